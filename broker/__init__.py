@@ -1,0 +1,1 @@
+"""Carries work to workers, over RabbitMQ or Postgres alone."""

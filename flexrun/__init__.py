@@ -1,0 +1,1 @@
+"""The command line, settings, wiring and embedded mode: the only place where parts meet."""

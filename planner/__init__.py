@@ -1,0 +1,1 @@
+"""The worker that turns an envelope into a plan."""

@@ -1,0 +1,1 @@
+"""The pure domain of a run: evolve, decide, outstanding."""

@@ -1,0 +1,1 @@
+"""What crosses a boundary: envelopes, contracts, plans, events and messages."""
