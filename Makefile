@@ -1,32 +1,42 @@
 # The two commands to know: `make demo` and `make test`. `make` alone lists the rest.
 .DEFAULT_GOAL := help
-SHELL := /bin/bash
+SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
-PY := .venv/bin/python
-PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+PY := $(BIN)/python
 ARGS ?=
+export PYTHON
 
-.PHONY: help setup demo test check fmt lock
+.PHONY: help demo setup test check fmt bench soak docs lock
 
 help: ## list these targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 14
 
-setup: .venv/.dev ## everything for development into .venv
+demo: ## a run from envelope to delivered output, on an embedded Postgres; needs nothing but Python
+	@tools/setup.sh runtime
+	@$(BIN)/flexrun demo $(ARGS)
 
-test: .venv/.dev ## every test, against a real Postgres and RabbitMQ (ARGS="tests/runs -k name")
+setup: ## everything for development, into .venv
+	@tools/setup.sh dev
+
+test: setup ## every test, on a real Postgres and RabbitMQ (ARGS="tests/runs -k name" for some)
 	$(PY) -m pytest -n auto $(ARGS)
 
-check: .venv/.dev ## ruff, pyright, import-linter
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/pyright
-	.venv/bin/lint-imports
+check: setup ## ruff, pyright strict, import-linter, generated files up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(PY) -m pyright
+	$(BIN)/lint-imports
 
-fmt: .venv/.dev ## format and apply safe lint fixes
-	.venv/bin/ruff check --fix .
-	.venv/bin/ruff format .
+fmt: setup ## format, and apply the lint fixes that are safe
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
-.venv/.dev: requirements-dev.lock
-	"$(PYTHON)" -m venv .venv
-	$(PY) -m pip install -q --require-hashes -r requirements-dev.lock
-	@touch .venv/.dev
+bench: setup ## measure this machine: first frame, runs/s, CPU per run, frames/s (ARGS=...)
+	$(PY) -m bench $(ARGS)
+
+soak: setup ## kill processes, broker and database under load for as long as you like (ARGS=...)
+	$(PY) -m bench.soak $(ARGS)
+
+lock: setup ## pin every dependency again, with hashes, from pyproject.toml
+	@tools/lock.sh
