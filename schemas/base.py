@@ -1,0 +1,121 @@
+"""What all models share: camelCase on the wire, snake_case in Python, and nothing is converted."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, WrapValidator, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+NOT_BLANK = r"\S"
+"""The pattern behind the problem code `blank`."""
+
+
+def wire_name(name: str) -> str:
+    """`dependsOn` for `depends_on`; `from` for `from_`, since Python keeps some words for itself."""
+    return to_camel(name.rstrip("_"))
+
+
+_JSON_TYPES: dict[type, str] = {
+    type(None): "null",
+    bool: "a boolean",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    dict: "an object",
+    list: "an array",
+}
+
+
+class Model(BaseModel):
+    """A closed model: a key that it does not know is refused, since it is most likely a typing mistake.
+
+    In Python it is built with field names; `schemas.parsing` validates documents by wire names only.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=wire_name,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """The model as JSON values under its wire names, defaults included."""
+        return self.model_dump(by_alias=True)
+
+
+class OpenModel(Model):
+    """An open model: keys that it does not know are kept as they are.
+
+    Only the snake_case twin of a known key is refused: it would be kept, and silently not obeyed.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="after")
+    def _refuse_twins(self) -> Self:
+        twins = (self.__pydantic_extra__ or {}).keys() & type(self).model_fields.keys()
+        if twins:
+            raise refused(
+                *(
+                    problem("unknown_key", f"Unknown key; did you mean {wire_name(twin)!r}?", twin)
+                    for twin in sorted(twins)
+                )
+            )
+        return self
+
+
+def problem(code: str, message: str, *path: str | int) -> InitErrorDetails:
+    """One problem at `path` below the model that is being validated; `path` is in wire names."""
+    # Braces would be read as placeholders of the template.
+    template = PydanticCustomError("problem", "{message}", {"code": code, "message": message})
+    return InitErrorDetails(type=template, loc=path, input=None)
+
+
+def refused(*problems: InitErrorDetails) -> ValidationError:
+    """What a validator raises when it knows the exact places below its model; pydantic completes them."""
+    return ValidationError.from_exception_data("document", list(problems))
+
+
+def _as_sent(value: Any, check: Callable[[Any], Any]) -> Any:
+    check(value)
+    return value
+
+
+def _one_of(types: tuple[type, ...], words: str) -> WrapValidator:
+    """A union that complains once and at the value's own place, where pydantic would once for each member."""
+
+    def check(value: Any, _inner: Callable[[Any], Any]) -> Any:
+        if not isinstance(value, types):
+            raise refused(problem("wrong_type", f"This must be {words}, not {json_type(value)}."))
+        return value
+
+    return WrapValidator(check)
+
+
+def json_type(value: object) -> str:
+    """What a JSON author calls the type of this value."""
+    return _JSON_TYPES.get(type(value), "something that JSON does not have")
+
+
+Seconds = Annotated[float, WrapValidator(_as_sent)]
+"""A number of seconds that stays an integer if it was one."""
+
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NOT_BLANK)]
+"""An id or a name that somebody else gave: 1 to 200 characters, not blank."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=NOT_BLANK)]
+"""What a person writes: 1 to 10,000 characters, not blank."""
+
+Note = Annotated[str, StringConstraints(max_length=10_000)]
+"""A remark, which may be empty."""
+
+NodeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+RunId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+JsonSchema = Annotated[dict[str, Any] | bool, _one_of((dict, bool), "a JSON Schema: an object or a boolean")]
+TextOrObject = Annotated[str | dict[str, Any], _one_of((str, dict), "a string or an object")]

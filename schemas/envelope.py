@@ -1,0 +1,161 @@
+"""The TaskEnvelope: what a caller wants done, with what, under which rules, and in which shape."""
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag
+
+from schemas.base import (
+    JsonSchema,
+    Model,
+    Note,
+    OpenModel,
+    Reference,
+    Seconds,
+    Text,
+    TextOrObject,
+    problem,
+    refused,
+)
+from schemas.explain import TAG_MARK
+from schemas.parsing import parse_document
+from schemas.refusal import DocumentRefused
+
+MAX_DEADLINE_SECONDS = 366 * 24 * 3600
+
+CONTRACT_MODES = ("json_schema", "freeform", "facets")
+
+
+class EnvelopeRefused(DocumentRefused):
+    """A body that is not a TaskEnvelope; `problems` says where and why, each with a JSON pointer."""
+
+
+class Constraints(OpenModel):
+    """Limits of the run itself; other keys are kept."""
+
+    thread_id: Reference | None = None
+    resume_run_id: Reference | None = None
+    requires_hitl_approval: bool | None = None
+    deadline_seconds: Annotated[Seconds, Field(gt=0, le=MAX_DEADLINE_SECONDS)] | None = None
+
+
+class RuntimePolicy(OpenModel):
+    """A rule that is watched while the run goes on: when `trigger` comes true, `action` is taken."""
+
+    id: Reference | None = None
+    trigger: TextOrObject | None = None
+    action: TextOrObject | None = None
+
+
+class Policies(OpenModel):
+    """How the work is to be done; keys other than these are kept and handed to the capabilities."""
+
+    planner: TextOrObject | None = None
+    runtime: Annotated[list[RuntimePolicy], Field(max_length=100)] = Field(
+        default_factory=list[RuntimePolicy]
+    )
+    requires_hitl_approval: bool | None = None
+
+
+class Metadata(OpenModel):
+    """Whose run this is, for lists and logs; other keys are kept."""
+
+    client_id: Reference | None = None
+    brand_id: Reference | None = None
+    campaign_id: Reference | None = None
+    # It is sent back in a header, so nothing may end a header line.
+    correlation_id: Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")] | None = None
+    run_label: Reference | None = None
+
+
+class JsonSchemaContract(Model):
+    """The output must be accepted by `schema`; the mode may be left out when the schema is there."""
+
+    mode: Literal["json_schema"] = "json_schema"
+    schema_: JsonSchema
+    hints: dict[str, Any] | None = None
+    example: Any = None
+
+
+class FreeformContract(Model):
+    """The output is whatever the instructions describe."""
+
+    mode: Literal["freeform"]
+    instructions: Text
+    expected_format: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = None
+
+
+def _unique(names: list[str]) -> list[str]:
+    seen: set[str] = set()
+    repeated = [index for index, name in enumerate(names) if name in seen or seen.add(name)]
+    if repeated:
+        raise refused(*(problem("not_unique", "This facet is named twice.", index) for index in repeated))
+    return names
+
+
+class FacetsContract(Model):
+    """The output is an object with one key for each named facet."""
+
+    mode: Literal["facets"]
+    facets: Annotated[list[Reference], Field(min_length=1, max_length=50), AfterValidator(_unique)]
+
+
+def _mode_of(contract: dict[str, Any]) -> Any:
+    return contract.get("mode", "json_schema" if "schema" in contract else None)
+
+
+def _known_mode(contract: Any) -> Any:
+    if not isinstance(contract, dict):
+        return contract
+    keys = cast("dict[str, Any]", contract)
+    if _mode_of(keys) in CONTRACT_MODES:
+        return keys
+    known = ", ".join(CONTRACT_MODES)
+    if "mode" in keys:
+        raise refused(problem("unknown_mode", f"There is no such mode; use one of {known}.", "mode"))
+    raise refused(problem("missing", f"Say one of {known}; only beside a schema may it be left out.", "mode"))
+
+
+def _tag(contract: Any) -> str | None:
+    if isinstance(contract, dict):
+        return TAG_MARK + _mode_of(cast("dict[str, Any]", contract))
+    if isinstance(contract, JsonSchemaContract | FreeformContract | FacetsContract):
+        return TAG_MARK + contract.mode
+    return None
+
+
+OutputContract = Annotated[
+    Annotated[JsonSchemaContract, Tag(TAG_MARK + "json_schema")]
+    | Annotated[FreeformContract, Tag(TAG_MARK + "freeform")]
+    | Annotated[FacetsContract, Tag(TAG_MARK + "facets")],
+    Discriminator(_tag),
+    BeforeValidator(_known_mode),
+]
+
+
+class TaskEnvelope(Model):
+    """One task: `objective` and `output_contract` are required, all else has a harmless default."""
+
+    objective: Text
+    inputs: dict[str, Any] = Field(default_factory=dict[str, Any])
+    constraints: Constraints = Field(default_factory=Constraints)
+    policies: Policies = Field(default_factory=Policies)
+    special_instructions: Annotated[list[Note], Field(max_length=100)] = Field(default_factory=list[str])
+    metadata: Metadata = Field(default_factory=Metadata)
+    output_contract: OutputContract
+
+    @property
+    def approval_required(self) -> bool:
+        """Whether a person must approve the composed output; constraints and policies may both ask for it."""
+        return bool(self.constraints.requires_hitl_approval or self.policies.requires_hitl_approval)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The document as it was sent: unknown keys kept, defaults not added."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+def parse_envelope(raw: bytes) -> TaskEnvelope:
+    """Parse a request body; raises EnvelopeRefused with a JSON pointer to everything that is wrong in it."""
+    try:
+        return parse_document(TaskEnvelope, raw)
+    except DocumentRefused as refusal:
+        raise EnvelopeRefused(refusal.problems, refusal.omitted) from None

@@ -1,0 +1,86 @@
+"""Turns what pydantic found into field problems: our codes, exact pointers, sentences that help."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas import pointer
+from schemas.base import NOT_BLANK, json_type
+from schemas.refusal import MAX_PROBLEMS, DocumentRefused, FieldProblem
+
+TAG_MARK = "\0"
+"""Begins the tag of a union's member, which pydantic adds to an error's place; no key begins like that."""
+
+_EXPECTED_TYPE = {
+    "string_type": "a string",
+    "bool_type": "a boolean (true or false)",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "list_type": "an array",
+    "union_tag_not_found": "an object",
+}
+
+# pydantic's error type -> our code and sentence; the names in braces are pydantic's own context.
+_SENTENCES = {
+    "missing": ("missing", "This is required."),
+    "literal_error": ("not_allowed", "This must be {expected}."),
+    "string_too_short": ("too_short", "This needs at least {min_length} character(s)."),
+    "string_too_long": ("too_long", "This may have at most {max_length} characters."),
+    "too_short": ("too_short", "This needs at least {min_length} item(s)."),
+    "too_long": ("too_long", "This may have at most {max_length} items."),
+    "greater_than": ("out_of_range", "This must be greater than {gt}."),
+    "greater_than_equal": ("out_of_range", "This must be at least {ge}."),
+    "less_than": ("out_of_range", "This must be less than {lt}."),
+    "less_than_equal": ("out_of_range", "This must be at most {le}."),
+    "finite_number": ("out_of_range", "This must be a finite number."),
+}
+
+
+def refusal_of(error: ValidationError, model: type[BaseModel]) -> DocumentRefused:
+    """The refusal that says everything `error` found in a document meant to be a `model`."""
+    details = error.errors(include_url=False)
+    problems = [_field_problem(detail, model) for detail in details[:MAX_PROBLEMS]]
+    return DocumentRefused(problems, omitted=len(details) - len(problems))
+
+
+def _field_problem(detail: ErrorDetails, model: type[BaseModel]) -> FieldProblem:
+    path = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith(TAG_MARK))]
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        code, message = "unknown_key", _unknown_key(path, model)
+    elif kind == "string_pattern_mismatch":
+        code, message = _pattern(context)
+    elif kind in _EXPECTED_TYPE:
+        found = json_type(detail["input"])
+        code, message = "wrong_type", f"This must be {_EXPECTED_TYPE[kind]}, not {found}."
+    elif kind in _SENTENCES:
+        code, template = _SENTENCES[kind]
+        message = template.format_map(context)
+    else:
+        code, message = str(context.get("code", kind)), str(context.get("message", detail["msg"]))
+    return FieldProblem(code, pointer.build_bounded(path), message)
+
+
+def _pattern(context: Mapping[str, Any]) -> tuple[str, str]:
+    if context["pattern"] == NOT_BLANK:
+        return "blank", "This needs some text, not only white space."
+    return "bad_format", f"This must match {context['pattern']}."
+
+
+def _unknown_key(path: list[int | str], model: type[BaseModel]) -> str:
+    nearest = get_close_matches(str(path[-1])[:100], _known_keys(model, nested=len(path) > 1), n=1)
+    return f"Unknown key; did you mean {nearest[0]!r}?" if nearest else "Unknown key."
+
+
+def _known_keys(model: type[BaseModel], *, nested: bool) -> list[str]:
+    """The keys that a suggestion is made from: those of the model itself, or of everything inside it."""
+    schema = model.model_json_schema()
+    inside = [definition.get("properties", {}) for definition in schema.get("$defs", {}).values()]
+    return list(dict.fromkeys(key for keys in (inside if nested else [schema["properties"]]) for key in keys))

@@ -1,0 +1,125 @@
+"""JSON text from outside becomes Python values here: only such as Postgres and orjson give back unchanged.
+
+orjson alone lets three things through that would hurt later: NUL characters (jsonb cannot hold them), nesting
+deep enough to overflow whoever walks the value, and integers beyond 64 bit (it rounds them without a word).
+A cheap look at the bytes tells whether one of them is possible; only then the document is walked.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, cast
+
+import orjson
+
+from schemas import pointer
+from schemas.refusal import MAX_PROBLEMS, DocumentRefused, FieldProblem
+
+MAX_DEPTH = 100
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**64 - 1
+
+Path = tuple[str | int, ...]
+
+_DIGITS_AS_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_SHORTEST_OVERSIZED = b"0" * 19
+_OVERSIZED = object()
+
+
+def load_json(raw: bytes) -> Any:
+    """Parse `raw`; raises DocumentRefused when it is no JSON, too deep, or has a NUL or a huge integer."""
+    try:
+        document: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise DocumentRefused([_not_json(error)]) from None
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_too_deep(document):
+        raise DocumentRefused([_too_deep(_first_path_too_deep(document))])
+    if b"\\u0000" in raw:
+        _refuse(document, _nul_problem)
+    if _SHORTEST_OVERSIZED in raw.translate(_DIGITS_AS_ZERO):
+        _refuse(json.loads(raw, parse_int=_integer), _integer_problem)
+    return document
+
+
+def _not_json(error: orjson.JSONDecodeError) -> FieldProblem:
+    if error.msg.startswith("depth limit exceeded"):
+        return _too_deep(())
+    where = f"line {error.lineno}, column {error.colno}, character {error.pos}"
+    return FieldProblem("invalid_json", "", f"This is not JSON: {error.msg} ({where}).")
+
+
+def _too_deep(path: Path) -> FieldProblem:
+    return FieldProblem(
+        "too_deep", pointer.build_bounded(path), f"Objects and arrays may be nested at most {MAX_DEPTH} deep."
+    )
+
+
+def _is_too_deep(document: object) -> bool:
+    level: list[Any] = [document] if isinstance(document, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            child for container in level for child in _children(container) if isinstance(child, dict | list)
+        ]
+    return bool(level)
+
+
+def _children(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _first_path_too_deep(document: object) -> Path:
+    return next(
+        path for value, path in walk(document) if len(path) >= MAX_DEPTH and isinstance(value, dict | list)
+    )
+
+
+def walk(document: object) -> Iterator[tuple[Any, Path]]:
+    """Every value of a document with its path, in document order, parents first; never recursive."""
+    stack: list[tuple[Any, Path]] = [(document, ())]
+    while stack:
+        value, path = stack.pop()
+        yield value, path
+        if isinstance(value, dict):
+            members = cast("dict[str, Any]", value)
+            stack.extend((members[key], (*path, key)) for key in reversed(members))
+        elif isinstance(value, list):
+            items = cast("list[Any]", value)
+            stack.extend((items[index], (*path, index)) for index in range(len(items) - 1, -1, -1))
+
+
+def _refuse(document: object, problem_of: Callable[[Any, Path], FieldProblem | None]) -> None:
+    found = (problem for value, path in walk(document) if (problem := problem_of(value, path)))
+    problems = list(islice(found, MAX_PROBLEMS))
+    if problems:
+        raise DocumentRefused(problems)
+
+
+def _nul_problem(value: object, path: Path) -> FieldProblem | None:
+    if isinstance(value, str) and "\0" in value:
+        return FieldProblem(
+            "nul_character", pointer.build_bounded(path), "Text may not contain NUL characters (\\u0000)."
+        )
+    if isinstance(value, dict) and any("\0" in key for key in cast("dict[str, Any]", value)):
+        return FieldProblem(
+            "nul_character",
+            pointer.build_bounded(path),
+            "A key of this object has a NUL character (\\u0000).",
+        )
+    return None
+
+
+def _integer(digits: str) -> object:
+    """An integer of the document, or the mark of one beyond 64 bit; long ones are never converted (slow)."""
+    if len(digits) > 20 or not MIN_INTEGER <= int(digits) <= MAX_INTEGER:
+        return _OVERSIZED
+    return int(digits)
+
+
+def _integer_problem(value: object, path: Path) -> FieldProblem | None:
+    if value is not _OVERSIZED:
+        return None
+    return FieldProblem(
+        "integer_out_of_range",
+        pointer.build_bounded(path),
+        f"Integers go from {MIN_INTEGER} to {MAX_INTEGER} (64 bit); send longer numbers as strings.",
+    )
