@@ -1,0 +1,45 @@
+"""The ContextBundle: all that a capability is told about its node. A function of the state."""
+
+from __future__ import annotations
+
+from runs.event import Json, JsonObject
+from runs.state import NodeState, RunState
+
+
+def node_context(state: RunState, node: NodeState) -> JsonObject:
+    """The bundle without the outputs of other nodes: what the read model keeps (outputs are kept once, with their node)."""
+    envelope = state.envelope
+    context: JsonObject = {
+        "runId": state.run_id,
+        "nodeId": node.id,
+        "attempt": node.attempt,
+        "objective": envelope.get("objective"),
+        "policies": envelope.get("policies") or {},
+        "specialInstructions": envelope.get("specialInstructions") or [],
+        "metadata": envelope.get("metadata") or {},
+        "contract": node.contract,
+        "dependsOn": list(node.depends_on),
+        "bundle": node.bundle,
+    }
+    if node.validation_errors:
+        context["previousErrors"] = list(node.validation_errors)
+    if node.error is not None:
+        context["previousError"] = node.error
+    if node.answers:
+        context["answers"] = list(node.answers)
+    return context
+
+
+def context_bundle(state: RunState, node: NodeState) -> JsonObject:
+    """What the capability gets: `node_context`, the inputs (or the slice that `bundle.inputKeys` names) and `dependencies`.
+
+    `dependencies` maps the id of each node this one depends on to its output.
+    """
+    inputs: JsonObject = state.envelope.get("inputs") or {}
+    keys: list[str] | None = node.bundle.get("inputKeys")
+    outputs: dict[str, Json] = {need: state.nodes[need].output for need in node.depends_on}
+    return {
+        **node_context(state, node),
+        "inputs": inputs if keys is None else {key: inputs[key] for key in keys if key in inputs},
+        "dependencies": outputs,
+    }

@@ -1,0 +1,201 @@
+"""What may be asked of a run. Time, ids and randomness arrive inside the command; the domain reads no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runs.event import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: the name and roles that the token says. `verified` is False where no tokens are configured."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Every command carries the moment at which it was asked."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRun(Command):
+    """Accept an envelope whose contract has been compiled already."""
+
+    envelope: JsonObject
+    schema_hash: str | None
+    thread_id: str | None = None
+    correlation_id: str | None = None
+    submitted_by: str | None = None
+    origin: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestPlan(Command):
+    """A planner takes the run: the claim."""
+
+    attempt: int
+    planner: str
+    capability_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptPlan(Command):
+    """A checked PlanGraph in wire form (`version` is set by the run)."""
+
+    attempt: int
+    plan: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectPlan(Command):
+    """No plan can be made. `retryable` is for a planner's own trouble, not for the caller's objective."""
+
+    attempt: int
+    diagnostics: list[JsonObject]
+    retryable: bool = False
+    lost: bool = False
+    jitter: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartNode(Command):
+    """An executor takes a node: the claim."""
+
+    node_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteNode(Command):
+    """A node's output and what its contract says of it (`errors`, Ajv-like; empty when valid)."""
+
+    node_id: str
+    attempt: int
+    output: Json
+    duration_ms: int
+    errors: tuple[JsonObject, ...] = ()
+    jitter: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailNode(Command):
+    """An attempt has failed. `lost` says that its worker vanished; `jitter` in [0, 1) spreads the retries."""
+
+    node_id: str
+    attempt: int
+    error_code: str
+    message: str
+    retryable: bool = True
+    lost: bool = False
+    jitter: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clarify(Command):
+    """A running capability asks a person; the node runs again with the answer."""
+
+    node_id: str
+    attempt: int
+    question: str
+    options: tuple[JsonObject, ...] = ()
+    allow_free_form: bool = True
+    additional_context: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverOutput(Command):
+    """The composed output and what the caller's contract says of it; `repair` names the nodes that could mend it."""
+
+    output: Json
+    errors: tuple[JsonObject, ...] = ()
+    repair: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailRun(Command):
+    """The engine itself cannot go on with this run."""
+
+    error_code: str
+    message: str
+    details: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveRequest(Command):
+    """A person's decision. `errors` is what the contract says of `edited_output`; a door must have checked it."""
+
+    request_id: str
+    response_type: str
+    actor: Actor
+    claimed_operator: str | None = None
+    note: str | None = None
+    option_id: str | None = None
+    text: str | None = None
+    edited_output: Json = None
+    errors: tuple[JsonObject, ...] = ()
+    expected_plan_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRequest(Command):
+    """Take a request away; the run cannot go on without it and ends."""
+
+    request_id: str
+    actor: Actor
+    claimed_operator: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireRequest(Command):
+    """The request's time is up."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireDeadline(Command):
+    """The run's `deadlineSeconds` are over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRun(Command):
+    """What an operator does to a run."""
+
+    actor: Actor
+    reason: str | None = None
+    claimed_operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbortRun(ControlRun):
+    """End the run now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRun(ControlRun):
+    """Start nothing new until resumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRun(ControlRun):
+    """Go on after a pause."""
+
+    expected_plan_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordLog(Command):
+    """A line for people."""
+
+    message: str
+    level: str = "info"
+    node_id: str | None = None
+    detail: JsonObject | None = field(default=None)

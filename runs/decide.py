@@ -1,0 +1,67 @@
+"""`decide(state, command) -> [event]`: the only place where a rule of the run lives (the rules are in `runs/rules/`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from runs import commands as c
+from runs.draft import Draft
+from runs.errors import RunFinished, RunUnknown
+from runs.event import Event
+from runs.rules import control, nodes, output, planning, requests
+from runs.state import RunState
+
+Rule = Callable[[Draft, Any], None]
+
+RULES: dict[type[c.Command], Rule] = {
+    c.StartRun: planning.start_run,
+    c.RequestPlan: planning.request_plan,
+    c.AcceptPlan: planning.accept_plan,
+    c.RejectPlan: planning.reject_plan,
+    c.StartNode: nodes.start_node,
+    c.CompleteNode: nodes.complete_node,
+    c.FailNode: nodes.fail_node,
+    c.Clarify: requests.clarify,
+    c.DeliverOutput: output.deliver_output,
+    c.ResolveRequest: requests.resolve_request,
+    c.RemoveRequest: requests.remove_request,
+    c.ExpireRequest: requests.expire_request,
+    c.ExpireDeadline: control.expire_deadline,
+    c.FailRun: control.fail_run,
+    c.AbortRun: control.abort_run,
+    c.PauseRun: control.pause_run,
+    c.ResumeRun: control.resume_run,
+    c.RecordLog: control.record_log,
+}
+
+
+def step(state: RunState, commands: Iterable[c.Command]) -> tuple[list[Event], RunState]:
+    """Decide commands one after the other, each on the state that the one before it left.
+
+    All of them or none: the first refusal raises a `runs.errors.RunError` and nothing is kept.
+    """
+    events: list[Event] = []
+    for command in commands:
+        draft = Draft(state, command.now)
+        _guard(draft, command)
+        RULES[type(command)](draft, command)
+        events += draft.events
+        state = draft.state
+    return events, state
+
+
+def decide(state: RunState, command: c.Command) -> list[Event]:
+    """The events that `command` causes; [] where it changes nothing. Raises a `runs.errors.RunError`."""
+    return step(state, [command])[0]
+
+
+def _guard(draft: Draft, command: c.Command) -> None:
+    if isinstance(command, c.StartRun):
+        return
+    if not draft.state.exists:
+        raise RunUnknown(f"there is no run {draft.state.run_id}")
+    if draft.state.finished and not isinstance(command, c.AbortRun | c.ResolveRequest | c.RemoveRequest):
+        raise RunFinished(
+            f"run {draft.state.run_id} is {draft.state.status}; nothing may follow", status=draft.state.status
+        )

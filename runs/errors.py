@@ -1,0 +1,88 @@
+"""Why the domain refuses. It knows no HTTP codes; each door maps `code` to its own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RunError(Exception):
+    """A command that the run's rules refuse. `code` is stable, the text is for a person."""
+
+    code = "refused"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class IllegalTransition(RunError):
+    """An event that the transition tables have no key for: a bug or a log from another world."""
+
+    code = "illegal_transition"
+
+
+class RunFinished(RunError):
+    """The run has its `complete`; nothing may follow it."""
+
+    code = "run_finished"
+
+
+class RunAlreadyStarted(RunError):
+    """A second `start` for the same run id."""
+
+    code = "run_already_started"
+
+
+class RunUnknown(RunError):
+    """No run has this id."""
+
+    code = "run_unknown"
+
+
+class StaleAttempt(RunError):
+    """The plan or node has moved on: a doubled message or a worker that came back late."""
+
+    code = "stale_attempt"
+
+
+class NotReady(RunError):
+    """The node, plan or output is not at the point that the command needs."""
+
+    code = "not_ready"
+
+
+class RequestUnknown(RunError):
+    """The run has no request with this id."""
+
+    code = "request_unknown"
+
+
+class RequestResolved(RunError):
+    """The request has its decision already; a decision counts once."""
+
+    code = "request_resolved"
+
+
+class NotAllowed(RunError):
+    """The rules of the request do not let this person decide."""
+
+    code = "not_allowed"
+
+
+class ResponseInvalid(RunError):
+    """The response does not fit the request: an unknown option, or an edit that the contract rejects."""
+
+    code = "response_invalid"
+
+
+class NotWaiting(RunError):
+    """There is nothing to resume."""
+
+    code = "not_waiting"
+
+
+class StalePlanVersion(RunError):
+    """The caller has seen another version of the plan than the one in force."""
+
+    code = "stale_plan_version"

@@ -1,0 +1,65 @@
+"""The event: one fact about a run, as the log keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Json = Any
+"""What JSON can hold: dict, list, str, int, float, bool or None."""
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the log.
+
+    `seq` counts 1, 2, 3 … within the run. `payload` is what the wire shows; `detail` is what the engine needs to
+    fold the run and the wire does not show (the envelope, the whole plan, the rules of a request).
+    """
+
+    run_id: str
+    seq: int
+    type: str
+    payload: JsonObject
+    recorded_at: datetime
+    correlation_id: str | None = None
+    node_id: str | None = None
+    plan_version: int | None = None
+    message: str | None = None
+    detail: JsonObject | None = None
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-11-22T09:30:00.123456Z`: UTC, always with six digits, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """The inverse of `rfc3339`; any RFC 3339 time with an offset is taken. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"a time needs an offset: {text}")
+    return moment.astimezone(UTC)
+
+
+def frame(event: Event) -> JsonObject:
+    """The FlexEvent as the wire shows it; keys that do not apply are left out."""
+    shown: JsonObject = {
+        "type": event.type,
+        "id": str(event.seq),
+        "timestamp": rfc3339(event.recorded_at),
+        "runId": event.run_id,
+    }
+    if event.node_id is not None:
+        shown["nodeId"] = event.node_id
+    if event.correlation_id is not None:
+        shown["correlationId"] = event.correlation_id
+    if event.plan_version is not None:
+        shown["planVersion"] = event.plan_version
+    if event.message is not None:
+        shown["message"] = event.message
+    shown["payload"] = event.payload
+    return shown

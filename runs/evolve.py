@@ -1,0 +1,300 @@
+"""`evolve(state, event) -> state`: fold one event into a run. No rule is checked here beyond the transition tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from runs import transitions as t
+from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
+from runs.event import Event, JsonObject, parse_time
+from runs.graph import downstream, meet_dependencies
+from runs.settle import settle_trigger
+from runs.state import NodeState, RequestState, RunState
+from runs.transitions import next_node_status, next_run_status
+
+Fold = Callable[[RunState, Event], RunState]
+
+
+def evolve(state: RunState, event: Event) -> RunState:
+    """The state after `event`.
+
+    Raises IllegalTransition for an event that cannot follow, RunFinished for anything after `complete`.
+    """
+    if event.seq != state.seq + 1:
+        raise IllegalTransition(f"event {event.seq} cannot follow version {state.seq}", status=state.status)
+    if event.type == "start":
+        return _start(state, event)
+    if state.finished:
+        raise RunFinished(f"run {state.run_id} is {state.status}; nothing may follow", status=state.status)
+    if state.seq == 0:
+        raise IllegalTransition(f"a run begins with start, not {event.type}", status=state.status)
+    trigger = f"complete:{event.payload['status']}" if event.type == "complete" else event.type
+    status = next_run_status(state.status, trigger)
+    fold = _FOLDS.get(event.type)
+    folded = fold(state, event) if fold is not None else state
+    folded = replace(folded, status=status, seq=event.seq, updated_at=event.recorded_at)
+    if status in t.SETTLING:
+        settled = next_run_status(status, settle_trigger(folded))
+        if settled != status:
+            folded = replace(folded, status=settled)
+    return folded
+
+
+def fold_all(state: RunState, events: Iterable[Event]) -> RunState:
+    """`evolve` over several events, in order."""
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def _start(state: RunState, event: Event) -> RunState:
+    if state.seq:
+        raise RunAlreadyStarted(f"run {state.run_id} has started already")
+    detail = event.detail or {}
+    envelope: JsonObject = detail.get("envelope", {})
+    seconds = (envelope.get("constraints") or {}).get("deadlineSeconds")
+    return RunState(
+        run_id=event.run_id,
+        seq=event.seq,
+        thread_id=event.payload.get("threadId"),
+        correlation_id=event.correlation_id,
+        envelope=envelope,
+        schema_hash=event.payload.get("schemaHash"),
+        submitted_by=detail.get("submittedBy"),
+        origin=detail.get("origin"),
+        created_at=event.recorded_at,
+        updated_at=event.recorded_at,
+        deadline_at=event.recorded_at + timedelta(seconds=seconds) if seconds else None,
+    )
+
+
+def _plan_requested(state: RunState, event: Event) -> RunState:
+    return replace(state, plan_attempt=event.payload["attempt"], plan_in_progress=True, plan_due_at=None)
+
+
+def _plan_rejected(state: RunState, event: Event) -> RunState:
+    detail = event.detail or {}
+    due_at = detail.get("nextAttemptAt")
+    return replace(
+        state,
+        plan_in_progress=False,
+        plan_losses=state.plan_losses + (1 if detail.get("lost") else 0),
+        plan_due_at=parse_time(due_at) if due_at else None,
+    )
+
+
+def _plan_accepted(state: RunState, event: Event) -> RunState:
+    plan: JsonObject = (event.detail or {})["plan"]
+    nodes = {node["id"]: _planned_node(node) for node in plan["nodes"]}
+    return replace(
+        state,
+        plan_in_progress=False,
+        plan_losses=0,
+        plan_due_at=None,
+        plan_version=event.payload["version"],
+        plan_metadata=plan.get("metadata") or {},
+        replan_reason=None,
+        final_attempt=0,
+        nodes=meet_dependencies(nodes),
+    )
+
+
+def _planned_node(node: JsonObject) -> NodeState:
+    return NodeState(
+        id=node["id"],
+        capability_id=node["capabilityId"],
+        kind=node["kind"],
+        label=node["label"],
+        depends_on=tuple(node.get("dependsOn", ())),
+        contract=node.get("contract") or {},
+        bundle=node.get("bundle") or {},
+        queue=node.get("queue") or "default",
+        executor_type="human" if node.get("agentType") == "human" else "ai",
+    )
+
+
+def _with_node(state: RunState, node: NodeState) -> RunState:
+    return replace(state, nodes={**state.nodes, node.id: node})
+
+
+def _node_of(state: RunState, event: Event) -> NodeState:
+    node = state.nodes.get(event.node_id or "")
+    if node is None:
+        raise IllegalTransition(f"the plan has no node {event.node_id}", nodeId=event.node_id)
+    return node
+
+
+def _node_start(state: RunState, event: Event) -> RunState:
+    node = _node_of(state, event)
+    human = event.payload.get("executorType") == "human"
+    status = next_node_status(node.status, "start_human" if human else "start", node.id)
+    started = replace(
+        node,
+        status=status,
+        attempt=event.payload["attempt"],
+        due_at=None,
+        started_at=event.recorded_at,
+        finished_at=None,
+    )
+    return _with_node(state, started)
+
+
+def _node_complete(state: RunState, event: Event) -> RunState:
+    done = _completed(_node_of(state, event), event.payload.get("output"), event)
+    return replace(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
+
+
+def _completed(node: NodeState, output: object, event: Event) -> NodeState:
+    return replace(
+        node,
+        status=next_node_status(node.status, "complete", node.id),
+        output=output,
+        error=None,
+        validation_errors=(),
+        finished_at=event.recorded_at,
+    )
+
+
+def _node_error(state: RunState, event: Event) -> RunState:
+    node = _node_of(state, event)
+    payload, detail = event.payload, event.detail or {}
+    retry = payload["willRetry"]
+    due_at = payload.get("nextAttemptAt")
+    lost = bool(detail.get("lost"))
+    failed = replace(
+        node,
+        status=next_node_status(node.status, "retry" if retry else "fail", node.id),
+        failures=node.failures + (0 if lost else 1),
+        losses=node.losses + (1 if lost else 0),
+        due_at=parse_time(due_at) if due_at else None,
+        error=payload["error"],
+        finished_at=event.recorded_at,
+    )
+    return _with_node(state, failed)
+
+
+def _validation_error(state: RunState, event: Event) -> RunState:
+    errors = tuple(event.payload["errors"])
+    if event.payload["scope"] == "node":
+        return _with_node(state, replace(_node_of(state, event), validation_errors=errors))
+    state = replace(state, final_attempt=event.payload["attempt"])
+    repair: list[str] = (event.detail or {}).get("repair", [])
+    return reset_nodes(state, repair, validation_errors=errors) if repair else state
+
+
+def reset_nodes(
+    state: RunState,
+    node_ids: Iterable[str],
+    *,
+    validation_errors: tuple[JsonObject, ...] = (),
+    answer: JsonObject | None = None,
+) -> RunState:
+    """Make nodes run again with what was said about them; whatever depends on them waits for the new output."""
+    again = set(node_ids)
+    nodes = dict(state.nodes)
+    for node_id in downstream(nodes, again) - again:
+        if nodes[node_id].status in (t.COMPLETED, t.READY):
+            status = next_node_status(nodes[node_id].status, "await_repair", node_id)
+            nodes[node_id] = replace(nodes[node_id], status=status, failures=0)
+    for node_id in again:
+        node = nodes[node_id]
+        trigger = "answer" if node.status == t.AWAITING_HITL else "repair"
+        nodes[node_id] = replace(
+            node,
+            status=next_node_status(node.status, trigger, node_id),
+            failures=0,
+            validation_errors=validation_errors or node.validation_errors,
+            answers=(*node.answers, answer) if answer else node.answers,
+        )
+        if any(nodes[dependency].status != t.COMPLETED for dependency in node.depends_on):
+            nodes[node_id] = replace(nodes[node_id], status=t.PENDING)
+    return replace(state, nodes=nodes)
+
+
+def _hitl_request(state: RunState, event: Event) -> RunState:
+    detail = event.detail or {}
+    expires_at = event.payload.get("expiresAt")
+    request = RequestState(
+        id=event.payload["requestId"],
+        kind=event.payload["kind"],
+        subject=detail["subject"],
+        node_id=event.node_id,
+        payload=event.payload,
+        rules=detail.get("rules") or {},
+        created_at=event.recorded_at,
+        expires_at=parse_time(expires_at) if expires_at else None,
+    )
+    state = replace(state, requests={**state.requests, request.id: request})
+    node = state.nodes.get(event.node_id or "")
+    if node is None or request.subject not in ("node", "clarify"):
+        return state
+    return _with_node(state, replace(node, status=next_node_status(node.status, "ask", node.id)))
+
+
+def _hitl_resolved(state: RunState, event: Event) -> RunState:
+    payload, detail = event.payload, event.detail or {}
+    request = replace(
+        state.requests[payload["requestId"]],
+        decision=payload["decision"],
+        operator=payload.get("operator"),
+        note=payload.get("note"),
+        resolved_at=event.recorded_at,
+    )
+    state = replace(state, requests={**state.requests, request.id: request})
+    effect = detail.get("effect")
+    if effect == "rerun":
+        return reset_nodes(state, detail["nodes"], answer=detail.get("answer"))
+    if effect == "complete_node":
+        done = _completed(state.nodes[request.node_id or ""], detail["output"], event)
+        return replace(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
+    if effect == "replan":
+        return replace(state, replan_reason=payload.get("note") or "rejected")
+    return state
+
+
+def _log(state: RunState, event: Event) -> RunState:
+    vote: JsonObject | None = (event.detail or {}).get("vote")
+    if vote is None:
+        return state
+    request = state.requests[vote["requestId"]]
+    if "pendingOutput" in vote:
+        payload = {**request.payload, "pendingOutput": vote["pendingOutput"]}
+        voted = replace(request, payload=payload, votes=(vote,))
+    else:
+        voted = replace(request, votes=(*request.votes, vote))
+    return replace(state, requests={**state.requests, request.id: voted})
+
+
+def _complete(state: RunState, event: Event) -> RunState:
+    nodes = {
+        node.id: replace(node, status=next_node_status(node.status, "cancel", node.id))
+        if (node.status, "cancel") in t.NODE
+        else node
+        for node in state.nodes.values()
+    }
+    return replace(
+        state,
+        nodes=nodes,
+        output=event.payload.get("output"),
+        error=event.payload.get("error"),
+        plan_in_progress=False,
+        completed_at=event.recorded_at,
+    )
+
+
+_FOLDS: dict[str, Fold] = {
+    "plan_requested": _plan_requested,
+    "plan_rejected": _plan_rejected,
+    "plan_generated": _plan_accepted,
+    "plan_updated": _plan_accepted,
+    "node_start": _node_start,
+    "node_complete": _node_complete,
+    "node_error": _node_error,
+    "validation_error": _validation_error,
+    "hitl_request": _hitl_request,
+    "hitl_resolved": _hitl_resolved,
+    "log": _log,
+    "complete": _complete,
+}

@@ -1,0 +1,86 @@
+"""`outstanding(state) -> {work}`: which plan, nodes, output and timers are due. A function of the state, nothing else.
+
+The log is the outbox: `flex_work` is the table of these values, written in the same commit as the events, so work can
+neither be lost nor invented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runs.settle import needs_plan, output_due
+from runs.state import NodeState, RunState
+from runs.transitions import PAUSED, READY, RUNNING, WAITING_RETRY
+
+WorkKey = tuple[str, str]
+"""(kind, reference): the identity of a piece of work within its run."""
+
+PLAN_QUEUE = "plan"
+TIMER_QUEUE = "timer"
+OUTPUT_QUEUE = "node.default"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One thing to do.
+
+    `kind` is plan, node, output, request_expiry or deadline; `ref` the node or request id ('' otherwise). `attempt` is
+    the number that doing it will carry. `started` work is being done by someone who holds a lease. `due_at` None means now.
+    """
+
+    kind: str
+    ref: str
+    queue: str
+    attempt: int
+    started: bool = False
+    due_at: datetime | None = None
+
+    @property
+    def key(self) -> WorkKey:
+        return (self.kind, self.ref)
+
+
+def outstanding(state: RunState) -> dict[WorkKey, Work]:
+    """All that is due in this run, by key. Empty for a finished run."""
+    if not state.exists or state.finished:
+        return {}
+    works = _timers(state)
+    works += _plan_work(state) if needs_plan(state) else _node_work(state)
+    if output_due(state):
+        works.append(Work("output", "", OUTPUT_QUEUE, state.final_attempt + 1))
+    if state.status == PAUSED:
+        works = [work for work in works if work.started or work.queue == TIMER_QUEUE]
+    return {work.key: work for work in works}
+
+
+def _timers(state: RunState) -> list[Work]:
+    works = [
+        Work("request_expiry", request.id, TIMER_QUEUE, 1, due_at=request.expires_at)
+        for request in state.requests.values()
+        if request.open and request.expires_at is not None
+    ]
+    if state.deadline_at is not None:
+        works.append(Work("deadline", "", TIMER_QUEUE, 1, due_at=state.deadline_at))
+    return works
+
+
+def _plan_work(state: RunState) -> list[Work]:
+    if state.plan_in_progress:
+        return [Work("plan", "", PLAN_QUEUE, state.plan_attempt, started=True)]
+    return [Work("plan", "", PLAN_QUEUE, state.plan_attempt + 1, due_at=state.plan_due_at)]
+
+
+def _node_work(state: RunState) -> list[Work]:
+    return [work for node in state.nodes.values() if (work := _work_of(node)) is not None]
+
+
+def _work_of(node: NodeState) -> Work | None:
+    queue = f"node.{node.queue}"
+    if node.status == READY:
+        return Work("node", node.id, queue, node.attempt + 1)
+    if node.status == WAITING_RETRY:
+        return Work("node", node.id, queue, node.attempt + 1, due_at=node.due_at)
+    if node.status == RUNNING:
+        return Work("node", node.id, queue, node.attempt, started=True)
+    return None

@@ -1,0 +1,34 @@
+"""Who may decide."""
+
+from __future__ import annotations
+
+from runs.commands import ControlRun, RemoveRequest, ResolveRequest
+from runs.errors import NotAllowed
+from runs.event import JsonObject
+from runs.state import RequestState, RunState
+
+Asked = ControlRun | ResolveRequest | RemoveRequest
+
+
+def operator_name(command: Asked) -> str:
+    """Whoever the token says; a name claimed in the body counts only where no tokens are configured."""
+    if command.actor.verified or not command.claimed_operator:
+        return command.actor.name
+    return command.claimed_operator
+
+
+def claimed_detail(command: Asked) -> JsonObject | None:
+    """What the body claimed, kept beside the verified name where the two differ."""
+    if command.claimed_operator and command.claimed_operator != operator_name(command):
+        return {"claimedOperator": command.claimed_operator}
+    return None
+
+
+def check_allowed(state: RunState, request: RequestState, command: ResolveRequest | RemoveRequest) -> None:
+    """Raise NotAllowed unless the request's rules let this person decide."""
+    name = operator_name(command)
+    approvers: list[str] = request.rules.get("approvers") or []
+    if approvers and not {name, *command.actor.roles} & set(approvers):
+        raise NotAllowed(f"{name} is not among the approvers ({', '.join(approvers)})", requestId=request.id)
+    if request.rules.get("forbidSubmitter") and name == state.submitted_by:
+        raise NotAllowed(f"{name} submitted this run and may not decide on it", requestId=request.id)

@@ -1,0 +1,67 @@
+"""Run control by operators and by the clock. All idempotent."""
+
+from __future__ import annotations
+
+from runs import commands as c
+from runs.draft import Draft
+from runs.errors import NotReady, NotWaiting, RunFinished, StalePlanVersion
+from runs.event import JsonObject
+from runs.rules.access import claimed_detail, operator_name
+from runs.transitions import ABORTED, PAUSED
+
+
+def abort_run(draft: Draft, command: c.AbortRun) -> None:
+    """End the run as aborted; a second abort changes nothing."""
+    if draft.state.status == ABORTED:
+        return
+    if draft.state.finished:
+        raise RunFinished(f"run {draft.state.run_id} is {draft.state.status} already", status=draft.state.status)
+    operator = operator_name(command)
+    message = f"aborted by {operator}" + (f": {command.reason}" if command.reason else "")
+    error: JsonObject = {
+        "code": "aborted",
+        "message": message,
+        "details": {"operator": operator, "reason": command.reason},
+    }
+    draft.add("complete", {"status": "aborted", "error": error}, message=message, detail=claimed_detail(command))
+
+
+def pause_run(draft: Draft, command: c.PauseRun) -> None:
+    """Start nothing new; what runs may finish. A second pause changes nothing."""
+    if draft.state.status == PAUSED:
+        return
+    payload = {"reason": command.reason, "operator": operator_name(command)}
+    draft.add("run_paused", payload, detail=claimed_detail(command))
+
+
+def resume_run(draft: Draft, command: c.ResumeRun) -> None:
+    """Go on after a pause."""
+    expected = command.expected_plan_version
+    if expected is not None and expected != draft.state.plan_version:
+        raise StalePlanVersion(
+            f"the plan is at version {draft.state.plan_version}, not {expected}", planVersion=draft.state.plan_version
+        )
+    if draft.state.status != PAUSED:
+        raise NotWaiting(f"the run is {draft.state.status}; there is nothing to resume", status=draft.state.status)
+    payload = {"reason": command.reason, "operator": operator_name(command)}
+    draft.add("run_resumed", payload, detail=claimed_detail(command))
+
+
+def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
+    """The run took longer than the caller allowed."""
+    deadline = draft.state.deadline_at
+    if deadline is None or command.now < deadline:
+        raise NotReady("the deadline has not passed")
+    seconds = draft.state.envelope["constraints"]["deadlineSeconds"]
+    draft.fail_run("deadline_exceeded", f"the run was not done within {seconds} s", {"deadlineSeconds": seconds})
+
+
+def fail_run(draft: Draft, command: c.FailRun) -> None:
+    """The engine gives up on this run and says why."""
+    draft.fail_run(command.error_code, command.message, command.details)
+
+
+def record_log(draft: Draft, command: c.RecordLog) -> None:
+    """A line for people; it changes nothing."""
+    payload = {"level": command.level, "message": command.message}
+    draft.add("log", payload, node_id=command.node_id, message=command.message, detail=command.detail)

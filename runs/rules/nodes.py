@@ -1,0 +1,146 @@
+"""The attempts of a node."""
+
+from __future__ import annotations
+
+from runs import commands as c
+from runs import transitions as t
+from runs.draft import Draft
+from runs.errors import NotReady, StaleAttempt
+from runs.event import JsonObject, rfc3339
+from runs.rules.requests import ask_about_failed_node
+from runs.rules.retry import MAX_LOSSES, next_attempt_at
+from runs.state import NodeState
+
+DEFAULT_MAX_ATTEMPTS = 3
+
+
+def _known(draft: Draft, node_id: str) -> NodeState:
+    node = draft.state.nodes.get(node_id)
+    if node is None:
+        raise StaleAttempt(f"the plan in force has no node {node_id}", nodeId=node_id)
+    return node
+
+
+def _running(draft: Draft, node_id: str, attempt: int) -> NodeState:
+    node = _known(draft, node_id)
+    if node.status not in (t.RUNNING, t.AWAITING_HUMAN) or node.attempt != attempt:
+        raise StaleAttempt(
+            f"attempt {attempt} of node {node_id} is over; it is {node.status} at attempt {node.attempt}",
+            nodeId=node_id,
+            attempt=node.attempt,
+        )
+    return node
+
+
+def start_node(draft: Draft, command: c.StartNode) -> None:
+    """Claim a node. Refused when it is claimed already, not due, or when the run is paused."""
+    node = _known(draft, command.node_id)
+    if node.status not in (t.READY, t.WAITING_RETRY) or command.attempt != node.attempt + 1:
+        raise StaleAttempt(
+            f"attempt {command.attempt} of node {node.id} is not due; it is {node.status} at attempt {node.attempt}",
+            nodeId=node.id,
+            attempt=node.attempt,
+        )
+    if draft.state.status == t.PAUSED:
+        raise NotReady("the run is paused")
+    if node.due_at is not None and node.due_at > draft.now:
+        raise NotReady(f"node {node.id} is due at {rfc3339(node.due_at)}")
+    payload: JsonObject = {
+        "capabilityId": node.capability_id,
+        "label": node.label,
+        "attempt": command.attempt,
+        "executorType": node.executor_type,
+    }
+    draft.add("node_start", payload, node_id=node.id, message=node.label)
+
+
+def complete_node(draft: Draft, command: c.CompleteNode) -> None:
+    """Take the output of the current attempt, or, where its contract rejects it, say why and go on as after a failure."""
+    node = _running(draft, command.node_id, command.attempt)
+    if command.errors:
+        payload: JsonObject = {"scope": "node", "attempt": command.attempt, "errors": list(command.errors)}
+        draft.add("validation_error", payload, node_id=node.id)
+        message = f"the output of {node.label} breaks its contract: {_first(command.errors)}"
+        fail_attempt(draft, node.id, code="output_invalid", message=message, jitter=command.jitter)
+        return
+    payload = {
+        "capabilityId": node.capability_id,
+        "attempt": command.attempt,
+        "output": command.output,
+        "durationMs": command.duration_ms,
+    }
+    draft.add("node_complete", payload, node_id=node.id)
+
+
+def _first(errors: tuple[JsonObject, ...]) -> str:
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{first.get('instancePath') or '/'} {first.get('message')}{more}"
+
+
+def fail_node(draft: Draft, command: c.FailNode) -> None:
+    """An attempt ended without an output."""
+    node = _running(draft, command.node_id, command.attempt)
+    fail_attempt(
+        draft,
+        node.id,
+        code=command.error_code,
+        message=command.message,
+        jitter=command.jitter,
+        retryable=command.retryable,
+        lost=command.lost,
+    )
+
+
+def fail_attempt(
+    draft: Draft,
+    node_id: str,
+    *,
+    code: str,
+    message: str,
+    jitter: float,
+    retryable: bool = True,
+    lost: bool = False,
+) -> None:
+    """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
+    node = draft.node(node_id)
+    retry = retryable and not _spent(node, lost)
+    payload: JsonObject = {
+        "capabilityId": node.capability_id,
+        "attempt": node.attempt,
+        "error": {"code": code, "message": message},
+        "willRetry": retry,
+        "nextAttemptAt": None,
+    }
+    if retry:
+        # A lost worker says nothing about the work: the next one takes over at once.
+        due_at = draft.now if lost else next_attempt_at(draft.now, node.failures + 1, jitter)
+        payload["nextAttemptAt"] = rfc3339(due_at)
+    draft.add("node_error", payload, node_id=node_id, message=message, detail={"lost": True} if lost else None)
+    if retry:
+        return
+    if node.contract.get("fallback") == "hitl":
+        ask_about_failed_node(draft, node_id)
+        return
+    _end_run(draft, node_id, code, message)
+
+
+def _spent(node: NodeState, lost: bool) -> bool:
+    if lost:
+        return node.losses + 1 >= MAX_LOSSES
+    if node.contract.get("fallback") == "abort":
+        return True
+    return node.failures + 1 >= (node.contract.get("maxAttempts") or DEFAULT_MAX_ATTEMPTS)
+
+
+def _end_run(draft: Draft, node_id: str, code: str, message: str) -> None:
+    node = draft.node(node_id)
+    details: JsonObject = {
+        "nodeId": node_id,
+        "capabilityId": node.capability_id,
+        "attempts": node.attempt,
+        "error": {"code": code, "message": message},
+    }
+    if node.validation_errors:
+        details["errors"] = list(node.validation_errors)
+    draft.fail_run("node_failed", f"{node.label} failed: {message}", details)

@@ -1,0 +1,39 @@
+"""The composed output: checked, mended, approved, delivered. `completed` means valid."""
+
+from __future__ import annotations
+
+from runs import commands as c
+from runs.draft import Draft
+from runs.errors import NotReady
+from runs.event import JsonObject
+from runs.rules.requests import ask_for_approval, needs_approval
+from runs.settle import output_due
+
+MAX_FINAL_ATTEMPTS = 3
+
+
+def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
+    """End the run with the output, send it to a person first where policy says so, or have it mended."""
+    if not output_due(draft.state):
+        raise NotReady("the run has no output to deliver yet")
+    if command.errors:
+        _reject(draft, command)
+        return
+    if needs_approval(draft.state):
+        ask_for_approval(draft, command.output)
+        return
+    draft.add("complete", {"status": "completed", "output": command.output})
+
+
+def _reject(draft: Draft, command: c.DeliverOutput) -> None:
+    attempt = draft.state.final_attempt + 1
+    repair = list(command.repair) if attempt < MAX_FINAL_ATTEMPTS else []
+    payload: JsonObject = {"scope": "final", "attempt": attempt, "errors": list(command.errors)}
+    draft.add("validation_error", payload, detail={"repair": repair})
+    if repair:
+        return
+    draft.fail_run(
+        "output_invalid",
+        f"the composed output breaks the contract in {len(command.errors)} place(s)",
+        {"errors": list(command.errors), "attempts": attempt},
+    )

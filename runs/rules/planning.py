@@ -1,0 +1,92 @@
+"""From the envelope to a plan."""
+
+from __future__ import annotations
+
+from runs import commands as c
+from runs.draft import Draft
+from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
+from runs.event import JsonObject, rfc3339
+from runs.rules.retry import MAX_LOSSES, next_attempt_at
+from runs.settle import needs_plan
+
+MAX_PLAN_ATTEMPTS = 5
+
+
+def start_run(draft: Draft, command: c.StartRun) -> None:
+    """The first event of a run."""
+    if draft.state.exists:
+        raise RunAlreadyStarted(f"run {draft.state.run_id} has started already")
+    detail: JsonObject = {"envelope": command.envelope}
+    if command.submitted_by is not None:
+        detail["submittedBy"] = command.submitted_by
+    if command.origin is not None:
+        detail["origin"] = command.origin
+    payload: JsonObject = {
+        "runId": draft.state.run_id,
+        "threadId": command.thread_id,
+        "objective": command.envelope["objective"],
+        "schemaHash": command.schema_hash,
+    }
+    draft.add("start", payload, detail=detail, correlation_id=command.correlation_id)
+
+
+def request_plan(draft: Draft, command: c.RequestPlan) -> None:
+    """A planner claims the run. Refused when another one has, or when the message is old."""
+    state = draft.state
+    if not needs_plan(state) or state.plan_in_progress or command.attempt != state.plan_attempt + 1:
+        raise StaleAttempt(f"planning attempt {command.attempt} is not due", attempt=state.plan_attempt)
+    payload = {
+        "attempt": command.attempt,
+        "planner": command.planner,
+        "capabilityCount": command.capability_count,
+    }
+    draft.add("plan_requested", payload)
+
+
+def _require_current(draft: Draft, attempt: int) -> None:
+    if not draft.state.plan_in_progress or attempt != draft.state.plan_attempt:
+        raise StaleAttempt(f"planning attempt {attempt} is not the current one", attempt=draft.state.plan_attempt)
+
+
+def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
+    """The plan becomes the run's; a later one replaces it with the next version."""
+    _require_current(draft, command.attempt)
+    if not command.plan.get("nodes"):
+        raise NotReady("a plan needs at least one node")
+    previous = draft.state.plan_version
+    version = (previous or 0) + 1
+    shown_nodes = [_shown(node) for node in command.plan["nodes"]]
+    payload: JsonObject = {"version": version, "nodes": shown_nodes, "edges": command.plan.get("edges", [])}
+    detail = {"plan": {**command.plan, "version": version}}
+    if previous is None:
+        payload["metadata"] = command.plan.get("metadata", {})
+        draft.add("plan_generated", payload, detail=detail, plan_version=version)
+        return
+    payload |= {"previousVersion": previous, "trigger": draft.state.replan_reason}
+    draft.add("plan_updated", payload, detail=detail, plan_version=version)
+
+
+def _shown(node: JsonObject) -> JsonObject:
+    return {
+        "id": node["id"],
+        "capabilityId": node["capabilityId"],
+        "kind": node["kind"],
+        "label": node["label"],
+        "dependsOn": node.get("dependsOn", []),
+    }
+
+
+def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
+    """No plan. The planner's own trouble is tried again; an objective that nobody can meet ends the run."""
+    _require_current(draft, command.attempt)
+    state = draft.state
+    payload: JsonObject = {"attempt": command.attempt, "diagnostics": command.diagnostics}
+    summary = "; ".join(str(diagnostic.get("message")) for diagnostic in command.diagnostics)
+    message = f"No plan: {summary}"
+    spent = state.plan_losses + 1 >= MAX_LOSSES if command.lost else command.attempt >= MAX_PLAN_ATTEMPTS
+    if command.retryable and not spent:
+        due_at = rfc3339(next_attempt_at(draft.now, max(1, state.plan_losses), command.jitter))
+        draft.add("plan_rejected", payload, message=message, detail={"nextAttemptAt": due_at, "lost": command.lost})
+        return
+    draft.add("plan_rejected", payload, message=message)
+    draft.fail_run("plan_rejected", message, {"diagnostics": command.diagnostics})
