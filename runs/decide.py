@@ -1,4 +1,4 @@
-"""`decide(state, command) -> [event]`: the only place where a rule of the run lives (the rules are in `runs/rules/`)."""
+"""`decide(state, command) -> [event]`: the only place where a rule of the run lives (see `runs/rules/`)."""
 
 from __future__ import annotations
 

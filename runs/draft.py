@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runs.evolve import evolve
 from runs.event import Event, JsonObject
+from runs.evolve import evolve
 from runs.state import NodeState, RunState
 
 

@@ -54,7 +54,8 @@ def _start(state: RunState, event: Event) -> RunState:
         raise RunAlreadyStarted(f"run {state.run_id} has started already")
     detail = event.detail or {}
     envelope: JsonObject = detail.get("envelope", {})
-    seconds = (envelope.get("constraints") or {}).get("deadlineSeconds")
+    constraints: JsonObject = envelope.get("constraints") or {}
+    seconds = constraints.get("deadlineSeconds")
     return RunState(
         run_id=event.run_id,
         seq=event.seq,

@@ -24,7 +24,9 @@ def downstream(nodes: Mapping[str, NodeState], node_ids: Iterable[str]) -> set[s
     reached = set(node_ids)
     grown = True
     while grown:
-        more = {node.id for node in nodes.values() if node.id not in reached and reached & set(node.depends_on)}
+        more = {
+            node.id for node in nodes.values() if node.id not in reached and reached & set(node.depends_on)
+        }
         reached |= more
         grown = bool(more)
     return reached

@@ -26,7 +26,7 @@ class Work:
     """One thing to do.
 
     `kind` is plan, node, output, request_expiry or deadline; `ref` the node or request id ('' otherwise). `attempt` is
-    the number that doing it will carry. `started` work is being done by someone who holds a lease. `due_at` None means now.
+    the number that doing it will carry. `started` work is being done by someone who holds a lease. `due_at` None: now.
     """
 
     kind: str

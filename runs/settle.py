@@ -17,7 +17,9 @@ def output_due(state: RunState) -> bool:
     """Every node is done and the output has neither been composed nor shown to a person."""
     if needs_plan(state) or any(node.status != COMPLETED for node in state.nodes.values()):
         return False
-    return not any(request.open and request.subject in ("output", "policy") for request in state.requests.values())
+    return not any(
+        request.open and request.subject in ("output", "policy") for request in state.requests.values()
+    )
 
 
 def settle_trigger(state: RunState) -> str:

@@ -15,7 +15,9 @@ def abort_run(draft: Draft, command: c.AbortRun) -> None:
     if draft.state.status == ABORTED:
         return
     if draft.state.finished:
-        raise RunFinished(f"run {draft.state.run_id} is {draft.state.status} already", status=draft.state.status)
+        raise RunFinished(
+            f"run {draft.state.run_id} is {draft.state.status} already", status=draft.state.status
+        )
     operator = operator_name(command)
     message = f"aborted by {operator}" + (f": {command.reason}" if command.reason else "")
     error: JsonObject = {
@@ -23,7 +25,9 @@ def abort_run(draft: Draft, command: c.AbortRun) -> None:
         "message": message,
         "details": {"operator": operator, "reason": command.reason},
     }
-    draft.add("complete", {"status": "aborted", "error": error}, message=message, detail=claimed_detail(command))
+    draft.add(
+        "complete", {"status": "aborted", "error": error}, message=message, detail=claimed_detail(command)
+    )
 
 
 def pause_run(draft: Draft, command: c.PauseRun) -> None:
@@ -39,10 +43,13 @@ def resume_run(draft: Draft, command: c.ResumeRun) -> None:
     expected = command.expected_plan_version
     if expected is not None and expected != draft.state.plan_version:
         raise StalePlanVersion(
-            f"the plan is at version {draft.state.plan_version}, not {expected}", planVersion=draft.state.plan_version
+            f"the plan is at version {draft.state.plan_version}, not {expected}",
+            planVersion=draft.state.plan_version,
         )
     if draft.state.status != PAUSED:
-        raise NotWaiting(f"the run is {draft.state.status}; there is nothing to resume", status=draft.state.status)
+        raise NotWaiting(
+            f"the run is {draft.state.status}; there is nothing to resume", status=draft.state.status
+        )
     payload = {"reason": command.reason, "operator": operator_name(command)}
     draft.add("run_resumed", payload, detail=claimed_detail(command))
 
@@ -53,7 +60,9 @@ def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
     if deadline is None or command.now < deadline:
         raise NotReady("the deadline has not passed")
     seconds = draft.state.envelope["constraints"]["deadlineSeconds"]
-    draft.fail_run("deadline_exceeded", f"the run was not done within {seconds} s", {"deadlineSeconds": seconds})
+    draft.fail_run(
+        "deadline_exceeded", f"the run was not done within {seconds} s", {"deadlineSeconds": seconds}
+    )
 
 
 def fail_run(draft: Draft, command: c.FailRun) -> None:

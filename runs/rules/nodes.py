@@ -37,7 +37,7 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
     node = _known(draft, command.node_id)
     if node.status not in (t.READY, t.WAITING_RETRY) or command.attempt != node.attempt + 1:
         raise StaleAttempt(
-            f"attempt {command.attempt} of node {node.id} is not due; it is {node.status} at attempt {node.attempt}",
+            f"attempt {command.attempt} of node {node.id} is not due; it is {node.status} at {node.attempt}",
             nodeId=node.id,
             attempt=node.attempt,
         )
@@ -55,7 +55,7 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
 
 
 def complete_node(draft: Draft, command: c.CompleteNode) -> None:
-    """Take the output of the current attempt, or, where its contract rejects it, say why and go on as after a failure."""
+    """Take the output of the current attempt; where its contract rejects it, say why and go on as after a failure."""
     node = _running(draft, command.node_id, command.attempt)
     if command.errors:
         payload: JsonObject = {"scope": "node", "attempt": command.attempt, "errors": list(command.errors)}
@@ -116,7 +116,9 @@ def fail_attempt(
         # A lost worker says nothing about the work: the next one takes over at once.
         due_at = draft.now if lost else next_attempt_at(draft.now, node.failures + 1, jitter)
         payload["nextAttemptAt"] = rfc3339(due_at)
-    draft.add("node_error", payload, node_id=node_id, message=message, detail={"lost": True} if lost else None)
+    draft.add(
+        "node_error", payload, node_id=node_id, message=message, detail={"lost": True} if lost else None
+    )
     if retry:
         return
     if node.contract.get("fallback") == "hitl":

@@ -45,7 +45,9 @@ def request_plan(draft: Draft, command: c.RequestPlan) -> None:
 
 def _require_current(draft: Draft, attempt: int) -> None:
     if not draft.state.plan_in_progress or attempt != draft.state.plan_attempt:
-        raise StaleAttempt(f"planning attempt {attempt} is not the current one", attempt=draft.state.plan_attempt)
+        raise StaleAttempt(
+            f"planning attempt {attempt} is not the current one", attempt=draft.state.plan_attempt
+        )
 
 
 def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
@@ -86,7 +88,9 @@ def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
     spent = state.plan_losses + 1 >= MAX_LOSSES if command.lost else command.attempt >= MAX_PLAN_ATTEMPTS
     if command.retryable and not spent:
         due_at = rfc3339(next_attempt_at(draft.now, max(1, state.plan_losses), command.jitter))
-        draft.add("plan_rejected", payload, message=message, detail={"nextAttemptAt": due_at, "lost": command.lost})
+        draft.add(
+            "plan_rejected", payload, message=message, detail={"nextAttemptAt": due_at, "lost": command.lost}
+        )
         return
     draft.add("plan_rejected", payload, message=message)
     draft.fail_run("plan_rejected", message, {"diagnostics": command.diagnostics})

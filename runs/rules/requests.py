@@ -1,9 +1,9 @@
-"""People in the loop: asking, voting, deciding, running out of time. Every door obeys these rules because they are here."""
+"""People in the loop: asking, voting, deciding, running out of time. Every door obeys these rules: they are here."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid5
 
 from runs import commands as c
@@ -24,13 +24,17 @@ from runs.event import Json, JsonObject, rfc3339
 from runs.rules.access import check_allowed, claimed_detail, operator_name
 from runs.state import RequestState, RunState
 
-NODE_OPTIONS: tuple[JsonObject, ...] = ({"id": "retry", "label": "Try again"}, {"id": "fail", "label": "Give up"})
+NODE_OPTIONS: tuple[JsonObject, ...] = (
+    {"id": "retry", "label": "Try again"},
+    {"id": "fail", "label": "Give up"},
+)
 
 
 def hitl_rules(state: RunState) -> JsonObject:
     """`policies.hitl`: approvers, quorum, expiresInSeconds, onExpiry, escalateTo, onReject, forbidSubmitter."""
-    rules = (state.envelope.get("policies") or {}).get("hitl")
-    return rules if isinstance(rules, dict) else {}
+    policies: JsonObject = state.envelope.get("policies") or {}
+    rules = policies.get("hitl")
+    return cast(JsonObject, rules) if isinstance(rules, dict) else {}
 
 
 def needs_approval(state: RunState) -> bool:
@@ -39,7 +43,7 @@ def needs_approval(state: RunState) -> bool:
     return any(place.get("requiresHitlApproval") is True for place in places)
 
 
-def _ask(
+def _ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
     draft: Draft,
     *,
     kind: str,
@@ -68,7 +72,11 @@ def _ask(
         "expiresAt": expires_at,
     }
     draft.add(
-        "hitl_request", payload, node_id=node_id, message=question, detail={"subject": subject, "rules": rules}
+        "hitl_request",
+        payload,
+        node_id=node_id,
+        message=question,
+        detail={"subject": subject, "rules": rules},
     )
 
 
@@ -106,7 +114,9 @@ def clarify(draft: Draft, command: c.Clarify) -> None:
     """A running capability asks; the attempt ends here and the next one has the answer in its bundle."""
     node = draft.state.nodes.get(command.node_id)
     if node is None or node.status != t.RUNNING or node.attempt != command.attempt:
-        raise StaleAttempt(f"attempt {command.attempt} of node {command.node_id} is over", nodeId=command.node_id)
+        raise StaleAttempt(
+            f"attempt {command.attempt} of node {command.node_id} is over", nodeId=command.node_id
+        )
     _ask(
         draft,
         kind="choice" if command.options else "clarify",
@@ -141,7 +151,8 @@ def resolve_request(draft: Draft, command: c.ResolveRequest) -> None:
     expected = command.expected_plan_version
     if expected is not None and expected != draft.state.plan_version:
         raise StalePlanVersion(
-            f"the plan is at version {draft.state.plan_version}, not {expected}", planVersion=draft.state.plan_version
+            f"the plan is at version {draft.state.plan_version}, not {expected}",
+            planVersion=draft.state.plan_version,
         )
     check_allowed(draft.state, request, command)
     _RESPONSES[command.response_type](draft, request, command)
@@ -159,7 +170,11 @@ def _resolve(
     }
     facts = {**(detail or {}), **(claimed_detail(command) or {})}
     draft.add(
-        "hitl_resolved", payload, node_id=request.node_id, message=f"{decision} by {operator}", detail=facts or None
+        "hitl_resolved",
+        payload,
+        node_id=request.node_id,
+        message=f"{decision} by {operator}",
+        detail=facts or None,
     )
 
 
@@ -202,14 +217,18 @@ def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
         return
     if action == "rerun" and request.subject == "output":
         answer = _answer(request, command)
-        targets = [node.id for node in draft.state.nodes.values() if node.kind in ("execution", "transformation")]
+        targets = [
+            node.id for node in draft.state.nodes.values() if node.kind in ("execution", "transformation")
+        ]
         detail: JsonObject = {"effect": "rerun", "nodes": targets, "answer": answer}
         _resolve(draft, request, command, "rejected", detail)
         return
     _resolve(draft, request, command, "rejected")
     operator = operator_name(command)
     message = f"rejected by {operator}" + (f": {reason}" if reason else "")
-    draft.fail_run("hitl_rejected", message, {"requestId": request.id, "operator": operator, "reason": reason})
+    draft.fail_run(
+        "hitl_rejected", message, {"requestId": request.id, "operator": operator, "reason": reason}
+    )
 
 
 def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
@@ -270,7 +289,9 @@ def _rerun(
     draft: Draft, request: RequestState, command: c.ResolveRequest, decision: str, answer: JsonObject | None
 ) -> None:
     if request.node_id is None:
-        raise ResponseInvalid("this request is about the output: approve, reject or edit it", requestId=request.id)
+        raise ResponseInvalid(
+            "this request is about the output: approve, reject or edit it", requestId=request.id
+        )
     detail: JsonObject = {"effect": "rerun", "nodes": [request.node_id]}
     if answer is not None:
         detail["answer"] = answer
