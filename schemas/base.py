@@ -3,7 +3,16 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, WrapValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -61,23 +70,23 @@ class OpenModel(Model):
         if twins:
             raise refused(
                 *(
-                    problem("unknown_key", f"Unknown key; did you mean {wire_name(twin)!r}?", twin)
+                    flaw("unknown_key", f"Unknown key; did you mean {wire_name(twin)!r}?", twin)
                     for twin in sorted(twins)
                 )
             )
         return self
 
 
-def problem(code: str, message: str, *path: str | int) -> InitErrorDetails:
+def flaw(code: str, message: str, *path: str | int) -> InitErrorDetails:
     """One problem at `path` below the model that is being validated; `path` is in wire names."""
     # Braces would be read as placeholders of the template.
-    template = PydanticCustomError("problem", "{message}", {"code": code, "message": message})
+    template = PydanticCustomError("flaw", "{message}", {"code": code, "message": message})
     return InitErrorDetails(type=template, loc=path, input=None)
 
 
-def refused(*problems: InitErrorDetails) -> ValidationError:
+def refused(*flaws: InitErrorDetails) -> ValidationError:
     """What a validator raises when it knows the exact places below its model; pydantic completes them."""
-    return ValidationError.from_exception_data("document", list(problems))
+    return ValidationError.from_exception_data("document", list(flaws))
 
 
 def _as_sent(value: Any, check: Callable[[Any], Any]) -> Any:
@@ -90,7 +99,7 @@ def _one_of(types: tuple[type, ...], words: str) -> WrapValidator:
 
     def check(value: Any, _inner: Callable[[Any], Any]) -> Any:
         if not isinstance(value, types):
-            raise refused(problem("wrong_type", f"This must be {words}, not {json_type(value)}."))
+            raise refused(flaw("wrong_type", f"This must be {words}, not {json_type(value)}."))
         return value
 
     return WrapValidator(check)
@@ -101,8 +110,8 @@ def json_type(value: object) -> str:
     return _JSON_TYPES.get(type(value), "something that JSON does not have")
 
 
-Seconds = Annotated[float, WrapValidator(_as_sent)]
-"""A number of seconds that stays an integer if it was one."""
+AS_SENT = WrapValidator(_as_sent)
+"""Put last: the value is checked, and kept as it was; a number stays an integer if it was one."""
 
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NOT_BLANK)]
 """An id or a name that somebody else gave: 1 to 200 characters, not blank."""
@@ -119,3 +128,22 @@ RunId = Annotated[
 ]
 JsonSchema = Annotated[dict[str, Any] | bool, _one_of((dict, bool), "a JSON Schema: an object or a boolean")]
 TextOrObject = Annotated[str | dict[str, Any], _one_of((str, dict), "a string or an object")]
+
+Timestamp = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)$"),
+    Field(json_schema_extra={"format": "date-time"}),
+]
+"""A moment in UTC as RFC 3339 writes it."""
+
+
+def _with_short_name(operator: str | dict[str, Any]) -> str | dict[str, Any]:
+    if isinstance(operator, str) and not 0 < len(operator.strip()) <= 200:
+        raise refused(flaw("bad_format", "A name has 1 to 200 characters and is not blank."))
+    return operator
+
+
+Operator = Annotated[TextOrObject, AfterValidator(_with_short_name)]
+"""Who says that they decided: a name, or an object such as `{id, displayName}`. A token counts for more."""
+
+PlanVersion = Annotated[int, Field(ge=1)]

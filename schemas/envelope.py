@@ -5,15 +5,15 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag
 
 from schemas.base import (
+    AS_SENT,
     JsonSchema,
     Model,
     Note,
     OpenModel,
     Reference,
-    Seconds,
     Text,
     TextOrObject,
-    problem,
+    flaw,
     refused,
 )
 from schemas.explain import TAG_MARK
@@ -35,7 +35,7 @@ class Constraints(OpenModel):
     thread_id: Reference | None = None
     resume_run_id: Reference | None = None
     requires_hitl_approval: bool | None = None
-    deadline_seconds: Annotated[Seconds, Field(gt=0, le=MAX_DEADLINE_SECONDS)] | None = None
+    deadline_seconds: Annotated[float, Field(gt=0, le=MAX_DEADLINE_SECONDS), AS_SENT] | None = None
 
 
 class RuntimePolicy(OpenModel):
@@ -88,7 +88,7 @@ def _unique(names: list[str]) -> list[str]:
     seen: set[str] = set()
     repeated = [index for index, name in enumerate(names) if name in seen or seen.add(name)]
     if repeated:
-        raise refused(*(problem("not_unique", "This facet is named twice.", index) for index in repeated))
+        raise refused(*(flaw("not_unique", "This facet is named twice.", index) for index in repeated))
     return names
 
 
@@ -96,7 +96,11 @@ class FacetsContract(Model):
     """The output is an object with one key for each named facet."""
 
     mode: Literal["facets"]
-    facets: Annotated[list[Reference], Field(min_length=1, max_length=50), AfterValidator(_unique)]
+    facets: Annotated[
+        list[Reference],
+        Field(min_length=1, max_length=50, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_unique),
+    ]
 
 
 def _mode_of(contract: dict[str, Any]) -> Any:
@@ -111,8 +115,8 @@ def _known_mode(contract: Any) -> Any:
         return keys
     known = ", ".join(CONTRACT_MODES)
     if "mode" in keys:
-        raise refused(problem("unknown_mode", f"There is no such mode; use one of {known}.", "mode"))
-    raise refused(problem("missing", f"Say one of {known}; only beside a schema may it be left out.", "mode"))
+        raise refused(flaw("unknown_mode", f"There is no such mode; use one of {known}.", "mode"))
+    raise refused(flaw("missing", f"Say one of {known}; only beside a schema may it be left out.", "mode"))
 
 
 def _tag(contract: Any) -> str | None:
@@ -133,7 +137,7 @@ OutputContract = Annotated[
 
 
 class TaskEnvelope(Model):
-    """One task: `objective` and `output_contract` are required, all else has a harmless default."""
+    """One task: `objective` and `outputContract` are required, all else has a harmless default."""
 
     objective: Text
     inputs: dict[str, Any] = Field(default_factory=dict[str, Any])

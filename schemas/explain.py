@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -79,8 +80,11 @@ def _unknown_key(path: list[int | str], model: type[BaseModel]) -> str:
     return f"Unknown key; did you mean {nearest[0]!r}?" if nearest else "Unknown key."
 
 
+@cache
 def _known_keys(model: type[BaseModel], *, nested: bool) -> list[str]:
     """The keys that a suggestion is made from: those of the model itself, or of everything inside it."""
     schema = model.model_json_schema()
     inside = [definition.get("properties", {}) for definition in schema.get("$defs", {}).values()]
-    return list(dict.fromkeys(key for keys in (inside if nested else [schema["properties"]]) for key in keys))
+    return list(
+        dict.fromkeys(key for keys in (inside if nested else [schema.get("properties", {})]) for key in keys)
+    )

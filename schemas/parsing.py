@@ -17,7 +17,7 @@ def parse_document(model: type[M], raw: bytes) -> M:
 
 
 def validate_document(model: type[M], document: Any) -> M:
-    """Validate JSON values that are parsed already, such as those read from the log; raises DocumentRefused."""
+    """Validate JSON values that are parsed already, such as a stored envelope; raises DocumentRefused."""
     try:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:

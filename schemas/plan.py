@@ -37,7 +37,7 @@ class NodeContract(Model):
 
 
 class PlanNode(Model):
-    """One piece of work for one capability; it starts when every node in `depends_on` is completed."""
+    """One piece of work for one capability; it starts when every node in `dependsOn` is completed."""
 
     id: NodeId
     capability_id: CapabilityId
@@ -56,7 +56,7 @@ class PlanEdge(Model):
 
 
 class PlanGraph(Model):
-    """A plan. Its shape is checked here, its sense by `plan_problems`."""
+    """A plan of at most 1,000 nodes."""
 
     version: Annotated[int, Field(ge=1)] = 1
     nodes: Annotated[list[PlanNode], Field(max_length=1_000)]

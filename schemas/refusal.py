@@ -14,7 +14,7 @@ class FieldProblem:
     message: str
 
 
-class DocumentRefused(Exception):  # noqa: N818 - a refusal is our word for the caller's mistake, not our error
+class DocumentRefused(Exception):
     """A document that came from outside is not what it should be.
 
     `problems` is never empty and holds at most `MAX_PROBLEMS`; `omitted` counts those left out.

@@ -1,0 +1,111 @@
+"""FlexEvent, the frame that a client reads, and the words that its types and states are made of."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, StringConstraints
+
+from schemas import payloads
+from schemas.base import NodeId, OpenModel, Reference, RunId, Timestamp
+from schemas.parsing import validate_document
+from schemas.payloads import (
+    ContractError,
+    ErrorInfo,
+    ExecutorType,
+    FinalStatus,
+    LogLevel,
+    NodeStatus,
+    RunStatus,
+    ValidationScope,
+)
+from schemas.refusal import DocumentRefused, FieldProblem
+
+__all__ = [
+    "EVENT_TYPES",
+    "PAYLOADS",
+    "ContractError",
+    "ErrorInfo",
+    "EventType",
+    "ExecutorType",
+    "FinalStatus",
+    "FlexEvent",
+    "LogLevel",
+    "NodeStatus",
+    "RunStatus",
+    "ValidationScope",
+    "check_frame",
+]
+
+EventType = Literal[
+    "start",
+    "plan_requested",
+    "plan_rejected",
+    "plan_generated",
+    "plan_updated",
+    "node_start",
+    "node_complete",
+    "node_error",
+    "validation_error",
+    "hitl_request",
+    "hitl_resolved",
+    "run_paused",
+    "run_resumed",
+    "policy_triggered",
+    "log",
+    "complete",
+]
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+
+PAYLOADS: Mapping[EventType, type[OpenModel]] = MappingProxyType(
+    {
+        "start": payloads.StartPayload,
+        "plan_requested": payloads.PlanRequestedPayload,
+        "plan_rejected": payloads.PlanRejectedPayload,
+        "plan_generated": payloads.PlanGeneratedPayload,
+        "plan_updated": payloads.PlanUpdatedPayload,
+        "node_start": payloads.NodeStartPayload,
+        "node_complete": payloads.NodeCompletePayload,
+        "node_error": payloads.NodeErrorPayload,
+        "validation_error": payloads.ValidationErrorPayload,
+        "hitl_request": payloads.HitlRequestPayload,
+        "hitl_resolved": payloads.HitlResolvedPayload,
+        "run_paused": payloads.RunPausedPayload,
+        "run_resumed": payloads.RunResumedPayload,
+        "policy_triggered": payloads.PolicyTriggeredPayload,
+        "log": payloads.LogPayload,
+        "complete": payloads.CompletePayload,
+    }
+)
+
+
+class FlexEvent(OpenModel):
+    """One frame of a run's stream; `id` is the seq as text, `payload` depends on the `type`."""
+
+    type: EventType
+    id: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
+    timestamp: Timestamp
+    run_id: RunId
+    node_id: NodeId | None = None
+    correlation_id: Reference | None = None
+    plan_version: Annotated[int, Field(ge=1)] | None = None
+    message: str | None = None
+    payload: dict[str, Any]
+
+    @property
+    def seq(self) -> int:
+        """The frame's number within its run, from 1."""
+        return int(self.id)
+
+
+def check_frame(frame: Any) -> FlexEvent:
+    """The frame as a model, its payload checked too; raises DocumentRefused with pointers into the frame."""
+    event = validate_document(FlexEvent, frame)
+    try:
+        validate_document(PAYLOADS[event.type], event.payload)
+    except DocumentRefused as refusal:
+        inside = [
+            FieldProblem(each.code, "/payload" + each.pointer, each.message) for each in refusal.problems
+        ]
+        raise DocumentRefused(inside, refusal.omitted) from None
+    return event

@@ -1,0 +1,160 @@
+"""JSON Schemas of everything that crosses a boundary: for `docs/schemas/`, and for OpenAPI.
+
+`python -m schemas.export` writes the files, `python -m schemas.export --check` fails where they are out of date.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from schemas import hitl
+from schemas.base import Model
+from schemas.capability import CapabilityDescriptor
+from schemas.envelope import OutputContract, TaskEnvelope
+from schemas.events import PAYLOADS, FlexEvent
+from schemas.facets import DIALECT, FACETS
+from schemas.messages import WORK_MESSAGE_SCHEMA
+from schemas.plan import PlanGraph
+from schemas.problem import Problem
+
+FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
+
+PUBLIC_MODELS: dict[str, type[Model]] = {
+    "task-envelope": TaskEnvelope,
+    "plan-graph": PlanGraph,
+    "flex-event": FlexEvent,
+    "capability-descriptor": CapabilityDescriptor,
+    "hitl-request": hitl.HitlRequest,
+    "hitl-resume-body": hitl.ResumeBody,
+    "hitl-remove-body": hitl.HitlRemoveBody,
+    "run-resume-body": hitl.RunResumeBody,
+    "operator-body": hitl.OperatorBody,
+    "fork-body": hitl.ForkBody,
+    "human-task": hitl.HumanTask,
+    "task-submit-body": hitl.TaskSubmitBody,
+    "task-decline-body": hitl.TaskDeclineBody,
+    "problem": Problem,
+}
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without the titles that pydantic makes from names: they say the same thing once more."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def component_schemas(ref_template: str = "#/components/schemas/{model}") -> dict[str, dict[str, Any]]:
+    """The schemas of all public models and of what they use, by name, as OpenAPI's components want them."""
+    models = [*PUBLIC_MODELS.values(), *PAYLOADS.values()]
+    _, combined = models_json_schema(
+        [(model, "validation") for model in models], ref_template=ref_template, schema_generator=_Untitled
+    )
+    components: dict[str, dict[str, Any]] = combined["$defs"]
+    components["FlexEvent"]["allOf"] = _payload_rules(ref_template)
+    return dict(sorted(components.items()))
+
+
+def documents() -> dict[str, bytes]:
+    """Every exported file, by its path below `docs/schemas/`."""
+    schemas = dict(_self_contained())
+    schemas["output-contract"] = TypeAdapter[Any](OutputContract).json_schema(schema_generator=_Untitled)
+    schemas["work-message"] = WORK_MESSAGE_SCHEMA
+    schemas |= {f"facets/{facet.name}": facet.schema for facet in FACETS.values()}
+    return {f"{name}.json": _encode(schema) for name, schema in sorted(schemas.items())}
+
+
+def write(folder: Path) -> None:
+    """Make `folder` hold exactly the exported files."""
+    wanted = documents()
+    for stale in _files(folder) - wanted.keys():
+        (folder / stale).unlink()
+    for name, content in wanted.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def out_of_date(folder: Path) -> list[str]:
+    """The names of the files that are missing, changed or left over in `folder`."""
+    wanted = documents()
+    changed = {name for name, content in wanted.items() if not _holds(folder / name, content)}
+    return sorted(changed | (_files(folder) - wanted.keys()))
+
+
+def _self_contained() -> Iterator[tuple[str, dict[str, Any]]]:
+    components = component_schemas("#/$defs/{model}")
+    for name, model in PUBLIC_MODELS.items():
+        used = _used_by(model.__name__, components)
+        definitions = {other: components[other] for other in sorted(used - {model.__name__})}
+        yield name, components[model.__name__] | ({"$defs": definitions} if definitions else {})
+
+
+def _used_by(name: str, components: dict[str, dict[str, Any]]) -> set[str]:
+    """The names of all components that `name` refers to, directly or not, itself included."""
+    used: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current not in used:
+            used.add(current)
+            waiting.extend(_references(components[current]))
+    return used
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in cast("dict[str, object]", schema).items():
+            if key == "$ref" and isinstance(value, str):
+                yield value.rpartition("/")[2]
+            else:
+                yield from _references(value)
+    elif isinstance(schema, list):
+        for item in cast("list[object]", schema):
+            yield from _references(item)
+
+
+def _payload_rules(ref_template: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "if": {"properties": {"type": {"const": event_type}}},
+            "then": {"properties": {"payload": {"$ref": ref_template.format(model=model.__name__)}}},
+        }
+        for event_type, model in PAYLOADS.items()
+    ]
+
+
+def _encode(schema: dict[str, Any]) -> bytes:
+    whole = {"$schema": DIALECT} | schema
+    return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with `--check` only look; returns the exit status."""
+    if arguments == ["--check"]:
+        stale = out_of_date(FOLDER)
+        for name in stale:
+            sys.stderr.write(f"docs/schemas/{name} is out of date: run python -m schemas.export\n")
+        return 1 if stale else 0
+    if arguments:
+        sys.stderr.write("usage: python -m schemas.export [--check]\n")
+        return 2
+    write(FOLDER)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,147 @@
+"""The facet catalogue: named pieces of meaning, each with the JSON Schema that says what it looks like.
+
+Capabilities say which facets they take and give; a caller may ask for facets by name in place of a schema.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from schemas.envelope import FacetsContract, FreeformContract, JsonSchemaContract
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One facet; `schema` is a JSON Schema of draft 2020-12 and must not be changed."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+class UnknownFacets(LookupError):
+    """Facets that are not in the catalogue; `names` lists them in the order they were asked for."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"There is no facet called {', '.join(repr(name) for name in names)}.")
+        self.names = names
+
+
+def _text(max_length: int, min_length: int = 1) -> dict[str, Any]:
+    return {"type": "string", "minLength": min_length, "maxLength": max_length}
+
+
+def _list_of(items: dict[str, Any], max_items: int = 20) -> dict[str, Any]:
+    return {"type": "array", "maxItems": max_items, "items": items}
+
+
+def _facet(name: str, description: str, required: list[str], properties: dict[str, Any]) -> Facet:
+    schema = {
+        "$schema": DIALECT,
+        "title": name,
+        "description": description,
+        "type": "object",
+        "required": required,
+        "properties": properties,
+    }
+    return Facet(name, description, schema)
+
+
+_CATALOGUE = (
+    _facet(
+        "company_profile",
+        "Who the post speaks for.",
+        ["companyName"],
+        {
+            "companyName": _text(200),
+            "coreValue": _text(500),
+            "recentEvent": _text(500),
+            "industry": _text(200),
+        },
+    ),
+    _facet(
+        "toneOfVoice",
+        "How the writer sounds.",
+        ["voice"],
+        {"voice": _text(100), "traits": _list_of(_text(100)), "avoid": _list_of(_text(200))},
+    ),
+    _facet(
+        "creative_brief",
+        "What is to be written, for whom and why; the ground for every variant.",
+        ["channel", "audience", "goal", "keyMessages"],
+        {
+            "channel": _text(100),
+            "audience": _text(500),
+            "goal": _text(500),
+            "keyMessages": {**_list_of(_text(1_000)), "minItems": 1},
+            "angles": _list_of(_text(1_000)),
+            "toneOfVoice": _text(100),
+        },
+    ),
+    _facet(
+        "post_copy",
+        "One post, ready to be read by its audience.",
+        ["headline", "body", "callToAction"],
+        {
+            "variantId": _text(100),
+            "headline": _text(200),
+            "body": _text(5_000),
+            "callToAction": _text(300),
+            "hashtags": _list_of({"type": "string", "pattern": "^#[^\\s#]{1,99}$"}),
+        },
+    ),
+    _facet(
+        "review",
+        "What a reviewer found in the variants, and whether they may go out.",
+        ["approved", "findings"],
+        {
+            "approved": {"type": "boolean"},
+            "summary": _text(2_000),
+            "findings": _list_of(
+                {
+                    "type": "object",
+                    "required": ["severity", "message"],
+                    "properties": {
+                        "severity": {"enum": ["info", "warning", "error"]},
+                        "message": _text(2_000),
+                        "variantId": _text(100),
+                    },
+                },
+                max_items=200,
+            ),
+        },
+    ),
+)
+
+FACETS: Mapping[str, Facet] = MappingProxyType({facet.name: facet for facet in _CATALOGUE})
+
+
+def facets_schema(names: Iterable[str]) -> dict[str, Any]:
+    """The schema of an object that has exactly these facets as its keys; raises UnknownFacets."""
+    wanted = list(names)
+    if unknown := [name for name in wanted if name not in FACETS]:
+        raise UnknownFacets(unknown)
+    return {
+        "$schema": DIALECT,
+        "type": "object",
+        "required": wanted,
+        "additionalProperties": False,
+        "properties": {name: _embedded(FACETS[name].schema) for name in wanted},
+    }
+
+
+def contract_schema(
+    contract: JsonSchemaContract | FreeformContract | FacetsContract,
+) -> dict[str, Any] | bool | None:
+    """The schema that the output must meet, None where there is none (freeform); raises UnknownFacets."""
+    if isinstance(contract, JsonSchemaContract):
+        return contract.schema_
+    return facets_schema(contract.facets) if isinstance(contract, FacetsContract) else None
+
+
+def _embedded(schema: dict[str, Any]) -> dict[str, Any]:
+    """A dialect is declared once, at the root."""
+    return {key: value for key, value in schema.items() if key != "$schema"}

@@ -1,0 +1,200 @@
+"""People in the loop: what a run asks, what a person may answer, and the bodies that carry the answer.
+
+Requests and answers are open models: they come from operator screens and other systems that have keys of
+their own. An answer that contradicts itself is refused, since a decision must never be guessed.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import InitErrorDetails
+
+from schemas.base import (
+    Note,
+    OpenModel,
+    Operator,
+    PlanVersion,
+    Reference,
+    Text,
+    Timestamp,
+    flaw,
+    refused,
+    wire_name,
+)
+from schemas.control import (
+    ForkBody,
+    HumanTask,
+    OperatorBody,
+    RunResumeBody,
+    TaskDeclineBody,
+    TaskSubmitBody,
+)
+
+__all__ = [
+    "Decision",
+    "ForkBody",
+    "HitlKind",
+    "HitlMessage",
+    "HitlOption",
+    "HitlQuestion",
+    "HitlRemoveBody",
+    "HitlRequest",
+    "HitlResponse",
+    "HitlStatus",
+    "HumanTask",
+    "OperatorBody",
+    "ResponseType",
+    "ResumeBody",
+    "RunResumeBody",
+    "TaskDeclineBody",
+    "TaskSubmitBody",
+    "Urgency",
+]
+
+HitlKind = Literal["approval", "clarify", "choice"]
+ResponseType = Literal["approval", "rejection", "option", "freeform", "edit"]
+Decision = Literal["approved", "rejected", "answered", "edited", "expired", "removed"]
+Urgency = Literal["low", "normal", "high"]
+HitlStatus = Literal["pending", "resolved"]
+
+
+class HitlOption(OpenModel):
+    """One of the answers that a `choice` offers."""
+
+    id: Reference
+    label: Text
+
+
+class HitlQuestion(OpenModel):
+    """What is asked; also the payload of the `hitl_request` event."""
+
+    request_id: Reference
+    kind: HitlKind
+    question: Text
+    options: list[HitlOption] = Field(default_factory=list[HitlOption])
+    allow_free_form: bool = False
+    urgency: Urgency = "normal"
+    additional_context: Any = None
+    pending_output: Any = None
+    expires_at: Timestamp | None = None
+
+
+class HitlRequest(HitlQuestion):
+    """A question as the doors show it: with its run, and with the decision once there is one."""
+
+    run_id: Reference
+    thread_id: Reference | None = None
+    node_id: Reference | None = None
+    plan_version: PlanVersion | None = None
+    status: HitlStatus = "pending"
+    created_at: Timestamp | None = None
+    resolved_at: Timestamp | None = None
+    decision: Decision | None = None
+    operator: Operator | None = None
+    note: Note | None = None
+
+
+# The key that a type of response must bring along, and that only this type may bring.
+_CARRIES: dict[ResponseType, str] = {"option": "selected_option_id", "edit": "edited_output"}
+# What `approved` cannot be.
+_NEVER: dict[ResponseType, bool] = {"approval": False, "edit": False, "rejection": True}
+
+
+class HitlResponse(OpenModel):
+    """One decision. `requestId` may be left out where the body around it names the request.
+
+    `freeformText` is the answer of a `freeform` response, and a remark (a reason, say) beside any other.
+    """
+
+    request_id: Reference | None = None
+    response_type: ResponseType
+    approved: bool | None = None
+    selected_option_id: Reference | None = None
+    freeform_text: Note | None = None
+    edited_output: Any = None
+
+    @model_validator(mode="after")
+    def _means_one_thing(self) -> Self:
+        found = [*self._missing(), *self._contradictions()]
+        if found:
+            raise refused(*found)
+        return self
+
+    def _missing(self) -> Iterator[InitErrorDetails]:
+        message = f"A response of type {self.response_type!r} needs this."
+        if self.response_type == "option" and self.selected_option_id is None:
+            yield flaw("missing", message, "selectedOptionId")
+        if self.response_type == "freeform" and not (self.freeform_text or "").strip():
+            yield flaw("missing", message, "freeformText")
+        # The edited output may well be null: being there is enough.
+        if self.response_type == "edit" and "edited_output" not in self.model_fields_set:
+            yield flaw("missing", message, "editedOutput")
+
+    def _contradictions(self) -> Iterator[InitErrorDetails]:
+        if self.approved is not None and self.approved is _NEVER.get(self.response_type):
+            yield flaw("contradiction", f"The response type says {self.response_type!r}.", "approved")
+        for response_type, field in _CARRIES.items():
+            if response_type != self.response_type and getattr(self, field) is not None:
+                message = (
+                    f"Only a response of type {response_type!r} has this; this is {self.response_type!r}."
+                )
+                yield flaw("contradiction", message, wire_name(field))
+
+
+class ResumeBody(OpenModel):
+    """The body of `POST /api/hitl/resume`, and of a message on the queue `flexrun.v1.hitl`."""
+
+    run_id: Reference | None = None
+    thread_id: Reference | None = None
+    request_id: Reference | None = None
+    responses: Annotated[list[HitlResponse], Field(min_length=1, max_length=100)]
+    operator: Operator | None = None
+    note: Note | None = None
+    expected_plan_version: PlanVersion | None = None
+
+    @model_validator(mode="after")
+    def _names_run_and_requests(self) -> Self:
+        found = [*self._unnamed(), *self._named_twice()]
+        if found:
+            raise refused(*found)
+        return self
+
+    def decisions(self) -> list[HitlResponse]:
+        """The responses, each with the id of its request."""
+        return [
+            response if response.request_id else response.model_copy(update={"request_id": self.request_id})
+            for response in self.responses
+        ]
+
+    def _unnamed(self) -> Iterator[InitErrorDetails]:
+        if self.run_id is None and self.thread_id is None:
+            yield flaw("missing", "Name the run, by runId or by threadId.", "runId")
+        if self.request_id is None:
+            message = "Name the request, here or once for the whole body."
+            for index, response in enumerate(self.responses):
+                if response.request_id is None:
+                    yield flaw("missing", message, "responses", index, "requestId")
+
+    def _named_twice(self) -> Iterator[InitErrorDetails]:
+        ids = [response.request_id for response in self.decisions()]
+        for index, request_id in enumerate(ids):
+            if request_id is not None and request_id in ids[:index]:
+                message = "Another response of this body decides the same request."
+                yield flaw("not_unique", message, "responses", index, "requestId")
+        if self.request_id is not None and self.request_id not in ids:
+            yield flaw("contradiction", "No response is about this request.", "requestId")
+
+
+HitlMessage = ResumeBody
+"""A message on the queue `flexrun.v1.hitl`: the same body, under the same rules."""
+
+
+class HitlRemoveBody(OpenModel):
+    """The body of `POST /api/hitl/remove`: take a request back that nobody needs to answer any more."""
+
+    run_id: Reference | None = None
+    request_id: Reference
+    operator: Operator | None = None
+    reason: Note | None = None
+    note: Note | None = None

@@ -1,0 +1,185 @@
+"""The payload of each type of event, as the frames carry it.
+
+For documentation, tests and clients: the engine itself moves plain dictionaries. All are open models, so that
+a client of today reads the frames of tomorrow.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Timestamp, flaw, refused
+from schemas.hitl import Decision, HitlQuestion
+from schemas.plan import CapabilityId, Diagnostic, Label, NodeKind
+
+RunStatus = Literal[
+    "pending",
+    "planning",
+    "running",
+    "awaiting_hitl",
+    "awaiting_human",
+    "paused",
+    "completed",
+    "failed",
+    "aborted",
+]
+FinalStatus = Literal["completed", "failed", "aborted"]
+NodeStatus = Literal[
+    "pending",
+    "ready",
+    "running",
+    "waiting_retry",
+    "awaiting_hitl",
+    "awaiting_human",
+    "completed",
+    "failed",
+    "skipped",
+    "cancelled",
+]
+ExecutorType = Literal["ai", "human"]
+ValidationScope = Literal["node", "final"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+Attempt = Annotated[int, Field(ge=1)]
+
+
+class ErrorInfo(OpenModel):
+    """Why something failed: a stable code and a sentence."""
+
+    code: str
+    message: str
+    details: Any = None
+
+
+class ContractError(OpenModel):
+    """One disagreement between an output and its schema, in the shape that Ajv made common."""
+
+    instance_path: str
+    keyword: str
+    message: str
+    params: dict[str, Any]
+    schema_path: str
+
+
+class NodeSummary(OpenModel):
+    """A node as a client draws it."""
+
+    id: NodeId
+    capability_id: CapabilityId
+    kind: NodeKind
+    label: Label
+    depends_on: list[NodeId]
+
+
+class EdgeSummary(OpenModel):
+    """An edge as a client draws it: `to` waits for `from`."""
+
+    from_: NodeId
+    to: NodeId
+
+
+class StartPayload(OpenModel):
+    run_id: RunId
+    thread_id: Reference | None = None
+    objective: str
+    schema_hash: str | None = None
+
+
+class PlanRequestedPayload(OpenModel):
+    attempt: Attempt
+    planner: str
+    capability_count: Annotated[int, Field(ge=0)]
+
+
+class PlanRejectedPayload(OpenModel):
+    attempt: Attempt
+    diagnostics: Annotated[list[Diagnostic], Field(min_length=1)]
+
+
+class PlanGeneratedPayload(OpenModel):
+    version: Annotated[int, Field(ge=1)]
+    nodes: list[NodeSummary]
+    edges: list[EdgeSummary]
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class PlanUpdatedPayload(OpenModel):
+    previous_version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=2)]
+    trigger: Any
+    nodes: list[NodeSummary]
+    edges: list[EdgeSummary]
+
+
+class NodeStartPayload(OpenModel):
+    capability_id: CapabilityId
+    label: Label
+    attempt: Attempt
+    executor_type: ExecutorType
+
+
+class NodeCompletePayload(OpenModel):
+    capability_id: CapabilityId
+    attempt: Attempt
+    output: Any
+    duration_ms: Annotated[float, Field(ge=0)]
+
+
+class NodeErrorPayload(OpenModel):
+    capability_id: CapabilityId
+    attempt: Attempt
+    error: ErrorInfo
+    will_retry: bool
+    next_attempt_at: Timestamp | None = None
+
+
+class ValidationErrorPayload(OpenModel):
+    scope: ValidationScope
+    attempt: Attempt
+    errors: Annotated[list[ContractError], Field(min_length=1)]
+
+
+class HitlRequestPayload(HitlQuestion):
+    pass
+
+
+class HitlResolvedPayload(OpenModel):
+    request_id: Reference
+    decision: Decision
+    operator: Operator | None = None
+    note: Note | None = None
+
+
+class RunPausedPayload(OpenModel):
+    reason: Note | None = None
+    operator: Operator | None = None
+
+
+class RunResumedPayload(RunPausedPayload):
+    pass
+
+
+class PolicyTriggeredPayload(OpenModel):
+    policy_id: Reference
+    trigger: Any
+    action: Any
+
+
+class LogPayload(OpenModel):
+    level: LogLevel
+    message: str
+
+
+class CompletePayload(OpenModel):
+    """The end of a run: an output when it completed, which may be null, and an error otherwise."""
+
+    status: FinalStatus
+    output: Any = None
+    error: ErrorInfo | None = None
+
+    @model_validator(mode="after")
+    def _has_output_or_error(self) -> Self:
+        needed = "output" if self.status == "completed" else "error"
+        if needed not in self.model_fields_set or (needed == "error" and self.error is None):
+            raise refused(flaw("missing", f"A run that ended {self.status!r} has this.", needed))
+        return self

@@ -1,0 +1,65 @@
+"""Errors as HTTP says them: `application/problem+json` (RFC 9457)."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field
+
+from schemas.base import OpenModel
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDetail(OpenModel):
+    """One thing wrong in the request; `pointer` is a JSON pointer into its body."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(OpenModel):
+    """What went wrong and what to do about it; `code` is for programs and never changes its meaning."""
+
+    type: str
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    code: str
+    errors: list[ProblemDetail] = Field(default_factory=list[ProblemDetail])
+    correlation_id: str | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """The document, without a correlation id where there is none."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class Located(Protocol):
+    """What FieldProblem and its like have in common."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def pointer(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+def build_problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Iterable[Located] = (),
+    correlation_id: str | None = None,
+) -> Problem:
+    """The problem for a snake_case `code`, from which its type and its title are made."""
+    return Problem(
+        type=f"urn:flexrun:problem:{code}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        code=code,
+        errors=[ProblemDetail(pointer=each.pointer, code=each.code, message=each.message) for each in errors],
+        correlation_id=correlation_id,
+    )
