@@ -1,0 +1,110 @@
+"""What a capability is: the one interface that stubs, models, services and tools have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from runs.event import Json, JsonObject
+from schemas.capability import CapabilityDescriptor
+
+
+class Capability(Protocol):
+    """Turns a ContextBundle into an output, as often as it is asked.
+
+    An attempt may run twice when a worker dies, so effects in the outside world should be idempotent: run id, node id
+    and attempt make a good key. `run` shares the event loop with everything else in its worker: what computes for more
+    than a few milliseconds belongs into `executor.threads.run_in_thread`.
+    """
+
+    @property
+    def descriptor(self) -> CapabilityDescriptor:
+        """What this capability says about itself in the registry."""
+        ...
+
+    async def run(self, context: CapabilityContext) -> Json:
+        """The node's output: anything that JSON can hold.
+
+        Raises CapabilityError for a failure with a code, ClarificationNeeded to ask a person; anything else that it
+        raises is recorded as `capability_error` and tried again. It is cancelled when its time is up, when the run
+        ends and when its lease is lost.
+        """
+        ...
+
+
+class LogLine(Protocol):
+    """Writes a line for people into the run's log."""
+
+    async def __call__(self, message: str, level: str = "info") -> None: ...
+
+
+async def discard_line(message: str, level: str = "info") -> None:
+    """A `LogLine` that keeps nothing, for a capability that is tried out without a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityContext:
+    """What a capability is told about its node, and what it may do meanwhile.
+
+    `bundle` is the ContextBundle (`runs.bundle`). `log` appends a `log` event; lines that are too long are cut, too
+    many are left out. `deadline` is the end of the attempt on the clock of `time.monotonic`; None is no end.
+    """
+
+    bundle: JsonObject
+    log: LogLine = discard_line
+    deadline: float | None = None
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first start of this node, one more for each further one."""
+        return self.bundle.get("attempt", 1)
+
+    def remaining_seconds(self) -> float | None:
+        """The time that is left to this attempt, never below 0; None where there is no limit."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def clarify(
+        self,
+        question: str,
+        options: Sequence[JsonObject] = (),
+        *,
+        allow_free_form: bool = True,
+        additional_context: Json = None,
+    ) -> NoReturn:
+        """End this attempt with a question to a person; the next one finds the answer in `bundle["answers"]`.
+
+        An option is `{id, label}`. Raises ClarificationNeeded, always.
+        """
+        raise ClarificationNeeded(
+            question, options, allow_free_form=allow_free_form, additional_context=additional_context
+        )
+
+
+class CapabilityError(Exception):
+    """A failure that the capability can name. `retryable` is False where trying again cannot help."""
+
+    def __init__(self, code: str, message: str, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+
+
+class ClarificationNeeded(Exception):
+    """The capability cannot go on without a person's answer."""
+
+    def __init__(
+        self,
+        question: str,
+        options: Sequence[JsonObject] = (),
+        *,
+        allow_free_form: bool = True,
+        additional_context: Json = None,
+    ) -> None:
+        super().__init__(question)
+        self.question = question
+        self.options = tuple(options)
+        self.allow_free_form = allow_free_form
+        self.additional_context = additional_context
