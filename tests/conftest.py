@@ -1,0 +1,75 @@
+"""What every test may ask for: a database, a broker, a place of its own in both."""
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.support import databases
+from tests.support.rabbit_management import delete_exchanges, delete_queues
+from tests.support.service_door import ServiceDoor, ask_controller
+from tests.support.services import Services
+
+_DOOR = pytest.StashKey[ServiceDoor]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller, or the only process, opens the door to the services before any worker starts."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_DOOR] = ServiceDoor(Services())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what was started."""
+    if door := config.stash.get(_DOOR, None):
+        door.close()
+
+
+@pytest.fixture(scope="session")
+def service(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Ask for a service by name; see tests/support/services.py."""
+    door = request.config.stash.get(_DOOR, None)
+    return door.ask if door else ask_controller
+
+
+@pytest.fixture(scope="session")
+def postgres_url(service: Callable[[str], str]) -> str:
+    """A superuser's URL of the shared Postgres server. For a server to kill, make a PostgresServer."""
+    return service("postgres")
+
+
+@pytest.fixture
+def database_url(service: Callable[[str], str], postgres_url: str) -> Iterator[str]:
+    """A database of this test's own, migrated."""
+    yield from _database(postgres_url, service("postgres_template"))
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A database of this test's own, with nothing in it."""
+    yield from _database(postgres_url, None)
+
+
+def _database(server_url: str, template: str | None) -> Iterator[str]:
+    url = databases.create_database(server_url, template=template)
+    yield url
+    databases.drop_database(server_url, url)
+
+
+@pytest.fixture(scope="session")
+def amqp_url(service: Callable[[str], str]) -> str:
+    """The shared RabbitMQ. For a broker to kill, make a RabbitServer."""
+    return service("rabbitmq")
+
+
+@pytest.fixture
+def broker_namespace(service: Callable[[str], str], amqp_url: str) -> Iterator[str]:
+    """A prefix for the names of this test's queues and exchanges, which are deleted afterwards.
+
+    Not so on a broker named in the environment, whose management API is not ours to use.
+    """
+    prefix = f"test-{uuid4().hex[:12]}"
+    yield prefix
+    if management_url := service("rabbitmq_management"):
+        delete_queues(management_url, prefix)
+        delete_exchanges(management_url, prefix)

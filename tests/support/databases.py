@@ -1,0 +1,35 @@
+"""Databases for tests: one template with the migrations in it, one quick copy of it for each test."""
+
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+
+def new_name(kind: str = "case") -> str:
+    """A database name that no other test, session or machine uses."""
+    return f"flexrun_{kind}_{uuid4().hex[:16]}"
+
+
+def database_url(server_url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{database}"))
+
+
+def create_database(server_url: str, *, template: str | None = None, kind: str = "case") -> str:
+    """Create a database and return its URL."""
+    name = new_name(kind)
+    statement = sql.SQL("create database {} template {}").format(
+        sql.Identifier(name), sql.Identifier(template or "template0")
+    )
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(statement)
+    return database_url(server_url, name)
+
+
+def drop_database(server_url: str, url: str) -> None:
+    """Drop a database, cutting whoever is still connected."""
+    name = urlsplit(url).path.lstrip("/")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
