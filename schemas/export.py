@@ -103,20 +103,21 @@ def _used_by(name: str, components: dict[str, dict[str, Any]]) -> set[str]:
         current = waiting.pop()
         if current not in used:
             used.add(current)
-            waiting.extend(_references(components[current]))
+            waiting.extend(references(components[current]))
     return used
 
 
-def _references(schema: object) -> Iterator[str]:
+def references(schema: object) -> Iterator[str]:
+    """The names of the components that a schema refers to."""
     if isinstance(schema, dict):
         for key, value in cast("dict[str, object]", schema).items():
             if key == "$ref" and isinstance(value, str):
                 yield value.rpartition("/")[2]
             else:
-                yield from _references(value)
+                yield from references(value)
     elif isinstance(schema, list):
         for item in cast("list[object]", schema):
-            yield from _references(item)
+            yield from references(item)
 
 
 def _payload_rules(ref_template: str) -> list[dict[str, Any]]:
