@@ -7,7 +7,7 @@ from runs.state import NodeState, RunState
 
 
 def node_context(state: RunState, node: NodeState) -> JsonObject:
-    """The bundle without the outputs of other nodes: what the read model keeps (an output is kept once, with its node)."""
+    """The bundle without the outputs of other nodes: what the read model keeps (an output is kept with its node)."""
     envelope = state.envelope
     context: JsonObject = {
         "runId": state.run_id,
@@ -33,7 +33,8 @@ def node_context(state: RunState, node: NodeState) -> JsonObject:
 def context_bundle(state: RunState, node: NodeState) -> JsonObject:
     """What the capability gets: `node_context`, the inputs and the outputs of the nodes it depends on.
 
-    `inputs` is the slice that `bundle.inputKeys` names, or all of them. `dependencies` maps the id of each node this one depends on to its output.
+    `inputs` is the slice that `bundle.inputKeys` names, or all of them.
+    `dependencies` maps the id of each node this one depends on to its output.
     """
     inputs: JsonObject = state.envelope.get("inputs") or {}
     keys: list[str] | None = node.bundle.get("inputKeys")

@@ -56,8 +56,8 @@ def _run_table() -> dict[tuple[str, str], str]:
     }
     for status in (PENDING, PLANNING, RUNNING, AWAITING_HITL, AWAITING_HUMAN, PAUSED):
         table |= {(status, event_type): status for event_type in _ANYTIME}
-        for end in (COMPLETED, FAILED, ABORTED):
-            table[status, f"complete:{end}"] = end
+        ends = (FAILED, ABORTED) if status in (PENDING, PLANNING) else (COMPLETED, FAILED, ABORTED)
+        table |= {(status, f"complete:{end}"): end for end in ends}
         if status != PAUSED:
             table[status, "run_paused"] = PAUSED
     for event_type in _NODE_REPORTS + _DECISIONS:

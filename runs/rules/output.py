@@ -8,13 +8,14 @@ from runs.errors import NotReady
 from runs.event import JsonObject
 from runs.rules.requests import ask_for_approval, needs_approval
 from runs.settle import output_due
+from runs.transitions import PAUSED
 
 MAX_FINAL_ATTEMPTS = 3
 
 
 def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
     """End the run with the output, send it to a person first where policy says so, or have it mended."""
-    if not output_due(draft.state):
+    if draft.state.status == PAUSED or not output_due(draft.state):
         raise NotReady("the run has no output to deliver yet")
     if command.errors:
         _reject(draft, command)

@@ -1,0 +1,5 @@
+"""`python -m flexrun`."""
+
+from flexrun.cli import app
+
+app()

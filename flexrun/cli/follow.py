@@ -1,0 +1,83 @@
+"""`submit`, `attach` and `demo`: post an envelope and watch its run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flexrun.cli.render import make_renderer
+from flexrun.cli.shared import EXIT_RUN_FAILED, errors, load_settings, open_client, run_async, stop
+from flexrun.settings import Settings
+
+UrlFlag = Annotated[str | None, typer.Option("--url", help="the gateway's address (FLEXRUN_URL)")]
+TokenFlag = Annotated[str | None, typer.Option("--token", help="bearer token (FLEXRUN_TOKEN)")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="one JSON frame per line, also on a terminal")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(submit)
+    app.command()(attach)
+
+
+def submit(
+    file: Annotated[str, typer.Argument(help="a TaskEnvelope as JSON; - for standard input")],
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Post an envelope and follow its run to the output. Ctrl-C detaches; the run goes on."""
+    settings = load_settings(url=url, token=token)
+    run_async(_submit(settings, read_envelope(file), as_json))
+
+
+def attach(
+    run: Annotated[str, typer.Argument(help="the run's id")],
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    after: Annotated[int, typer.Option(min=0, help="only frames after this one")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Follow a run from its first frame, or from any other, to its end."""
+    run_async(follow_run(load_settings(url=url, token=token), run, as_json, after))
+
+
+def read_envelope(file: str) -> bytes:
+    """The bytes of FILE or of standard input; what is in them is the gateway's to judge."""
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        stop(f"Cannot read {file}: {error.strerror}")
+
+
+async def _submit(settings: Settings, envelope: bytes, as_json: bool) -> None:
+    async with open_client(settings) as client:
+        run_id = await client.start_run(envelope)
+    await follow_run(settings, run_id, as_json)
+
+
+async def follow_run(settings: Settings, run_id: str, as_json: bool, after: int = 0) -> None:
+    """Show frames until `complete`; leaves with 1 when the run did not complete."""
+    renderer = make_renderer(as_json)
+    status: str | None = None
+    try:
+        async with open_client(settings) as client:
+            async for frame in client.frames(run_id, after):
+                renderer.show(frame)
+                if frame["type"] == "complete":
+                    status = frame["payload"]["status"]
+    except asyncio.CancelledError:
+        renderer.close()
+        where = "" if settings.url == Settings.model_fields["url"].default else f" --url {settings.url}"
+        errors.print(f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}", markup=False)
+        raise
+    finally:
+        renderer.close()
+    if status not in ("completed", None):
+        raise typer.Exit(EXIT_RUN_FAILED)

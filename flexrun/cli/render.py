@@ -1,0 +1,140 @@
+"""Frames for people: a line each, then the output. Frames for programs: one JSON object per line."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+from rich.console import Console
+from rich.json import JSON
+from rich.markup import escape
+from rich.status import Status
+
+Frame = dict[str, Any]
+
+STYLES = {
+    "start": "bold",
+    "plan_generated": "cyan",
+    "plan_rejected": "red",
+    "node_start": "blue",
+    "node_complete": "green",
+    "node_error": "yellow",
+    "validation_error": "yellow",
+    "hitl_request": "bold magenta",
+    "hitl_resolved": "magenta",
+    "complete": "bold green",
+}
+
+
+class Renderer(Protocol):
+    """What shows a run's frames."""
+
+    def show(self, frame: Frame) -> None:
+        """Show one frame."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        ...
+
+
+def make_renderer(as_json: bool) -> Renderer:
+    """JSON lines when asked for or when standard output is not a terminal; a live view otherwise."""
+    return JsonRenderer() if as_json or not sys.stdout.isatty() else TextRenderer(Console())
+
+
+class JsonRenderer:
+    """One frame, one line, flushed at once."""
+
+    def show(self, frame: Frame) -> None:
+        """Write the frame to standard output."""
+        sys.stdout.buffer.write(orjson.dumps(frame, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.flush()
+
+    def close(self) -> None:
+        """Nothing to undo."""
+
+
+class TextRenderer:
+    """A line for each frame, a spinner that names the nodes at work, the output at the end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started: datetime | None = None
+        self._labels: dict[str, str] = {}
+        self._busy: dict[str, str] = {}
+        self._status: Status = console.status("waiting for the first frame")
+        self._status.start()
+
+    def show(self, frame: Frame) -> None:
+        """Print the frame's line and bring the spinner up to date."""
+        moment = datetime.fromisoformat(frame["timestamp"])
+        self._started = self._started or moment
+        elapsed = (moment - self._started).total_seconds()
+        style = "bold red" if _went_wrong(frame) else STYLES.get(frame["type"], "")
+        name = f"{frame['type']:<16}"
+        text = escape(self._describe(frame))
+        self._console.print(
+            f"[dim]{elapsed:8.3f} s[/dim]  [{style}]{name}[/]  {text}"
+            if style
+            else f"{elapsed:8.3f} s  {name}  {text}",
+            highlight=False,
+        )
+        self._track(frame)
+        if frame["type"] == "complete":
+            self.close()
+            self._show_result(frame["payload"])
+
+    def close(self) -> None:
+        """Stop the spinner."""
+        self._status.stop()
+
+    def _track(self, frame: Frame) -> None:
+        node_id: str = frame.get("nodeId", "")
+        if frame["type"] == "node_start":
+            self._busy[node_id] = frame["payload"]["label"]
+        elif node_id:
+            self._busy.pop(node_id, None)
+        if frame["type"] == "hitl_request":
+            self._status.update("waiting for a person")
+        else:
+            self._status.update(", ".join(self._busy.values()) or "working")
+
+    def _show_result(self, payload: Frame) -> None:
+        part = payload.get("output") if payload["status"] == "completed" else payload.get("error")
+        self._console.print()
+        self._console.print(JSON(orjson.dumps(part).decode()))
+
+    def _describe(self, frame: Frame) -> str:
+        payload: Frame = frame["payload"]
+        match frame["type"]:
+            case "start":
+                return payload["objective"]
+            case "plan_generated" | "plan_updated":
+                self._labels |= {node["id"]: node["label"] for node in payload["nodes"]}
+                return f"version {payload['version']}: " + ", ".join(node["id"] for node in payload["nodes"])
+            case "node_start":
+                return f"{frame['nodeId']}: {payload['label']}" + _nth(payload["attempt"])
+            case "node_complete":
+                label = self._labels.get(frame["nodeId"], payload["capabilityId"])
+                return f"{frame['nodeId']}: {label} ({payload['durationMs']} ms)"
+            case "validation_error":
+                first = payload["errors"][0]
+                more = f" and {len(payload['errors']) - 1} more" if len(payload["errors"]) > 1 else ""
+                return f"{payload['scope']}: {first['instancePath'] or '/'} {first['message']}{more}"
+            case "hitl_request":
+                return f"{payload['question']} (request {payload['requestId']})"
+            case "complete":
+                return payload["status"] + (f": {frame['message']}" if frame.get("message") else "")
+            case _:
+                return frame.get("message") or ""
+
+
+def _nth(attempt: int) -> str:
+    return f" (attempt {attempt})" if attempt > 1 else ""
+
+
+def _went_wrong(frame: Frame) -> bool:
+    return frame["type"] == "complete" and frame["payload"]["status"] != "completed"

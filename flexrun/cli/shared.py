@@ -1,0 +1,64 @@
+"""What several commands need: settings with clear errors, a way into asyncio, a way out with a message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import typer
+import uvloop
+from pydantic import ValidationError
+from rich.console import Console
+
+from flexrun.client import GatewayClient, GatewayProblemError, GatewayUnreachableError
+from flexrun.settings import Settings
+
+T = TypeVar("T")
+
+errors = Console(stderr=True)
+
+EXIT_RUN_FAILED = 1
+EXIT_REFUSED = 2
+EXIT_UNREACHABLE = 3
+EXIT_INTERRUPTED = 130
+
+
+def stop(message: str, code: int = EXIT_REFUSED) -> NoReturn:
+    """Say what is wrong on standard error and leave."""
+    errors.print(message, style="red", highlight=False, markup=False)
+    raise typer.Exit(code)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Flags over environment over defaults; a bad value is named with its place."""
+    try:
+        return Settings().with_flags(**flags)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        stop("A setting is wrong (flag or FLEXRUN_… variable).\n  " + "\n  ".join(lines))
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop; Ctrl-C cancels `work` and leaves with 130."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except GatewayProblemError as problem:
+        stop(describe_problem(problem))
+    except GatewayUnreachableError as error:
+        stop(f"{error}\nIs flexrun running there? Start it with: flexrun up", EXIT_UNREACHABLE)
+
+
+def describe_problem(error: GatewayProblemError) -> str:
+    """A problem as a person reads it: what happened, then each place."""
+    items: list[dict[str, Any]] = error.problem.get("errors") or []
+    head = f"The gateway refused ({error.status} {error.problem.get('code', '')}): {error}"
+    return "\n".join([head, *(f"  {item.get('pointer') or '/'}: {item.get('message')}" for item in items)])
+
+
+def open_client(settings: Settings) -> GatewayClient:
+    """A client for `settings.url`."""
+    return GatewayClient(settings.url, settings.token.get_secret_value() if settings.token else None)

@@ -1,0 +1,147 @@
+"""A client of the gateway that never loses its place: it reconnects with `Last-Event-ID` until the run is complete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self, cast
+from uuid import uuid4
+
+import aiohttp
+import orjson
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from flexrun.sse import SseParser
+
+Frame = dict[str, Any]
+
+API = "/api/v1/flex"
+READ_LIMIT = 64 * 1024
+SILENCE_SECONDS = 60.0
+"""Four missed keep-alive comments: the connection is taken for dead and made anew."""
+
+
+class GatewayProblemError(Exception):
+    """The gateway said no: an `application/problem+json` with its status."""
+
+    def __init__(self, status: int, problem: Frame) -> None:
+        super().__init__(problem.get("detail") or problem.get("title") or f"HTTP {status}")
+        self.status = status
+        self.problem = problem
+
+
+class GatewayUnreachableError(Exception):
+    """Nothing answers at the address, or the answer broke off."""
+
+
+class GatewayClient:
+    """One HTTP session to one gateway. Use as an async context manager."""
+
+    def __init__(self, url: str, token: str | None = None, *, patience_seconds: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._patience_seconds = patience_seconds
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(headers=self._headers, json_serialize=_dumps)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """One request, one JSON answer. Raises GatewayProblemError or GatewayUnreachableError."""
+        data = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
+        sent = {"Content-Type": "application/json", **(headers or {})} if data is not None else headers
+        try:
+            async with self._http.request(method, self.url + path, data=data, headers=sent) as response:
+                raw = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
+        if response.status >= 400:
+            raise GatewayProblemError(response.status, _problem(raw))
+        return _parse(raw)
+
+    async def start_run(self, envelope: bytes) -> str:
+        """Post an envelope; the id of its run. Sent again on a broken connection: the key makes it one run."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        answer: Frame = await self._retrying()(self.call, "POST", f"{API}/runs", envelope, headers)
+        return answer["runId"]
+
+    async def frames(self, run_id: str, after: int = 0) -> AsyncIterator[Frame]:
+        """The frames after `after`, each once and in order, up to `complete`. Reconnects as often as it takes."""
+        cursor = after
+        while True:
+            response = await self._retrying()(self._open_stream, run_id, cursor)
+            if response.status == 204:
+                return
+            try:
+                async for frame in _read(response):
+                    cursor = int(frame["id"])
+                    yield frame
+                    if frame["type"] == "complete":
+                        return
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                await asyncio.sleep(0)
+            finally:
+                response.close()
+
+    async def _open_stream(self, run_id: str, after: int) -> aiohttp.ClientResponse:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS)
+        try:
+            response = await self._http.get(
+                f"{self.url}{API}/runs/{run_id}/events", headers=headers, timeout=timeout
+            )
+            if response.status < 400:
+                return response
+            problem = _problem(await response.read())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
+        if response.status in (502, 503, 504):
+            raise GatewayUnreachableError(f"{self.url} is not ready ({response.status})")
+        raise GatewayProblemError(response.status, problem)
+
+    def _retrying(self) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception_type(GatewayUnreachableError),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            stop=stop_after_delay(self._patience_seconds),
+            reraise=True,
+        )
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("use GatewayClient as an async context manager")
+        return self._session
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw) if raw else None
+    except orjson.JSONDecodeError:
+        return {"detail": raw[:500].decode(errors="replace")}
+
+
+def _problem(raw: bytes) -> Frame:
+    answer = _parse(raw)
+    return cast(Frame, answer) if isinstance(answer, dict) else {}
+
+
+async def _read(response: aiohttp.ClientResponse) -> AsyncIterator[Frame]:
+    parser = SseParser()
+    while chunk := await response.content.read(READ_LIMIT):
+        for data in parser.feed(chunk):
+            yield orjson.loads(data)

@@ -1,0 +1,53 @@
+"""Settings: flags first, then `FLEXRUN_*`, then these defaults. The names here are the names there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from flexrun.embedded import default_data_dir
+
+Role = Literal["gateway", "planner", "executor"]
+ROLES: tuple[Role, ...] = ("gateway", "planner", "executor")
+
+
+class Settings(BaseSettings):
+    """All that a process of flexrun can be told. Durations are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="FLEXRUN_", extra="ignore")
+
+    database_url: str | None = Field(
+        None, description="Postgres to use; without one, an embedded Postgres is started"
+    )
+    broker_url: str = Field("postgres", description="postgres, or amqp://user:password@host:port/vhost")
+    namespace: str = Field(
+        "flexrun", pattern=r"^[a-z][a-z0-9_-]{0,40}$", description="prefix of the queue names"
+    )
+    data: Path = Field(default_factory=default_data_dir, description="folder of the embedded Postgres")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    url: str = Field("http://127.0.0.1:8080", description="the gateway that the client commands talk to")
+    token: SecretStr | None = Field(None, description="the bearer token that the client commands send")
+    tokens: SecretStr | None = Field(
+        None, description="who may call: token=name:role1,role2;token=name …, or JSON"
+    )
+    cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
+
+    lease_seconds: Annotated[float, Field(gt=0)] = 15.0
+    planner_slots: Annotated[int, Field(ge=1)] = 32
+    executor_slots: Annotated[int, Field(ge=1)] = 64
+    drain_seconds: Annotated[float, Field(ge=0)] = 10.0
+    ping_seconds: Annotated[float, Field(gt=0)] = 15.0
+    backlog_limit: Annotated[int, Field(ge=1)] = 50_000
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    def with_flags(self, **flags: Any) -> Settings:
+        """These settings with the flags that were given (None: not given). Raises pydantic.ValidationError."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        return Settings.model_validate({**self.model_dump(exclude_unset=True), **given}) if given else self
