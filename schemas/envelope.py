@@ -5,22 +5,36 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag
 
 from schemas.base import (
-    AS_SENT,
+    Duration,
     JsonSchema,
     Model,
     Note,
     OpenModel,
     Reference,
     Text,
-    TextOrObject,
     flaw,
     refused,
 )
 from schemas.explain import TAG_MARK
 from schemas.parsing import parse_document
+from schemas.policies import HitlPolicy, Policies, RuntimePolicy
 from schemas.refusal import DocumentRefused
 
-MAX_DEADLINE_SECONDS = 366 * 24 * 3600
+__all__ = [
+    "CONTRACT_MODES",
+    "Constraints",
+    "EnvelopeRefused",
+    "FacetsContract",
+    "FreeformContract",
+    "HitlPolicy",
+    "JsonSchemaContract",
+    "Metadata",
+    "OutputContract",
+    "Policies",
+    "RuntimePolicy",
+    "TaskEnvelope",
+    "parse_envelope",
+]
 
 CONTRACT_MODES = ("json_schema", "freeform", "facets")
 
@@ -35,25 +49,7 @@ class Constraints(OpenModel):
     thread_id: Reference | None = None
     resume_run_id: Reference | None = None
     requires_hitl_approval: bool | None = None
-    deadline_seconds: Annotated[float, Field(gt=0, le=MAX_DEADLINE_SECONDS), AS_SENT] | None = None
-
-
-class RuntimePolicy(OpenModel):
-    """A rule that is watched while the run goes on: when `trigger` comes true, `action` is taken."""
-
-    id: Reference | None = None
-    trigger: TextOrObject | None = None
-    action: TextOrObject | None = None
-
-
-class Policies(OpenModel):
-    """How the work is to be done; keys other than these are kept and handed to the capabilities."""
-
-    planner: TextOrObject | None = None
-    runtime: Annotated[list[RuntimePolicy], Field(max_length=100)] = Field(
-        default_factory=list[RuntimePolicy]
-    )
-    requires_hitl_approval: bool | None = None
+    deadline_seconds: Duration | None = None
 
 
 class Metadata(OpenModel):

@@ -30,6 +30,7 @@ from schemas.control import (
     TaskDeclineBody,
     TaskSubmitBody,
 )
+from schemas.policies import Urgency
 
 __all__ = [
     "Decision",
@@ -55,7 +56,6 @@ __all__ = [
 HitlKind = Literal["approval", "clarify", "choice"]
 ResponseType = Literal["approval", "rejection", "option", "freeform", "edit"]
 Decision = Literal["approved", "rejected", "answered", "edited", "expired", "removed"]
-Urgency = Literal["low", "normal", "high"]
 HitlStatus = Literal["pending", "resolved"]
 
 

@@ -10,47 +10,11 @@ from hypothesis import strategies as st
 
 from schemas import pointer
 from schemas.base import Model
-from schemas.envelope import EnvelopeRefused, TaskEnvelope, parse_envelope
+from schemas.envelope import EnvelopeRefused, parse_envelope
 from schemas.export import PUBLIC_MODELS
 from schemas.parsing import parse_document, validate_document
 from schemas.refusal import DocumentRefused
-
-INTEGERS = st.integers(-(2**63), 2**64 - 1)
-NUMBERS = INTEGERS | st.floats(allow_nan=False, allow_infinity=False)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-KNOWN_KEYS = st.sampled_from(
-    [
-        *TaskEnvelope.model_json_schema()["properties"],
-        *("mode", "schema", "hints", "example", "facets", "instructions", "expectedFormat"),
-        *("planner", "runtime", "requiresHitlApproval", "deadlineSeconds", "threadId", "thread_id"),
-        *("correlationId", "trigger"),
-    ]
-)
-KNOWN_VALUES = st.sampled_from(["json_schema", "freeform", "facets", "x", True, 1])
-JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | NUMBERS | TEXT | KNOWN_VALUES,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KNOWN_KEYS | TEXT, inner, max_size=6),
-    max_leaves=25,
-)
-CONTRACTS = JSON | st.fixed_dictionaries(
-    {},
-    optional={
-        "mode": st.sampled_from(["json_schema", "freeform", "facets", "x"]) | JSON,
-        "schema": st.dictionaries(TEXT, JSON, max_size=2) | JSON,
-        "instructions": TEXT | JSON,
-        "facets": st.lists(TEXT, max_size=3) | JSON,
-    },
-)
-ENVELOPES = JSON | st.fixed_dictionaries(
-    {"objective": TEXT, "outputContract": CONTRACTS},
-    optional={
-        "inputs": st.dictionaries(TEXT, JSON, max_size=3) | JSON,
-        "constraints": st.dictionaries(KNOWN_KEYS | TEXT, JSON, max_size=3) | JSON,
-        "policies": st.dictionaries(KNOWN_KEYS | TEXT, JSON, max_size=3) | JSON,
-        "metadata": st.dictionaries(KNOWN_KEYS | TEXT, JSON, max_size=3) | JSON,
-        "specialInstructions": st.lists(TEXT, max_size=3) | JSON,
-    },
-)
+from tests.schemas.strategies import ENVELOPES, GOOD_ENVELOPES, JSON, canonical
 
 
 def assert_points_into(document: Any, problem_pointer: str, code: str) -> None:
@@ -72,10 +36,13 @@ def test_any_json_is_an_envelope_that_comes_back_or_a_refusal_that_points_into_i
         for problem in refusal.problems:
             assert_points_into(document, problem.pointer, problem.code)
     else:
-        wire = envelope.to_wire()
-        assert orjson.dumps(wire, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
-            document, option=orjson.OPT_SORT_KEYS
-        )
+        assert canonical(envelope.to_wire()) == canonical(document)
+
+
+@settings(deadline=None, max_examples=200)
+@given(GOOD_ENVELOPES)
+def test_any_good_envelope_comes_back_as_it_was_sent(document: dict[str, Any]) -> None:
+    assert canonical(parse_envelope(orjson.dumps(document)).to_wire()) == canonical(document)
 
 
 @settings(deadline=None, max_examples=200)
@@ -85,7 +52,7 @@ def test_any_bytes_are_an_envelope_or_a_refusal(raw: bytes) -> None:
         parse_envelope(raw)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(JSON)
 @pytest.mark.parametrize("model", PUBLIC_MODELS.values(), ids=PUBLIC_MODELS)
 def test_any_json_is_read_or_refused_by_every_public_model(model: type[Model], document: Any) -> None:

@@ -53,6 +53,7 @@ def test_keys_nobody_knows_are_kept_where_the_design_says_so() -> None:
             "variantCount": "2",
             "runtime": [{"id": "p", "trigger": {"kind": "x"}, "action": "hitl", "weight": 1}],
             "copy": "model_dump",
+            "hitl": {"approvers": ["legal"], "quorum": 2, "expiresInSeconds": 60, "room": 7},
         },
         metadata={"clientId": "c", "model_config": 1, "größe": "ä"},
         outputContract={"mode": "json_schema", "schema": True, "hints": {"anything": [1]}, "example": None},
