@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -63,7 +64,6 @@ class TextRenderer:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started: datetime | None = None
-        self._labels: dict[str, str] = {}
         self._busy: dict[str, str] = {}
         self._status: Status = console.status("waiting for the first frame")
         self._status.start()
@@ -108,28 +108,8 @@ class TextRenderer:
         self._console.print(JSON(orjson.dumps(part).decode()))
 
     def _describe(self, frame: Frame) -> str:
-        payload: Frame = frame["payload"]
-        match frame["type"]:
-            case "start":
-                return payload["objective"]
-            case "plan_generated" | "plan_updated":
-                self._labels |= {node["id"]: node["label"] for node in payload["nodes"]}
-                return f"version {payload['version']}: " + ", ".join(node["id"] for node in payload["nodes"])
-            case "node_start":
-                return f"{frame['nodeId']}: {payload['label']}" + _nth(payload["attempt"])
-            case "node_complete":
-                label = self._labels.get(frame["nodeId"], payload["capabilityId"])
-                return f"{frame['nodeId']}: {label} ({payload['durationMs']} ms)"
-            case "validation_error":
-                first = payload["errors"][0]
-                more = f" and {len(payload['errors']) - 1} more" if len(payload["errors"]) > 1 else ""
-                return f"{payload['scope']}: {first['instancePath'] or '/'} {first['message']}{more}"
-            case "hitl_request":
-                return f"{payload['question']} (request {payload['requestId']})"
-            case "complete":
-                return payload["status"] + (f": {frame['message']}" if frame.get("message") else "")
-            case _:
-                return frame.get("message") or ""
+        describe = _DESCRIPTIONS.get(frame["type"])
+        return describe(frame) if describe else frame.get("message") or ""
 
 
 def _nth(attempt: int) -> str:
@@ -138,3 +118,31 @@ def _nth(attempt: int) -> str:
 
 def _went_wrong(frame: Frame) -> bool:
     return frame["type"] == "complete" and frame["payload"]["status"] != "completed"
+
+
+def _plan(frame: Frame) -> str:
+    payload = frame["payload"]
+    return f"version {payload['version']}: " + ", ".join(node["id"] for node in payload["nodes"])
+
+
+def _validation(frame: Frame) -> str:
+    payload = frame["payload"]
+    first = payload["errors"][0]
+    more = f" and {len(payload['errors']) - 1} more" if len(payload["errors"]) > 1 else ""
+    return f"{frame.get('nodeId', payload['scope'])}: {first['instancePath'] or '/'} {first['message']}{more}"
+
+
+def _complete(frame: Frame) -> str:
+    return frame["payload"]["status"] + (f": {frame['message']}" if frame.get("message") else "")
+
+
+_DESCRIPTIONS: dict[str, Callable[[Frame], str]] = {
+    "start": lambda frame: frame["payload"]["objective"],
+    "plan_generated": _plan,
+    "plan_updated": _plan,
+    "node_start": lambda f: f"{f['nodeId']}: {f['payload']['label']}" + _nth(f["payload"]["attempt"]),
+    "node_complete": lambda f: f"{f['nodeId']}: done in {f['payload']['durationMs']} ms",
+    "validation_error": _validation,
+    "hitl_request": lambda f: f"{f['payload']['question']} (request {f['payload']['requestId']})",
+    "complete": _complete,
+}

@@ -1,0 +1,68 @@
+"""`flexrun db …`: the schema and the read models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import psycopg
+import typer
+from eventstore.rebuild import compare
+from eventstore.rebuild import rebuild as run_rebuild
+from rich.console import Console
+
+from eventstore.migrate import migrate as run_migrations
+from flexrun.cli.shared import errors, load_settings, run_async, stop
+
+app = typer.Typer(
+    help="The database: migrations, and read models rebuilt from the log.", no_args_is_help=True
+)
+
+DatabaseFlag = Annotated[str | None, typer.Option("--database", help="the database (FLEXRUN_DATABASE_URL)")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def _database_url(flag: str | None) -> str:
+    url = load_settings(database_url=flag).database_url
+    if url is None:
+        stop(
+            "Which database? --database postgresql://… or FLEXRUN_DATABASE_URL. (flexrun up migrates its own.)"
+        )
+    return url
+
+
+@app.command()
+def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
+    """Bring the schema up to date. Safe to run again, and from several places at once."""
+    url = _database_url(database)
+    try:
+        applied = run_async(run_migrations(url))
+    except psycopg.Error as error:
+        stop(f"The migration failed and was rolled back: {error}")
+    if as_json:
+        typer.echo(orjson.dumps({"applied": applied}))
+        return
+    Console().print("\n".join(f"applied {name}" for name in applied) or "up to date")
+
+
+@app.command()
+def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
+    """Drop the read models' rows and make them again from the log."""
+    url = _database_url(database)
+    errors.print("Reading the log …", style="dim")
+    run_async(run_rebuild(url))
+    typer.echo(orjson.dumps({"rebuilt": True}) if as_json else "read models rebuilt from the log")
+
+
+@app.command()
+def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
+    """Compare the read models with what the log says; exit 1 where they differ. Changes nothing."""
+    url = _database_url(database)
+    errors.print("Reading the log …", style="dim")
+    differences = run_async(compare(url))
+    if as_json:
+        typer.echo(orjson.dumps({"differences": [str(difference) for difference in differences]}))
+    else:
+        typer.echo("\n".join(map(str, differences)) or "the read models are what the log says")
+    if differences:
+        raise typer.Exit(1)
