@@ -93,7 +93,7 @@ class PlanRequestedPayload(OpenModel):
 
 class PlanRejectedPayload(OpenModel):
     attempt: Attempt
-    diagnostics: Annotated[list[Diagnostic], Field(min_length=1)]
+    diagnostics: list[Diagnostic]
 
 
 class PlanGeneratedPayload(OpenModel):
