@@ -1,0 +1,93 @@
+"""One append on its way to the database, and how many of them become one call."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from eventstore.errors import ValueRefused
+from eventstore.projection import Sections
+from runs.event import Event
+from runs.outstanding import Work
+from runs.state import RunState
+
+DEFAULT_LEASE_SECONDS = 30.0
+
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds the work that a commit starts, and for how long without a heartbeat."""
+
+    worker: str
+    seconds: float
+
+
+UNHELD = Lease("", DEFAULT_LEASE_SECONDS)
+"""Work that is started without a lease gets a short one that nobody extends, so that it cannot be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What has been stored.
+
+    `new_work` is the unstarted work that this commit made outstanding, also what is due later only.
+    """
+
+    before: RunState
+    after: RunState
+    events: list[Event]
+    new_work: list[Work]
+
+
+@dataclass(slots=True, eq=False)
+class PendingAppend:
+    """An append and the future of its caller. `in_doubt`: an earlier try may have been stored."""
+
+    commit: Commit
+    sections: dict[str, bytes]
+    size_bytes: int
+    enqueued_at: float
+    answer: asyncio.Future[Commit]
+    in_doubt: bool = field(default=False)
+
+    @property
+    def run_id(self) -> str:
+        return self.commit.after.run_id
+
+
+def encode_sections(sections: Sections, events: Sequence[Event], lease: Lease) -> dict[str, bytes]:
+    """Section → its rows as JSON, without the brackets. Raises ValueRefused for what Postgres cannot keep."""
+    for work in sections.get("work", ()):
+        if work["started"]:
+            work["worker"] = lease.worker
+            work["lease_seconds"] = lease.seconds
+    encoded = {name: _encode(rows) for name, rows in sections.items()}
+    encoded["events"] = _encode(events)
+    return encoded
+
+
+def _encode(rows: Sequence[Any]) -> bytes:
+    try:
+        text = orjson.dumps(rows)
+    except TypeError as error:  # orjson's JSONEncodeError is one
+        raise ValueRefused(f"this cannot be kept as JSON: {error}") from None
+    if rb"\u0000" in text and _ESCAPED_NUL.search(text):
+        raise ValueRefused("a text holds a NUL character (\\u0000), which the database cannot keep")
+    return text[1:-1]
+
+
+def encode_batch(pending: Sequence[PendingAppend]) -> bytes:
+    """The one parameter of `flex_append`."""
+    sections: dict[str, list[bytes]] = {}
+    for append in pending:
+        for name, rows in append.sections.items():
+            sections.setdefault(name, []).append(rows)
+    parts = [b'"' + name.encode() + b'":[' + b",".join(rows) + b"]" for name, rows in sections.items()]
+    return b"{" + b",".join(parts) + b"}"

@@ -1,0 +1,75 @@
+"""What the store may answer instead of doing it. Driver errors are translated here, once."""
+
+from __future__ import annotations
+
+import psycopg
+
+
+class StoreError(Exception):
+    """Anything that the store refuses or cannot do."""
+
+
+class VersionConflict(StoreError):
+    """Somebody else has appended to this run first: load it again and decide again."""
+
+    def __init__(self, run_id: str, expected: int, actual: int) -> None:
+        super().__init__(f"run {run_id} is at version {actual}, not {expected}")
+        self.run_id = run_id
+        self.expected = expected
+        self.actual = actual
+
+
+class StoreUnavailable(StoreError):
+    """The database could not be reached in time. Whether a pending append was stored is not known."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the database cannot be reached: {reason}")
+        self.reason = reason
+
+
+class ValueRefused(StoreError):
+    """A value that the database cannot keep: a NUL character, half a surrogate pair, an integer beyond 64 bits."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class LogRefused(StoreError):
+    """The log's own rules refuse an event; `rule` is one of the names in LOG_RULES."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.rule = rule
+        self.reason = reason
+
+
+class MigrationRefused(StoreError):
+    """The database was migrated by other files than these."""
+
+
+LOG_RULES = {
+    "FR001": "nothing_after_complete",
+    "FR002": "no_gap",
+    "FR003": "start_is_first",
+    "FR004": "append_only",
+}
+"""SQLSTATE that the triggers of the log raise → the rule that was broken."""
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Whether trying again later may help: a lost connection, a restart, a deadlock, a timeout, a full disk."""
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def translate(error: psycopg.Error) -> StoreError:
+    """The domain's word for a driver error that stays."""
+    text = error.diag.message_primary or str(error)
+    rule = LOG_RULES.get(error.sqlstate or "")
+    if rule is not None:
+        return LogRefused(rule, text)
+    if isinstance(error, psycopg.DataError | psycopg.NotSupportedError):
+        return ValueRefused(f"the database cannot keep this value: {text}")
+    if isinstance(error, psycopg.IntegrityError):
+        return LogRefused(error.diag.constraint_name or "integrity", text)
+    return StoreUnavailable(text)

@@ -1,0 +1,92 @@
+"""The one way to change a run: load, decide, append, and again when somebody else was quicker."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from eventstore.batch import Lease
+from eventstore.errors import VersionConflict
+from eventstore.store import EventStore
+from runs.commands import Command, StartRun
+from runs.decide import step
+from runs.errors import RunError
+from runs.event import Event
+from runs.state import RunState, new_run
+
+MAX_TRIES = 50
+_TRIES_AT_ONCE = 3
+_LONGEST_PAUSE_SECONDS = 0.02
+
+Build = Callable[[RunState], Awaitable[Sequence[Command]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of the commands; `events` is [] where they changed nothing."""
+
+    before: RunState
+    state: RunState
+    events: list[Event]
+
+
+class RunHandler:
+    """Gateway, planner, executor, keeper, queue consumers and CLI all change runs through this."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    async def execute(self, run_id: str, *commands: Command, lease: Lease | None = None) -> Outcome:
+        """`transact` with commands that do not depend on the state."""
+
+        async def build(state: RunState) -> Sequence[Command]:
+            return commands
+
+        known = new_run(run_id) if commands and isinstance(commands[0], StartRun) else None
+        return await self._transact(run_id, build, lease, known)
+
+    async def transact(self, run_id: str, build: Build, *, lease: Lease | None = None) -> Outcome:
+        """Ask `build` for the commands that fit the run's state, decide them, and append what follows from them.
+
+        `build` is asked again, with a newer state, after each conflict. Raises RunError where the rules refuse,
+        VersionConflict after MAX_TRIES, and what `EventStore.append` raises.
+        """
+        return await self._transact(run_id, build, lease, None)
+
+    async def _transact(
+        self, run_id: str, build: Build, lease: Lease | None, known: RunState | None
+    ) -> Outcome:
+        state = known or self._store.cached(run_id)
+        conflict: VersionConflict | None = None
+        for tries in range(MAX_TRIES):
+            # What a cached state says may be out of date; only a fresh one is believed when it says no.
+            believed = state is None
+            state = await self._store.load(run_id, fresh=True) if state is None else state
+            try:
+                outcome = await self._try(state, build, lease)
+            except VersionConflict as error:
+                conflict = error
+                await _pause(tries)
+            except RunError:
+                if believed:
+                    raise
+            else:
+                if outcome.events or believed:
+                    return outcome
+            state = None
+        assert conflict is not None, "only conflicts use up tries"  # noqa: S101 - tells pyright what holds here
+        raise conflict
+
+    async def _try(self, state: RunState, build: Build, lease: Lease | None) -> Outcome:
+        events, after = step(state, await build(state))
+        if events:
+            await self._store.append(state, after, events, lease=lease)
+        return Outcome(state, after, events)
+
+
+async def _pause(tries: int) -> None:
+    """Let the others get ahead, so that a crowd on one run does not go on colliding in step."""
+    if tries >= _TRIES_AT_ONCE:
+        await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - spreads load, hides nothing

@@ -1,0 +1,197 @@
+"""From a commit to the rows that it changes: pure, and a function of the log alone.
+
+`project` gives sections of rows, as `flex_append` takes them. What it does for a commit it does again at a rebuild, so
+nothing here may come from anywhere but the events: times are the events' `recorded_at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from runs.bundle import node_context
+from runs.event import Event, JsonObject
+from runs.evolve import evolve
+from runs.outstanding import Work, WorkKey
+from runs.state import NodeState, RequestState, RunState
+from runs.transitions import AWAITING_HUMAN, RUNNING
+
+Sections = dict[str, list[JsonObject]]
+"""Name of a section → its rows; a section without rows is left out."""
+
+WorkByKey = Mapping[WorkKey, Work]
+
+_PLAN_EVENTS = frozenset({"plan_generated", "plan_updated"})
+
+_UNDER_WAY = frozenset({RUNNING, AWAITING_HUMAN})
+"""A node that is in one of these has not changed since its last start."""
+
+
+def project(
+    before: RunState, after: RunState, events: Sequence[Event], owed: WorkByKey, owes: WorkByKey
+) -> Sections:
+    """The rows that the commit of `events` changes; `owed` and `owes` are `outstanding` of `before` and `after`."""
+    rows: Sections = {
+        "starts": [] if before.exists else [_started_run(after)],
+        "advances": [_advanced_run(before, after)] if before.exists else [],
+        "requests": _requests(before, after),
+        "work": [_work(after, work) for key, work in owes.items() if owed.get(key) != work],
+        "gone": [_gone(after, key) for key in owed if key not in owes],
+    }
+    if any(event.type in _PLAN_EVENTS for event in events):
+        if before.nodes:
+            rows["replanned"] = [{"run_id": after.run_id}]
+        rows["planned"] = [
+            _planned_node(
+                after, node, ordinal, _context(before, after, events, node) if node.attempt else None
+            )
+            for ordinal, node in enumerate(after.nodes.values())
+        ]
+    elif after.nodes is not before.nodes:
+        rows["nodes"] = _changed_nodes(before, after, events)
+    return {name: section for name, section in rows.items() if section}
+
+
+def _advanced_run(before: RunState, after: RunState) -> JsonObject:
+    row: JsonObject = {
+        "run_id": after.run_id,
+        "expected": before.seq,
+        "head_seq": after.seq,
+        "status": after.status,
+        "plan_version": after.plan_version,
+        "updated_at": after.updated_at,
+    }
+    if after.finished:
+        row |= {"output": after.output, "error": after.error, "completed_at": after.completed_at}
+    return row
+
+
+def _started_run(after: RunState) -> JsonObject:
+    metadata: JsonObject = after.envelope.get("metadata") or {}
+    return {
+        "run_id": after.run_id,
+        "status": after.status,
+        "head_seq": after.seq,
+        "objective": after.envelope.get("objective"),
+        "thread_id": after.thread_id,
+        "envelope": after.envelope,
+        "schema_hash": after.schema_hash,
+        "output": after.output,
+        "error": after.error,
+        "plan_version": after.plan_version,
+        "tenant": metadata.get("clientId"),
+        "run_label": metadata.get("runLabel"),
+        "submitted_by": after.submitted_by,
+        "origin": after.origin,
+        "correlation_id": after.correlation_id,
+        "created_at": after.created_at,
+        "updated_at": after.updated_at,
+        "completed_at": after.completed_at,
+        "deadline_at": after.deadline_at,
+    }
+
+
+def _planned_node(after: RunState, node: NodeState, ordinal: int, context: JsonObject | None) -> JsonObject:
+    return {
+        **_node(after, node),
+        "ordinal": ordinal,
+        "capability_id": node.capability_id,
+        "kind": node.kind,
+        "label": node.label,
+        "queue": node.queue,
+        "executor_type": node.executor_type,
+        "depends_on": node.depends_on,
+        "context": context,
+    }
+
+
+def _node(after: RunState, node: NodeState) -> JsonObject:
+    return {
+        "run_id": after.run_id,
+        "node_id": node.id,
+        "status": node.status,
+        "attempt": node.attempt,
+        "failures": node.failures,
+        "losses": node.losses,
+        "due_at": node.due_at,
+        "output": node.output,
+        "error": node.error,
+        "validation_errors": node.validation_errors or None,
+        "started_at": node.started_at,
+        "finished_at": node.finished_at,
+    }
+
+
+def _changed_nodes(before: RunState, after: RunState, events: Sequence[Event]) -> list[JsonObject]:
+    rows: list[JsonObject] = []
+    for node in after.nodes.values():
+        was = before.nodes[node.id]
+        if node is was:
+            continue
+        row = _node(after, node)
+        if node.attempt != was.attempt:
+            row["context"] = _context(before, after, events, node)
+        rows.append(row)
+    return rows
+
+
+def _context(
+    before: RunState, after: RunState, events: Sequence[Event], node: NodeState
+) -> JsonObject | None:
+    """The context of the attempt that these events start, as it was at its start."""
+    if node.status in _UNDER_WAY:
+        return node_context(after, node)
+    context, state = None, before
+    for event in events:
+        state = evolve(state, event)
+        if event.type == "node_start" and event.node_id == node.id:
+            context = node_context(state, state.nodes[node.id])
+    return context
+
+
+def _requests(before: RunState, after: RunState) -> list[JsonObject]:
+    if after.requests is before.requests and not after.finished:
+        return []
+    return [
+        _request(after, request)
+        for request in after.requests.values()
+        if request is not before.requests.get(request.id) or (request.open and after.finished)
+    ]
+
+
+def _request(after: RunState, request: RequestState) -> JsonObject:
+    waiting = "cancelled" if after.finished else "open"
+    return {
+        "id": request.id,
+        "run_id": after.run_id,
+        "thread_id": after.thread_id,
+        "node_id": request.node_id,
+        "kind": request.kind,
+        "subject": request.subject,
+        "status": waiting if request.open else "resolved",
+        "payload": request.payload,
+        "rules": request.rules,
+        "votes": request.votes,
+        "decision": request.decision,
+        "operator": request.operator,
+        "note": request.note,
+        "created_at": request.created_at,
+        "expires_at": request.expires_at,
+        "resolved_at": request.resolved_at,
+    }
+
+
+def _work(after: RunState, work: Work) -> JsonObject:
+    return {
+        "run_id": after.run_id,
+        "kind": work.kind,
+        "ref": work.ref,
+        "queue": work.queue,
+        "attempt": work.attempt,
+        "started": work.started,
+        "due_at": work.due_at or after.updated_at,
+    }
+
+
+def _gone(after: RunState, key: WorkKey) -> JsonObject:
+    kind, ref = key
+    return {"run_id": after.run_id, "kind": kind, "ref": ref}

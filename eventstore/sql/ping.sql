@@ -1,0 +1,2 @@
+-- ping: is anybody there?
+select 1

@@ -1,0 +1,16 @@
+"""The SQL of the store: one statement, one file in `eventstore/sql/`, named and described at its head."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def statement(name: str) -> bytes:
+    """The text of `eventstore/sql/<name>.sql`, without the comment at its head. Raises FileNotFoundError."""
+    text = (files("eventstore") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    while lines and lines[0].startswith("--"):
+        lines.pop(0)
+    return "\n".join(lines).strip().encode()

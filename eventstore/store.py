@@ -1,0 +1,174 @@
+"""The event store: append, load, read."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+import structlog
+
+from eventstore.batch import UNHELD, Commit, Lease, PendingAppend, encode_sections
+from eventstore.cache import RunCache
+from eventstore.errors import StoreUnavailable
+from eventstore.projection import project
+from eventstore.reader import Reader, Rows
+from eventstore.recognise import event_of
+from eventstore.writer import AppendQueue, Writer
+from runs.event import Event
+from runs.evolve import fold_all
+from runs.outstanding import outstanding
+from runs.state import RunState, new_run
+
+PATIENCE_SECONDS = 30.0
+"""How long an append or a read goes on trying while the database is away."""
+
+_LAST_SEQ = 2_147_483_647
+_PAGE_EVENTS = 1000
+
+_log = structlog.get_logger(__name__)
+
+
+class EventStore:
+    """One per process. `origin` tells its notifications from those of other processes."""
+
+    def __init__(self, database_url: str, reader: Reader, cache_runs: int, patience_seconds: float) -> None:
+        self.database_url = database_url
+        self.origin = secrets.token_hex(4)
+        self._reader = reader
+        self._cache = RunCache(cache_runs)
+        self._queue = AppendQueue()
+        self._patience_seconds = patience_seconds
+        self._callbacks: list[Callable[[Commit], None]] = []
+        self._writers: list[asyncio.Task[None]] = []
+        self._unanswered: set[asyncio.Future[Commit]] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        database_url: str,
+        *,
+        writers: int = 2,
+        readers: int = 4,
+        cache_runs: int = 1024,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> EventStore:
+        """Connect. Raises StoreUnavailable when the database does not answer within `patience_seconds`."""
+        reader = Reader(database_url, readers, patience_seconds)
+        store = cls(database_url, reader, cache_runs, patience_seconds)
+        try:
+            await reader.open()
+        except BaseException:
+            await reader.close()
+            raise
+        store._writers = [asyncio.create_task(store._writer().run()) for _ in range(writers)]
+        return store
+
+    async def close(self) -> None:
+        """Store what is under way, refuse what comes later, and disconnect."""
+        self._closed = True
+        if self._unanswered:
+            await asyncio.wait(self._unanswered, timeout=self._patience_seconds)
+        for task in self._writers:
+            task.cancel()
+        await asyncio.gather(*self._writers, return_exceptions=True)
+        await self._reader.close()
+
+    def on_commit(self, callback: Callable[[Commit], None]) -> None:
+        """Call `callback` in the event loop right after each commit of this process is known, before its caller is."""
+        self._callbacks.append(callback)
+
+    async def append(
+        self, before: RunState, after: RunState, events: Sequence[Event], *, lease: Lease | None = None
+    ) -> Commit:
+        """Store `events`, which lead from `before` to `after`, and the rows that follow from them.
+
+        A caller that is cancelled while its append waits withdraws it; once taken it is carried out all the same.
+        Raises VersionConflict, ValueRefused, LogRefused, or StoreUnavailable (nobody knows then whether it happened).
+        """
+        if self._closed:
+            raise StoreUnavailable("the store was closed")
+        owed, owes = outstanding(before), outstanding(after)
+        sections = encode_sections(project(before, after, events, owed, owes), events, lease or UNHELD)
+        new_work = [work for key, work in owes.items() if not work.started and owed.get(key) != work]
+        loop = asyncio.get_running_loop()
+        pending = PendingAppend(
+            commit=Commit(before, after, list(events), new_work),
+            sections=sections,
+            size_bytes=sum(map(len, sections.values())),
+            enqueued_at=loop.time(),
+            answer=loop.create_future(),
+        )
+        self._unanswered.add(pending.answer)
+        pending.answer.add_done_callback(self._unanswered.discard)
+        self._queue.put(pending)
+        return await pending.answer
+
+    def cached(self, run_id: str) -> RunState | None:
+        """What this process knows of a run that is being worked on; others may have gone on."""
+        return self._cache.get(run_id)
+
+    async def load(self, run_id: str, *, fresh: bool = False) -> RunState:
+        """The run's state; `seq` is 0 where there is no such run. Without `fresh` it may be the one of a moment ago."""
+        known = self._cache.get(run_id)
+        if known is not None and not fresh:
+            return known
+        state = known or new_run(run_id)
+        while True:
+            page = await self.read(run_id, after=state.seq, limit=_PAGE_EVENTS)
+            state = fold_all(state, page)
+            if len(page) < _PAGE_EVENTS:
+                self._cache.put(state)
+                return state
+
+    async def read(
+        self, run_id: str, *, after: int = 0, until: int | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Events after seq `after`, in order, without gap; [] for a run that does not exist."""
+        if not is_run_id(run_id):
+            return []
+        last = _LAST_SEQ if until is None else min(until, _LAST_SEQ)
+        rows = await self.fetch(
+            "read_events", {"run_id": run_id, "after": min(after, _LAST_SEQ), "until": last, "limit": limit}
+        )
+        return [event_of(row) for row in rows]
+
+    async def read_many(self, cursors: Mapping[str, int], *, limit_each: int = 500) -> dict[str, list[Event]]:
+        """The events after each run's cursor, in one query; runs with nothing new are left out."""
+        rows = await self.fetch(
+            "read_many",
+            {"run_ids": list(cursors), "after": list(cursors.values()), "limit_each": limit_each},
+        )
+        found: dict[str, list[Event]] = {}
+        for row in rows:
+            found.setdefault(row[0], []).append(event_of(row))
+        return found
+
+    async def heads(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """The last seq of each of these runs, in one query; unknown ones are left out."""
+        return dict(await self.fetch("heads", {"run_ids": list(run_ids)}))
+
+    async def fetch(self, name: str, parameters: Mapping[str, object]) -> Rows:
+        """The rows of a statement of `eventstore/sql/`. It may be run twice when a connection is lost."""
+        return await self._reader.fetch(name, parameters)
+
+    def _writer(self) -> Writer:
+        return Writer(self.database_url, self._queue, self._committed, self._patience_seconds)
+
+    def _committed(self, commit: Commit) -> None:
+        self._cache.put(commit.after)
+        for callback in self._callbacks:
+            try:
+                callback(commit)
+            except Exception:  # noqa: BLE001 - the commit is durable whatever a listener makes of it
+                _log.exception("commit_callback_failed", run_id=commit.after.run_id)
+
+
+def is_run_id(text: str) -> bool:
+    """Whether `text` is a run id as this store writes them: a UUID in its canonical form."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

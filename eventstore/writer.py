@@ -1,0 +1,198 @@
+"""Group commit: appends that wait at the same moment share one call and one transaction.
+
+Each writer has a connection of its own and takes everything that waits whenever it is free: a lone append goes out at
+once, a crowd goes out together. A failure that passes is tried again on a new connection; since the answer of the
+call before may have been lost after its commit, a conflict on such a second try is looked up before it is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import psycopg
+import structlog
+
+from eventstore.batch import Commit, PendingAppend, encode_batch
+from eventstore.connection import Connection, connect, hang_up_after
+from eventstore.errors import StoreUnavailable, VersionConflict, is_passing, translate
+from eventstore.recognise import is_stored
+from eventstore.statements import statement
+
+MAX_BATCH_APPENDS = 64
+MAX_BATCH_BYTES = 1_000_000
+
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class AppendQueue:
+    """Appends that wait for a writer."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[PendingAppend] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+
+    def put(self, append: PendingAppend) -> None:
+        """Add one and wake a writer."""
+        self._waiting.append(append)
+        self._wake()
+
+    async def take(self) -> list[PendingAppend]:
+        """The next batch, as soon as there is one: no run twice, none whose caller has gone."""
+        while not (batch := self._pick()):
+            idle = asyncio.get_running_loop().create_future()
+            self._idle.append(idle)
+            await idle
+        if self._waiting:
+            self._wake()
+        return batch
+
+    def _wake(self) -> None:
+        while self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                return
+
+    def _pick(self) -> list[PendingAppend]:
+        batch: list[PendingAppend] = []
+        later: list[PendingAppend] = []
+        runs: set[str] = set()
+        size_bytes = 0
+        while self._waiting and len(batch) < MAX_BATCH_APPENDS and size_bytes < MAX_BATCH_BYTES:
+            append = self._waiting.popleft()
+            if append.answer.done():
+                continue  # its caller was cancelled before anybody took it: withdrawn
+            if append.run_id in runs:
+                later.append(append)
+                continue
+            runs.add(append.run_id)
+            batch.append(append)
+            size_bytes += append.size_bytes
+        self._waiting.extendleft(reversed(later))
+        return batch
+
+
+class Writer:
+    """One connection that stores batches until it is cancelled."""
+
+    def __init__(
+        self, database_url: str, queue: AppendQueue, stored: Callable[[Commit], None], patience_seconds: float
+    ) -> None:
+        self._database_url = database_url
+        self._queue = queue
+        self._stored = stored
+        self._patience_seconds = patience_seconds
+        self._connection: Connection | None = None
+
+    async def run(self) -> None:
+        """Store what the queue brings, for ever."""
+        try:
+            while True:
+                batch = await self._queue.take()
+                try:
+                    await self._store(batch)
+                except Exception as error:  # noqa: BLE001 - a writer outlives whatever one batch does to it
+                    _log.exception("append_failed", appends=len(batch))
+                    _fail_unanswered(batch, error)
+                finally:
+                    _fail_unanswered(batch, StoreUnavailable("the store was closed"))
+        finally:
+            await self._disconnect()
+
+    async def _store(self, batch: list[PendingAppend]) -> None:
+        """Answer every append of `batch`, one way or the other."""
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while batch:
+            try:
+                conflicts = await self._call(batch)
+            except psycopg.Error as error:
+                if is_passing(error):
+                    batch = await self._after_failure(batch, error, pause_seconds)
+                    pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+                    continue
+                await self._isolate(batch, error)
+                return
+            await self._answer(batch, conflicts)
+            return
+
+    async def _call(self, batch: Sequence[PendingAppend]) -> dict[str, int]:
+        """Run id → actual version of those that were refused. Raises psycopg.Error."""
+        if self._connection is None:
+            self._connection = await connect(self._database_url, "writer")
+        with hang_up_after(self._connection):
+            cursor = await self._connection.execute(
+                statement("append"), (encode_batch(batch).decode(),), prepare=True
+            )
+        return dict(await cursor.fetchall())
+
+    async def _answer(self, batch: Sequence[PendingAppend], conflicts: dict[str, int]) -> None:
+        for append in batch:
+            if append.run_id not in conflicts:
+                self._settle(append)
+        for append in batch:
+            if append.run_id in conflicts:
+                await self._settle_conflict(append, conflicts[append.run_id])
+
+    def _settle(self, append: PendingAppend) -> None:
+        self._stored(append.commit)
+        if not append.answer.done():
+            append.answer.set_result(append.commit)
+
+    async def _settle_conflict(self, append: PendingAppend, actual: int) -> None:
+        if append.in_doubt and await self._was_stored(append):
+            self._settle(append)
+        elif not append.answer.done():
+            append.answer.set_exception(VersionConflict(append.run_id, append.commit.before.seq, actual))
+
+    async def _was_stored(self, append: PendingAppend) -> bool:
+        """Whether the events in the log are these. Raises nothing: without a connection nobody can know."""
+        while True:
+            try:
+                if self._connection is None:
+                    self._connection = await connect(self._database_url, "writer")
+                return await is_stored(self._connection, append.commit.events)
+            except psycopg.Error as error:
+                if not await self._after_failure([append], error, _LONGEST_PAUSE_SECONDS):
+                    return False
+
+    async def _after_failure(
+        self, batch: list[PendingAppend], error: psycopg.Error, pause_seconds: float
+    ) -> list[PendingAppend]:
+        """Drop the connection, wait, and give those that still have time."""
+        _log.warning(
+            "append_retry", appends=len(batch), error=str(error).strip(), pause_seconds=pause_seconds
+        )
+        await self._disconnect()
+        await asyncio.sleep(pause_seconds)
+        over_before = asyncio.get_running_loop().time() - self._patience_seconds
+        for append in batch:
+            append.in_doubt = True
+        _fail_unanswered(
+            [append for append in batch if append.enqueued_at < over_before],
+            StoreUnavailable(str(error).strip()),
+        )
+        return [append for append in batch if append.enqueued_at >= over_before]
+
+    async def _isolate(self, batch: list[PendingAppend], error: psycopg.Error) -> None:
+        """A value that the database refuses fails its own append only: each of them alone."""
+        if len(batch) > 1:
+            for append in batch:
+                await self._store([append])
+        else:
+            _fail_unanswered(batch, translate(error))
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+def _fail_unanswered(batch: Sequence[PendingAppend], error: Exception) -> None:
+    for append in batch:
+        if not append.answer.done():
+            append.answer.set_exception(error)
