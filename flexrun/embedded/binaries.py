@@ -96,14 +96,16 @@ def choose_binaries(data_major: int | None) -> PostgresBinaries:
     )
 
 
-def binaries_for(account: Account | None, binaries: PostgresBinaries) -> PostgresBinaries:
-    """The same binaries where `account` can run them: in place if it can, else in a private copy.
+def binaries_for(
+    account: Account | None, binaries: PostgresBinaries, copies: Path = _PRIVATE_COPIES
+) -> PostgresBinaries:
+    """The same binaries where `account` can run them: in place if it can, else in a private copy below `copies`.
 
     A wheel may live below a folder that is closed to others (root's home); we never open such a folder.
     """
     if account is None or account.runs([binaries.postgres, "--version"]):
         return binaries
-    copied = PostgresBinaries(_private_copy(binaries), binaries.version)
+    copied = PostgresBinaries(_private_copy(binaries, copies), binaries.version)
     if not account.runs([copied.postgres, "--version"]):
         raise EmbeddedPostgresError(
             f"the account {account.name} cannot run {copied.postgres}; install PostgreSQL on the system"
@@ -111,19 +113,19 @@ def binaries_for(account: Account | None, binaries: PostgresBinaries) -> Postgre
     return copied
 
 
-def _private_copy(binaries: PostgresBinaries) -> Path:
+def _private_copy(binaries: PostgresBinaries, copies: Path) -> Path:
     """Copy an installation below a root-owned folder, with the `.libs` folder that its programs look for."""
     install = binaries.bin_dir.parent
     package = install.parent
-    target = _PRIVATE_COPIES / f"postgres-{binaries.version}"
+    target = copies / f"postgres-{binaries.version}"
     bin_dir = target / package.name / install.name / "bin"
     if (bin_dir / "postgres").exists():
         return bin_dir
-    _PRIVATE_COPIES.mkdir(parents=True, exist_ok=True)
-    if _PRIVATE_COPIES.stat().st_uid != 0:
-        raise EmbeddedPostgresError(f"{_PRIVATE_COPIES} does not belong to root; remove it and start again")
-    _PRIVATE_COPIES.chmod(0o755)
-    building = Path(tempfile.mkdtemp(dir=_PRIVATE_COPIES, prefix=".new-"))
+    copies.mkdir(parents=True, exist_ok=True)
+    if copies.stat().st_uid != 0:
+        raise EmbeddedPostgresError(f"{copies} does not belong to root; remove it and start again")
+    copies.chmod(0o755)
+    building = Path(tempfile.mkdtemp(dir=copies, prefix=".new-"))
     for part in (install, package.with_name(package.name + ".libs")):
         if part.exists():
             place = building / part.relative_to(package.parent)

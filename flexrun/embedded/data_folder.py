@@ -126,7 +126,10 @@ class DataFolder:
         pid_file = self.cluster / "postmaster.pid"
         try:
             pid = int(pid_file.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
+            return
+        except ValueError:  # cut short while it was written
+            pid_file.unlink(missing_ok=True)
             return
         process = self._postmaster(pid)
         if process is not None:

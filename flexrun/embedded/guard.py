@@ -3,11 +3,11 @@
     python -I -S guard.py [--user UID:GID] [--stop-signal NAME] [--grace SECONDS] [--scratch DIR] -- COMMAND
 
 The guard starts COMMAND in a session of its own (so a Ctrl-C for the owner is not one for the server) and
-writes the server's process id as one line to stdout. When the owner closes the guard's stdin or dies, by
-whatever signal, or when the guard gets SIGTERM, it sends the stop signal, after the grace period SIGQUIT, then
-SIGKILL. On Linux it also adopts and ends what the server leaves behind (RabbitMQ's epmd), and the server is
-told to stop if the guard itself is killed. If the owner died, the scratch folder is removed. The exit status is
-the server's.
+writes the server's process id as one line to stdout. When the owner writes a line to the guard's stdin or is
+gone, by whatever signal, or when the guard gets SIGTERM, it sends the stop signal, after the grace period
+SIGQUIT, then SIGKILL. On Linux it also adopts and ends what the server leaves behind (RabbitMQ's epmd), and the
+server is told to stop if the guard itself is killed. If the owner is gone, the scratch folder is removed. The
+exit status is the server's.
 """
 
 import argparse
@@ -59,11 +59,11 @@ def _launch(command: list[str], stop_signal: signal.Signals) -> int:
 
 
 class Guard:
-    """One server and the three reasons to end it: it exited, the owner is gone, SIGTERM."""
+    """One server and the three reasons to end it: it exited, the owner is gone, we were told to."""
 
     def __init__(self, owner: int) -> None:
         self.owner = owner
-        self.owner_died = False
+        self.owner_gone = False
         self.told_to_stop = False
         self.server = 0
         self._status: int | None = None
@@ -96,14 +96,24 @@ class Guard:
 
     def wait_for_reason(self) -> None:
         """Return when the server has exited or must be stopped."""
-        while self.status() is None and not self.told_to_stop:
-            ready = select.select([0, self.wake], [], [], _OWNER_CHECK_SECONDS)[0]
-            if self.wake in ready:
-                os.read(self.wake, 512)
-            # The owner may have forked: then its end of the pipe stays open, and only its absence tells.
-            self.owner_died = os.getppid() != self.owner
-            if self.owner_died or (0 in ready and not os.read(0, 512)):
-                return
+        while self.status() is None and not self.told_to_stop and not self.owner_gone:
+            self._listen(_OWNER_CHECK_SECONDS)
+
+    def owner_left_us(self) -> bool:
+        """Whether the owner went without telling the guard to stop."""
+        if not self.told_to_stop and not self.owner_gone:
+            self._listen(0)
+        return self.owner_gone
+
+    def _listen(self, timeout_seconds: float) -> None:
+        ready = select.select([0, self.wake], [], [], timeout_seconds)[0]
+        if self.wake in ready:
+            os.read(self.wake, 512)
+        if 0 in ready and os.read(0, 512):
+            self.told_to_stop = True
+        elif 0 in ready or os.getppid() != self.owner:
+            # The parent is asked for as well: an owner that forked leaves its end of the pipe open when it dies.
+            self.owner_gone = True
 
     def stop(self, stop_signal: signal.Signals, grace_seconds: float) -> None:
         """Ask, then insist."""
@@ -171,7 +181,7 @@ def main() -> int:
     guard.wait_for_reason()
     guard.stop(stop_signal, arguments.grace)
     _end_left_behind()
-    if guard.owner_died and arguments.scratch:
+    if arguments.scratch and guard.owner_left_us():
         shutil.rmtree(arguments.scratch, ignore_errors=True)
     status = guard.status() or 0
     return status if status >= 0 else 128 - status

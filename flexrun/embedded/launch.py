@@ -1,6 +1,7 @@
 """Starting a server under a guard, which ends it when we are gone. See guard.py."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,6 +62,8 @@ class GuardedServer:
 
     async def ended(self) -> int:
         """Wait, without a thread, until server and guard are gone; the exit status."""
+        if self._stdout.closed:  # waited for before
+            return self.wait()
         loop = asyncio.get_running_loop()
         gone = loop.create_future()
         # The guard alone holds the other end of this pipe: it turns readable (empty) when the guard has gone.
@@ -74,18 +77,18 @@ class GuardedServer:
     def request_stop(self) -> None:
         """Tell the guard to stop the server; returns at once."""
         if not self._stdin.closed:
-            self._stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._stdin.write(b"stop\n")
+                self._stdin.flush()
+            with contextlib.suppress(BrokenPipeError):
+                self._stdin.close()
 
-    def wait(self, timeout_seconds: float | None = None) -> int:
-        """Block until server and guard are gone."""
-        status = self._process.wait(timeout_seconds)
+    def wait(self) -> int:
+        """Block until server and guard are gone; the exit status."""
+        status = self._process.wait()
+        self.request_stop()  # nobody listens any more, but it closes our end
         self._stdout.close()
         return status
-
-    def stop(self) -> int:
-        """Stop the server and block until it is gone."""
-        self.request_stop()
-        return self.wait()
 
     def kill(self) -> None:
         """SIGKILL the server itself, as a crash would."""
