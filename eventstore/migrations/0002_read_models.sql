@@ -105,16 +105,18 @@ comment on column flex_work.failures is 'how often handling it failed in a way t
 create index flex_work_free on flex_work (queue, due_at) where not started and worker is null;
 create index flex_work_leased on flex_work (worker) where worker is not null;
 
--- Not derived: the keys of callers who want a repeated POST to be the same run, and who can do what.
-create table flex_idempotency_keys (
-  scope      text        not null,
-  key        text        not null,
-  run_id     uuid        not null,
-  body_hash  text        not null,
-  created_at timestamptz not null default clock_timestamp(),
-  constraint flex_idempotency_keys_pkey primary key (scope, key)
-);
+-- The queues that have free work, without looking at all of it: one index probe for each queue.
+create function flex_free_queues() returns setof text language sql stable as $$
+  with recursive free (queue) as (
+    (select w.queue from flex_work w where not w.started and w.worker is null order by w.queue limit 1)
+    union all
+    select (select w.queue from flex_work w
+            where not w.started and w.worker is null and w.queue > free.queue order by w.queue limit 1)
+    from free where free.queue is not null)
+  select queue from free where queue is not null
+$$;
 
+-- Not derived: who can do what.
 create table flex_capabilities (
   capability_id text        not null constraint flex_capabilities_pkey primary key,
   descriptor    jsonb       not null,

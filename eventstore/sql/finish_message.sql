@@ -1,0 +1,2 @@
+-- finish_message: it is handled.
+delete from flex_messages where id = %(id)s

@@ -1,0 +1,3 @@
+-- listen: both channels of notify.sql.
+listen flexrun_log;
+listen flexrun_work

@@ -1,0 +1,221 @@
+"""Following runs: one tail per process, however many readers and runs there are.
+
+A commit of this process goes straight to the readers of its run. Of commits elsewhere a wake-up tells, and one query
+fetches all the runs that have changed and that somebody here reads. Each event is encoded once. A slow poll finds what
+no wake-up told of. A reader who lags behind the window of its run reads the database on its own account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from itertools import islice
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import structlog
+
+from eventstore.batch import Commit
+from eventstore.errors import StoreError
+from eventstore.notify import LogListener
+from eventstore.store import EventStore
+from eventstore.topic import Topic
+from runs.event import Event
+
+T = TypeVar("T")
+
+FETCH_RUNS = 200
+FETCH_EVENTS_EACH = 500
+_POLL_RUNS = 2000
+_RECENT_RUNS = 1024
+_PAUSE_SECONDS = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class TailClosed(Exception):
+    """The process is shutting down: read on elsewhere."""
+
+
+class Subscription(Generic[T]):
+    """One reader of one run, at `cursor`: the seq of the last event that it was given. A context manager."""
+
+    def __init__(self, tail: RunTail[T], topic: Topic[T], cursor: int) -> None:
+        self._tail = tail
+        self._topic = topic
+        self._open = True
+        self.cursor = cursor
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Read no more. May be called twice."""
+        if self._open:
+            self._open = False
+            self._tail.forget(self._topic)
+
+    async def next_batch(self, timeout_seconds: float) -> list[tuple[int, T]]:
+        """What follows the cursor, as (seq, encoded event), at least one; [] when nothing comes in time.
+
+        Raises TailClosed when the tail is closed, and StoreUnavailable.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while True:
+            if self._tail.closed:
+                raise TailClosed
+            batch = self._topic.after(self.cursor)
+            if batch is None:
+                batch = await self._tail.read_for(self._topic.run_id, self.cursor)
+            if batch:
+                self.cursor = batch[-1][0]
+                return batch
+            remaining_seconds = deadline - asyncio.get_running_loop().time()
+            if remaining_seconds <= 0:
+                return []
+            await self._topic.changed(remaining_seconds)
+
+
+class RunTail(Generic[T]):
+    """Hands the events of runs to their readers, encoded by `encode`."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        listener: LogListener | None,
+        encode: Callable[[Event], T],
+        poll_seconds: float = 1.0,
+    ) -> None:
+        self._store = store
+        self._encode = encode
+        self._poll_seconds = poll_seconds
+        self._topics: dict[str, Topic[T]] = {}
+        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._behind: dict[str, None] = {}
+        self._work = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.closed = False
+        store.on_commit(self._on_commit)
+        if listener is not None:
+            listener.on_runs(self._on_wake_up)
+
+    async def start(self) -> None:
+        """Start following what other processes commit."""
+        self._tasks = [
+            asyncio.create_task(self._fetch_for_ever()),
+            asyncio.create_task(self._poll_for_ever()),
+        ]
+
+    async def close(self) -> None:
+        """End every subscription with TailClosed."""
+        self.closed = True
+        for topic in self._topics.values():
+            topic.wake()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def subscribe(self, run_id: str, after: int) -> Subscription[T]:
+        """Read what follows seq `after` of this run. Cheapest right after this process has appended `after`."""
+        topic = self._topics.get(run_id)
+        if topic is None:
+            behind = self._recent.pop(run_id, None) != after
+            topic = self._topics[run_id] = Topic(run_id, after)
+            if behind:
+                self._fall_behind([run_id])
+        topic.readers += 1
+        return Subscription(self, topic, after)
+
+    def forget(self, topic: Topic[T]) -> None:
+        """A reader of `topic` has left."""
+        topic.readers -= 1
+        if topic.readers == 0 and self._topics.get(topic.run_id) is topic:
+            del self._topics[topic.run_id]
+            self._behind.pop(topic.run_id, None)
+
+    async def read_for(self, run_id: str, after: int) -> list[tuple[int, T]]:
+        """A page of the log for a reader who is too far back for the window."""
+        page = await self._store.read(run_id, after=after, limit=FETCH_EVENTS_EACH)
+        return [(event.seq, self._encode(event)) for event in page]
+
+    def _on_commit(self, commit: Commit) -> None:
+        run_id = commit.after.run_id
+        topic = self._topics.get(run_id)
+        if topic is None:
+            self._remember(run_id, commit)
+        elif not topic.extend(commit.events, self._encode):
+            self._fall_behind([run_id])
+
+    def _remember(self, run_id: str, commit: Commit) -> None:
+        """Of runs that began here a moment ago it is known how far they are: a first reader costs no query."""
+        known = self._recent.pop(run_id, 0)
+        if known == commit.before.seq and not commit.after.finished:
+            self._recent[run_id] = commit.after.seq
+            if len(self._recent) > _RECENT_RUNS:
+                self._recent.popitem(last=False)
+
+    def _on_wake_up(self, run_ids: set[str] | None) -> None:
+        if run_ids is None:
+            self._recent.clear()
+            self._fall_behind(self._topics)
+            return
+        for run_id in run_ids:
+            self._recent.pop(run_id, None)
+        self._fall_behind(run_ids)
+
+    def _fall_behind(self, run_ids: Iterable[str]) -> None:
+        """Have those of these runs fetched that somebody here reads."""
+        self._behind.update((run_id, None) for run_id in run_ids if run_id in self._topics)
+        if self._behind:
+            self._work.set()
+
+    async def _fetch_for_ever(self) -> None:
+        while True:
+            await self._work.wait()
+            try:
+                await self._fetch()
+            except StoreError as error:
+                _log.warning("tail_waits_for_database", runs=len(self._behind), error=str(error))
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _fetch(self) -> None:
+        """One query for the runs that have changed."""
+        self._work.clear()
+        topics = [self._topics[run_id] for run_id in islice(self._behind, FETCH_RUNS)]
+        for topic in topics:
+            del self._behind[topic.run_id]
+        try:
+            found = await self._store.read_many(
+                {topic.run_id: topic.head for topic in topics}, limit_each=FETCH_EVENTS_EACH
+            )
+        except StoreError:
+            self._fall_behind(topic.run_id for topic in topics)
+            raise
+        for topic in topics:
+            topic.extend(found.get(topic.run_id, ()), self._encode)
+        self._fall_behind(run_id for run_id, events in found.items() if len(events) == FETCH_EVENTS_EACH)
+
+    async def _poll_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            try:
+                await self.poll()
+            except StoreError as error:
+                _log.warning("tail_poll_missed", error=str(error))
+
+    async def poll(self) -> None:
+        """Look at the head of every run that is read here: finds what no wake-up told of."""
+        followed = [run_id for run_id, topic in self._topics.items() if not topic.final]
+        for first in range(0, len(followed), _POLL_RUNS):
+            heads = await self._store.heads(followed[first : first + _POLL_RUNS])
+            self._fall_behind(run_id for run_id, head in heads.items() if head > self._head(run_id))
+
+    def _head(self, run_id: str) -> int:
+        topic = self._topics.get(run_id)
+        return topic.head if topic is not None else 0
