@@ -1,0 +1,70 @@
+"""Doing as much as possible in one append: a result, and what it makes possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from executor.final_output import FinalOutput
+from executor.parts import HUMAN
+from runs.commands import Command, StartNode
+from runs.decide import step
+from runs.outstanding import Work, outstanding
+from runs.state import NodeState, RunState
+from schemas.contracts.problems import CheckerUnavailable
+
+_log = structlog.get_logger("executor")
+
+
+async def look_ahead(
+    state: RunState,
+    commands: Sequence[Command],
+    final: FinalOutput,
+    take: Callable[[NodeState], bool],
+    now: datetime,
+) -> list[Command]:
+    """`commands`, and what follows from them at once: delivering the output, and starting nodes that became ready.
+
+    One node that `take` accepts is started, for the caller to go on with; the others are for the brokers to carry.
+    Every node that is a person is started, since nobody has to work on it. Raises what `step` raises for `commands`.
+    """
+    _, ahead = step(state, commands)
+    done = list(commands)
+    if ("output", "") in outstanding(ahead):
+        try:
+            delivery = await final.command(ahead, now)
+        except CheckerUnavailable as failure:
+            if not commands:
+                raise
+            # The result must not be lost with the check: the output stays outstanding work.
+            _log.warning("output_not_checked", run_id=state.run_id, reason=str(failure))
+            return done
+        done.append(delivery)
+        _, ahead = step(ahead, [delivery])
+    return done + _starts(state, ahead, take, now)
+
+
+def _starts(
+    before: RunState, ahead: RunState, take: Callable[[NodeState], bool], now: datetime
+) -> list[Command]:
+    starts: list[Command] = []
+    taken = False
+    for work in _new_node_work(before, ahead):
+        node = ahead.nodes[work.ref]
+        human = node.executor_type == HUMAN
+        if human or (not taken and take(node)):
+            starts.append(StartNode(now=now, node_id=node.id, attempt=work.attempt))
+            taken = taken or not human
+    return starts
+
+
+def _new_node_work(before: RunState, ahead: RunState) -> list[Work]:
+    """Nodes that can start now and could not before; for the others there are hints on their way already."""
+    known = outstanding(before)
+    return [
+        work
+        for key, work in outstanding(ahead).items()
+        if work.kind == "node" and not work.started and work.due_at is None and known.get(key) != work
+    ]

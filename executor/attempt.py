@@ -1,0 +1,126 @@
+"""One attempt of one capability: its time, its trouble and its output."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+
+from executor.capability import Capability, CapabilityContext, CapabilityError, ClarificationNeeded
+from executor.config import ExecutorConfig
+from executor.held import WORKER_STOPPED, Hold
+from executor.outputs import OutputRefused, as_json
+from executor.results import Asked, Dropped, Failed, Produced, Result
+from executor.texts import clean_text, describe_error, describe_traceback
+from runs.event import Json, JsonObject
+
+_log = structlog.get_logger("executor")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What an attempt needs: a capability, its context, and what the logs call it."""
+
+    capability: Capability
+    context: CapabilityContext
+    timeout_seconds: float
+    names: JsonObject
+
+
+async def run_attempt(
+    attempt: Attempt, hold: Hold, stopped: asyncio.Future[None], config: ExecutorConfig
+) -> Result:
+    """Run the capability until it ends, its time is up, or `stopped` is done. What it raises becomes a result."""
+    began = time.perf_counter()
+    task = asyncio.create_task(_contained(attempt.capability, attempt.context))
+    try:
+        await asyncio.wait(
+            {task, stopped}, timeout=attempt.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        in_time = task.done()
+        hold.end()
+        if not in_time:
+            await _cancel(task, attempt, config.grace_seconds)
+    finally:
+        if not task.done():
+            _abandon(task)
+    if not in_time and hold.stop_reason is not None:
+        return _stopped(hold.stop_reason)
+    if not in_time:
+        return Failed("timeout", f"no output within {attempt.timeout_seconds:g} s")
+    return _result_of(task, attempt, config, round((time.perf_counter() - began) * 1_000))
+
+
+async def _contained(capability: Capability, context: CapabilityContext) -> object:
+    try:
+        return await capability.run(context)
+    except SystemExit as error:
+        # It would end the event loop, and every other node with it.
+        raise CapabilityError(
+            "capability_error", f"the capability tried to end the process: {error}"
+        ) from error
+
+
+async def _cancel(task: asyncio.Task[object], attempt: Attempt, grace_seconds: float) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=grace_seconds)
+    if not task.done():
+        _log.warning("capability_ignores_cancellation", grace_seconds=grace_seconds, **attempt.names)
+
+
+def _abandon(task: asyncio.Task[object]) -> None:
+    task.cancel()
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+
+def _stopped(reason: str) -> Result:
+    if reason == WORKER_STOPPED:
+        return Failed(WORKER_STOPPED, "the worker was stopped; another one takes over", lost=True)
+    return Dropped(reason)
+
+
+def _result_of(
+    task: asyncio.Task[object], attempt: Attempt, config: ExecutorConfig, duration_ms: int
+) -> Result:
+    if task.cancelled():
+        return Failed("capability_error", "the capability cancelled itself")
+    error = task.exception()
+    if error is not None:
+        return _failure(error, attempt)
+    try:
+        return Produced(as_json(task.result(), config.output_bytes), duration_ms)
+    except OutputRefused as refused:
+        return Failed(refused.code, refused.message)
+
+
+def _failure(error: BaseException, attempt: Attempt) -> Result:
+    if isinstance(error, ClarificationNeeded):
+        return _question(error)
+    if isinstance(error, CapabilityError):
+        return Failed(clean_text(error.code, 100), clean_text(error.message), bool(error.retryable))
+    _log.error("capability_raised", traceback=describe_traceback(error), **attempt.names)
+    return Failed("capability_error", describe_error(error))
+
+
+def _question(asked: ClarificationNeeded) -> Result:
+    """The question, if it is one: what a person is shown is an output too."""
+    try:
+        options = as_json(asked.options, 64 * 1024)
+        context = as_json(asked.additional_context, 256 * 1024)
+    except OutputRefused as refused:
+        return Failed("clarification_invalid", refused.message, retryable=False)
+    if not all(_is_option(option) for option in options):
+        return Failed(
+            "clarification_invalid", "an option is an object with an id and a label", retryable=False
+        )
+    return Asked(clean_text(asked.question, 10_000), tuple(options), bool(asked.allow_free_form), context)
+
+
+def _is_option(option: Json) -> bool:
+    if not isinstance(option, dict):
+        return False
+    members = cast("dict[str, Any]", option)
+    return isinstance(members.get("id"), str) and isinstance(members.get("label"), str)

@@ -1,0 +1,44 @@
+"""What the parts of a worker share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventstore.handler import RunHandler
+from eventstore.store import Lease
+from executor.config import ExecutorConfig
+from executor.held import Holds
+from executor.registry import CapabilityRegistry
+from runs.state import NodeState
+from schemas.contracts.door import ContractDoor
+
+HUMAN = "human"
+
+
+@dataclass(slots=True)
+class WorkerParts:
+    """The tools of one worker; `closing` is set when it takes nothing new."""
+
+    handler: RunHandler
+    contracts: ContractDoor
+    registry: CapabilityRegistry
+    holds: Holds
+    worker_id: str
+    config: ExecutorConfig
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+    closing: bool = False
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(worker=self.worker_id, seconds=self.config.lease_seconds)
+
+    def serves(self, node: NodeState) -> bool:
+        """Whether this worker can do the node's part: run its capability, or hand it to a person."""
+        return node.executor_type == HUMAN or node.capability_id in self.registry
+
+    def goes_on_with(self, node: NodeState) -> bool:
+        """Whether a task that has just ended a node may go on with this one."""
+        return not self.closing and node.capability_id in self.registry

@@ -1,0 +1,40 @@
+"""Text that comes out of a capability, made fit for the log."""
+
+from __future__ import annotations
+
+import traceback
+
+MESSAGE_CHARACTERS = 2_000
+TRACEBACK_CHARACTERS = 8_000
+
+
+def clean_text(text: object, limit: int = MESSAGE_CHARACTERS) -> str:
+    """`text` without what Postgres and UTF-8 refuse (NUL, lone surrogates), cut to `limit` characters."""
+    cut = str(text)[: limit + 1]
+    if len(cut) > limit:
+        cut = cut[: limit - 1] + "…"
+    return cut.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def describe_error(error: BaseException) -> str:
+    """`ValueError: what it says`, also for an exception that cannot even say that."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a broken __str__ is one more thing that a capability may get wrong
+        text = "(its message cannot be read)"
+    return clean_text(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def describe_traceback(error: BaseException) -> str:
+    """Where it was raised, and the same of what caused it, in a bounded number of characters.
+
+    Pretty printers of exceptions are for our own ones: a message of a megabyte keeps them busy for minutes, and the
+    event loop with them.
+    """
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(parts) < 3:
+        frames = "".join(traceback.format_tb(cause.__traceback__, limit=-10))
+        parts.append(f"{frames}{describe_error(cause)}")
+        cause = cause.__cause__ or cause.__context__
+    return clean_text("\ncaused by\n".join(parts), TRACEBACK_CHARACTERS)

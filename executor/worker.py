@@ -1,0 +1,154 @@
+"""The executor worker: claims nodes, runs their capabilities, and reports what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from broker.seam import Broker, Consumer, WorkHint
+from eventstore import capabilities
+from eventstore.errors import StoreUnavailable
+from eventstore.handler import RunHandler
+from eventstore.notify import LogListener
+from eventstore.store import EventStore
+from executor.cancellation import RunWatch
+from executor.chain import Chain, Claim
+from executor.config import ExecutorConfig
+from executor.held import WORKER_STOPPED, Hold, Holds
+from executor.leases import Heartbeat
+from executor.parts import WorkerParts
+from executor.registry import CapabilityRegistry
+from runs.errors import NotReady, RunFinished, RunUnknown, StaleAttempt
+from schemas.contracts.door import ContractDoor
+
+_log = structlog.get_logger("executor")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ExecutorWorker:
+    """Consumes the queues of its capabilities' groups.
+
+    `worker_id` must be new with each start of a process: leases are extended by it, and a restarted process must not
+    keep alive what it no longer works on. Closing lets running attempts end for `drain_seconds`; the rest is cancelled
+    and reported as lost, which the log shows as a `node_error` that is tried again at once, so that nobody has to wait
+    for a lease to run out.
+    """
+
+    def __init__(  # noqa: PLR0913 - the wiring names each part once; grouping them would only move the list
+        self,
+        store: EventStore,
+        handler: RunHandler,
+        broker: Broker,
+        contracts: ContractDoor,
+        registry: CapabilityRegistry,
+        worker_id: str,
+        config: ExecutorConfig | None = None,
+        *,
+        listener: LogListener | None = None,
+        clock: Callable[[], datetime] = _utc_now,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._config = config or ExecutorConfig()
+        self._holds = Holds()
+        self._parts = WorkerParts(
+            handler, contracts, registry, self._holds, worker_id, self._config, clock, jitter
+        )
+        self._heartbeat = Heartbeat(store, handler, self._holds, worker_id, self._config, clock)
+        self._watch = RunWatch(store, self._holds, self._config.watch_seconds)
+        self._listener = listener
+        self._consumer: Consumer | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._duties: list[asyncio.Task[None]] = []
+
+    @property
+    def busy(self) -> int:
+        """How many tasks are at work."""
+        return len(self._tasks)
+
+    async def start(self) -> None:
+        """Register the capabilities and begin to consume. A database that is away is tried again by the duties."""
+        self._store.on_commit(self._watch.on_commit)
+        if self._listener is not None:
+            self._listener.on_runs(self._watch.on_runs)
+        await self._dutifully("register", self.register)
+        self._duties = [
+            asyncio.create_task(self._repeat("register", self._config.register_seconds, self.register)),
+            asyncio.create_task(self._repeat("heartbeat", self._config.heartbeat_seconds, self.beat)),
+        ]
+        queues = self._parts.registry.queues(serves_output=self._config.serves_output)
+        self._consumer = await self._broker.consume(queues, self.handle, slots=self._config.slots)
+        _log.info("executor_started", worker=self._parts.worker_id, queues=queues, slots=self._config.slots)
+
+    async def register(self) -> None:
+        """Say in `flex_capabilities` what this worker can do, and that it is there."""
+        await capabilities.register(
+            self._store, self._parts.registry.wire_descriptors(), self._parts.worker_id
+        )
+
+    async def beat(self) -> None:
+        """One heartbeat."""
+        await self._heartbeat.beat()
+
+    async def _repeat(self, name: str, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await self._dutifully(name, duty)
+
+    async def _dutifully(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await duty()
+        except StoreUnavailable as error:
+            _log.warning("duty_postponed", duty=name, worker=self._parts.worker_id, reason=error.reason)
+        except Exception:  # noqa: BLE001 - a duty that died quietly would cost the worker all its leases
+            _log.exception("duty_failed", duty=name, worker=self._parts.worker_id)
+
+    async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
+        """Claim what the hint is about. The task is the rest of the work; None where there is nothing to do here."""
+        hold = self._holds.add(hint.run_id)
+        chain = Chain(self._parts, hold)
+        claim: Claim | None = None
+        try:
+            claim = await chain.claim(hint)
+        except (StaleAttempt, NotReady, RunFinished, RunUnknown) as refused:
+            _log.debug("hint_refused", run_id=hint.run_id, node_id=hint.ref, code=refused.code)
+        finally:
+            if claim is None:
+                self._holds.remove(hold)
+        if claim is None:
+            return None
+        task = asyncio.create_task(self._work(chain, hold, claim))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _work(self, chain: Chain, hold: Hold, claim: Claim) -> None:
+        try:
+            await chain.work(claim)
+        finally:
+            self._holds.remove(hold)
+
+    async def close(self) -> None:
+        """Take nothing new, wait for what is running, give back the rest."""
+        self._parts.closing = True
+        if self._consumer is not None:
+            await self._consumer.cancel(drain_seconds=self._config.drain_seconds)
+        for hold in self._holds:
+            hold.stop(WORKER_STOPPED)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._config.grace_seconds + 5)
+        leftover = list(self._tasks) + self._duties
+        for task in leftover:
+            task.cancel()
+        if leftover:
+            await asyncio.wait(leftover)
+        await self._watch.close()
+        _log.info("executor_stopped", worker=self._parts.worker_id)
