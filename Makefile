@@ -27,6 +27,12 @@ check: setup ## ruff, pyright strict, import-linter, generated files up to date
 	$(BIN)/ruff format --check .
 	$(PY) -m pyright
 	$(BIN)/lint-imports
+	$(PY) -m schemas.export --check
+	$(PY) -m runs.diagrams --check
+
+docs: setup ## write again what is generated from code: JSON Schemas, state diagrams
+	$(PY) -m schemas.export
+	$(PY) -m runs.diagrams
 
 fmt: setup ## format, and apply the lint fixes that are safe
 	$(BIN)/ruff check --fix .
