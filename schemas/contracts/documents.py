@@ -1,0 +1,62 @@
+"""Documents on their way to a checker: written as JSON once, with a look at what no schema can forbid."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, cast
+
+import orjson
+
+from schemas import pointer
+from schemas.contracts.problems import ContractError
+from schemas.contracts.settings import MAX_DOCUMENT_DEPTH, DoorSettings
+from schemas.json_text import Path, walk
+
+_MAX_NUL_ERRORS = 10
+
+
+def encode_document(document: object, settings: DoorSettings) -> bytes | list[ContractError]:
+    """The document as JSON text, or what makes it unfit for the log whatever its contract says."""
+    try:
+        text = orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        return [_too_deep(document) or _error((), "json", f"must be JSON: {error}", {})]
+    if len(text) > settings.max_document_bytes:
+        limit = settings.max_document_bytes
+        return [_error((), "maxBytes", f"must NOT have more than {limit} bytes", {"limit": limit})]
+    if text.count(b",") + text.count(b"[") + text.count(b"{") > settings.max_document_values:
+        return _too_many_values(text, settings.max_document_values) or text
+    if b"\\u0000" in text:
+        return list(islice(_nul_characters(text), _MAX_NUL_ERRORS)) or text
+    return text
+
+
+def _too_deep(document: object) -> ContractError | None:
+    for value, path in walk(document):
+        if isinstance(value, dict | list) and len(path) >= MAX_DOCUMENT_DEPTH:
+            message = f"must NOT be nested more than {MAX_DOCUMENT_DEPTH} deep"
+            return _error(path, "maxDepth", message, {"limit": MAX_DOCUMENT_DEPTH})
+    return None
+
+
+def _too_many_values(text: bytes, limit: int) -> list[ContractError]:
+    count = sum(1 for _ in islice(walk(orjson.loads(text)), limit + 1))
+    message = f"must NOT have more than {limit} values"
+    return [_error((), "maxValues", message, {"limit": limit})] if count > limit else []
+
+
+def _nul_characters(text: bytes) -> Iterator[ContractError]:
+    for value, path in walk(orjson.loads(text)):
+        is_object = isinstance(value, dict)
+        texts = list(cast("dict[str, Any]", value)) if is_object else [cast("object", value)]
+        if any("\0" in part for part in texts if isinstance(part, str)):
+            yield _error(path, "nulCharacter", "must NOT contain NUL characters", {})
+
+
+def _error(path: Path, keyword: str, message: str, params: dict[str, Any]) -> ContractError:
+    return {
+        "instancePath": pointer.build_bounded(path),
+        "keyword": keyword,
+        "message": message,
+        "params": params,
+        "schemaPath": "#",
+    }

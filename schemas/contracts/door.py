@@ -1,0 +1,131 @@
+"""The one door for a caller's JSON Schema: may it be a contract, and does a document keep it?
+
+Nothing else in flexrun hands a caller's schema to a validator. Open one door in each process:
+
+    async with ContractDoor() as door:
+        contract = await door.compile(schema)       # SchemaRefused: the caller's mistake, with pointers
+        errors = await door.check(schema, output)   # [] means valid
+"""
+
+import hashlib
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from schemas.contracts.documents import encode_document
+from schemas.contracts.frames import Reply
+from schemas.contracts.gate import DEFAULT_LIMITS, GateLimits, canonical_schema, pass_gate
+from schemas.contracts.pool import CheckerPool
+from schemas.contracts.problems import (
+    CheckCrashed,
+    CheckTimedOut,
+    ContractError,
+    SchemaProblem,
+    SchemaRefused,
+)
+from schemas.contracts.recent import Recent
+from schemas.contracts.settings import DoorSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledContract:
+    """A schema that may serve as a contract; `schema_hash` names it whatever the order of its keys."""
+
+    schema_hash: str
+
+
+def schema_hash(schema: object) -> str:
+    """SHA-256 (hex) of the schema's canonical text; raises SchemaRefused for what is too large or not a schema."""
+    return _hash(canonical_schema(schema))
+
+
+def _hash(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+class ContractDoor:
+    """Safe for concurrent use within one event loop. Everything that it knows is a cache."""
+
+    def __init__(self, settings: DoorSettings | None = None, limits: GateLimits = DEFAULT_LIMITS) -> None:
+        self._settings = settings or DoorSettings()
+        self._limits = limits
+        self._pool = CheckerPool(self._settings)
+        self._compiled: Recent[str, CompiledContract] = Recent(self._settings.remembered_passes)
+        self._refused: Recent[str, list[SchemaProblem]] = Recent(self._settings.remembered_refusals)
+
+    @property
+    def checker_pids(self) -> list[int]:
+        """The processes that do the checking: those at work first, then the spare."""
+        return self._pool.pids
+
+    async def start(self) -> None:
+        """Start the checkers and return when one is ready; raises CheckerUnavailable."""
+        await self._pool.start()
+
+    async def close(self) -> None:
+        """End the checkers; whoever still waits for an answer gets CheckerUnavailable."""
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def compile(self, schema: object) -> CompiledContract:
+        """Whether `schema` may be a contract: raises SchemaRefused with everything wrong, or CheckerUnavailable."""
+        text = canonical_schema(schema, self._limits)
+        name = _hash(text)
+        if compiled := self._compiled.get(name):
+            return compiled
+        self._admit(name, text)
+        try:
+            reply = await self._pool.ask(name, text, None)
+        except CheckTimedOut as failure:
+            raise self._refuse(name, [SchemaProblem("schema_check_timed_out", "", str(failure))]) from None
+        except CheckCrashed as failure:
+            raise self._refuse(name, [SchemaProblem("schema_check_crashed", "", str(failure))]) from None
+        return self._accept(name, reply)
+
+    async def check(self, schema: object, document: object) -> list[ContractError]:
+        """What `document` breaks of `schema`, at most `max_errors`; an empty list means that it is valid.
+
+        Raises SchemaRefused, and CheckFailed (CheckTimedOut, CheckCrashed, CheckerUnavailable) when there is no
+        verdict. A schema need not be compiled before.
+        """
+        text = canonical_schema(schema, self._limits)
+        name = _hash(text)
+        if self._compiled.get(name) is None:
+            self._admit(name, text)
+        encoded = encode_document(document, self._settings)
+        if not isinstance(encoded, bytes):
+            return encoded
+        reply = await self._pool.ask(name, text, encoded)
+        self._accept(name, reply)
+        if "errors" not in reply:
+            msg = "The checker gave no verdict."
+            raise CheckCrashed(msg)
+        return reply["errors"]
+
+    def _admit(self, name: str, text: bytes) -> None:
+        """Through the gate, unless it is known already what would come of it."""
+        if problems := self._refused.get(name):
+            raise SchemaRefused(problems)
+        try:
+            pass_gate(text, self._limits)
+        except SchemaRefused as refusal:
+            raise self._refuse(name, refusal.problems) from None
+
+    def _refuse(self, name: str, problems: list[SchemaProblem]) -> SchemaRefused:
+        self._refused.put(name, problems)
+        return SchemaRefused(problems)
+
+    def _accept(self, name: str, reply: Reply) -> CompiledContract:
+        if "refused" in reply:
+            raise self._refuse(name, [SchemaProblem(**problem) for problem in reply["refused"]])
+        compiled = CompiledContract(name)
+        self._compiled.put(name, compiled)
+        return compiled

@@ -1,0 +1,196 @@
+"""One checker process as its parent sees it: requests go in, replies come back in the same order, until it ends."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import orjson
+
+from schemas.contracts import frames
+from schemas.contracts.frames import Reply, Request
+from schemas.contracts.recent import Recent
+from schemas.contracts.settings import DoorSettings
+
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_LAST_LOOK_SECONDS = 0.05
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A question for a checker: compile a schema, or, with a `document` (JSON text), check that."""
+
+    schema_hash: str
+    schema_text: bytes
+    document: bytes | None
+    answer: asyncio.Future[Reply]
+    deaths: int = 0
+    """How many checkers have died over it."""
+
+
+class Owner(Protocol):
+    """Whoever runs checker processes; called from the event loop."""
+
+    def became_ready(self, process: "CheckerProcess") -> None:
+        """It has started, and answers from now on."""
+        ...
+
+    def answered(self, process: "CheckerProcess", job: Job, reply: Reply) -> None:
+        """The oldest request has its reply, and there is room for another."""
+        ...
+
+    def ended(self, process: "CheckerProcess", unanswered: list[Job]) -> None:
+        """It is gone; the first of `unanswered` is the one that it was working on."""
+        ...
+
+
+class CheckerProcess(asyncio.SubprocessProtocol):
+    """Made by `spawn`; `send` while there is `room`; the owner hears the rest."""
+
+    _transport: asyncio.SubprocessTransport
+    _stdin: asyncio.WriteTransport
+
+    def __init__(self, owner: Owner, settings: DoorSettings) -> None:
+        self.is_ready = False
+        self.is_stalled = False
+        self.gone = asyncio.Event()
+        self._owner = owner
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._reader = frames.ReplyReader()
+        self._in_flight: deque[Job] = deque()
+        self._known: Recent[str, int] = Recent(settings.checker.remembered_schemas)
+        self._sent = 0
+        self._is_broken = False
+        self._silent_since = self._loop.time()
+        self._is_suspected = False
+        self._watch: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def spawn(cls, owner: Owner, settings: DoorSettings) -> "CheckerProcess":
+        """Start a process; raises OSError. Requests may be sent before it is ready."""
+        _, protocol = await asyncio.get_running_loop().subprocess_exec(
+            lambda: cls(owner, settings),
+            sys.executable,
+            "-m",
+            "schemas.contracts.worker",
+            orjson.dumps(settings.checker).decode(),
+            stderr=None,
+            env=_environment(),
+            start_new_session=True,  # a Ctrl-C on the terminal is not for it, not even while it starts
+        )
+        return protocol
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._transport.get_pid()
+
+    @property
+    def exit_code(self) -> int | None:
+        """As in `subprocess`: negative for a signal, None while it runs."""
+        return self._transport.get_returncode()
+
+    @property
+    def used_up_its_time(self) -> bool:
+        """Whether the kernel ended it because one request took more CPU time than allowed."""
+        return self.exit_code == -signal.SIGPROF
+
+    @property
+    def room(self) -> int:
+        """How many more requests may be sent now."""
+        if self._is_broken or self._stdin.is_closing():  # uvloop closes the pipe before it says so
+            return 0
+        return self._settings.in_flight - len(self._in_flight)
+
+    def send(self, job: Job) -> None:
+        """Put a request into the pipe; the schema goes along if the process does not have it."""
+        self._sent += 1
+        request: Request = {"id": self._sent, "hash": job.schema_hash}
+        if self._known.get(job.schema_hash) is None:
+            request["schema"] = orjson.Fragment(job.schema_text)
+            self._known.put(job.schema_hash, self._sent)
+        if job.document is not None:
+            request["document"] = orjson.Fragment(job.document)
+        if not self._in_flight:
+            self._silent_since = self._loop.time()
+        self._in_flight.append(job)
+        if self._watch is None:
+            self._look()
+        self._stdin.write(frames.encode(request))
+
+    def forget(self, schema_hash: str) -> None:
+        """The process does not have this schema after all."""
+        self._known.discard(schema_hash)
+
+    def kill(self) -> None:
+        """End it now; the owner hears when it is gone."""
+        self._is_broken = True
+        if self.exit_code is None:
+            self._transport.kill()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """From asyncio: the process runs."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        self._look()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """From asyncio: a piece of its stdout."""
+        self._silent_since = self._loop.time()
+        self._is_suspected = False
+        for reply in self._reader.feed(data):
+            if reply.get("ready"):
+                self._has_started()
+            else:
+                self._owner.answered(self, self._in_flight.popleft(), reply)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """From asyncio: a pipe is closed, so it has exited or is about to; no kill, which would hide how it ended."""
+        self._is_broken = True
+        if self._watch is None:
+            self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """From asyncio: it has exited, and everything that it wrote was read."""
+        self._stop_looking()
+        unanswered = list(self._in_flight)
+        self._in_flight.clear()
+        self.gone.set()
+        self._owner.ended(self, unanswered)
+
+    def _has_started(self) -> None:
+        self.is_ready = True
+        self._stop_looking()
+        self._look()  # with the patience for answers, which is shorter than that for the start
+        self._owner.became_ready(self)
+
+    def _stop_looking(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _look(self) -> None:
+        """The watch over a process that may be stopped or hung: it must start, and then answer, in time."""
+        self._watch = None
+        if self.is_ready and not self._in_flight and not self._is_broken:
+            return
+        patience = self._settings.stall_seconds if self.is_ready else self._settings.startup_seconds
+        remaining = self._silent_since + patience - self._loop.time()
+        if remaining <= 0 and self._is_suspected:
+            self.is_stalled = True
+            self.kill()
+            return
+        if remaining <= 0:
+            # Perhaps we were late and not the process: one more turn of the loop reads an answer that waits.
+            self._is_suspected = True
+            remaining = _LAST_LOOK_SECONDS
+        self._watch = self._loop.call_later(remaining, self._look)
+
+
+def _environment() -> dict[str, str]:
+    """Only what Python needs to start: our secrets are no business of a process that handles hostile input."""
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**passed_on, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

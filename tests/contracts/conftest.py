@@ -1,0 +1,20 @@
+"""Doors for the tests: `door` is fresh, `shared_door` serves a whole module that does it no harm."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from schemas.contracts.door import ContractDoor
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[ContractDoor]:
+    async with ContractDoor() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_door() -> AsyncIterator[ContractDoor]:
+    async with ContractDoor() as opened:
+        yield opened
