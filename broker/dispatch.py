@@ -1,0 +1,102 @@
+"""Tells the broker of work as soon as it is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from broker.failures import utc_now
+from broker.seam import Broker, BrokerUnavailable, WorkHint
+from eventstore.batch import Commit
+from eventstore.store import EventStore
+from runs.outstanding import TIMER_QUEUE
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_HORIZON_SECONDS = 60.0
+_MOST_ON_THEIR_WAY = 10_000
+_CLOSING_SECONDS = 1.0
+
+
+class Dispatcher:
+    """Publishes a hint for each piece of work that a commit of this process made outstanding.
+
+    What is due within a minute is published when its time has come; what is due later, and every hint that is lost, is
+    the keeper's. Hints of one turn of the event loop travel together. Nothing here can hold up or fail a commit.
+    """
+
+    def __init__(self, store: EventStore, broker: Broker, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._store = store
+        self._broker = broker
+        self._clock = clock
+        self._pending: list[WorkHint] = []
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._publishing: set[asyncio.Task[None]] = set()
+        self._on_their_way = 0
+        self._open = False
+
+    async def start(self) -> None:
+        """Begin to listen to commits."""
+        self._open = True
+        self._store.on_commit(self._on_commit)
+
+    async def close(self) -> None:
+        """Let what is being published go out, for a moment; forget the rest."""
+        self._open = False
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        if self._publishing:
+            await asyncio.wait(self._publishing, timeout=_CLOSING_SECONDS)
+        for task in self._publishing:
+            task.cancel()
+        await asyncio.gather(*self._publishing, return_exceptions=True)
+
+    def _on_commit(self, commit: Commit) -> None:
+        if not self._open:
+            return
+        for work in commit.new_work:
+            if work.queue == TIMER_QUEUE:
+                continue
+            hint = WorkHint.of(commit.after.run_id, work)
+            seconds = (work.due_at - self._clock()).total_seconds() if work.due_at is not None else 0.0
+            if seconds <= 0:
+                self._add(hint)
+            elif seconds <= _HORIZON_SECONDS:
+                self._add_later(hint, seconds)
+
+    def _add_later(self, hint: WorkHint, seconds: float) -> None:
+        def due() -> None:
+            self._timers.discard(timer)
+            self._add(hint)
+
+        timer = asyncio.get_running_loop().call_later(seconds, due)
+        self._timers.add(timer)
+
+    def _add(self, hint: WorkHint) -> None:
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._pending.append(hint)
+
+    def _flush(self) -> None:
+        hints, self._pending = self._pending, []
+        if not self._open:
+            return
+        if self._on_their_way + len(hints) > _MOST_ON_THEIR_WAY:
+            _log.warning("hints_left_to_keeper", hints=len(hints), reason="too many are on their way")
+            return
+        self._on_their_way += len(hints)
+        task = asyncio.create_task(self._publish(hints))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
+    async def _publish(self, hints: list[WorkHint]) -> None:
+        try:
+            await self._broker.publish(hints)
+        except BrokerUnavailable as unavailable:
+            _log.warning("hints_left_to_keeper", hints=len(hints), reason=unavailable.reason)
+        finally:
+            self._on_their_way -= len(hints)

@@ -1,0 +1,46 @@
+"""How an external message is handled, whatever broker brought it: done, a dead letter, or tried again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from broker.failures import Again, Refused, Taken, Verdict
+from broker.seam import HandleMessage, MessageRefused
+from eventstore.errors import StoreUnavailable
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+MESSAGE_FAILURE_LIMIT = 5
+_FIRST_DELAY_SECONDS = 0.25
+_LONGEST_DELAY_SECONDS = 10.0
+
+
+async def take_message(handle: HandleMessage, name: str, body: bytes, earlier_failures: int) -> Verdict:
+    """Handle a message that was tried `earlier_failures` times. While the database is away it is held, not counted."""
+    outages = 0
+    while True:
+        try:
+            await handle(body)
+        except MessageRefused as refusal:
+            _log.warning("message_refused", queue=name, reason=refusal.reason)
+            return Refused(refusal.reason)
+        except StoreUnavailable as outage:
+            _log.warning("message_waits_for_database", queue=name, reason=str(outage))
+            await asyncio.sleep(_delay_seconds(outages))
+            outages += 1
+        # A bug that a message wakes must not stop the consumer; the limit keeps it from coming back for ever.
+        except Exception as error:  # noqa: BLE001 - see above
+            failures = earlier_failures + 1
+            _log.exception("message_failed", queue=name, failures=failures)
+            reason = f"failed {failures} times, at last with {type(error).__name__}: {error}"
+            if failures >= MESSAGE_FAILURE_LIMIT:
+                return Refused(reason)
+            return Again(_delay_seconds(earlier_failures), reason)
+        else:
+            return Taken()
+
+
+def _delay_seconds(earlier: int) -> float:
+    return min(_FIRST_DELAY_SECONDS * 2 ** min(earlier, 10), _LONGEST_DELAY_SECONDS)

@@ -1,0 +1,150 @@
+"""What happens to work whose handler breaks: it is tried again, counted, and ended before it comes back for ever.
+
+The rule is the same for every broker, so it stands here once. Failures are counted with the work in Postgres, not with
+the message, because the keeper makes new messages for the same work. A database that is away is nobody's fault and is
+not counted. What a capability does wrong never comes here: that is the executor's, and an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from broker.seam import Handle, WorkHint
+from eventstore import leases
+from eventstore.errors import StoreUnavailable, VersionConflict
+from eventstore.handler import RunHandler
+from eventstore.store import EventStore
+from runs.commands import FailRun
+from runs.errors import RunError
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+FAILURE_LIMIT = 5
+NOBODYS_FAULT = (StoreUnavailable, VersionConflict)
+"""The database is away, or so many work on one run that the handler gave up: the work itself is sound."""
+
+_FIRST_DELAY_SECONDS = 0.25
+_OUTAGE_DELAY_SECONDS = 2.0
+_HOPELESS_DELAY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """It has done its duty; `task` is the rest of the work, None where there is none or the hint was stale."""
+
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Not now: offer it again after `delay_seconds`."""
+
+    delay_seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Never again: a dead letter."""
+
+    reason: str
+
+
+Verdict = Taken | Again | Refused
+
+
+def utc_now() -> datetime:
+    """The clock that commands are stamped with."""
+    return datetime.now(UTC)
+
+
+class FailureRule:
+    """Calls handlers and judges what they raise."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        limit: int = FAILURE_LIMIT,
+        first_delay_seconds: float = _FIRST_DELAY_SECONDS,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._store = store
+        self._handler = RunHandler(store)
+        self._limit = limit
+        self._first_delay_seconds = first_delay_seconds
+        self._clock = clock
+        self._counting: set[asyncio.Task[Verdict]] = set()
+
+    async def take(self, handle: Handle, hint: WorkHint) -> Verdict:
+        """Let `handle` claim the work; never raises but for cancellation."""
+        try:
+            return Taken(await handle(hint))
+        except NOBODYS_FAULT as trouble:
+            _log.warning(
+                "work_has_to_wait", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(trouble)
+            )
+            return Again(_OUTAGE_DELAY_SECONDS)
+        # Whatever a worker's bug raises must neither stop the consumer nor come back for ever.
+        except Exception as error:  # noqa: BLE001 - see above
+            return await self.count(hint, error)
+
+    def task_failed(self, hint: WorkHint, error: BaseException) -> None:
+        """The rest of a claimed work broke; its lease brings it back, and it is counted like the others."""
+        if isinstance(error, NOBODYS_FAULT):
+            _log.warning(
+                "work_left_to_its_lease", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(error)
+            )
+            return
+        task = asyncio.create_task(self.count(hint, error))
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
+
+    async def count(self, hint: WorkHint, error: BaseException) -> Verdict:
+        """Record a failure, and end the run where there were too many."""
+        name = f"{type(error).__name__}: {error}"
+        try:
+            failures = await leases.record_failure(self._store, hint.run_id, hint.kind, hint.ref)
+            _log.error(
+                "work_failed",
+                run_id=hint.run_id,
+                kind=hint.kind,
+                ref=hint.ref,
+                failures=failures,
+                exc_info=error,
+            )
+            if failures < self._limit:
+                return Again(min(self._first_delay_seconds * 2**failures, 10.0))
+            ended = await self._end_run(hint, name, failures)
+        except NOBODYS_FAULT:
+            return Again(_OUTAGE_DELAY_SECONDS)
+        if ended or failures == self._limit:
+            return Refused(f"failed {failures} times, at last with {name}")
+        # The run cannot even be ended, and there is a dead letter that says so: do not fill the queue with more.
+        return Again(_HOPELESS_DELAY_SECONDS)
+
+    async def _end_run(self, hint: WorkHint, name: str, failures: int) -> bool:
+        """End the run with the reason; False where not even that is possible."""
+        what = f"{hint.kind} {hint.ref}".strip()
+        command = FailRun(
+            now=self._clock(),
+            error_code="internal_error",
+            message=f"the engine failed {failures} times to work on {what}; at last with {name}",
+            details={"kind": hint.kind, "ref": hint.ref, "attempt": hint.attempt, "failures": failures},
+        )
+        try:
+            await self._handler.execute(hint.run_id, command)
+        except RunError as refusal:
+            _log.info("run_is_over_already", run_id=hint.run_id, reason=refusal.message)
+        except NOBODYS_FAULT:
+            raise
+        # What breaks the handler may break this too, a log that cannot be folded for instance; an operator must look.
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("run_cannot_be_ended", run_id=hint.run_id, kind=hint.kind, ref=hint.ref)
+            return False
+        return True

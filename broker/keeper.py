@@ -1,0 +1,225 @@
+"""Keeps the house: what is due by the clock, what its worker has left behind, what a broker has lost.
+
+Every process that works has a keeper; an advisory lock lets one of them at a time do the rounds. All it does goes
+through the run's own rules, so that two of them, or one that is late, do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import structlog
+
+from broker.failures import FailureRule, utc_now
+from broker.only_one import OnlyOne
+from broker.seam import Broker, BrokerUnavailable, WorkHint
+from broker.troublemakers import Troublemakers
+from eventstore import leases
+from eventstore.errors import StoreUnavailable, VersionConflict
+from eventstore.handler import RunHandler
+from eventstore.leases import WorkRow
+from eventstore.store import EventStore
+from runs.commands import Command, ExpireDeadline, ExpireRequest, FailNode, RejectPlan
+from runs.errors import RunError
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_SHORTEST_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperConfig:
+    """How often, how late, how much at a time.
+
+    `round_seconds` is the longest pause between two rounds; `resend_seconds` how long work may be nobody's before its
+    hint counts as lost; `batch` how much of each kind one round looks at; `at_once` how many runs it changes at a time.
+    """
+
+    round_seconds: float = 1.0
+    resend_seconds: float = 2.0
+    batch: int = 200
+    at_once: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did: timers fired, lost work handed back, hints sent again, and what could not be done."""
+
+    timers: int = 0
+    lost: int = 0
+    hints: int = 0
+    failed: int = 0
+
+
+class Keeper:
+    """`run_once` is the duty; the loop around it only waits for its time and its turn."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        handler: RunHandler,
+        broker: Broker,
+        config: KeeperConfig | None = None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._store = store
+        self._handler = handler
+        self._broker = broker
+        self._config = config or KeeperConfig()
+        self._clock = clock
+        self._failures = FailureRule(store, clock=clock)
+        self._troublemakers = Troublemakers()
+        self._at_once = asyncio.Semaphore(self._config.at_once)
+        self._turn = OnlyOne(store.database_url, "try_keeper_lock")
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin the rounds, in the background."""
+        self._task = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Stop, and let another process have the turn."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._turn.give_up()
+
+    async def run_once(self) -> Round:
+        """One round. Raises StoreUnavailable where the database is away."""
+        # Those that failed lately are still at the head of the list; they must not fill it.
+        limit = self._config.batch + len(self._troublemakers)
+        timers = await self._all(await leases.due_timers(self._store, limit), self._fire)
+        lost = await self._all(await leases.expired(self._store, limit), self._hand_back)
+        hints = await self._resend()
+        return Round(timers[True], lost[True], hints, timers[False] + lost[False])
+
+    async def _keep(self) -> None:
+        while True:
+            pause_seconds = self._config.round_seconds
+            try:
+                if await self._turn.held():
+                    report = await self.run_once()
+                    if report != Round():
+                        _log.info("keeper_round", **asdict(report))
+                    pause_seconds = await self._pause_seconds(report)
+            except StoreUnavailable as outage:
+                _log.warning("keeper_waits_for_database", reason=outage.reason)
+            # Whatever one round meets, there must be another: runs would hang where nobody keeps the house.
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("keeper_round_failed")
+            await asyncio.sleep(pause_seconds)
+
+    async def _pause_seconds(self, report: Round) -> float:
+        """Until something falls due, but never longer than a round; hardly at all where there was more than a batch."""
+        if max(report.timers, report.lost) >= self._config.batch:
+            return _SHORTEST_PAUSE_SECONDS
+        next_due_at = await leases.next_due_at(self._store)
+        if next_due_at is None:
+            return self._config.round_seconds
+        seconds = (next_due_at - self._clock()).total_seconds()
+        return min(max(seconds, _SHORTEST_PAUSE_SECONDS), self._config.round_seconds)
+
+    async def _all(self, rows: Sequence[WorkRow], act: Callable[[WorkRow], Awaitable[None]]) -> Counter[bool]:
+        """Act on each row; how many went well (True) and how many did not."""
+        now = self._clock()
+        rows = [row for row in rows if not self._troublemakers.rests(row, now)]
+        results = await asyncio.gather(*(self._guarded(row, act) for row in rows), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return Counter(result is True for result in results)
+
+    async def _guarded(self, row: WorkRow, act: Callable[[WorkRow], Awaitable[None]]) -> bool:
+        async with self._at_once:
+            try:
+                await act(row)
+            except RunError as refusal:
+                _log.debug(
+                    "moved_on_meanwhile",
+                    run_id=row.run_id,
+                    kind=row.kind,
+                    ref=row.ref,
+                    reason=refusal.message,
+                )
+            except VersionConflict:
+                return False
+            except StoreUnavailable:
+                raise
+            # One bad run must not keep the others waiting; the failure rule ends it if it goes on like this.
+            except Exception as error:  # noqa: BLE001 - see above
+                self._troublemakers.add(row, self._clock())
+                await self._failures.count(_hint(row), error)
+                return False
+        return True
+
+    async def _fire(self, row: WorkRow) -> None:
+        """A timer whose time has come."""
+        now = self._clock()
+        command: Command = (
+            ExpireRequest(now=now, request_id=row.ref)
+            if row.kind == "request_expiry"
+            else ExpireDeadline(now=now)
+        )
+        await self._handler.execute(row.run_id, command)
+
+    async def _hand_back(self, row: WorkRow) -> None:
+        """Work whose worker is gone: say so in the log, which makes it due again."""
+        _log.warning(
+            "worker_lost",
+            run_id=row.run_id,
+            kind=row.kind,
+            ref=row.ref,
+            attempt=row.attempt,
+            worker=row.worker,
+        )
+        await self._handler.execute(row.run_id, _lost(row, self._clock()))
+
+    async def _resend(self) -> int:
+        """Send hints again for work that nobody took, where the broker has lost some; how many."""
+        if not self._broker.forgets_hints or not self._broker.healthy:
+            return 0
+        by_queue: defaultdict[str, list[WorkHint]] = defaultdict(list)
+        rows = await leases.unclaimed(self._store, self._config.resend_seconds, self._config.batch)
+        for row in sorted(rows, key=lambda row: row.due_at):
+            by_queue[row.queue].append(_hint(row))
+        try:
+            return sum([await self._resend_queue(queue, hints) for queue, hints in by_queue.items()])
+        except BrokerUnavailable as unavailable:
+            _log.warning("hints_not_sent_again", reason=unavailable.reason)
+            return 0
+
+    async def _resend_queue(self, queue: str, hints: list[WorkHint]) -> int:
+        # As many hints as wait in the queue are not lost: its workers are only busy, and more would make it worse.
+        lost = hints[: max(0, len(hints) - await self._broker.depth(queue))]
+        if lost:
+            await self._broker.publish(lost)
+        return len(lost)
+
+
+def _hint(row: WorkRow) -> WorkHint:
+    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
+
+
+def _lost(row: WorkRow, now: datetime) -> Command:
+    message = f"the worker {row.worker} was not heard of any more"
+    jitter = random.random()  # noqa: S311 - spreads retries
+    if row.kind == "plan":
+        diagnostic = {"code": "planner_lost", "message": message, "path": ""}
+        return RejectPlan(
+            now=now, attempt=row.attempt, diagnostics=[diagnostic], retryable=True, lost=True, jitter=jitter
+        )
+    return FailNode(
+        now=now,
+        node_id=row.ref,
+        attempt=row.attempt,
+        error_code="worker_lost",
+        message=message,
+        lost=True,
+        jitter=jitter,
+    )

@@ -1,0 +1,46 @@
+"""One process at a time: an advisory lock, held as long as its connection lives."""
+
+from __future__ import annotations
+
+import psycopg
+import structlog
+
+from eventstore.connection import Connection, connect, hang_up_after
+from eventstore.statements import statement
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_ANSWER_SECONDS = 5.0
+
+
+class OnlyOne:
+    """Tries for the lock that `lock_statement` takes. A holder whom the database no longer hears loses it."""
+
+    def __init__(self, database_url: str, lock_statement: str) -> None:
+        self._database_url = database_url
+        self._lock_statement = lock_statement
+        self._connection: Connection | None = None
+        self._held = False
+
+    async def held(self) -> bool:
+        """Whether it is us, as the database says at this moment. Raises nothing: without a database it is nobody."""
+        try:
+            if self._connection is None:
+                self._connection = await connect(self._database_url, "keeper")
+            with hang_up_after(self._connection, _ANSWER_SECONDS):
+                if self._held:
+                    await self._connection.execute(statement("ping"))
+                else:
+                    cursor = await self._connection.execute(statement(self._lock_statement))
+                    row = await cursor.fetchone()
+                    self._held = row is not None and row[0]
+        except psycopg.Error as error:
+            _log.warning("keeper_cut_off", reason=str(error).strip())
+            await self.give_up()
+        return self._held
+
+    async def give_up(self) -> None:
+        """Let somebody else have it."""
+        connection, self._connection, self._held = self._connection, None, False
+        if connection is not None:
+            await connection.close()

@@ -1,0 +1,94 @@
+"""The Postgres broker. A hint needs no carrying: the work is in `flex_work` already, a NOTIFY and a poll find it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+from broker.failures import FailureRule
+from broker.postgres.messages import MessageConsumer
+from broker.postgres.work import Pace, WorkConsumer
+from broker.seam import BrokerUnavailable, Consumer, DeadLetter, Handle, HandleMessage, WorkHint
+from eventstore.errors import StoreUnavailable
+from eventstore.notify import LogListener
+from eventstore.reader import Rows
+from eventstore.store import EventStore
+
+
+class PostgresBroker:
+    """See `broker.seam.Broker`. Without a listener, consumers go by their poll and by what this process commits."""
+
+    forgets_hints = False
+    healthy = True
+
+    def __init__(
+        self,
+        store: EventStore,
+        listener: LogListener | None,
+        *,
+        pace: Pace | None = None,
+        failures: FailureRule | None = None,
+    ) -> None:
+        self._store = store
+        self._listener = listener
+        self._pace = pace or Pace()
+        self._failures = failures or FailureRule(store)
+        self._workers: list[WorkConsumer] = []
+        self._readers: list[MessageConsumer] = []
+
+    async def start(self) -> None:
+        """Listen for other processes."""
+        if self._listener is not None:
+            self._listener.on_work(self._wake)
+
+    async def close(self) -> None:
+        """Cancel the consumers without waiting for their work."""
+        consumers = [*self._workers, *self._readers]
+        self._workers.clear()
+        self._readers.clear()
+        await asyncio.gather(*(consumer.cancel(drain_seconds=0) for consumer in consumers))
+
+    async def publish(self, hints: Sequence[WorkHint]) -> None:
+        """Offer hints to the consumers of this process; whatever they do not take waits in the table."""
+        for hint in hints:
+            any(worker.offer(hint) for worker in self._workers)
+
+    async def depth(self, queue: str) -> int:
+        """How much due work of a queue is nobody's."""
+        rows = await self._fetch("count_due_work", {"queue": queue})
+        return rows[0][0]
+
+    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> Consumer:
+        """Claim work of these queues."""
+        claimant = f"claim:{self._store.origin}:{secrets.token_hex(4)}"
+        worker = WorkConsumer(
+            self._store, self._failures, queues, handle, slots=slots, claimant=claimant, pace=self._pace
+        )
+        self._workers.append(worker)
+        return worker
+
+    async def publish_message(self, name: str, body: bytes) -> None:
+        """Store a message; it is there when this returns. Raises BrokerUnavailable."""
+        await self._fetch("send_message", {"queue": name, "body": body})
+
+    async def consume_messages(self, name: str, handle: HandleMessage, *, prefetch: int) -> Consumer:
+        """Take messages of this queue."""
+        reader = MessageConsumer(self._store, name, handle, prefetch=prefetch, pace=self._pace)
+        self._readers.append(reader)
+        return reader
+
+    async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
+        """The oldest dead letters of a queue. Raises BrokerUnavailable."""
+        rows = await self._fetch("dead_letters", {"queue": name, "limit": limit})
+        return [DeadLetter(queue, bytes(body), reason, at) for queue, body, reason, at in rows]
+
+    async def _fetch(self, statement: str, parameters: dict[str, object]) -> Rows:
+        try:
+            return await self._store.fetch(statement, parameters)
+        except StoreUnavailable as outage:
+            raise BrokerUnavailable(outage.reason) from outage
+
+    def _wake(self, queues: set[str] | None) -> None:
+        for consumer in (*self._workers, *self._readers):
+            consumer.wake(queues)

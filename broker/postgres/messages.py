@@ -1,0 +1,113 @@
+"""External messages in a table: hidden from others while one consumer has them, gone when handled."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from broker.external import take_message
+from broker.failures import Again, Refused, Taken
+from broker.postgres.work import Pace
+from broker.seam import HandleMessage
+from eventstore.errors import StoreUnavailable
+from eventstore.store import EventStore
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+DELIVERY_LIMIT = 20
+"""A message that was taken more often than this has killed its consumers."""
+
+_HIDDEN_SECONDS = 60.0
+
+
+class MessageConsumer:
+    """Hands messages of one queue to a handler, at most `prefetch` at a time."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        name: str,
+        handle: HandleMessage,
+        *,
+        prefetch: int,
+        pace: Pace,
+        hidden_seconds: float = _HIDDEN_SECONDS,
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._handle = handle
+        self._prefetch = prefetch
+        self._pace = pace
+        self._hidden_seconds = hidden_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        self._woken.set()
+        self._task = asyncio.create_task(self._keep())
+
+    @property
+    def busy(self) -> int:
+        return len(self._tasks)
+
+    def wake(self, queues: set[str] | None) -> None:
+        """There may be messages in these queues (in any, for None)."""
+        if queues is None or self._name in queues:
+            self._woken.set()
+
+    async def cancel(self, *, drain_seconds: float) -> None:
+        """Take nothing new and wait for the messages at hand; others see those given up when their time is over."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=drain_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._pace.poll_seconds)
+            self._woken.clear()
+            try:
+                await self._claim()
+            except StoreUnavailable as outage:
+                _log.warning("no_messages_without_database", queue=self._name, reason=outage.reason)
+
+    async def _claim(self) -> None:
+        while (free := self._prefetch - len(self._tasks)) > 0:
+            parameters = {"queue": self._name, "hidden_seconds": self._hidden_seconds, "limit": free}
+            rows = await self._store.fetch("claim_messages", parameters)
+            for message_id, body, deliveries in rows:
+                task = asyncio.create_task(self._serve(message_id, bytes(body), deliveries))
+                self._tasks.add(task)
+                task.add_done_callback(self._ended)
+            if len(rows) < free:
+                return
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # All slots taken means that there may be more in the table.
+        full = len(self._tasks) >= self._prefetch
+        self._tasks.discard(task)
+        if full:
+            self._woken.set()
+
+    async def _serve(self, message_id: int, body: bytes, deliveries: int) -> None:
+        if deliveries > DELIVERY_LIMIT:
+            verdict = Refused(f"delivered {DELIVERY_LIMIT} times, and each time its consumer died")
+        else:
+            verdict = await take_message(self._handle, self._name, body, deliveries - 1)
+        try:
+            match verdict:
+                case Taken():
+                    await self._store.fetch("finish_message", {"id": message_id})
+                case Refused(reason):
+                    _log.error("dead_letter", queue=self._name, reason=reason)
+                    await self._store.fetch("bury_message", {"id": message_id, "reason": reason})
+                case Again(delay_seconds):
+                    await self._store.fetch(
+                        "return_message", {"id": message_id, "after_seconds": delay_seconds}
+                    )
+        except StoreUnavailable as outage:
+            _log.warning("message_comes_again", queue=self._name, reason=outage.reason)

@@ -1,0 +1,140 @@
+"""Consumes work from the table `flex_work`: claimed with SKIP LOCKED, only as much as there are free slots.
+
+Work that was committed in this process is handed over without asking the table, unless older work may be waiting there:
+the append with the expected version is the claim, and what comes first is served first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from broker.failures import Again, FailureRule, Refused, Taken, Verdict
+from broker.seam import Handle, WorkHint
+from broker.serving import Serving
+from broker.wire import encode_hint
+from eventstore import leases
+from eventstore.errors import StoreUnavailable
+from eventstore.leases import WorkRow
+from eventstore.store import EventStore
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the tables are looked at when nobody says that there is something, and how long a claim holds."""
+
+    poll_seconds: float = 1.0
+    claim_seconds: float = 15.0
+
+
+class WorkConsumer:
+    """Hands work to a handler while there are free slots. `claimant` is its name on the claims."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        failures: FailureRule,
+        queues: Sequence[str],
+        handle: Handle,
+        *,
+        slots: int,
+        claimant: str,
+        pace: Pace,
+    ) -> None:
+        self._store = store
+        self._queues = tuple(queues)
+        self._claimant = claimant
+        self._pace = pace
+        self._serving = Serving(handle, slots, failures, self._slot_is_free)
+        self._maybe_more = True
+        self._woken = asyncio.Event()
+        self._woken.set()
+        self._task = asyncio.create_task(self._keep())
+
+    @property
+    def busy(self) -> int:
+        return self._serving.busy
+
+    def offer(self, hint: WorkHint) -> bool:
+        """Take work that was committed a moment ago; False where it has to wait in the table."""
+        if hint.queue not in self._queues:
+            return False
+        if not self._maybe_more and self._serving.offer(hint, partial(self._settle, hint, None)):
+            return True
+        self._maybe_more = True
+        return False
+
+    def wake(self, queues: set[str] | None) -> None:
+        """There may be work in these queues (in any, for None)."""
+        if queues is None or not queues.isdisjoint(self._queues):
+            self._maybe_more = True
+            self._woken.set()
+
+    async def cancel(self, *, drain_seconds: float) -> None:
+        """Claim nothing new and wait for what is being done."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._serving.drain(drain_seconds)
+
+    def _slot_is_free(self) -> None:
+        if self._maybe_more:
+            self._woken.set()
+
+    async def _keep(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._pace.poll_seconds)
+            self._woken.clear()
+            try:
+                await self._claim()
+            except StoreUnavailable as outage:
+                _log.warning("no_work_without_database", queues=self._queues, reason=outage.reason)
+
+    async def _claim(self) -> None:
+        """Fill the free slots."""
+        while (free := self._serving.free) > 0:
+            self._maybe_more = False
+            rows = await leases.claim(
+                self._store, self._queues, self._claimant, self._pace.claim_seconds, free
+            )
+            left_over = [row for row in rows if not self._serve(row)]
+            if left_over:
+                await self._release(left_over)
+            if len(rows) < free:
+                return
+            self._maybe_more = True
+
+    def _serve(self, row: WorkRow) -> bool:
+        hint = WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
+        return self._serving.offer(hint, partial(self._settle, hint, row))
+
+    async def _settle(self, hint: WorkHint, claimed: WorkRow | None, verdict: Verdict) -> None:
+        try:
+            match verdict:
+                case Taken(task):
+                    if task is not None:
+                        return
+                case Again(delay_seconds):
+                    await asyncio.sleep(delay_seconds)
+                case Refused(reason):
+                    _log.error("dead_letter", queue=hint.queue, reason=reason)
+                    parameters = {"queue": hint.queue, "body": encode_hint(hint), "reason": reason}
+                    await self._store.fetch("bury_hint", parameters)
+            if claimed is not None:
+                await self._release([claimed])
+        except StoreUnavailable as outage:
+            _log.warning(
+                "claim_not_released", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=outage.reason
+            )
+        if isinstance(verdict, Again):
+            self.wake(None)
+
+    async def _release(self, rows: Sequence[WorkRow]) -> None:
+        await leases.release(self._store, rows, self._claimant)

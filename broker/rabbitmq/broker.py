@@ -1,0 +1,89 @@
+"""The RabbitMQ broker: two connections, one to publish and one to consume, and what hangs on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from broker.failures import FailureRule
+from broker.rabbitmq import inspection
+from broker.rabbitmq.link import Link
+from broker.rabbitmq.messages import MessageConsumer
+from broker.rabbitmq.publisher import Outgoing, Publisher
+from broker.rabbitmq.server import Server
+from broker.rabbitmq.topology import Topology
+from broker.rabbitmq.work import Patience, WorkConsumer
+from broker.seam import Consumer, DeadLetter, Handle, HandleMessage, WorkHint
+from broker.wire import encode_hint
+from eventstore.store import EventStore
+
+
+class RabbitBroker:
+    """See `broker.seam.Broker`. It can be used before the server is there: consumers wait, publishing is refused."""
+
+    forgets_hints = True
+
+    def __init__(
+        self,
+        url: str,
+        store: EventStore,
+        *,
+        namespace: str = "flexrun",
+        publish_seconds: float = 5.0,
+        patience: Patience | None = None,
+        failures: FailureRule | None = None,
+    ) -> None:
+        self._publishing = Link(url, "publish")
+        self._consuming = Link(url, "consume")
+        topology = Topology(namespace)
+        self._publisher = Publisher(self._publishing, topology, timeout_seconds=publish_seconds)
+        self._server = Server(topology, self._consuming, self._publisher)
+        self._failures = failures or FailureRule(store)
+        self._patience = patience or Patience()
+        self._consumers: list[WorkConsumer | MessageConsumer] = []
+
+    @property
+    def healthy(self) -> bool:
+        return self._publisher.healthy and (not self._consumers or self._consuming.connected)
+
+    async def start(self) -> None:
+        """Begin to connect."""
+        self._publishing.start()
+        self._consuming.start()
+
+    async def close(self) -> None:
+        """Cancel the consumers without waiting for their work, and close the connections."""
+        await asyncio.gather(*(consumer.cancel(drain_seconds=0) for consumer in self._consumers))
+        self._consumers.clear()
+        await self._publisher.close()
+        await asyncio.gather(self._publishing.close(), self._consuming.close())
+
+    async def publish(self, hints: Sequence[WorkHint]) -> None:
+        """Send hints; raises BrokerUnavailable."""
+        await self._publisher.publish([Outgoing(hint.queue, encode_hint(hint)) for hint in hints])
+
+    async def depth(self, queue: str) -> int:
+        """How many hints wait in a queue. Raises BrokerUnavailable."""
+        return await inspection.queue_depth(self._server, queue)
+
+    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> Consumer:
+        """Subscribe to queues of work; the subscription is there as soon as the server is."""
+        consumer = WorkConsumer(
+            self._server, self._failures, queues, handle, slots=slots, patience=self._patience
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    async def publish_message(self, name: str, body: bytes) -> None:
+        """Put a message into a queue; it is there when this returns. Raises BrokerUnavailable."""
+        await self._publisher.publish([Outgoing(name, body)])
+
+    async def consume_messages(self, name: str, handle: HandleMessage, *, prefetch: int) -> Consumer:
+        """Subscribe to a queue of external messages."""
+        consumer = MessageConsumer(self._server, name, handle, prefetch=prefetch)
+        self._consumers.append(consumer)
+        return consumer
+
+    async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
+        """The oldest dead letters of a queue. Raises BrokerUnavailable."""
+        return await inspection.dead_letters(self._server, name, limit)

@@ -1,0 +1,79 @@
+"""Looks into queues without taking anything out of them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from broker.rabbitmq.link import TROUBLE
+from broker.rabbitmq.server import Server
+from broker.rabbitmq.settling import QUEUE_HEADER, REASON_HEADER
+from broker.rabbitmq.topology import DELIVERY_LIMIT, Topology
+from broker.seam import BrokerUnavailable, DeadLetter
+
+_SECONDS = 10.0
+_MOST_LOOKED_AT = 5_000
+
+_SERVER_REASONS = {
+    "delivery_limit": f"delivered {DELIVERY_LIMIT} times, and each time its consumer died or gave it back",
+    "rejected": "refused while the reason could not be published",
+    "expired": "too old",
+    "maxlen": "the queue was full",
+}
+
+
+async def queue_depth(server: Server, name: str) -> int:
+    """How many messages wait in a queue; 0 where there is no such queue. Raises BrokerUnavailable."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            connection = await server.consuming.connection(_SECONDS)
+            async with connection.channel(publisher_confirms=False) as channel:
+                queue = await channel.declare_queue(server.topology.queue(name), passive=True)
+                return queue.declaration_result.message_count or 0
+    except ChannelNotFoundEntity:
+        return 0
+    except TROUBLE as trouble:
+        raise BrokerUnavailable(f"the queue {name} cannot be looked at: {trouble!r}") from trouble
+
+
+async def dead_letters(server: Server, name: str, limit: int) -> list[DeadLetter]:
+    """The oldest dead letters of the queue `name`, or of all queues for ''. Raises BrokerUnavailable."""
+    found: list[DeadLetter] = []
+    try:
+        async with asyncio.timeout(_SECONDS):
+            connection = await server.consuming.connection(_SECONDS)
+            # Closing the channel gives everything back.
+            async with connection.channel(publisher_confirms=False) as channel:
+                dead = await server.topology.declare_dead(channel)
+                for _ in range(_MOST_LOOKED_AT):
+                    message = await dead.get(no_ack=False, fail=False)
+                    if message is None or len(found) >= limit:
+                        break
+                    letter = _letter(message, server.topology)
+                    if name in ("", letter.queue):
+                        found.append(letter)
+    except TROUBLE as trouble:
+        raise BrokerUnavailable(f"the dead letters cannot be looked at: {trouble!r}") from trouble
+    return found
+
+
+def _letter(message: AbstractIncomingMessage, topology: Topology) -> DeadLetter:
+    headers = message.headers
+    queue, reason = headers.get(QUEUE_HEADER), headers.get(REASON_HEADER)
+    if reason is None:
+        server_reason = str(headers.get("x-first-death-reason"))
+        queue = topology.name(str(headers.get("x-first-death-queue")))
+        reason = _SERVER_REASONS.get(server_reason, server_reason)
+    return DeadLetter(str(queue), message.body, str(reason), _died_at(message))
+
+
+def _died_at(message: AbstractIncomingMessage) -> datetime:
+    deaths = message.headers.get("x-death")
+    if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict):
+        at = deaths[0].get("time")
+        if isinstance(at, datetime):
+            return at.astimezone(UTC)
+    return message.timestamp or datetime.fromtimestamp(0, UTC)

@@ -1,0 +1,134 @@
+"""One AMQP connection that is kept open: made again after every loss, for as long as the link lives.
+
+Plain aio-pika connections under one loop, not its robust ones: those restore a connection, its channels and its
+consumers each by a mechanism of its own, hang where a queue was deleted meanwhile, and log as errors what is waiting.
+Here, whatever was lost, its owner makes a new one the same way as the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+
+from broker.seam import BrokerUnavailable
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError)
+"""What aio-pika raises when a connection or channel is gone; RuntimeError is its word for a closed transport."""
+
+
+_CONNECT_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 10
+
+
+def cancelled_from_outside() -> bool:
+    """Whether the CancelledError at hand is meant for this task, and not thrown into it by a closing connection."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _is_trouble(error: BaseException) -> bool:
+    return isinstance(error, TROUBLE) or (
+        isinstance(error, asyncio.CancelledError) and not cancelled_from_outside()
+    )
+
+
+class Link:
+    """A connection for one purpose. Publishing and consuming get one each: an alarm blocks those that publish."""
+
+    def __init__(self, url: str, purpose: str) -> None:
+        self._url = url
+        parts = urlsplit(url)
+        self.address = f"{parts.hostname}:{parts.port or 5672}"
+        self.purpose = purpose
+        self._connection: AbstractConnection | None = None
+        self._changed = asyncio.Condition()
+        self._lost = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Close the connection and keep it closed."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def connection(self, timeout_seconds: float | None = None) -> AbstractConnection:
+        """The connection, waited for where there is none; raises BrokerUnavailable after `timeout_seconds`."""
+        if self._connection is not None:
+            return self._connection
+        try:
+            async with asyncio.timeout(timeout_seconds), self._changed:
+                await self._changed.wait_for(lambda: self._connection is not None)
+        except TimeoutError:
+            raise BrokerUnavailable(f"not connected to RabbitMQ at {self.address}") from None
+        assert self._connection is not None  # noqa: S101 - what was waited for, said to the type checker
+        return self._connection
+
+    async def _keep(self) -> None:
+        while True:
+            connection = await self._connect()
+            self._lost.clear()
+            connection.close_callbacks.add(self._on_lost)
+            await self._set(connection)
+            try:
+                await self._lost.wait()
+                _log.warning("rabbitmq_connection_lost", purpose=self.purpose, address=self.address)
+            finally:
+                self._connection = None
+                with suppress(*TROUBLE):
+                    await connection.close()
+
+    def _on_lost(self, _connection: object, _error: BaseException | None) -> None:
+        self._lost.set()
+
+    async def _set(self, connection: AbstractConnection) -> None:
+        async with self._changed:
+            self._connection = connection
+            self._changed.notify_all()
+        _log.info("rabbitmq_connected", purpose=self.purpose, address=self.address)
+
+    async def _connect(self) -> AbstractConnection:
+        attempts = AsyncRetrying(
+            retry=retry_if_exception(_is_trouble),
+            wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE_SECONDS),
+            before_sleep=self._say_waiting,
+        )
+        return await attempts(self._connect_once)
+
+    async def _connect_once(self) -> AbstractConnection:
+        heartbeat: dict[str, Any] = {} if "heartbeat=" in self._url else {"heartbeat": _HEARTBEAT_SECONDS}
+        name = {"connection_name": f"flexrun {self.purpose}"}
+        return await aio_pika.connect(
+            self._url, timeout=_CONNECT_SECONDS, client_properties=name, **heartbeat
+        )
+
+    def _say_waiting(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        _log.warning(
+            "rabbitmq_not_reachable",
+            purpose=self.purpose,
+            address=self.address,
+            attempt=state.attempt_number,
+            next_attempt_in_seconds=round(state.upcoming_sleep, 1),
+            reason=str(error) or type(error).__name__,
+        )

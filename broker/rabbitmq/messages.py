@@ -1,0 +1,65 @@
+"""Consumes external messages, each kept until it is handled or buried."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker.external import take_message
+from broker.failures import Again, Refused, Taken
+from broker.rabbitmq.server import Server
+from broker.rabbitmq.settling import acknowledge, bury, give_back
+from broker.rabbitmq.subscription import Subscription
+from broker.seam import HandleMessage
+
+
+class MessageConsumer:
+    """Hands messages to a handler, as many at a time as the prefetch lets through."""
+
+    def __init__(
+        self,
+        server: Server,
+        name: str,
+        handle: HandleMessage,
+        *,
+        prefetch: int,
+    ) -> None:
+        self._publisher = server.publisher
+        self._handle = handle
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscription = Subscription(server, [name], self._receive, prefetch=prefetch)
+
+    @property
+    def busy(self) -> int:
+        return len(self._tasks)
+
+    async def cancel(self, *, drain_seconds: float) -> None:
+        """Stop taking messages and wait for those at hand; the others go back to the queue."""
+        await self._subscription.silence()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=drain_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._subscription.close()
+
+    def _receive(self, message: AbstractIncomingMessage, name: str) -> None:
+        task = asyncio.create_task(self._serve(message, name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, message: AbstractIncomingMessage, name: str) -> None:
+        match await take_message(self._handle, name, message.body, _earlier_deliveries(message)):
+            case Taken():
+                await acknowledge(message)
+            case Refused(reason):
+                await bury(self._publisher, name, message, reason)
+            case Again(delay_seconds):
+                await asyncio.sleep(delay_seconds)
+                await give_back(message)
+
+
+def _earlier_deliveries(message: AbstractIncomingMessage) -> int:
+    count = message.headers.get("x-delivery-count", 0)
+    return count if isinstance(count, int) else 0

@@ -1,0 +1,18 @@
+"""The server as consumers need it: where they listen, what the queues are, how they send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broker.rabbitmq.link import Link
+from broker.rabbitmq.publisher import Publisher
+from broker.rabbitmq.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One namespace on one RabbitMQ."""
+
+    topology: Topology
+    consuming: Link
+    publisher: Publisher

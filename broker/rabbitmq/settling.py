@@ -1,0 +1,52 @@
+"""What a consumer tells the broker about a message: done, take it back, bury it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage, HeadersType
+
+from broker.rabbitmq.link import TROUBLE
+from broker.rabbitmq.publisher import Outgoing, Publisher
+from broker.seam import BrokerUnavailable
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+REASON_HEADER = "x-flexrun-reason"
+QUEUE_HEADER = "x-flexrun-queue"
+_LONGEST_REASON = 2_000
+
+
+async def acknowledge(message: AbstractIncomingMessage) -> None:
+    """Done with it. On a channel that is gone the message comes again, which is harmless."""
+    with suppress(*TROUBLE):
+        await message.ack()
+
+
+async def give_back(message: AbstractIncomingMessage) -> None:
+    """Let the queue have it again; this counts as a delivery."""
+    with suppress(*TROUBLE):
+        await message.nack(requeue=True)
+
+
+async def hand_on(publisher: Publisher, name: str, messages: Sequence[AbstractIncomingMessage]) -> None:
+    """Put messages at the end of their queue, as new ones. Raises BrokerUnavailable; they stay ours then."""
+    await publisher.publish([Outgoing(name, message.body) for message in messages])
+    for message in messages:
+        await acknowledge(message)
+
+
+async def bury(publisher: Publisher, name: str, message: AbstractIncomingMessage, reason: str) -> None:
+    """Make it a dead letter with its reason."""
+    _log.error("dead_letter", queue=name, reason=reason)
+    headers: HeadersType = {REASON_HEADER: reason[:_LONGEST_REASON], QUEUE_HEADER: name}
+    try:
+        await publisher.publish([Outgoing("dead", message.body, headers)])
+    except BrokerUnavailable:
+        # The server can bury it by itself, though it will only say "rejected".
+        with suppress(*TROUBLE):
+            await message.reject(requeue=False)
+        return
+    await acknowledge(message)

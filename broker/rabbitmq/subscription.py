@@ -1,0 +1,142 @@
+"""Keeps queues subscribed, and subscribes again after whatever ends a subscription.
+
+That is a lost connection, a channel that the server closes, a consumer that the server cancels, a queue that somebody
+deletes. In every case the same steps are taken again: declare, consume, wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
+
+from broker.rabbitmq.link import TROUBLE, cancelled_from_outside
+from broker.rabbitmq.server import Server
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_SILENCE_SECONDS = 5.0
+
+Receive = Callable[[AbstractIncomingMessage, str], None]
+"""Takes a message and the name of its queue; must return at once, because a closing channel cancels who is inside."""
+
+
+class Subscription:
+    """A channel with a consumer for each queue. `prefetch` counts for each of them.
+
+    `on_lost` is called when the channel is gone: what came through it and is not acknowledged will come again.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        names: Sequence[str],
+        receive: Receive,
+        *,
+        prefetch: int,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._link = server.consuming
+        self._topology = server.topology
+        self._names = tuple(names)
+        self._receive = receive
+        self._prefetch = prefetch
+        self._on_lost = on_lost
+        self._paused = False
+        self._cancelled_by_server = False
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._changed = asyncio.Event()
+        self._silent = asyncio.Event()
+        self._silent.set()
+        self._task = asyncio.create_task(self._keep())
+
+    def pause(self) -> None:
+        """Let the server give new messages to others; those that came stay ours to acknowledge."""
+        self._paused = True
+        self._changed.set()
+
+    def resume(self) -> None:
+        """Take messages again."""
+        self._paused = False
+        self._changed.set()
+
+    async def silence(self) -> None:
+        """Pause, and wait until the server sends nothing more."""
+        self.pause()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._silent.wait(), _SILENCE_SECONDS)
+
+    async def close(self) -> None:
+        """Close the channel; what was not acknowledged goes back to its queue."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        while True:
+            connection = await self._link.connection()
+            try:
+                channel = await connection.channel(publisher_confirms=False)
+                try:
+                    await self._serve(channel)
+                finally:
+                    self._silent.set()
+                    with suppress(*TROUBLE):
+                        await channel.close()
+            except TROUBLE as trouble:
+                _log.warning("subscription_lost", queues=self._names, reason=repr(trouble))
+            except asyncio.CancelledError:
+                # aiormq cancels whoever waits for an answer when it closes; only our own cancellation ends the loop.
+                if cancelled_from_outside():
+                    raise
+            self._on_lost()
+            await asyncio.sleep(self._pause_seconds)
+            self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _serve(self, channel: AbstractChannel) -> None:
+        """Consume, pause and consume again on one channel until it closes."""
+        channel.close_callbacks.add(self._channel_closed)
+        raw = await channel.get_underlay_channel()
+        raw.on_consumer_cancel_callbacks.add(self._server_cancelled)
+        await channel.set_qos(prefetch_count=self._prefetch)
+        while not channel.is_closed:
+            self._changed.clear()
+            if self._paused:
+                await self._changed.wait()
+                continue
+            self._cancelled_by_server = False
+            consumers = await self._consume(channel)
+            self._pause_seconds = _FIRST_PAUSE_SECONDS
+            while not (self._paused or self._cancelled_by_server or channel.is_closed):
+                await self._changed.wait()
+                self._changed.clear()
+            if not channel.is_closed:
+                for queue, tag in consumers:
+                    await queue.cancel(tag)
+                self._silent.set()
+            if self._cancelled_by_server:
+                await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+
+    async def _consume(self, channel: AbstractChannel) -> list[tuple[AbstractQueue, ConsumerTag]]:
+        queues = await self._topology.declare(channel, self._names)
+        self._silent.clear()
+        return [
+            (queue, await queue.consume(partial(self._deliver, name)))
+            for name, queue in zip(self._names, queues, strict=True)
+        ]
+
+    async def _deliver(self, name: str, message: AbstractIncomingMessage) -> None:
+        self._receive(message, name)
+
+    def _channel_closed(self, _channel: object, _error: BaseException | None) -> None:
+        self._changed.set()
+
+    def _server_cancelled(self, _frame: object) -> None:
+        _log.warning("rabbitmq_cancelled_consumer", queues=self._names)
+        self._cancelled_by_server = True
+        self._changed.set()

@@ -1,0 +1,69 @@
+"""The queues. Their arguments cannot be changed in place: another set of arguments needs another version in the name.
+
+Quorum queues with an explicit positive delivery limit behave the same on RabbitMQ 3.10 and 4.x. What nobody could
+handle goes to one dead-letter queue, through the default exchange. That queue's own limit is beyond reach, because
+looking at its letters counts as delivering them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aio_pika.abc import AbstractChannel, AbstractQueue
+
+VERSION = "v1"
+DELIVERY_LIMIT = 20
+_LOOKS_AT_DEAD_LETTERS = 1_000_000
+_MOST_DEAD_LETTERS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Names and arguments below one namespace."""
+
+    namespace: str
+
+    @property
+    def dead(self) -> str:
+        """The dead-letter queue."""
+        return self.queue("dead")
+
+    def queue(self, name: str) -> str:
+        """`plan` → `flexrun.v1.plan`."""
+        return f"{self.namespace}.{VERSION}.{name}"
+
+    def name(self, queue: str) -> str:
+        """The inverse of `queue`; a strange queue's name is returned as it is."""
+        return queue.removeprefix(f"{self.namespace}.{VERSION}.")
+
+    async def declare(self, channel: AbstractChannel, names: Iterable[str]) -> list[AbstractQueue]:
+        """Make sure that the queues and the dead-letter queue exist.
+
+        Raises ChannelPreconditionFailed, and the channel is closed, where one exists with other arguments.
+        """
+        await self.declare_dead(channel)
+        return [
+            await channel.declare_queue(self.queue(name), durable=True, arguments=self._arguments())
+            for name in names
+        ]
+
+    async def declare_dead(self, channel: AbstractChannel) -> AbstractQueue:
+        """Make sure that the dead-letter queue exists."""
+        arguments: dict[str, Any] = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": _LOOKS_AT_DEAD_LETTERS,
+            "x-max-length": _MOST_DEAD_LETTERS,
+        }
+        return await channel.declare_queue(self.dead, durable=True, arguments=arguments)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": self.dead,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }

@@ -1,0 +1,152 @@
+"""Consumes work hints.
+
+Back-pressure: each queue is consumed with as much prefetch as there are slots, and a hint is acknowledged when its work
+is over, so that a busy worker is sent nothing more. Work that takes long is acknowledged earlier: the lease in Postgres
+guards it, and a message that is held for half an hour would close the channel. Hints that then wait for a slot all the
+same are handed on to other workers, and no more are taken until a slot is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+
+from broker.failures import Again, FailureRule, Refused, Taken, Verdict
+from broker.rabbitmq.server import Server
+from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
+from broker.rabbitmq.subscription import Subscription
+from broker.seam import BrokerUnavailable, Handle, MessageRefused, WorkHint
+from broker.serving import Serving
+from broker.wire import decode_hint
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_READ_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a message is held: till its work is over or `acknowledge_seconds`; without a slot `hand_on_seconds`."""
+
+    acknowledge_seconds: float = 30.0
+    hand_on_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    message: AbstractIncomingMessage
+    hint: WorkHint
+    arrived_at: float
+
+
+class WorkConsumer:
+    """Hands hints to a handler while there are free slots."""
+
+    def __init__(
+        self,
+        server: Server,
+        failures: FailureRule,
+        names: Sequence[str],
+        handle: Handle,
+        *,
+        slots: int,
+        patience: Patience,
+    ) -> None:
+        self._publisher = server.publisher
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._serving = Serving(handle, slots, failures, self._slot_is_free)
+        self._waiting: deque[_Delivery] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._subscription = Subscription(
+            server, names, self._receive, prefetch=slots + _READ_AHEAD, on_lost=self._waiting.clear
+        )
+
+    @property
+    def busy(self) -> int:
+        return self._serving.busy
+
+    async def cancel(self, *, drain_seconds: float) -> None:
+        """Stop taking hints, let others have those that wait, and wait for what is being done."""
+        await self._subscription.silence()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        await asyncio.gather(*(give_back(delivery.message) for delivery in waiting))
+        await self._serving.drain(drain_seconds)
+        await asyncio.gather(*self._background)
+        await self._subscription.close()
+
+    def _receive(self, message: AbstractIncomingMessage, name: str) -> None:
+        try:
+            hint = decode_hint(message.body, name)
+        except MessageRefused as refusal:
+            self._spawn(bury(self._publisher, name, message, refusal.reason))
+            return
+        delivery = _Delivery(message, hint, self._loop.time())
+        if self._waiting or not self._serve(delivery):
+            self._waiting.append(delivery)
+            self._set_alarm()
+
+    def _serve(self, delivery: _Delivery) -> bool:
+        return self._serving.offer(delivery.hint, partial(self._settle, delivery))
+
+    def _slot_is_free(self) -> None:
+        while self._waiting and self._serve(self._waiting[0]):
+            self._waiting.popleft()
+        if self._serving.free > 0:
+            self._subscription.resume()
+
+    async def _settle(self, delivery: _Delivery, verdict: Verdict) -> None:
+        match verdict:
+            case Taken(task):
+                try:
+                    if task is not None:
+                        await asyncio.wait({task}, timeout=self._patience.acknowledge_seconds)
+                finally:
+                    await acknowledge(delivery.message)
+            case Again(delay_seconds):
+                await asyncio.sleep(delay_seconds)
+                await self._hand_on([delivery])
+            case Refused(reason):
+                await bury(self._publisher, delivery.hint.queue, delivery.message, reason)
+
+    def _set_alarm(self) -> None:
+        if self._alarm is None and self._waiting:
+            due_at = self._waiting[0].arrived_at + self._patience.hand_on_seconds
+            self._alarm = self._loop.call_at(due_at, self._stand_aside)
+
+    def _stand_aside(self) -> None:
+        """Where the oldest hint has waited too long, let other workers have them all."""
+        self._alarm = None
+        now = self._loop.time()
+        if self._waiting and now - self._waiting[0].arrived_at >= self._patience.hand_on_seconds:
+            _log.info("hints_handed_on", hints=len(self._waiting), busy=self.busy)
+            self._subscription.pause()
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._spawn(self._hand_on(waiting))
+        self._set_alarm()
+
+    async def _hand_on(self, deliveries: list[_Delivery]) -> None:
+        for name, group in groupby(deliveries, key=lambda delivery: delivery.hint.queue):
+            messages = [delivery.message for delivery in group]
+            try:
+                await hand_on(self._publisher, name, messages)
+            except BrokerUnavailable:
+                for message in messages:
+                    await give_back(message)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

@@ -1,0 +1,73 @@
+"""Runs a handler for hints, a limited number at a time: the part of a consumer that is the same for every broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from broker.failures import FailureRule, Taken, Verdict
+from broker.seam import Handle, WorkHint
+from broker.slots import Slots
+
+Settle = Callable[[Verdict], Awaitable[None]]
+"""Tells the broker what became of a hint: acknowledge, offer again, bury. Must not raise."""
+
+_SETTLING_SECONDS = 1.0
+
+
+class Serving:
+    """Slots, and what occupies them. `on_free` is called each time that one is given back."""
+
+    def __init__(
+        self, handle: Handle, slots: int, failures: FailureRule, on_free: Callable[[], None]
+    ) -> None:
+        self._handle = handle
+        self._failures = failures
+        self._slots = Slots(slots, on_free)
+        self._serving: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    @property
+    def busy(self) -> int:
+        return self._slots.busy
+
+    @property
+    def free(self) -> int:
+        """Slots that can be filled now; none once `drain` was called."""
+        return 0 if self._closing else self._slots.free
+
+    def offer(self, hint: WorkHint, settle: Settle) -> bool:
+        """Start to work on a hint, or return False where no slot is free."""
+        if self._closing or not self._slots.take():
+            return False
+        task = asyncio.create_task(self._serve(hint, settle))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        return True
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, wait for what is being done, then give up claims that are still on their way."""
+        self._closing = True
+        await self._slots.drained(seconds)
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=min(seconds, _SETTLING_SECONDS))
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(self, hint: WorkHint, settle: Settle) -> None:
+        task = None
+        try:
+            verdict = await self._failures.take(self._handle, hint)
+            task = verdict.task if isinstance(verdict, Taken) else None
+        finally:
+            if task is None:
+                self._slots.give_back()
+            else:
+                task.add_done_callback(lambda done: self._ended(hint, done))
+        await settle(verdict)
+
+    def _ended(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failures.task_failed(hint, error)
+        self._slots.give_back()
