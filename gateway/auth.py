@@ -1,0 +1,134 @@
+"""Who calls: bearer tokens from `FLEXRUN_TOKENS`, each with a name and roles.
+
+Two ways to write them: `token=name:role1,role2;token2=name2`, or JSON such as
+`{"token": {"name": "ada", "roles": ["editor"]}}` (a plain text as value is the name).
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any, cast
+
+import orjson
+from aiohttp import web
+
+from runs.commands import Actor
+
+ANONYMOUS = Actor("anonymous")
+_MIN_TOKEN_CHARS = 8
+
+
+class TokensInvalid(ValueError):
+    """`FLEXRUN_TOKENS` cannot be read; the text says why and never shows a token."""
+
+
+class BindRefused(Exception):
+    """Without tokens the gateway listens on the loopback interface only."""
+
+
+class Tokens:
+    """The known tokens, kept as digests only."""
+
+    def __init__(self, actors: Mapping[str, Actor]) -> None:
+        self._digests = [(_digest(token), actor) for token, actor in actors.items()]
+
+    @classmethod
+    def parse(cls, text: str | None) -> Tokens:
+        """Read either format; nothing (or white space) means that no tokens are configured. Raises TokensInvalid."""
+        stripped = (text or "").strip()
+        if not stripped:
+            return cls({})
+        pairs = _from_json(stripped) if stripped.startswith("{") else _from_text(stripped)
+        actors: dict[str, Actor] = {}
+        for token, actor in pairs:
+            if len(token) < _MIN_TOKEN_CHARS:
+                raise TokensInvalid(
+                    f"the token of {actor.name!r} is shorter than {_MIN_TOKEN_CHARS} characters"
+                )
+            if token in actors:
+                raise TokensInvalid(f"{actors[token].name!r} and {actor.name!r} have the same token")
+            actors[token] = actor
+        return cls(actors)
+
+    @property
+    def configured(self) -> bool:
+        return bool(self._digests)
+
+    def actor(self, token: str) -> Actor | None:
+        """Whose token this is; None for a wrong one. Every digest is compared, each in constant time."""
+        offered = _digest(token)
+        found: Actor | None = None
+        for digest, actor in self._digests:
+            if hmac.compare_digest(digest, offered):
+                found = actor
+        return found
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _actor(name: str, roles: list[str]) -> Actor:
+    if not name.strip():
+        raise TokensInvalid("a token has no name; write token=name:role1,role2")
+    return Actor(name.strip(), tuple(role.strip() for role in roles if role.strip()), verified=True)
+
+
+def _from_text(text: str) -> Iterator[tuple[str, Actor]]:
+    for number, entry in enumerate(filter(None, (part.strip() for part in text.split(";"))), start=1):
+        token, equals, who = entry.rpartition("=")
+        if not equals or not token:
+            raise TokensInvalid(f"entry {number} of the tokens is not token=name:role1,role2")
+        name, _, roles = who.partition(":")
+        yield token.strip(), _actor(name, roles.split(","))
+
+
+def _from_json(text: str) -> Iterator[tuple[str, Actor]]:
+    try:
+        entries: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise TokensInvalid(f"the tokens start like JSON and are none (character {error.pos})") from None
+    for number, (token, entry) in enumerate(entries.items(), start=1):
+        if isinstance(entry, str):
+            yield token, _actor(entry, [])
+            continue
+        who = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
+        name, roles = who.get("name"), who.get("roles", [])
+        if not isinstance(name, str) or not _is_texts(roles):
+            raise TokensInvalid(f'entry {number} of the tokens is not {{"name": text, "roles": [text]}}')
+        yield token, _actor(name, roles)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[object]", value))
+
+
+def bearer_token(request: web.Request, *, in_query: bool) -> str | None:
+    """The token of a request; where `in_query`, also of `?access_token=`, since an EventSource cannot send headers."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return (request.query.get("access_token") or None) if in_query else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as one writes it in a URL without the port, is this machine's own loopback interface."""
+    bare = host.strip("[]").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def check_bind(host: str, tokens: Tokens) -> None:
+    """Raise BindRefused where anybody on the network could do anything."""
+    if not tokens.configured and not is_loopback(host):
+        raise BindRefused(
+            f"refusing to listen on {host or 'every interface'} without tokens: set FLEXRUN_TOKENS"
+            " (token=name:role1,role2;…) or listen on 127.0.0.1"
+        )

@@ -1,0 +1,56 @@
+"""Which pages may call from a browser."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway.auth import is_loopback
+from gateway.problems import ProblemError
+
+_PORT = re.compile(r":[0-9]*$")
+_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id"
+_EXPOSED_HEADERS = "X-Correlation-Id, X-Run-Id, Location, Retry-After, X-Backlog-Pending, X-Backlog-Limit"
+
+
+def allow_origin(request: web.Request, headers: CIMultiDict[str], origins: tuple[str, ...]) -> bool:
+    """Add what tells a browser that this page may read the answer; False where it may not, or is no other page."""
+    origin = request.headers.get("Origin")
+    if not origins or origin is None:
+        return False
+    headers.add("Vary", "Origin")
+    if "*" not in origins and origin not in origins:
+        return False
+    headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+    headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+    return True
+
+
+def preflight_answer(request: web.Request) -> web.Response | None:
+    """The answer to a browser that asks before it calls; None for every other request."""
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
+    headers = {
+        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+        "Access-Control-Max-Age": "600",
+    }
+    return web.Response(status=204, headers=headers)
+
+
+def refuse_strangers(request: web.Request, origins: tuple[str, ...]) -> None:
+    """Where no token is asked for, keep out the pages that a browser on this machine happens to show.
+
+    Listening on loopback does not: any page may post to 127.0.0.1, and one that owns a name may point it there. Raises
+    ProblemError (403).
+    """
+    if not is_loopback(_PORT.sub("", request.host)):
+        detail = f"Without tokens configured this gateway answers to localhost only, not to {request.host}."
+        raise ProblemError(403, "host_not_allowed", detail)
+    origin = request.headers.get("Origin")
+    if origin is None or "*" in origins or origin in origins or origin.partition("://")[2] == request.host:
+        return
+    detail = "Pages of this origin may not call; FLEXRUN_CORS_ORIGINS names those that may."
+    raise ProblemError(403, "origin_not_allowed", detail)

@@ -1,0 +1,75 @@
+"""What the gateway is given, and what it keeps for as long as it serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from broker.seam import Broker
+from eventstore.handler import RunHandler
+from eventstore.store import EventStore
+from eventstore.tail import RunTail
+from gateway.auth import Tokens
+from gateway.backlog import BacklogGauge
+from gateway.config import GatewayConfig
+from gateway.open_streams import OpenStreams
+from gateway.sse import Frame
+from schemas.contracts.door import ContractDoor
+
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayDeps:
+    """The parts that the gateway stands on. It starts and closes none of them."""
+
+    store: EventStore
+    handler: RunHandler
+    tail: RunTail[Frame]
+    contracts: ContractDoor
+    tokens: Tokens
+    broker: Broker | None = None
+    config: GatewayConfig = field(default_factory=GatewayConfig)
+    clock: Callable[[], datetime] = utc_now
+    version: str = "0"
+
+
+class Gateway:
+    """The state of one serving gateway, reached through `GATEWAY` from every handler."""
+
+    def __init__(self, deps: GatewayDeps) -> None:
+        self.deps = deps
+        self.config = deps.config
+        self.streams = OpenStreams()
+        self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
+        self._writes: set[asyncio.Task[Any]] = set()
+
+    async def carry_out(self, write: Coroutine[Any, Any, T]) -> T:
+        """Await a write that goes on when the caller leaves: the handler is cancelled then, the write is not."""
+        task = asyncio.ensure_future(write)
+        self._writes.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            # Looked at, so that asyncio does not report it when nobody is left to hear of it.
+            task.exception()
+
+    async def finish_writes(self) -> None:
+        """Wait until everything that was begun is written or refused."""
+        while self._writes:
+            await asyncio.wait(self._writes)
+
+
+GATEWAY = web.AppKey("gateway", Gateway)

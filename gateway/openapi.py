@@ -1,0 +1,87 @@
+"""OpenAPI 3.1, made from the models and the table of doors."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from gateway import responses
+from gateway.doors import DOORS, Door, Parameter
+from schemas.export import component_schemas
+
+_REF = "#/components/schemas/{model}"
+_DESCRIPTION = (
+    "flexrun runs a task that has to be planned, worked on, sometimes approved by a person, and delivered in exactly"
+    " the shape that the caller asked for. Errors are application/problem+json (RFC 9457): `code` is for programs,"
+    " `errors[].pointer` says where in the body. Every answer carries X-Correlation-Id."
+)
+
+
+@lru_cache(maxsize=2)
+def openapi_document(version: str) -> dict[str, Any]:
+    """The document that `/openapi.json` answers with."""
+    paths: dict[str, dict[str, Any]] = {}
+    for door in DOORS:
+        paths.setdefault(door.path, {})[door.method] = _operation(door)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "flexrun", "version": version, "description": _DESCRIPTION},
+        "security": [{"bearer": []}, {}],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    _, combined = models_json_schema([(model, "validation") for model in responses.MODELS], ref_template=_REF)
+    return dict(sorted({**combined["$defs"], **component_schemas(_REF)}.items()))
+
+
+def _operation(door: Door) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": door.name,
+        "summary": door.summary,
+        "tags": [door.tag],
+        "parameters": [_parameter(each) for each in door.parameters],
+        "responses": _answers(door),
+    }
+    if door.description:
+        operation["description"] = door.description
+    if door.body is not None:
+        content = {"application/json": {"schema": {"$ref": _REF.format(model=door.body)}}}
+        operation["requestBody"] = {"required": door.body_required, "content": content}
+    if door.open:
+        operation["security"] = []
+    return operation
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.place == "path",
+        "description": parameter.description,
+        "schema": parameter.schema,
+    }
+
+
+def _answers(door: Door) -> dict[str, Any]:
+    answers = {str(answer.status): _answer(answer.description, answer.content) for answer in door.answers}
+    for status, description in door.problems.items():
+        answers[str(status)] = _answer(description, {"application/problem+json": "Problem"})
+    return answers
+
+
+def _answer(description: str, content: dict[str, str]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": description}
+    if content:
+        answer["content"] = {
+            media_type: {"schema": {"type": "string"} if model == "" else {"$ref": _REF.format(model=model)}}
+            for media_type, model in content.items()
+        }
+    return answer

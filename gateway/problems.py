@@ -1,0 +1,152 @@
+"""How an error becomes an answer: one table from what happened to status and code, one shape for all of them.
+
+The domain and the store know no HTTP; whatever they raise is looked up here. What is not in the table is our own
+mistake: a 500 that shows nothing of the inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
+from runs import errors as r
+from schemas.contracts.problems import CheckerUnavailable
+from schemas.problem import MEDIA_TYPE, Located, build_problem
+from schemas.refusal import DocumentRefused, FieldProblem
+
+RETRY_AFTER_SECONDS = 1
+
+
+class ProblemError(Exception):
+    """An answer other than success; `code` is for programs, `detail` for people."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Located] = (),
+        headers: Mapping[str, str] | None = None,
+        close: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+        self.close = close
+        """Whether the connection must end, because the rest of the request is not wanted."""
+
+
+RUN_ERRORS: dict[type[r.RunError], int] = {
+    r.RunUnknown: 404,
+    r.RequestUnknown: 404,
+    r.NotAllowed: 403,
+    r.ResponseInvalid: 422,
+    r.RunFinished: 409,
+    r.RunAlreadyStarted: 409,
+    r.RequestResolved: 409,
+    r.StaleAttempt: 409,
+    r.StalePlanVersion: 409,
+    r.NotReady: 409,
+    r.NotWaiting: 409,
+    r.IllegalTransition: 409,
+}
+
+HTTP_ERRORS: dict[int, tuple[str, str]] = {
+    404: ("not_found", "There is no such door here; /openapi.json lists them all."),
+    405: ("method_not_allowed", "This door does not take this method; the Allow header says which it takes."),
+}
+
+
+def problem_of(error: Exception) -> ProblemError | None:
+    """What to answer for `error`; None when nobody outside caused it."""
+    if isinstance(error, ProblemError):
+        return error
+    for kind, translate in _TRANSLATIONS:
+        if isinstance(error, kind):
+            return translate(error)
+    return None
+
+
+def refused_document(refusal: DocumentRefused, detail: str | None = None) -> ProblemError:
+    """400 with every place that is wrong; `invalid_json` where the body is no JSON at all."""
+    codes = {each.code for each in refusal.problems}
+    code = "invalid_json" if codes == {"invalid_json"} else "invalid_body"
+    return ProblemError(400, code, detail or str(refusal), errors=refusal.problems)
+
+
+def unavailable(code: str, detail: str) -> ProblemError:
+    """503: worth trying again."""
+    return ProblemError(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def internal_error() -> ProblemError:
+    """500: our own mistake; the log has the rest under the correlation id."""
+    detail = "Something went wrong on our side; the correlation id finds it in the log."
+    return ProblemError(500, "internal_error", detail)
+
+
+def problem_response(error: ProblemError, correlation_id: str | None) -> web.Response:
+    """The answer as application/problem+json."""
+    document = build_problem(
+        error.status, error.code, error.detail, errors=error.errors, correlation_id=correlation_id
+    )
+    response = web.Response(
+        body=orjson.dumps(document.to_wire()),
+        status=error.status,
+        content_type=MEDIA_TYPE,
+        headers=error.headers,
+    )
+    if error.close:
+        response.force_close()
+    return response
+
+
+def _run_problem(error: r.RunError) -> ProblemError:
+    status = RUN_ERRORS.get(type(error), 409)
+    return ProblemError(status, error.code, error.message, errors=_response_errors(error))
+
+
+def _http_problem(error: web.HTTPException) -> ProblemError:
+    code, detail = HTTP_ERRORS.get(error.status, ("http_error", error.reason))
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return ProblemError(error.status, code, detail, headers=headers)
+
+
+def _response_errors(error: r.RunError) -> list[FieldProblem]:
+    """The contract's errors about what a person sent, where the refusal has some."""
+    found: list[dict[str, Any]] = error.details.get("errors") or []
+    return [
+        FieldProblem(str(each["keyword"]), str(each["instancePath"]), str(each["message"])) for each in found
+    ]
+
+
+def _value_problem(error: ValueRefused) -> ProblemError:
+    return ProblemError(400, "value_refused", f"The database cannot keep a value of this request: {error}")
+
+
+def _store_problem(_error: Exception) -> ProblemError:
+    detail = "The database cannot be reached just now; nothing was lost, try again."
+    return unavailable("store_unavailable", detail)
+
+
+def _checker_problem(error: CheckerUnavailable) -> ProblemError:
+    return unavailable("checker_unavailable", f"The contract could not be checked just now: {error}")
+
+
+_TRANSLATIONS: tuple[tuple[type[Exception], Callable[[Any], ProblemError]], ...] = (
+    (r.RunError, _run_problem),
+    (DocumentRefused, refused_document),
+    (web.HTTPException, _http_problem),
+    (ValueRefused, _value_problem),
+    (StoreUnavailable, _store_problem),
+    (VersionConflict, _store_problem),
+    (CheckerUnavailable, _checker_problem),
+)

@@ -1,0 +1,63 @@
+"""`POST /api/v1/flex/runs/{id}/abort`, `/pause`, `/resume`: an operator's hands on one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from gateway.answers import json_answer
+from gateway.body import expect_continue, read_body
+from gateway.deps import GATEWAY
+from gateway.edge import caller, note
+from gateway.query import path_run_id
+from runs.commands import AbortRun, ControlRun, PauseRun, ResumeRun
+from schemas.control import OperatorBody
+from schemas.parsing import parse_document
+
+ROUTES = web.RouteTableDef()
+
+
+@ROUTES.post("/api/v1/flex/runs/{run_id}/abort", name="abortRun", expect_handler=expect_continue)
+async def abort_run(request: web.Request) -> web.Response:
+    """End the run now; a second abort changes nothing, and a run that is over otherwise answers 409."""
+    return await _control(request, AbortRun)
+
+
+@ROUTES.post("/api/v1/flex/runs/{run_id}/pause", name="pauseRun", expect_handler=expect_continue)
+async def pause_run(request: web.Request) -> web.Response:
+    """Start nothing new in this run; what is being worked on may finish."""
+    return await _control(request, PauseRun)
+
+
+@ROUTES.post("/api/v1/flex/runs/{run_id}/resume", name="resumeRun", expect_handler=expect_continue)
+async def resume_run(request: web.Request) -> web.Response:
+    """Go on after a pause; 409 for a run that is not paused."""
+    return await _control(request, ResumeRun)
+
+
+async def _control(request: web.Request, command_type: type[ControlRun]) -> web.Response:
+    gateway = request.app[GATEWAY]
+    run_id = path_run_id(request)
+    note(request, run_id=run_id)
+    raw = await read_body(request, gateway.config)
+    body = parse_document(OperatorBody, raw) if raw.strip() else OperatorBody()
+    command = command_type(
+        now=gateway.deps.clock(),
+        actor=caller(request),
+        reason=body.reason,
+        claimed_operator=operator_text(body.operator),
+    )
+    outcome = await gateway.carry_out(gateway.deps.handler.execute(run_id, command))
+    state = outcome.state
+    return json_answer(
+        {"runId": run_id, "status": state.status, "lastEventId": str(state.seq)}, run_id=run_id
+    )
+
+
+def operator_text(operator: str | dict[str, Any] | None) -> str | None:
+    """The name that a body claims: a text, or the `id` (or `displayName`) of an object."""
+    if isinstance(operator, dict):
+        name: Any = operator.get("id") or operator.get("displayName")
+        return str(name)[:200] if name else None
+    return operator

@@ -1,0 +1,98 @@
+"""`/api/v1/flex/runs`: start a run without waiting, list runs, look at one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import get_args
+
+from aiohttp import web
+
+from eventstore.queries import RunCursor, RunFilters, RunRow, get_run, list_runs
+from gateway.answers import json_answer
+from gateway.body import expect_continue
+from gateway.deps import GATEWAY
+from gateway.edge import note
+from gateway.query import known_form, path_run_id, query_problem, read_number, refuse_unknown
+from gateway.shown import shown_detail, shown_run
+from gateway.submit import submit
+from runs.errors import RunUnknown
+from runs.event import parse_time, rfc3339
+from schemas.events import RunStatus
+
+ROUTES = web.RouteTableDef()
+
+PATH = "/api/v1/flex/runs"
+DEFAULT_PAGE_RUNS = 50
+MAX_PAGE_RUNS = 200
+_PARAMETERS = ("status", "threadId", "label", "clientId", "cursor", "limit")
+_STATUSES = get_args(RunStatus)
+
+
+@ROUTES.post(PATH, name="startRun", expect_handler=expect_continue)
+async def start_run(request: web.Request) -> web.Response:
+    """Start a run and answer with where to read it."""
+    state = (await submit(request)).state
+    path = f"{PATH}/{state.run_id}"
+    body = {
+        "runId": state.run_id,
+        "status": state.status,
+        "threadId": state.thread_id,
+        "eventsUrl": f"{path}/events",
+    }
+    return json_answer(body, status=202, run_id=state.run_id, headers={"Location": path})
+
+
+@ROUTES.get(PATH, name="listRuns")
+async def show_list(request: web.Request) -> web.Response:
+    """A page of runs, newest first."""
+    refuse_unknown(request, _PARAMETERS)
+    limit = read_number(request, "limit", DEFAULT_PAGE_RUNS, least=1, most=MAX_PAGE_RUNS)
+    filters = RunFilters(
+        statuses=_statuses(request),
+        thread_id=request.query.get("threadId"),
+        run_label=request.query.get("label"),
+        tenant=request.query.get("clientId"),
+    )
+    store = request.app[GATEWAY].deps.store
+    rows = await list_runs(store, filters, after=_read_cursor(request), limit=limit)
+    body: dict[str, object] = {"runs": [shown_run(row) for row in rows]}
+    if len(rows) == limit:
+        body["nextCursor"] = _cursor_after(rows[-1])
+    return json_answer(body)
+
+
+@ROUTES.get(PATH + "/{run_id}", name="showRun")
+async def show_run(request: web.Request) -> web.Response:
+    """One run with its plan, nodes, pending requests and output."""
+    run_id = path_run_id(request)
+    note(request, run_id=run_id)
+    detail = await get_run(request.app[GATEWAY].deps.store, run_id)
+    if detail is None:
+        raise RunUnknown(f"there is no run {run_id}")
+    return json_answer(shown_detail(detail), run_id=run_id)
+
+
+def _statuses(request: web.Request) -> list[str] | None:
+    asked = [each for value in request.query.getall("status", []) for each in value.split(",")]
+    unknown = [each for each in asked if each not in _STATUSES]
+    if unknown:
+        raise query_problem(
+            "status", f"there is no status {unknown[0][:50]!r}; there are {', '.join(_STATUSES)}."
+        )
+    return list(dict.fromkeys(asked)) or None
+
+
+def _cursor_after(row: RunRow) -> str:
+    return base64.urlsafe_b64encode(f"{rfc3339(row.created_at)} {row.run_id}".encode()).decode()
+
+
+def _read_cursor(request: web.Request) -> RunCursor | None:
+    text = request.query.get("cursor")
+    if text is None:
+        return None
+    try:
+        created_at, run_id = base64.b64decode(text, altchars=b"-_", validate=True).decode().split(" ")
+        return RunCursor(parse_time(created_at), known_form(run_id))
+    except (binascii.Error, ValueError, RunUnknown):
+        raise query_problem("cursor", "this is not a nextCursor of this list.") from None

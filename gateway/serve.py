@@ -1,0 +1,50 @@
+"""Listening on a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.auth import check_bind
+from gateway.deps import GATEWAY
+
+_LISTEN_BACKLOG = 1_024
+
+
+@dataclass(slots=True)
+class Server:
+    """A gateway that listens. `url` has the port that was really taken."""
+
+    runner: web.AppRunner
+    url: str
+
+    async def close(self) -> None:
+        """Stop listening, end the open streams, let other requests and everything that writes come to its end."""
+        await self.runner.cleanup()
+
+
+async def serve(app: web.Application, host: str, port: int, *, reuse_port: bool = False) -> Server:
+    """Listen on `host` and `port` (0: any free one). Raises BindRefused, or OSError where the address is taken."""
+    gateway = app[GATEWAY]
+    check_bind(host, gateway.deps.tokens)
+    runner = web.AppRunner(
+        app,
+        # A reader that leaves is noticed at once, and not with the next frame; writes are shielded (Gateway.carry_out).
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=gateway.config.shutdown_seconds,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=_LISTEN_BACKLOG, reuse_port=reuse_port or None)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return Server(runner, _url(host, runner))
+
+
+def _url(host: str, runner: web.AppRunner) -> str:
+    address: tuple[str, int] = runner.addresses[0]
+    return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"

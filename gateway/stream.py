@@ -1,0 +1,105 @@
+"""One open stream: a run's events on their way to one reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+from aiohttp import web
+from aiohttp.http import StreamWriter
+
+from eventstore.errors import StoreUnavailable
+from eventstore.tail import Subscription, TailClosed
+from gateway.deps import GATEWAY, Gateway
+from gateway.edge import note
+from gateway.sink import ReaderStalled, Sink, drop_dead_peers
+from gateway.sse import MEDIA_TYPE, PING, Frame, retry_hint
+from gateway.waiting import WaitWatch
+
+log = structlog.get_logger("gateway")
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What a reader asked for: the events after `after`, up to `until`; with `waits`, up to a wait for a person too."""
+
+    run_id: str
+    after: int
+    until: int | None = None
+    waits: WaitWatch | None = None
+
+    async def take(self, frames: Sequence[Frame]) -> tuple[list[bytes], bool]:
+        """The bytes to send of the next frames in order, and whether the stream ends with them."""
+        taken: list[bytes] = []
+        for each in frames:
+            taken.append(each.data)
+            self.after = each.event.seq
+            waits = self.waits is not None and await self.waits.waits_after(each.event)
+            if each.last or waits or (self.until is not None and self.after >= self.until):
+                return taken, True
+        return taken, False
+
+
+def stream_response(run_id: str) -> web.StreamResponse:
+    """The head of a stream. It is never compressed: a compressor holds events back."""
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Cache-Control": "no-cache, no-transform",
+        "X-Accel-Buffering": "no",
+        "X-Run-Id": run_id,
+    }
+    return web.StreamResponse(headers=headers)
+
+
+def nothing_left(run_id: str) -> web.Response:
+    """204: everything was read and nothing will follow. It is the one answer that tells an EventSource to stop."""
+    return web.Response(status=204, headers={"X-Run-Id": run_id})
+
+
+async def serve_stream(
+    request: web.Request, reading: Reading, first: Sequence[Frame] = ()
+) -> web.StreamResponse:
+    """Answer with a stream; `first` are frames at hand already, so that they leave together with the headers.
+
+    Whatever ends a stream early (a shutdown, a database that is away) ends it cleanly: the reader comes back with
+    Last-Event-ID, here or at another gateway. A reader that leaves cancels this handler and nothing else.
+    """
+    gateway = request.app[GATEWAY]
+    response = stream_response(reading.run_id)
+    writer = cast(StreamWriter, await response.prepare(request))
+    drop_dead_peers(request, gateway.config.stall_seconds)
+    sink = Sink(request, writer, gateway.config.stall_seconds)
+    try:
+        with gateway.streams.opened():
+            await _pump(gateway, sink, reading, first)
+            await sink.flush()
+    except ReaderStalled:
+        note(request, ended="reader stalled")
+        sink.abort()
+    except (StoreUnavailable, TailClosed) as error:
+        note(request, ended=type(error).__name__)
+    if sink.stalled:
+        sink.abort()
+    note(request, last_seq=reading.after)
+    return response
+
+
+async def _pump(gateway: Gateway, sink: Sink, reading: Reading, first: Sequence[Frame]) -> None:
+    taken, done = await reading.take(first)
+    await sink.write_all([retry_hint(gateway.config.retry_ms), *taken])
+    if done or gateway.streams.closing:
+        return
+    with gateway.deps.tail.subscribe(reading.run_id, reading.after) as subscription:
+        await _follow(subscription, sink, reading, gateway.config.ping_seconds)
+
+
+async def _follow(
+    subscription: Subscription[Frame], sink: Sink, reading: Reading, ping_seconds: float
+) -> None:
+    done = False
+    while not done:
+        batch = await subscription.next_batch(ping_seconds)
+        taken, done = await reading.take([each for _, each in batch])
+        await sink.write_all(taken or [PING])

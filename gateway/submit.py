@@ -1,0 +1,111 @@
+"""From a posted TaskEnvelope to a run in the log. Nothing is stored before everything has been checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+from uuid_utils import uuid7
+
+from gateway.body import read_body
+from gateway.deps import GATEWAY, Gateway
+from gateway.edge import adopt_correlation_id, caller, note
+from gateway.idempotency import IdempotencyKey, idempotency_key
+from gateway.problems import refused_document
+from gateway.query import known_form
+from runs.commands import StartRun
+from runs.errors import RunAlreadyStarted, RunUnknown
+from runs.event import Event, JsonObject
+from runs.state import RunState
+from schemas.contract_schema import effective_schema
+from schemas.contracts.problems import SchemaRefused
+from schemas.envelope import TaskEnvelope, parse_envelope
+from schemas.facets import FACETS, UnknownFacets
+from schemas.refusal import DocumentRefused, FieldProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The run that an envelope led to; `events` are those this request has written: none where it found the run."""
+
+    state: RunState
+    events: list[Event]
+
+
+async def submit(request: web.Request) -> Submission:
+    """Check the envelope and its contract, then start the run, or find the one that the request means already.
+
+    Raises ProblemError, DocumentRefused, RunUnknown, StoreUnavailable.
+    """
+    gateway = request.app[GATEWAY]
+    raw = await read_body(request, gateway.config)
+    envelope = parse_envelope(raw)
+    document = envelope.to_wire()
+    schema_hash = await _compile_contract(gateway, document["outputContract"])
+    correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)
+    resumed = envelope.constraints.resume_run_id
+    if resumed is not None:
+        return Submission(await existing_run(gateway, resumed), [])
+    await gateway.backlog.check()
+    actor = caller(request)
+    key = idempotency_key(request, actor.name, document)
+    command = StartRun(
+        now=gateway.deps.clock(),
+        envelope=document,
+        schema_hash=schema_hash,
+        correlation_id=correlation_id,
+        submitted_by=actor.name if actor.verified else None,
+        origin=key.origin if key is not None else None,
+    )
+    submission = await gateway.carry_out(_start(gateway, command, envelope, key))
+    note(request, run_id=submission.state.run_id)
+    return submission
+
+
+async def _compile_contract(gateway: Gateway, contract: JsonObject) -> str:
+    try:
+        compiled = await gateway.deps.contracts.compile(effective_schema(contract))
+    except SchemaRefused as refusal:
+        places = [
+            FieldProblem(each.code, "/outputContract/schema" + each.pointer, each.message)
+            for each in refusal.problems
+        ]
+        refused = SchemaRefused(places, refusal.omitted)
+        raise refused_document(refused, f"This contract cannot be compiled: {refused}") from None
+    except UnknownFacets as unknown:
+        raise refused_document(DocumentRefused(_unknown_facets(contract["facets"], unknown.names))) from None
+    return compiled.schema_hash
+
+
+def _unknown_facets(asked: list[str], unknown: list[str]) -> list[FieldProblem]:
+    known = ", ".join(FACETS)
+    return [
+        FieldProblem(
+            "unknown_facet", f"/outputContract/facets/{asked.index(name)}", f"There are only {known}."
+        )
+        for name in unknown
+    ]
+
+
+async def _start(
+    gateway: Gateway, command: StartRun, envelope: TaskEnvelope, key: IdempotencyKey | None
+) -> Submission:
+    run_id = key.run_id if key is not None else str(uuid7())
+    thread_id = envelope.constraints.thread_id or run_id
+    try:
+        outcome = await gateway.deps.handler.execute(run_id, replace(command, thread_id=thread_id))
+    except RunAlreadyStarted:
+        if key is None:
+            raise
+        existing = await gateway.deps.store.load(run_id, fresh=True)
+        key.require_same_body(existing)
+        return Submission(existing, [])
+    return Submission(outcome.state, outcome.events)
+
+
+async def existing_run(gateway: Gateway, run_id: str) -> RunState:
+    """The run as it is in the log now. Raises RunUnknown."""
+    state = await gateway.deps.store.load(known_form(run_id), fresh=True)
+    if not state.exists:
+        raise RunUnknown(f"there is no run {run_id}")
+    return state

@@ -1,0 +1,34 @@
+"""A gateway for each test, on its own database."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from schemas.contracts.door import ContractDoor
+from tests.support.gateways import RunningGateway, running_gateway
+
+
+@pytest.fixture
+async def contracts() -> AsyncIterator[ContractDoor]:
+    async with ContractDoor() as door:
+        yield door
+
+
+@pytest.fixture
+async def gateway(database_url: str, contracts: ContractDoor) -> AsyncIterator[RunningGateway]:
+    """A gateway as it is by default, without tokens."""
+    async with running_gateway(database_url, contracts) as running:
+        yield running
+
+
+@pytest.fixture
+async def start_gateway(database_url: str, contracts: ContractDoor) -> AsyncIterator[Callable[..., Any]]:
+    """Start gateways with settings of the test's own, all on one database; they end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> RunningGateway:
+            return await stack.enter_async_context(running_gateway(database_url, contracts, **settings))
+
+        yield start

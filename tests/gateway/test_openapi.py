@@ -1,0 +1,96 @@
+"""`/openapi.json` describes every door there is, and says nothing that is not so."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from gateway.openapi import openapi_document
+from tests.support.by_hand import ByHand
+from tests.support.gateways import API, ENVELOPE, RunningGateway
+
+
+def _walk(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for child in value.values():
+            yield from _walk(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _walk(child)
+
+
+def _validator(model: str) -> Draft202012Validator:
+    """For a component of the document, with all the others at hand."""
+    document = openapi_document("test")
+    return Draft202012Validator(
+        {"$ref": f"#/components/schemas/{model}", "components": document["components"]}
+    )
+
+
+async def test_it_describes_every_route_and_no_other(gateway: RunningGateway) -> None:
+    _, document = await gateway.get("/openapi.json")
+    described = {
+        (method.upper(), path, operation["operationId"])
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    app = gateway.server.runner.app
+    served = {
+        (route.method, route.resource.canonical, route.name or route.resource.name)
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    assert described == served
+    assert len({name for _, _, name in described}) == len(described)
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_one() -> None:
+    document = openapi_document("test")
+    assert document["openapi"] == "3.1.0"
+    for each in _walk(document):
+        if isinstance(each.get("$ref"), str):
+            group, _, name = each["$ref"].removeprefix("#/components/").partition("/")
+            assert name in document["components"][group], each["$ref"]
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_parameters_in_paths_are_declared_and_every_door_says_how_it_answers() -> None:
+    document = openapi_document("test")
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            declared = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+            assert declared == set(re.findall(r"{(\w+)}", path))
+            names = [(each["in"], each["name"]) for each in operation["parameters"]]
+            assert len(names) == len(set(names))
+            assert operation["responses"]
+            assert all(answer["description"] for answer in operation["responses"].values())
+
+
+def test_every_component_is_used() -> None:
+    document = openapi_document("test")
+    used = {each["$ref"].rpartition("/")[2] for each in _walk(document) if isinstance(each.get("$ref"), str)}
+    wire_only = {"WorkMessage"}
+    unused = document["components"]["schemas"].keys() - used - wire_only
+    assert not {name for name in unused if name in ("Problem", "TaskEnvelope", "FlexEvent", "RunDetail")}
+
+
+async def test_answers_and_problems_are_what_the_document_says(gateway: RunningGateway) -> None:
+    _, accepted = await gateway.post(f"{API}/runs", ENVELOPE)
+    run_id = accepted["runId"]
+    await ByHand(gateway.handler, run_id).to_the_end()
+    for model, (_, body) in {
+        "RunAccepted": (None, accepted),
+        "RunList": await gateway.get(f"{API}/runs"),
+        "RunDetail": await gateway.get(f"{API}/runs/{run_id}"),
+        "EventPage": await gateway.get(f"{API}/runs/{run_id}/events"),
+        "CapabilityList": await gateway.get(f"{API}/capabilities"),
+        "Health": await gateway.get("/healthz"),
+        "Readiness": await gateway.get("/readyz"),
+        "Problem": await gateway.get("/nowhere"),
+    }.items():
+        assert not list(_validator(model).iter_errors(body)), model
+    _, controlled = await gateway.post(f"{API}/runs/{await gateway.start_run()}/abort", {})
+    assert not list(_validator("RunControlled").iter_errors(controlled))

@@ -1,0 +1,204 @@
+"""A gateway on a socket of its own, over a real database, as a test wants it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+import psycopg
+
+from eventstore.handler import RunHandler
+from eventstore.notify import LogListener, Notifier
+from eventstore.store import EventStore
+from eventstore.tail import RunTail
+from gateway.app import create_app
+from gateway.auth import Tokens
+from gateway.config import GatewayConfig
+from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.serve import Server, serve
+from gateway.sse import Frame, encode_frame
+from schemas.contracts.door import ContractDoor
+
+API = "/api/v1/flex"
+ENVELOPE: dict[str, Any] = {
+    "objective": "Say hello",
+    "outputContract": {"schema": {"type": "object", "required": ["text"]}},
+}
+
+
+@dataclass
+class RunningGateway:
+    """A gateway and what stands behind it."""
+
+    database_url: str
+    store: EventStore
+    handler: RunHandler
+    tail: RunTail[Frame]
+    gateway: Gateway
+    server: Server
+    http: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 0
+
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[aiohttp.ClientResponse, Any]:
+        """POST a document (or raw bytes); the answer and its JSON. Underscores in header names become hyphens."""
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.http.post(self.url + path, data=raw, headers=sent) as answer:
+            return answer, orjson.loads(await answer.read() or b"null")
+
+    async def get(self, path: str, **headers: str) -> tuple[aiohttp.ClientResponse, Any]:
+        """GET a document; the answer and its JSON."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.http.get(self.url + path, headers=sent) as answer:
+            return answer, orjson.loads(await answer.read() or b"null")
+
+    async def start_run(self, **envelope: Any) -> str:
+        """The id of a new run."""
+        answer, body = await self.post(f"{API}/runs", {**ENVELOPE, **envelope})
+        assert answer.status == 202, body
+        return body["runId"]
+
+    async def rows(self) -> dict[str, int]:
+        """How much is stored, by table."""
+        async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
+            counts: dict[str, int] = {}
+            for table in ("flex_events", "flex_runs", "flex_work", "hitl_requests"):
+                row = await (await connection.execute(f"select count(*) from {table}")).fetchone()  # noqa: S608 - our own names
+                counts[table] = row[0] if row else -1
+            return counts
+
+
+@asynccontextmanager
+async def running_gateway(
+    database_url: str,
+    contracts: ContractDoor,
+    *,
+    tokens: str | None = None,
+    notified: bool = False,
+    **config: Any,
+) -> AsyncIterator[RunningGateway]:
+    """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production."""
+    store = await EventStore.open(database_url, patience_seconds=5)
+    listener = LogListener(database_url, ignore_origin=store.origin) if notified else None
+    notifier = Notifier(store) if notified else None
+    tail = RunTail(store, listener, encode_frame)
+    for part in (listener, notifier, tail):
+        if part is not None:
+            await part.start()
+    handler = RunHandler(store)
+    deps = GatewayDeps(
+        store=store,
+        handler=handler,
+        tail=tail,
+        contracts=contracts,
+        tokens=Tokens.parse(tokens),
+        config=GatewayConfig(**config),
+        version="test",
+    )
+    app = create_app(deps)
+    server = await serve(app, "127.0.0.1", 0)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        yield RunningGateway(database_url, store, handler, tail, app[GATEWAY], server, http)
+    await server.close()
+    for part in (tail, notifier, listener, store):
+        if part is not None:
+            await part.close()
+
+
+@dataclass
+class SseReader:
+    """Takes a stream apart, byte for byte: comments, retry hints and frames."""
+
+    response: aiohttp.ClientResponse
+    comments: list[bytes] = field(default_factory=list)
+    retries: list[int] = field(default_factory=list)
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    _rest: bytes = b""
+
+    async def until(self, count: int) -> Self:
+        """Read until there are `count` frames."""
+        while len(self.frames) < count and await self._more():
+            pass
+        assert len(self.frames) >= count, f"the stream ended after {len(self.frames)} frames"
+        return self
+
+    async def until_comment(self) -> Self:
+        """Read until there is a comment."""
+        while not self.comments and await self._more():
+            pass
+        assert self.comments
+        return self
+
+    async def to_end(self) -> Self:
+        """Read until the server ends the stream."""
+        while await self._more():
+            pass
+        assert self._rest == b""
+        return self
+
+    @property
+    def types(self) -> list[str]:
+        return [frame["type"] for frame in self.frames]
+
+    @property
+    def ids(self) -> list[int]:
+        return [int(frame["id"]) for frame in self.frames]
+
+    async def _more(self) -> bool:
+        async with asyncio.timeout(20):
+            chunk = await self.response.content.readany()
+        *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
+        for block in blocks:
+            self._take(block)
+        return bool(chunk)
+
+    def _take(self, block: bytes) -> None:
+        if block.startswith(b":"):
+            self.comments.append(block)
+        elif block.startswith(b"retry: "):
+            self.retries.append(int(block[7:]))
+        else:
+            head, kind, data = block.split(b"\n")
+            frame = orjson.loads(data.removeprefix(b"data: "))
+            assert head == b"id: " + frame["id"].encode()
+            assert kind == b"event: " + frame["type"].encode()
+            self.frames.append(frame)
+
+
+@asynccontextmanager
+async def stream_of(
+    gateway: RunningGateway, run_id: str, query: str = "", **headers: str
+) -> AsyncIterator[SseReader]:
+    """An open stream on `runs/{id}/events`."""
+    sent = {"Accept": "text/event-stream"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    async with gateway.http.get(f"{gateway.url}{API}/runs/{run_id}/events{query}", headers=sent) as response:
+        assert response.status == 200, await response.text()
+        yield SseReader(response)
+
+
+@asynccontextmanager
+async def run_stream(
+    gateway: RunningGateway, envelope: Any = None, **headers: str
+) -> AsyncIterator[SseReader]:
+    """An open stream on `run.stream`."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = orjson.dumps(envelope or ENVELOPE)
+    async with gateway.http.post(f"{gateway.url}{API}/run.stream", data=body, headers=sent) as response:
+        assert response.status == 200, await response.text()
+        yield SseReader(response)
