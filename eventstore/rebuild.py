@@ -1,0 +1,134 @@
+"""Read models are derived: drop them and make them again from the log, or compare them with what the log says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from eventstore.connection import Connection, connect
+from eventstore.projection import Sections
+from eventstore.recognise import event_of
+from eventstore.replay import replay
+from eventstore.statements import statement
+from runs.event import Event, Json
+
+_RUNS_AT_ONCE = 100
+_EVENTS_AT_ONCE = 2000
+_UNHELD = {"worker": "", "lease_seconds": 0.0}
+"""Started work whose lease was not kept is up for taking over at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row that is not what the log says: `kept` is in the table, `rebuilt` should be; None for no row."""
+
+    table: str
+    run_id: str
+    key: str
+    kept: dict[str, Json] | None
+    rebuilt: dict[str, Json] | None
+
+    def __str__(self) -> str:
+        place = f"{self.table} {self.run_id} {self.key}".rstrip()
+        if self.kept is None:
+            return f"{place}: the row is missing"
+        if self.rebuilt is None:
+            return f"{place}: the log knows no such row"
+        wrong = {
+            column: f"{value!r} instead of {self.rebuilt.get(column)!r}"
+            for column, value in self.kept.items()
+            if value != self.rebuilt.get(column)
+        }
+        return f"{place}: " + ", ".join(f"{column} is {words}" for column, words in wrong.items())
+
+
+async def rebuild(database_url: str) -> int:
+    """Empty the read models and fill them from the log; the number of runs. Leases that still hold are kept.
+
+    One transaction: readers see the old rows or the new ones; appends wait until it is over. Raises psycopg.Error.
+    """
+    connection = await _connect(database_url)
+    runs = 0
+    try:
+        async with connection.transaction():
+            await connection.execute(statement("rebuild_begin"), prepare=False)
+            async with aclosing(_replayed(connection)) as chunks:
+                async for run_ids, sections in chunks:
+                    for row in sections["work"]:
+                        row.update(_UNHELD if row["started"] else {})
+                    await connection.execute(statement("rebuild_rows"), _parameters(run_ids, sections))
+                    runs += len(run_ids)
+            await connection.execute(statement("rebuild_leases"))
+    finally:
+        await connection.close()
+    return runs
+
+
+async def compare(database_url: str) -> list[Difference]:
+    """Where the read models differ from what the log says, as of one moment. Changes nothing. Raises psycopg.Error."""
+    connection = await _connect(database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            cursor = await connection.execute(statement("compare_orphans"))
+            rows = await cursor.fetchall()
+            async with aclosing(_replayed(connection)) as chunks:
+                async for run_ids, sections in chunks:
+                    cursor = await connection.execute(
+                        statement("compare_rows"), _parameters(run_ids, sections)
+                    )
+                    rows += await cursor.fetchall()
+    finally:
+        await connection.close()
+    return [Difference(*row) for row in rows]
+
+
+async def _connect(database_url: str) -> Connection:
+    connection = await connect(database_url, "rebuild")
+    await connection.execute(statement("maintenance_settings"))
+    return connection
+
+
+def _parameters(run_ids: list[str], sections: Sections) -> dict[str, Any]:
+    return {"run_ids": run_ids, "batch": orjson.dumps(sections).decode()}
+
+
+async def _replayed(connection: Connection) -> AsyncGenerator[tuple[list[str], Sections]]:
+    """The rows of all runs, some runs at a time."""
+    run_ids: list[str] = []
+    chunk: Sections = {}
+    async with aclosing(_logs(connection)) as logs:
+        async for run_id, commits in logs:
+            run_ids.append(run_id)
+            for name, rows in replay(run_id, commits).items():
+                chunk.setdefault(name, []).extend(rows)
+            if len(run_ids) == _RUNS_AT_ONCE:
+                yield run_ids, chunk
+                run_ids, chunk = [], {}
+    if run_ids:
+        yield run_ids, chunk
+
+
+async def _logs(connection: Connection) -> AsyncGenerator[tuple[str, list[list[Event]]]]:
+    """Each run's events by commit."""
+    log: list[tuple[str, Event]] = []
+    async with connection.cursor(name="whole_log") as cursor:
+        cursor.itersize = _EVENTS_AT_ONCE
+        await cursor.execute(statement("all_events"))
+        async for xid, *facts in cursor:
+            event = event_of(tuple(facts))
+            if log and log[-1][1].run_id != event.run_id:
+                yield log[-1][1].run_id, _commits(log)
+                log = []
+            log.append((xid, event))
+    if log:
+        yield log[-1][1].run_id, _commits(log)
+
+
+def _commits(log: list[tuple[str, Event]]) -> list[list[Event]]:
+    return [[event for _, event in commit] for _, commit in groupby(log, key=lambda logged: logged[0])]

@@ -1,0 +1,9 @@
+-- maintenance_settings: this connection may take its time, and plan as it likes.
+select set_config(name, value, false) from (values
+  ('statement_timeout', '0'),
+  ('idle_in_transaction_session_timeout', '0'),
+  ('plan_cache_mode', 'auto'),
+  ('enable_seqscan', 'on'),
+  ('enable_hashjoin', 'on'),
+  ('enable_mergejoin', 'on')
+) as settings (name, value)

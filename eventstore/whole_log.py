@@ -1,0 +1,61 @@
+"""Reading the whole log, every run, in one order that never changes.
+
+Positions are handed out before commits happen, so a reader that goes by position alone skips whoever commits late. This
+one goes by (transaction, position) and stops at the oldest transaction that is still open. The price: a write
+transaction that idles anywhere in the database stalls it. `lag` measures that, and our own connections have an
+`idle_in_transaction_session_timeout`. Streams of single runs do not depend on it: they go by seq.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eventstore.recognise import event_of
+from eventstore.store import EventStore
+from runs.event import Event
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LogCursor:
+    """A place in the whole log: the transaction and the position of the last event read. Keep both."""
+
+    xid: int
+    position: int
+
+
+LOG_BEGIN = LogCursor(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event and its place in the whole log."""
+
+    cursor: LogCursor
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class LogLag:
+    """What is stored and not yet readable here: how many events, and the age of the oldest in seconds."""
+
+    events: int
+    seconds: float
+
+
+async def read_log(
+    store: EventStore, cursor: LogCursor, limit: int = 500
+) -> tuple[list[LoggedEvent], LogCursor]:
+    """Up to `limit` events after `cursor`, and the cursor to go on from (the same one when there is nothing new)."""
+    rows = await store.fetch(
+        "read_log", {"xid": str(cursor.xid), "position": cursor.position, "limit": limit}
+    )
+    found = [
+        LoggedEvent(LogCursor(int(xid), position), event_of(tuple(facts))) for *facts, xid, position in rows
+    ]
+    return found, found[-1].cursor if found else cursor
+
+
+async def lag(store: EventStore) -> LogLag:
+    """How far the readers of the whole log are held back by open transactions."""
+    events, seconds = (await store.fetch("log_lag", {}))[0]
+    return LogLag(events, seconds)
