@@ -1,7 +1,10 @@
 """What killed processes leave in a data folder does not keep the next owner out."""
 
+import asyncio
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -15,12 +18,25 @@ from tests.support.embedded_owner import answers, kept, write
 from tests.support.waiting import eventually
 
 
-@pytest.fixture
-async def data_dir(place: Path) -> Path:
+@pytest.fixture(scope="module")
+def original() -> Iterator[Path]:
     """A data folder in which a value was committed and Postgres stopped."""
-    postgres = EmbeddedPostgres(place / "data")
-    await write(await postgres.start(), "committed")
-    await postgres.stop()
+
+    async def make() -> None:
+        postgres = EmbeddedPostgres(folder)
+        await write(await postgres.start(), "committed")
+        await postgres.stop()
+
+    folder = Path(tempfile.mkdtemp(prefix="flexrun-original-", dir="/tmp"))
+    asyncio.run(make())
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data_dir(original: Path, place: Path) -> Path:
+    """A copy of it for each test."""
+    subprocess.run(["cp", "-a", original, place / "data"], check=True)
     return place / "data"
 
 

@@ -44,7 +44,8 @@ class ServiceDoor:
             try:
                 connection.send((True, self.ask(name)))
             except Exception as error:  # noqa: BLE001 - whatever it was, the worker that asked reports it
-                connection.send((False, f"{type(error).__name__}: {error}"))
+                kind = "" if isinstance(error, ServiceMissing) else f"{type(error).__name__}: "
+                connection.send((False, f"{kind}{error}"))
 
 
 def ask_controller(name: str) -> str:
