@@ -98,6 +98,38 @@ class FailNode(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReuseNode(Command):
+    """In a forked run: take over the output that the node had in the original."""
+
+    node_id: str
+    output: Json
+    origin: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitTask(Command):
+    """A person's output for a human node; `errors` is what the node's contract says of it."""
+
+    node_id: str
+    output: Json
+    actor: Actor
+    errors: tuple[JsonObject, ...] = ()
+    claimed_operator: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclineTask(Command):
+    """A person will not do a human node."""
+
+    node_id: str
+    actor: Actor
+    reason: str | None = None
+    claimed_operator: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clarify(Command):
     """A running capability asks a person; the node runs again with the answer."""
 

@@ -9,7 +9,7 @@ from runs import commands as c
 from runs.draft import Draft
 from runs.errors import RunFinished, RunUnknown
 from runs.event import Event
-from runs.rules import control, nodes, output, planning, requests
+from runs.rules import asking, control, deciding, expiry, nodes, output, planning, policies
 from runs.state import RunState
 
 Rule = Callable[[Draft, Any], None]
@@ -22,11 +22,14 @@ RULES: dict[type[c.Command], Rule] = {
     c.StartNode: nodes.start_node,
     c.CompleteNode: nodes.complete_node,
     c.FailNode: nodes.fail_node,
-    c.Clarify: requests.clarify,
+    c.ReuseNode: nodes.reuse_node,
+    c.SubmitTask: nodes.submit_task,
+    c.DeclineTask: nodes.decline_task,
+    c.Clarify: asking.clarify,
     c.DeliverOutput: output.deliver_output,
-    c.ResolveRequest: requests.resolve_request,
-    c.RemoveRequest: requests.remove_request,
-    c.ExpireRequest: requests.expire_request,
+    c.ResolveRequest: deciding.resolve_request,
+    c.RemoveRequest: deciding.remove_request,
+    c.ExpireRequest: expiry.expire_request,
     c.ExpireDeadline: control.expire_deadline,
     c.FailRun: control.fail_run,
     c.AbortRun: control.abort_run,
@@ -46,6 +49,7 @@ def step(state: RunState, commands: Iterable[c.Command]) -> tuple[list[Event], R
         draft = Draft(state, command.now)
         _guard(draft, command)
         RULES[type(command)](draft, command)
+        policies.apply_policies(draft)
         events += draft.events
         state = draft.state
     return events, state

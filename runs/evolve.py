@@ -143,14 +143,15 @@ def _node_start(state: RunState, event: Event) -> RunState:
 
 
 def _node_complete(state: RunState, event: Event) -> RunState:
-    done = _completed(_node_of(state, event), event.payload.get("output"), event)
+    trigger = "reuse" if (event.detail or {}).get("origin") else "complete"
+    done = _completed(_node_of(state, event), event.payload.get("output"), event, trigger)
     return replace(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
 
 
-def _completed(node: NodeState, output: object, event: Event) -> NodeState:
+def _completed(node: NodeState, output: object, event: Event, trigger: str = "complete") -> NodeState:
     return replace(
         node,
-        status=next_node_status(node.status, "complete", node.id),
+        status=next_node_status(node.status, trigger, node.id),
         output=output,
         error=None,
         validation_errors=(),

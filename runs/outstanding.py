@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from runs.settle import needs_plan, output_due
+from runs.settle import held_nodes, needs_plan, output_due
 from runs.state import NodeState, RunState
 from runs.transitions import PAUSED, READY, RUNNING, WAITING_RETRY
 
@@ -72,7 +72,9 @@ def _plan_work(state: RunState) -> list[Work]:
 
 
 def _node_work(state: RunState) -> list[Work]:
-    return [work for node in state.nodes.values() if (work := _work_of(node)) is not None]
+    held = held_nodes(state) if state.requests else frozenset[str]()
+    works = [work for node in state.nodes.values() if (work := _work_of(node)) is not None]
+    return [work for work in works if work.started or work.ref not in held]
 
 
 def _work_of(node: NodeState) -> Work | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from runs.graph import downstream
 from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, COMPLETED, READY, RUNNING, WAITING_RETRY
 
-_ACTIVE = frozenset({READY, RUNNING, WAITING_RETRY})
+_STARTABLE = frozenset({READY, WAITING_RETRY})
+_HOLDING = frozenset({"output", "policy"})
 
 
 def needs_plan(state: RunState) -> bool:
@@ -13,23 +15,38 @@ def needs_plan(state: RunState) -> bool:
     return state.plan_version is None or state.replan_reason is not None
 
 
+def held_nodes(state: RunState) -> frozenset[str]:
+    """Nodes that may not start because a policy's request is open: what follows its node, or everything."""
+    held: set[str] = set()
+    for request in state.requests.values():
+        if request.open and request.subject == "policy":
+            held |= downstream(state.nodes, [request.node_id]) if request.node_id else set(state.nodes)
+    return frozenset(held)
+
+
 def output_due(state: RunState) -> bool:
-    """Every node is done and the output has neither been composed nor shown to a person."""
+    """Every node is done, nobody has been asked about it, and the output waits to be composed."""
     if needs_plan(state) or any(node.status != COMPLETED for node in state.nodes.values()):
         return False
-    return not any(
-        request.open and request.subject in ("output", "policy") for request in state.requests.values()
-    )
+    return not any(request.open and request.subject in _HOLDING for request in state.requests.values())
 
 
 def settle_trigger(state: RunState) -> str:
     """One of `transitions.SETTLE_TRIGGERS`."""
     if needs_plan(state):
         return "plans" if state.plan_in_progress else "unplanned"
-    if any(node.status in _ACTIVE for node in state.nodes.values()) or output_due(state):
+    if _works(state):
         return "works"
     if any(request.open for request in state.requests.values()):
         return "waits_for_hitl"
     if any(node.status == AWAITING_HUMAN for node in state.nodes.values()):
         return "waits_for_human"
     return "works"
+
+
+def _works(state: RunState) -> bool:
+    held = held_nodes(state) if state.requests else frozenset[str]()
+    for node in state.nodes.values():
+        if node.status == RUNNING or (node.status in _STARTABLE and node.id not in held):
+            return True
+    return output_due(state)

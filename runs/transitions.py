@@ -79,6 +79,7 @@ RUN: Final = _run_table()
 
 NODE: Final[dict[tuple[str, str], str]] = {
     (PENDING, "dependencies_met"): READY,
+    (READY, "reuse"): COMPLETED,
     (READY, "start"): RUNNING,
     (READY, "start_human"): AWAITING_HUMAN,
     (WAITING_RETRY, "start"): RUNNING,

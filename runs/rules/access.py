@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from runs.commands import ControlRun, RemoveRequest, ResolveRequest
-from runs.errors import NotAllowed
+from runs.commands import ControlRun, DeclineTask, RemoveRequest, ResolveRequest, SubmitTask
+from runs.errors import NotAllowed, StalePlanVersion
 from runs.event import JsonObject
 from runs.state import RequestState, RunState
 
-Asked = ControlRun | ResolveRequest | RemoveRequest
+Asked = ControlRun | ResolveRequest | RemoveRequest | SubmitTask | DeclineTask
 
 
 def operator_name(command: Asked) -> str:
@@ -22,6 +22,14 @@ def claimed_detail(command: Asked) -> JsonObject | None:
     if command.claimed_operator and command.claimed_operator != operator_name(command):
         return {"claimedOperator": command.claimed_operator}
     return None
+
+
+def check_plan_version(state: RunState, expected: int | None) -> None:
+    """Raise StalePlanVersion unless `expected` is the version in force, or nothing was expected."""
+    if expected is not None and expected != state.plan_version:
+        raise StalePlanVersion(
+            f"the plan is at version {state.plan_version}, not {expected}", planVersion=state.plan_version
+        )
 
 
 def check_allowed(state: RunState, request: RequestState, command: ResolveRequest | RemoveRequest) -> None:

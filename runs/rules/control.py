@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from runs import commands as c
 from runs.draft import Draft
-from runs.errors import NotReady, NotWaiting, RunFinished, StalePlanVersion
+from runs.errors import NotReady, NotWaiting, RunFinished
 from runs.event import JsonObject
-from runs.rules.access import claimed_detail, operator_name
+from runs.rules.access import check_plan_version, claimed_detail, operator_name
 from runs.transitions import ABORTED, PAUSED
 
 
@@ -40,12 +40,7 @@ def pause_run(draft: Draft, command: c.PauseRun) -> None:
 
 def resume_run(draft: Draft, command: c.ResumeRun) -> None:
     """Go on after a pause."""
-    expected = command.expected_plan_version
-    if expected is not None and expected != draft.state.plan_version:
-        raise StalePlanVersion(
-            f"the plan is at version {draft.state.plan_version}, not {expected}",
-            planVersion=draft.state.plan_version,
-        )
+    check_plan_version(draft.state, command.expected_plan_version)
     if draft.state.status != PAUSED:
         raise NotWaiting(
             f"the run is {draft.state.status}; there is nothing to resume", status=draft.state.status

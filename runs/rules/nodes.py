@@ -5,10 +5,12 @@ from __future__ import annotations
 from runs import commands as c
 from runs import transitions as t
 from runs.draft import Draft
-from runs.errors import NotReady, StaleAttempt
+from runs.errors import NotAllowed, NotReady, ResponseInvalid, StaleAttempt
 from runs.event import JsonObject, rfc3339
-from runs.rules.requests import ask_about_failed_node
+from runs.rules.access import claimed_detail, operator_name
+from runs.rules.asking import ask_about_failed_node
 from runs.rules.retry import MAX_LOSSES, next_attempt_at
+from runs.settle import held_nodes
 from runs.state import NodeState
 
 DEFAULT_MAX_ATTEMPTS = 3
@@ -23,7 +25,7 @@ def _known(draft: Draft, node_id: str) -> NodeState:
 
 def _running(draft: Draft, node_id: str, attempt: int) -> NodeState:
     node = _known(draft, node_id)
-    if node.status not in (t.RUNNING, t.AWAITING_HUMAN) or node.attempt != attempt:
+    if node.status != t.RUNNING or node.attempt != attempt:
         raise StaleAttempt(
             f"attempt {attempt} of node {node_id} is over; it is {node.status} at attempt {node.attempt}",
             nodeId=node_id,
@@ -43,6 +45,8 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
         )
     if draft.state.status == t.PAUSED:
         raise NotReady("the run is paused")
+    if node.id in held_nodes(draft.state):
+        raise NotReady(f"node {node.id} waits for a person's decision")
     if node.due_at is not None and node.due_at > draft.now:
         raise NotReady(f"node {node.id} is due at {rfc3339(node.due_at)}")
     payload: JsonObject = {
@@ -76,6 +80,69 @@ def _first(errors: tuple[JsonObject, ...]) -> str:
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{first.get('instancePath') or '/'} {first.get('message')}{more}"
+
+
+def reuse_node(draft: Draft, command: c.ReuseNode) -> None:
+    """Take over an output from the run that this one was forked from; nothing runs."""
+    node = _known(draft, command.node_id)
+    if node.status != t.READY or draft.state.origin is None:
+        raise NotReady(
+            f"node {node.id} is {node.status}; an output can be taken over by a ready node of a fork only"
+        )
+    payload: JsonObject = {
+        "capabilityId": node.capability_id,
+        "attempt": node.attempt,
+        "output": command.output,
+        "durationMs": 0,
+    }
+    draft.add("node_complete", payload, node_id=node.id, detail={"origin": command.origin})
+
+
+def _task(draft: Draft, command: c.SubmitTask | c.DeclineTask) -> NodeState:
+    node = _known(draft, command.node_id)
+    if node.status != t.AWAITING_HUMAN:
+        raise NotReady(f"node {node.id} is {node.status}; no person's work is awaited", nodeId=node.id)
+    assignees: list[str] = node.bundle.get("assignees") or []
+    name = operator_name(command)
+    if assignees and not {name, *command.actor.roles} & set(assignees):
+        raise NotAllowed(f"{name} is not among the assignees ({', '.join(assignees)})", nodeId=node.id)
+    return node
+
+
+def submit_task(draft: Draft, command: c.SubmitTask) -> None:
+    """A person's output. One that breaks the contract is refused with the errors and changes nothing."""
+    node = _task(draft, command)
+    if command.errors:
+        raise ResponseInvalid(
+            f"the output breaks the contract in {len(command.errors)} place(s)",
+            nodeId=node.id,
+            errors=list(command.errors),
+        )
+    started = node.started_at or draft.now
+    operator = operator_name(command)
+    payload: JsonObject = {
+        "capabilityId": node.capability_id,
+        "attempt": node.attempt,
+        "output": command.output,
+        "durationMs": int((draft.now - started).total_seconds() * 1000),
+        "operator": operator,
+        "note": command.note,
+    }
+    draft.add(
+        "node_complete",
+        payload,
+        node_id=node.id,
+        message=f"done by {operator}",
+        detail=claimed_detail(command),
+    )
+
+
+def decline_task(draft: Draft, command: c.DeclineTask) -> None:
+    """A person says no: the node has failed, and its fallback applies."""
+    node = _task(draft, command)
+    operator = operator_name(command)
+    reason = f"declined by {operator}" + (f": {command.reason}" if command.reason else "")
+    fail_attempt(draft, node.id, code="declined", message=reason, jitter=0.5, retryable=False)
 
 
 def fail_node(draft: Draft, command: c.FailNode) -> None:

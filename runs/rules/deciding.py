@@ -1,133 +1,15 @@
-"""People in the loop: asking, voting, deciding, running out of time. Every door obeys these rules: they are here."""
+"""People's decisions. Every door obeys these rules, because they are here and nowhere else."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, cast
-from uuid import UUID, uuid5
+from typing import Any
 
 from runs import commands as c
-from runs import transitions as t
 from runs.draft import Draft
-from runs.errors import (
-    NotAllowed,
-    NotReady,
-    NotWaiting,
-    RequestResolved,
-    RequestUnknown,
-    ResponseInvalid,
-    RunFinished,
-    StaleAttempt,
-    StalePlanVersion,
-)
-from runs.event import Json, JsonObject, rfc3339
-from runs.rules.access import check_allowed, claimed_detail, operator_name
-from runs.state import RequestState, RunState
-
-NODE_OPTIONS: tuple[JsonObject, ...] = (
-    {"id": "retry", "label": "Try again"},
-    {"id": "fail", "label": "Give up"},
-)
-
-
-def hitl_rules(state: RunState) -> JsonObject:
-    """`policies.hitl`: approvers, quorum, expiresInSeconds, onExpiry, escalateTo, onReject, forbidSubmitter."""
-    policies: JsonObject = state.envelope.get("policies") or {}
-    rules = policies.get("hitl")
-    return cast(JsonObject, rules) if isinstance(rules, dict) else {}
-
-
-def needs_approval(state: RunState) -> bool:
-    """`requiresHitlApproval`, in `policies` or in `constraints`."""
-    places: list[JsonObject] = [state.envelope.get("policies") or {}, state.envelope.get("constraints") or {}]
-    return any(place.get("requiresHitlApproval") is True for place in places)
-
-
-def _ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
-    draft: Draft,
-    *,
-    kind: str,
-    subject: str,
-    question: str,
-    rules: JsonObject,
-    node_id: str | None = None,
-    options: tuple[JsonObject, ...] = (),
-    allow_free_form: bool = False,
-    pending_output: Json = None,
-    context: Json = None,
-) -> None:
-    seconds = rules.get("expiresInSeconds")
-    expires_at = rfc3339(draft.now + timedelta(seconds=seconds)) if seconds else None
-    # The id is derived from the place in the log: the domain has no randomness, and no two requests share a place.
-    request_id = str(uuid5(UUID(draft.state.run_id), f"request-{draft.state.seq + 1}"))
-    payload: JsonObject = {
-        "requestId": request_id,
-        "kind": kind,
-        "question": question,
-        "options": list(options),
-        "allowFreeForm": allow_free_form,
-        "urgency": rules.get("urgency", "normal"),
-        "additionalContext": context,
-        "pendingOutput": pending_output,
-        "expiresAt": expires_at,
-    }
-    draft.add(
-        "hitl_request",
-        payload,
-        node_id=node_id,
-        message=question,
-        detail={"subject": subject, "rules": rules},
-    )
-
-
-def ask_for_approval(draft: Draft, output: Json) -> None:
-    """The composed output waits for a person."""
-    question = f"Approve the output of: {draft.state.envelope['objective']}"
-    _ask(
-        draft,
-        kind="approval",
-        subject="output",
-        question=question,
-        rules=hitl_rules(draft.state),
-        pending_output=output,
-    )
-
-
-def ask_about_failed_node(draft: Draft, node_id: str) -> None:
-    """A node whose attempts are used up and whose fallback is a person."""
-    node = draft.node(node_id)
-    error = node.error or {}
-    _ask(
-        draft,
-        kind="choice",
-        subject="node",
-        node_id=node_id,
-        question=f"{node.label} failed after {node.attempt} attempt(s): {error.get('message')}. What now?",
-        rules=hitl_rules(draft.state),
-        options=NODE_OPTIONS,
-        allow_free_form=True,
-        context={"error": error, "validationErrors": list(node.validation_errors)},
-    )
-
-
-def clarify(draft: Draft, command: c.Clarify) -> None:
-    """A running capability asks; the attempt ends here and the next one has the answer in its bundle."""
-    node = draft.state.nodes.get(command.node_id)
-    if node is None or node.status != t.RUNNING or node.attempt != command.attempt:
-        raise StaleAttempt(
-            f"attempt {command.attempt} of node {command.node_id} is over", nodeId=command.node_id
-        )
-    _ask(
-        draft,
-        kind="choice" if command.options else "clarify",
-        subject="clarify",
-        node_id=node.id,
-        question=command.question,
-        rules=hitl_rules(draft.state),
-        options=command.options,
-        allow_free_form=command.allow_free_form,
-        context=command.additional_context,
-    )
+from runs.errors import NotAllowed, RequestResolved, RequestUnknown, ResponseInvalid, RunFinished
+from runs.event import Json, JsonObject
+from runs.rules.access import check_allowed, check_plan_version, claimed_detail, operator_name
+from runs.state import RequestState
 
 
 def _open_request(draft: Draft, request_id: str) -> RequestState:
@@ -148,12 +30,7 @@ def _open_request(draft: Draft, request_id: str) -> RequestState:
 def resolve_request(draft: Draft, command: c.ResolveRequest) -> None:
     """Apply a person's response, if this person may give it and the request still waits."""
     request = _open_request(draft, command.request_id)
-    expected = command.expected_plan_version
-    if expected is not None and expected != draft.state.plan_version:
-        raise StalePlanVersion(
-            f"the plan is at version {draft.state.plan_version}, not {expected}",
-            planVersion=draft.state.plan_version,
-        )
+    check_plan_version(draft.state, command.expected_plan_version)
     check_allowed(draft.state, request, command)
     _RESPONSES[command.response_type](draft, request, command)
 
@@ -201,10 +78,10 @@ def _approve(draft: Draft, request: RequestState, command: c.ResolveRequest) -> 
         _rerun(draft, request, command, "approved", None)
         return
     _resolve(draft, request, command, "approved")
-    _deliver_approved(draft, request, request.payload.get("pendingOutput"))
+    deliver_approved(draft, request, request.payload.get("pendingOutput"))
 
 
-def _deliver_approved(draft: Draft, request: RequestState, output: Json) -> None:
+def deliver_approved(draft: Draft, request: RequestState, output: Json) -> None:
     if request.subject == "output":
         draft.add("complete", {"status": "completed", "output": output})
 
@@ -252,7 +129,7 @@ def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> Non
     if request.subject == "node":
         detail["effect"] = "complete_node"
     _resolve(draft, request, command, "edited", detail)
-    _deliver_approved(draft, request, command.edited_output)
+    deliver_approved(draft, request, command.edited_output)
 
 
 def _choose(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
@@ -306,53 +183,6 @@ def remove_request(draft: Draft, command: c.RemoveRequest) -> None:
     message = f"request removed by {operator_name(command)}"
     error: JsonObject = {"code": "hitl_removed", "message": message, "details": {"requestId": request.id}}
     draft.add("complete", {"status": "aborted", "error": error}, message=message)
-
-
-def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
-    """Do what the request's rules say for the end of its time: reject (the default), approve, or escalate."""
-    request = draft.state.requests.get(command.request_id)
-    if request is None or not request.open:
-        raise NotWaiting(f"request {command.request_id} is not open", requestId=command.request_id)
-    if request.expires_at is None or command.now < request.expires_at:
-        raise NotReady("the request has not expired")
-    action = request.rules.get("onExpiry", "reject")
-    payload: JsonObject = {
-        "requestId": request.id,
-        "decision": "expired",
-        "operator": "flexrun",
-        "note": f"onExpiry: {action}",
-    }
-    if action == "approve" and request.subject == "output":
-        draft.add("hitl_resolved", payload, node_id=request.node_id)
-        _deliver_approved(draft, request, request.payload.get("pendingOutput"))
-        return
-    if action == "escalate" and request.rules.get("escalateTo"):
-        _escalate(draft, request, payload)
-        return
-    draft.add("hitl_resolved", payload, node_id=request.node_id)
-    draft.fail_run("hitl_expired", "nobody decided in time", {"requestId": request.id})
-
-
-def _escalate(draft: Draft, request: RequestState, payload: JsonObject) -> None:
-    rules = {
-        **request.rules,
-        "approvers": [request.rules["escalateTo"]],
-        "onExpiry": request.rules.get("afterEscalation", "reject"),
-    }
-    draft.add("hitl_resolved", payload, node_id=request.node_id, detail={"effect": "escalate"})
-    shown = request.payload
-    _ask(
-        draft,
-        kind=request.kind,
-        subject=request.subject,
-        node_id=request.node_id,
-        question=shown["question"],
-        rules=rules,
-        options=tuple(shown["options"]),
-        allow_free_form=shown["allowFreeForm"],
-        pending_output=shown["pendingOutput"],
-        context=shown["additionalContext"],
-    )
 
 
 _RESPONSES = {

@@ -1,0 +1,149 @@
+"""A fork: a new run that begins with what another one had already done.
+
+Nothing ever follows a `complete`, so a retry is a fork that starts at the failed nodes. The original is only read.
+The new run's `start` names it, and its log stands alone: the outputs taken over are events of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runs import commands as c
+from runs.composition import sources
+from runs.errors import NotReady, ResponseInvalid
+from runs.event import JsonObject
+from runs.graph import downstream
+from runs.state import NodeState, RunState
+from runs.transitions import ABORTED, COMPLETED, FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForkChange:
+    """What the new run does differently. `nodes` (wire form) replace all nodes that are not kept."""
+
+    operator: str
+    reason: str | None = None
+    from_node_id: str | None = None
+    inputs: JsonObject | None = None
+    policies: JsonObject | None = None
+    nodes: list[JsonObject] | None = None
+
+
+def fork_commands(original: RunState, change: ForkChange, now: datetime) -> list[c.Command]:
+    """What to decide on a new run, in one append. Raises ResponseInvalid for a change that cannot be made."""
+    restart = _restart(original, change.from_node_id)
+    return _commands(original, change, "fork", restart, now)
+
+
+def retry_commands(original: RunState, change: ForkChange, now: datetime) -> list[c.Command]:
+    """The same for a run that has ended badly: all that was completed is kept. Raises NotReady for any other run."""
+    if not original.finished or original.status == COMPLETED:
+        raise NotReady(
+            f"run {original.run_id} is {original.status}; only a failed or aborted run can be retried"
+        )
+    return _commands(original, change, "retry", _unfinished(original), now)
+
+
+def _restart(original: RunState, from_node_id: str | None) -> set[str]:
+    if from_node_id is None:
+        return _unfinished(original)
+    if from_node_id not in original.nodes:
+        raise ResponseInvalid(f"the plan has no node {from_node_id}", nodes=list(original.nodes))
+    return {from_node_id}
+
+
+def _unfinished(original: RunState) -> set[str]:
+    """The nodes that are not done; where all are, those that made the output."""
+    unfinished = {node.id for node in original.nodes.values() if node.status != COMPLETED}
+    if unfinished or not original.nodes or original.status not in (FAILED, ABORTED):
+        return unfinished
+    template = original.plan_metadata.get("composition")
+    return set(sources(template)) if template is not None else {list(original.nodes)[-1]}
+
+
+def _commands(
+    original: RunState, change: ForkChange, kind: str, restart: set[str], now: datetime
+) -> list[c.Command]:
+    origin: JsonObject = {
+        "runId": original.run_id,
+        "kind": kind,
+        "fromNodeId": change.from_node_id,
+        "operator": change.operator,
+        "reason": change.reason,
+    }
+    start = c.StartRun(
+        now=now,
+        envelope=_envelope(original, change),
+        schema_hash=original.schema_hash,
+        thread_id=original.thread_id,
+        correlation_id=original.correlation_id,
+        submitted_by=change.operator,
+        origin=origin,
+    )
+    if not original.nodes or original.replan_reason is not None:
+        return [start]
+    again = downstream(original.nodes, restart)
+    kept = [node for node in _in_order(original) if node.status == COMPLETED and node.id not in again]
+    plan = _plan(original, change, kept, origin)
+    reused = [
+        c.ReuseNode(
+            now=now,
+            node_id=node.id,
+            output=node.output,
+            origin={"runId": original.run_id, "attempt": node.attempt},
+        )
+        for node in kept
+    ]
+    request = c.RequestPlan(now=now, attempt=1, planner=kind, capability_count=0)
+    return [start, request, c.AcceptPlan(now=now, attempt=1, plan=plan), *reused]
+
+
+def _envelope(original: RunState, change: ForkChange) -> JsonObject:
+    envelope = dict(original.envelope)
+    for key, laid_over in (("inputs", change.inputs), ("policies", change.policies)):
+        if laid_over is not None:
+            envelope[key] = {**(envelope.get(key) or {}), **laid_over}
+    return envelope
+
+
+def _in_order(original: RunState) -> list[NodeState]:
+    """The nodes, each after those it depends on."""
+    ordered: dict[str, NodeState] = {}
+    while len(ordered) < len(original.nodes):
+        ordered |= {
+            node.id: node
+            for node in original.nodes.values()
+            if node.id not in ordered and all(need in ordered for need in node.depends_on)
+        }
+    return list(ordered.values())
+
+
+def _plan(original: RunState, change: ForkChange, kept: list[NodeState], origin: JsonObject) -> JsonObject:
+    if change.nodes is None:
+        nodes = [_wire(node) for node in original.nodes.values()]
+    else:
+        nodes = [_wire(node) for node in kept] + change.nodes
+    metadata = {**original.plan_metadata, "forkedFrom": origin["runId"]}
+    missing = set(sources(metadata.get("composition"))) - {node["id"] for node in nodes}
+    if missing:
+        raise ResponseInvalid(
+            f"the output is composed from {', '.join(sorted(missing))}; the changed plan needs these nodes",
+            nodes=sorted(missing),
+        )
+    edges = [{"from": need, "to": node["id"]} for node in nodes for need in node.get("dependsOn", [])]
+    return {"nodes": nodes, "edges": edges, "metadata": metadata}
+
+
+def _wire(node: NodeState) -> JsonObject:
+    return {
+        "id": node.id,
+        "capabilityId": node.capability_id,
+        "kind": node.kind,
+        "label": node.label,
+        "dependsOn": list(node.depends_on),
+        "contract": node.contract,
+        "bundle": node.bundle,
+        "queue": node.queue,
+        "agentType": "human" if node.executor_type == "human" else "ai",
+    }

@@ -1,0 +1,119 @@
+"""Asking people: what a request says and when a run makes one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+from uuid import UUID, uuid5
+
+from runs import commands as c
+from runs import transitions as t
+from runs.draft import Draft
+from runs.errors import StaleAttempt
+from runs.event import Json, JsonObject, rfc3339
+from runs.state import RunState
+
+NODE_OPTIONS: tuple[JsonObject, ...] = (
+    {"id": "retry", "label": "Try again"},
+    {"id": "fail", "label": "Give up"},
+)
+
+
+def hitl_rules(state: RunState) -> JsonObject:
+    """`policies.hitl`: approvers, quorum, expiresInSeconds, onExpiry, escalateTo, onReject, forbidSubmitter."""
+    policies: JsonObject = state.envelope.get("policies") or {}
+    rules = policies.get("hitl")
+    return cast(JsonObject, rules) if isinstance(rules, dict) else {}
+
+
+def needs_approval(state: RunState) -> bool:
+    """`requiresHitlApproval`, in `policies` or in `constraints`."""
+    places: list[JsonObject] = [state.envelope.get("policies") or {}, state.envelope.get("constraints") or {}]
+    return any(place.get("requiresHitlApproval") is True for place in places)
+
+
+def ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
+    draft: Draft,
+    *,
+    kind: str,
+    subject: str,
+    question: str,
+    rules: JsonObject,
+    node_id: str | None = None,
+    options: tuple[JsonObject, ...] = (),
+    allow_free_form: bool = False,
+    pending_output: Json = None,
+    context: Json = None,
+) -> None:
+    seconds = rules.get("expiresInSeconds")
+    expires_at = rfc3339(draft.now + timedelta(seconds=seconds)) if seconds else None
+    # The id is derived from the place in the log: the domain has no randomness, and no two requests share a place.
+    request_id = str(uuid5(UUID(draft.state.run_id), f"request-{draft.state.seq + 1}"))
+    payload: JsonObject = {
+        "requestId": request_id,
+        "kind": kind,
+        "question": question,
+        "options": list(options),
+        "allowFreeForm": allow_free_form,
+        "urgency": rules.get("urgency", "normal"),
+        "additionalContext": context,
+        "pendingOutput": pending_output,
+        "expiresAt": expires_at,
+    }
+    draft.add(
+        "hitl_request",
+        payload,
+        node_id=node_id,
+        message=question,
+        detail={"subject": subject, "rules": rules},
+    )
+
+
+def ask_for_approval(draft: Draft, output: Json) -> None:
+    """The composed output waits for a person."""
+    question = f"Approve the output of: {draft.state.envelope['objective']}"
+    ask(
+        draft,
+        kind="approval",
+        subject="output",
+        question=question,
+        rules=hitl_rules(draft.state),
+        pending_output=output,
+    )
+
+
+def ask_about_failed_node(draft: Draft, node_id: str) -> None:
+    """A node whose attempts are used up and whose fallback is a person."""
+    node = draft.node(node_id)
+    error = node.error or {}
+    ask(
+        draft,
+        kind="choice",
+        subject="node",
+        node_id=node_id,
+        question=f"{node.label} failed after {node.attempt} attempt(s): {error.get('message')}. What now?",
+        rules=hitl_rules(draft.state),
+        options=NODE_OPTIONS,
+        allow_free_form=True,
+        context={"error": error, "validationErrors": list(node.validation_errors)},
+    )
+
+
+def clarify(draft: Draft, command: c.Clarify) -> None:
+    """A running capability asks; the attempt ends here and the next one has the answer in its bundle."""
+    node = draft.state.nodes.get(command.node_id)
+    if node is None or node.status != t.RUNNING or node.attempt != command.attempt:
+        raise StaleAttempt(
+            f"attempt {command.attempt} of node {command.node_id} is over", nodeId=command.node_id
+        )
+    ask(
+        draft,
+        kind="choice" if command.options else "clarify",
+        subject="clarify",
+        node_id=node.id,
+        question=command.question,
+        rules=hitl_rules(draft.state),
+        options=command.options,
+        allow_free_form=command.allow_free_form,
+        context=command.additional_context,
+    )
