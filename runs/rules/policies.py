@@ -2,8 +2,8 @@
 
 `policies.runtime` is a list of `{id, trigger, action}`. A trigger is an event type (`"plan_generated"`,
 `"node_complete"`, `"node_error"`, `"validation_error"`) or an object `{event, nodeId?, capabilityId?, kind?}` of which
-all that is given must fit. An action is `"hitl"`, `"fail"` or `"log"`, or an object `{type, question?, hitl?}`. A policy
-that asks holds back what comes after the event (see `runs.settle.held_nodes`) until somebody has decided.
+all that is given must fit. An action is `"hitl"`, `"fail"` or `"log"`, or an object `{type, question?, hitl?}`. A
+policy that asks holds back what comes after the event (see `runs.settle.held_nodes`) until somebody has decided.
 """
 
 from __future__ import annotations
