@@ -79,7 +79,7 @@ class GatewayClient:
         """The frames after `after`, each once and in order, up to `complete`. Reconnects as often as it takes."""
         cursor = after
         while True:
-            response = await self._retrying()(self._open_stream, run_id, cursor)
+            response: aiohttp.ClientResponse = await self._retrying()(self._open_stream, run_id, cursor)
             if response.status == 204:
                 return
             try:

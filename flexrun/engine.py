@@ -142,6 +142,7 @@ class Engine:
             CapabilityRegistry(stub_capabilities()),
             self.worker,
             config,
+            listener=self.listener,
         )
         await worker.start()
         self._stack.push_async_callback(worker.close)

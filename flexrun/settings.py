@@ -19,22 +19,23 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FLEXRUN_", extra="ignore")
 
-    database_url: str | None = Field(
-        None, description="Postgres to use; without one, an embedded Postgres is started"
-    )
-    broker_url: str = Field("postgres", description="postgres, or amqp://user:password@host:port/vhost")
-    namespace: str = Field(
-        "flexrun", pattern=r"^[a-z][a-z0-9_-]{0,40}$", description="prefix of the queue names"
-    )
-    data: Path = Field(default_factory=default_data_dir, description="folder of the embedded Postgres")
+    database_url: str | None = None
+    """Postgres to use; without one, `flexrun up` starts an embedded Postgres."""
+    broker_url: str = "postgres"
+    """`postgres`, or `amqp://user:password@host:port/vhost`."""
+    namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = "flexrun"
+    """Prefix of the queue names."""
+    data: Path = Field(default_factory=default_data_dir)
+    """Folder of the embedded Postgres."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    url: str = Field("http://127.0.0.1:8080", description="the gateway that the client commands talk to")
-    token: SecretStr | None = Field(None, description="the bearer token that the client commands send")
-    tokens: SecretStr | None = Field(
-        None, description="who may call: token=name:role1,role2;token=name …, or JSON"
-    )
+    url: str = "http://127.0.0.1:8080"
+    """The gateway that the client commands talk to."""
+    token: SecretStr | None = None
+    """The bearer token that the client commands send."""
+    tokens: SecretStr | None = None
+    """Who may call the gateway: `token=name:role1,role2;token=name …`, or the same as JSON."""
     cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
 
     lease_seconds: Annotated[float, Field(gt=0)] = 15.0
