@@ -1,0 +1,93 @@
+"""All that is to be measured, in order, as steps that a progress line can count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.append_measure import CLIENTS, measure_append
+from bench.engines import Engine, EngineKind, running_engine
+from bench.measures import measure_fan_out, measure_idle, measure_load, measure_streams
+from bench.services import Services
+from bench.sizes import Sizes
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One figure or one row of figures; `engine` is empty for what needs none."""
+
+    engine: str
+    measure: str
+    title: str
+    run: Callable[[Engine], Awaitable[Figures]]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step came to."""
+
+    engine: str
+    measure: str
+    figures: Figures
+
+
+def engine_steps(kind: EngineKind, measures: Sequence[str], sizes: Sizes) -> list[Step]:
+    """What one engine is put through; the same for each, so that the rows can be compared."""
+    steps: list[Step] = []
+    if "idle" in measures:
+        steps.append(Step(kind.name, "idle", "idle", lambda engine: measure_idle(engine, sizes)))
+    if "load" in measures:
+        steps += [_load_step(kind, sizes, concurrency) for concurrency in sizes.concurrency]
+    if "fan-out" in measures:
+        title = f"{sizes.subscribers} subscribers"
+        steps.append(Step(kind.name, "fan-out", title, lambda engine: measure_fan_out(engine, sizes)))
+    if "streams" in measures:
+        title = f"{sizes.idle_streams} idle streams"
+        steps.append(Step(kind.name, "streams", title, lambda engine: measure_streams(engine, sizes)))
+    return steps
+
+
+def _load_step(kind: EngineKind, sizes: Sizes, concurrency: int) -> Step:
+    title = f"{concurrency} concurrent runs"
+    return Step(kind.name, "load", title, lambda engine: measure_load(engine, sizes, concurrency))
+
+
+async def run_steps(
+    kinds: Sequence[EngineKind],
+    measures: Sequence[str],
+    sizes: Sizes,
+    services: Services,
+    announce: Callable[[str], None],
+) -> AsyncIterator[Done]:
+    """Measure; what is done is given at once, so that an interrupted run keeps what it has.
+
+    Raises TimeoutError for a step that exceeds `step_limit_seconds`, and whatever a step raises.
+    """
+    if "append" in measures:
+        for clients in CLIENTS:
+            announce(f"append/s, {clients} at a time")
+            async with asyncio.timeout(sizes.step_limit_seconds):
+                figures = await measure_append(services, sizes, clients)
+            yield Done("", "append", figures)
+    for kind in kinds:
+        steps = engine_steps(kind, measures, sizes)
+        if not steps:
+            return
+        announce(f"{kind.name}: starting")
+        async with running_engine(kind, services) as engine:
+            for step in steps:
+                announce(f"{kind.name}: {step.title}")
+                async with asyncio.timeout(sizes.step_limit_seconds):
+                    figures = await step.run(engine)
+                engine.require_alive()
+                yield Done(kind.name, step.measure, figures)
+
+
+def count_steps(kinds: Sequence[EngineKind], measures: Sequence[str], sizes: Sizes) -> int:
+    """How many `Done`s `run_steps` gives."""
+    appends = len(CLIENTS) if "append" in measures else 0
+    return appends + sum(len(engine_steps(kind, measures, sizes)) for kind in kinds)
