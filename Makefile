@@ -20,7 +20,7 @@ setup: ## everything for development, into .venv
 	@tools/setup.sh dev
 
 test: setup ## every test, on a real Postgres and RabbitMQ (ARGS="tests/runs -k name" for some)
-	$(PY) -m pytest -n auto $(ARGS)
+	$(PY) -m pytest -n logical $(ARGS)
 
 check: setup ## ruff, pyright strict, import-linter, generated files up to date
 	$(BIN)/ruff check .

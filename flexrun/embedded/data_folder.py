@@ -21,6 +21,7 @@ from flexrun.embedded.errors import DataFolderInUseError, EmbeddedPostgresError
 
 SUPERUSER = "flexrun"
 _TAKEOVER_SECONDS = 20
+_LONG_LOG_BYTES = 10_000_000
 
 
 def default_data_dir() -> Path:
@@ -117,6 +118,12 @@ class DataFolder:
             os.chown(building, self.account.uid, self.account.gid)
         run_initdb(binaries, building, self.account)
         building.rename(self.cluster)
+
+    def shorten_log(self) -> None:
+        """Set a log that has grown long aside, over the one before it."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.log_path.stat().st_size > _LONG_LOG_BYTES:
+                self.log_path.replace(self.path / "postgres.log.old")
 
     def evict_leftovers(self) -> None:
         """End a Postgres that a killed owner left running, and remove a pid file that would block the next.

@@ -124,6 +124,7 @@ class EmbeddedPostgres:
             self._binaries = binaries_for(self._account, chosen)
             folder.initialise(self._binaries)
             folder.evict_leftovers()
+            folder.shorten_log()
             self._socket_dir = _make_socket_dir(self._account)
         except OSError as error:
             raise EmbeddedPostgresError(f"cannot prepare Postgres in {folder.path}: {error}") from error

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import structlog
+import uvloop
 
 from flexrun.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from flexrun.embedded.account import Account
@@ -143,4 +144,4 @@ def _say(line: dict[str, str]) -> None:
 if __name__ == "__main__":
     # Standard output is the answer's; what is logged goes elsewhere.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2]))
+    uvloop.run(_main(Path(sys.argv[1]), sys.argv[2]))
