@@ -19,6 +19,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _HORIZON_SECONDS = 60.0
 _MOST_ON_THEIR_WAY = 10_000
 _CLOSING_SECONDS = 1.0
+_SAY_SECONDS = 5.0
 
 
 class Dispatcher:
@@ -36,6 +37,8 @@ class Dispatcher:
         self._timers: set[asyncio.TimerHandle] = set()
         self._publishing: set[asyncio.Task[None]] = set()
         self._on_their_way = 0
+        self._left = 0
+        self._said_at = -_SAY_SECONDS
         self._open = False
 
     async def start(self) -> None:
@@ -86,7 +89,7 @@ class Dispatcher:
         if not self._open:
             return
         if self._on_their_way + len(hints) > _MOST_ON_THEIR_WAY:
-            _log.warning("hints_left_to_keeper", hints=len(hints), reason="too many are on their way")
+            self._leave(hints, "too many are on their way")
             return
         self._on_their_way += len(hints)
         task = asyncio.create_task(self._publish(hints))
@@ -97,6 +100,14 @@ class Dispatcher:
         try:
             await self._broker.publish(hints)
         except BrokerUnavailable as unavailable:
-            _log.warning("hints_left_to_keeper", hints=len(hints), reason=unavailable.reason)
+            self._leave(hints, unavailable.reason)
         finally:
             self._on_their_way -= len(hints)
+
+    def _leave(self, hints: list[WorkHint], reason: str) -> None:
+        """The keeper will find this work; said seldom, since there may be thousands of hints a second."""
+        self._left += len(hints)
+        now = asyncio.get_running_loop().time()
+        if now - self._said_at >= _SAY_SECONDS:
+            _log.warning("hints_left_to_keeper", hints=self._left, reason=reason)
+            self._left, self._said_at = 0, now

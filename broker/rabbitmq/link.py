@@ -117,7 +117,7 @@ class Link:
 
     async def _connect_once(self) -> AbstractConnection:
         heartbeat: dict[str, Any] = {} if "heartbeat=" in self._url else {"heartbeat": _HEARTBEAT_SECONDS}
-        name = {"connection_name": f"flexrun {self.purpose}"}
+        name: dict[str, Any] = {"connection_name": f"flexrun {self.purpose}"}
         return await aio_pika.connect(
             self._url, timeout=_CONNECT_SECONDS, client_properties=name, **heartbeat
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,10 +13,12 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 
 from broker.rabbitmq.link import TROUBLE, Link
-from broker.rabbitmq.topology import Topology
+from broker.rabbitmq.topology import DEAD, Topology
 from broker.seam import BrokerUnavailable
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_WINDOW = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,10 @@ class Outgoing:
 
 
 class Publisher:
-    """One channel in confirm mode; many messages are on their way at the same time."""
+    """One channel in confirm mode, with a window: so many messages may be on their way unconfirmed, the rest wait.
+
+    Without the window a burst would put thousands in flight, and all of them would be confirmed too late.
+    """
 
     def __init__(self, link: Link, topology: Topology, *, timeout_seconds: float = 5.0) -> None:
         self._link = link
@@ -39,6 +44,7 @@ class Publisher:
         self._channel: AbstractChannel | None = None
         self._declared: set[str] = set()
         self._preparing = asyncio.Lock()
+        self._window = asyncio.Semaphore(_WINDOW)
         self._stall: asyncio.Task[None] | None = None
 
     @property
@@ -53,41 +59,25 @@ class Publisher:
             await asyncio.gather(self._stall, return_exceptions=True)
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Send all; raises BrokerUnavailable where any may not have arrived."""
-        if self._stall is not None:
-            raise BrokerUnavailable("RabbitMQ has stopped taking messages (an alarm for memory or disk?)")
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                if unroutable := await self._send(messages):
-                    # The queue was deleted after we declared it.
-                    self._declared.difference_update(message.name for message in unroutable)
-                    unroutable = await self._send(unroutable)
-        except TimeoutError:
-            self._watch_stall()
-            raise BrokerUnavailable(f"RabbitMQ confirmed nothing within {self._timeout_seconds} s") from None
-        except ChannelPreconditionFailed as mismatch:
-            raise BrokerUnavailable(f"a queue exists with other arguments: {mismatch}") from mismatch
-        except DeliveryError as refusal:
-            raise BrokerUnavailable(f"RabbitMQ refused a message: {refusal}") from refusal
-        except TROUBLE as trouble:
-            raise BrokerUnavailable(f"the connection to RabbitMQ broke: {trouble!r}") from trouble
-        if unroutable:
-            raise BrokerUnavailable(f"RabbitMQ has no queue {self._topology.queue(unroutable[0].name)}")
+        """Send all at once and wait for the confirms; raises BrokerUnavailable where any may not have arrived."""
+        results = await asyncio.gather(*map(self._send, messages), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise self._translate(result) from result
 
-    async def _send(self, messages: Sequence[Outgoing]) -> list[Outgoing]:
-        """Send all at once and wait for the confirms; those that reached no queue are returned."""
-        channel = await self._prepare({message.name for message in messages})
-        sendings = (self._send_one(channel, message) for message in messages)
-        results = await asyncio.gather(*sendings, return_exceptions=True)
-        unroutable: list[Outgoing] = []
-        for message, result in zip(messages, results, strict=True):
-            if isinstance(result, PublishError):
-                unroutable.append(message)
-            elif isinstance(result, BaseException):
-                raise result
-        return unroutable
+    async def _send(self, message: Outgoing) -> None:
+        async with self._window:
+            if self._stall is not None:
+                raise BrokerUnavailable("RabbitMQ has stopped taking messages (an alarm for memory or disk?)")
+            try:
+                await self._send_once(message)
+            except PublishError:
+                # The queue was deleted after we declared it.
+                self._declared.discard(message.name)
+                await self._send_once(message)
 
-    async def _send_one(self, channel: AbstractChannel, message: Outgoing) -> None:
+    async def _send_once(self, message: Outgoing) -> None:
+        channel = await self._prepare(message.name)
         await channel.default_exchange.publish(
             Message(
                 message.body,
@@ -98,31 +88,47 @@ class Publisher:
             ),
             routing_key=self._topology.queue(message.name),
             mandatory=True,
+            timeout=self._timeout_seconds,
         )
 
-    async def _prepare(self, names: Iterable[str]) -> AbstractChannel:
-        """The channel, with the queues declared; made anew after a loss."""
-        connection = await self._link.connection()
-        channel = self._channel
-        if (
-            channel is not None
-            and not channel.is_closed
-            and connection is self._connection
-            and self._declared.issuperset(names)
-        ):
+    def _translate(self, error: BaseException) -> BaseException:
+        """The seam's word for what aio-pika raised."""
+        match error:
+            case TimeoutError():
+                self._watch_stall()
+                return BrokerUnavailable(f"RabbitMQ confirmed nothing within {self._timeout_seconds} s")
+            case ChannelPreconditionFailed():
+                return BrokerUnavailable(f"a queue exists with other arguments: {error}")
+            case DeliveryError():
+                return BrokerUnavailable(f"RabbitMQ refused a message: {error}")
+            case asyncio.CancelledError():
+                return BrokerUnavailable("the connection to RabbitMQ was closed")
+            case _ if isinstance(error, TROUBLE):
+                return BrokerUnavailable(f"the connection to RabbitMQ broke: {error!r}")
+            case _:
+                return error
+
+    async def _prepare(self, name: str) -> AbstractChannel:
+        """The channel, with the queue declared; made anew after a loss."""
+        connection = await self._link.connection(self._timeout_seconds)
+        if name in self._declared and (channel := self._usable(connection)) is not None:
             return channel
         async with self._preparing:
-            if self._channel is None or self._channel.is_closed or connection is not self._connection:
-                self._channel = None
+            channel = self._usable(connection)
+            if channel is None:
                 self._declared.clear()
-                self._channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                self._connection = connection
-            if missing := set(names) - self._declared:
-                # On a channel of their own, since a refused declaration closes the channel.
-                async with connection.channel(publisher_confirms=False) as declaring:
-                    await self._topology.declare(declaring, sorted(missing - {"dead"}))
-                self._declared |= missing
-            return self._channel
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                self._channel, self._connection = channel, connection
+            if name not in self._declared:
+                # On a channel of its own, since a refused declaration closes the channel.
+                async with asyncio.timeout(self._timeout_seconds), connection.channel() as declaring:
+                    await self._topology.declare(declaring, [name] if name != DEAD else [])
+                self._declared.add(name)
+            return channel
+
+    def _usable(self, connection: AbstractConnection) -> AbstractChannel | None:
+        channel = self._channel
+        return None if channel is None or channel.is_closed or connection is not self._connection else channel
 
     def _watch_stall(self) -> None:
         connection = self._connection
@@ -133,9 +139,10 @@ class Publisher:
     async def _until_unblocked(self, connection: AbstractConnection) -> None:
         """Until the server says that it takes messages again; at once when it was only slow."""
         try:
+            _log.warning("rabbitmq_takes_no_messages", address=self._link.address)
             if connection.transport is not None:
                 await connection.transport.ready()
-            _log.warning("rabbitmq_takes_messages_again", address=self._link.address)
+            _log.info("rabbitmq_takes_messages", address=self._link.address)
         finally:
             self._stall = None
 

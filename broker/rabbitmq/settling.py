@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
 from broker.rabbitmq.link import TROUBLE
 from broker.rabbitmq.publisher import Outgoing, Publisher
+from broker.rabbitmq.topology import DEAD
 from broker.seam import BrokerUnavailable
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ async def bury(publisher: Publisher, name: str, message: AbstractIncomingMessage
     _log.error("dead_letter", queue=name, reason=reason)
     headers: HeadersType = {REASON_HEADER: reason[:_LONGEST_REASON], QUEUE_HEADER: name}
     try:
-        await publisher.publish([Outgoing("dead", message.body, headers)])
+        await publisher.publish([Outgoing(DEAD, message.body, headers)])
     except BrokerUnavailable:
         # The server can bury it by itself, though it will only say "rejected".
         with suppress(*TROUBLE):

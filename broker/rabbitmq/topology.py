@@ -14,6 +14,7 @@ from typing import Any
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
 VERSION = "v1"
+DEAD = "dead"
 DELIVERY_LIMIT = 20
 _LOOKS_AT_DEAD_LETTERS = 1_000_000
 _MOST_DEAD_LETTERS = 100_000
@@ -28,7 +29,7 @@ class Topology:
     @property
     def dead(self) -> str:
         """The dead-letter queue."""
-        return self.queue("dead")
+        return self.queue(DEAD)
 
     def queue(self, name: str) -> str:
         """`plan` → `flexrun.v1.plan`."""
