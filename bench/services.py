@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,6 @@ class Services:
 async def started_services(folder: Path, *, rabbit: bool) -> AsyncIterator[Services]:
     """Postgres exactly as `flexrun up` starts its own (fsync on), and RabbitMQ where it is asked for and to be had."""
     binaries = _binaries()
-    pgbench = binaries.bin_dir / "pgbench"
     async with AsyncExitStack() as stack:
         postgres = EmbeddedPostgres(folder / "data", binaries=binaries)
         stack.push_async_callback(postgres.stop)
@@ -47,9 +47,14 @@ async def started_services(folder: Path, *, rabbit: bool) -> AsyncIterator[Servi
         amqp_url = None
         if rabbit and _have_rabbit():
             amqp_url = (await stack.enter_async_context(RabbitServer())).url
-        yield Services(
-            folder, postgres_url, binaries.version, amqp_url, pgbench if pgbench.exists() else None
-        )
+        yield Services(folder, postgres_url, binaries.version, amqp_url, pgbench_program())
+
+
+def pgbench_program() -> Path | None:
+    """The pgbench that belongs to the Postgres measured; Debian has it elsewhere on some versions."""
+    beside = _binaries().bin_dir / "pgbench"
+    found = str(beside) if beside.exists() else shutil.which("pgbench")
+    return Path(found) if found else None
 
 
 def _binaries() -> PostgresBinaries:

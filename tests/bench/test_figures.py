@@ -1,0 +1,86 @@
+"""The plumbing from a measure to a table, on real parts and in small."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.append_measure import measure_append
+from bench.cpu import read_cpu
+from bench.engines import KINDS, Engine, running_engine
+from bench.load_process import ClientFailed, ClientProcess, measured
+from bench.measures import measure_fan_out, measure_idle, measure_load, measure_streams
+from bench.report import as_document, print_tables
+from bench.services import Services, pgbench_program
+from bench.sizes import QUICK
+from bench.steps import Done
+
+SMALL = replace(
+    QUICK,
+    idle_runs=3,
+    load_warm_up_seconds=0.05,
+    load_seconds=0.5,
+    subscribers=10,
+    fan_out_rounds=2,
+    fan_out_events=5,
+    idle_streams=20,
+    waiting_runs=2,
+    append_seconds=0.2,
+)
+MACHINE: dict[str, Any] = dict.fromkeys(
+    ("cpus", "cpu_model", "memory_gib", "system", "python", "postgres", "commit", "at"), "x"
+)
+
+
+@pytest.fixture
+def services(postgres_url: str, tmp_path: Path) -> Services:
+    return Services(tmp_path, postgres_url, "15", None, pgbench_program())
+
+
+@pytest.fixture
+async def engine(services: Services) -> AsyncIterator[Engine]:
+    async with running_engine(KINDS[0], services) as engine:
+        yield engine
+
+
+async def test_each_measure_of_an_engine_gives_figures_and_a_row(engine: Engine) -> None:
+    results = [
+        Done(engine.kind.name, "idle", await measure_idle(engine, SMALL)),
+        Done(engine.kind.name, "load", await measure_load(engine, SMALL, 2)),
+        Done(engine.kind.name, "fan-out", await measure_fan_out(engine, SMALL)),
+        Done(engine.kind.name, "streams", await measure_streams(engine, SMALL)),
+    ]
+    load = results[1].figures
+    assert load["runs"] > 0
+    assert load["cpu_ms_per_run"]["flexrun"] > 0
+    assert load["first_ms"]["p50"] <= load["complete_ms"]["p50"]
+    assert results[2].figures["frames"] == 50
+    text = tables(results)
+    assert text.count(" postgres ") >= 4
+
+
+async def test_appends_are_measured_beside_pgbench(services: Services) -> None:
+    figures = await measure_append(services, SMALL, 2)
+    assert figures["flexrun"] > 0
+    if services.pgbench is not None:
+        assert figures["pgbench_call"] > 0
+        assert figures["pgbench_insert"] > 0
+    assert "append/s" in tables([Done("", "append", figures)])
+
+
+async def test_a_client_that_fails_says_why() -> None:
+    async with ClientProcess("streams", url="http://127.0.0.1:9", paths=[["/", 0]], count=1) as client:
+        with pytest.raises(ClientFailed, match="Connect"):
+            await measured(client, lambda: read_cpu(()))
+
+
+def tables(results: list[Done]) -> str:
+    text = StringIO()
+    print_tables(Console(width=200, file=text), as_document(MACHINE, "bench", results))
+    return text.getvalue()
