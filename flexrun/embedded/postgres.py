@@ -168,8 +168,10 @@ class EmbeddedPostgres:
             pause_seconds = 0.0 if lived_well else min(max(0.1, pause_seconds * 2), _LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause_seconds)
             try:
+                if self._folder is not None:
+                    await asyncio.to_thread(self._folder.evict_leftovers)
                 await self._launch()
-            except (EmbeddedPostgresError, OSError) as error:
+            except (RuntimeError, OSError) as error:
                 self._log.error("embedded postgres did not come back", error=str(error))
 
     def _url(self, database: str) -> str:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -51,6 +52,18 @@ async def test_a_killed_postmaster_comes_back_at_the_same_url_with_every_commit(
         await eventually(lambda: answers(url))
     assert await kept(url) == ["committed"]
     await owner.end()
+
+
+async def test_a_killed_guard_is_replaced_and_postgres_with_it(place: Path) -> None:
+    async with embedded(place / "data") as postgres:
+        await write(postgres.url, "committed")
+        server = psutil.Process(postmaster(place / "data"))
+        guard = server.parent()
+        assert guard is not None
+        guard.kill()
+        await eventually(lambda: not server.is_running())
+        await eventually(lambda: answers(postgres.url))
+        assert await kept(postgres.url) == ["committed"]
 
 
 async def test_a_killed_owner_takes_postgres_and_its_socket_with_it_and_the_next_start_has_the_data(
