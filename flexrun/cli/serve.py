@@ -159,7 +159,7 @@ async def _demo(file: Path, as_json: bool) -> None:
     except OSError as error:
         stop(f"Cannot read {file}: {error.strerror}")
     with tempfile.TemporaryDirectory(prefix="flexrun-demo-", ignore_cleanup_errors=True) as folder:
-        settings = load_settings(port=0, host="127.0.0.1", data=Path(folder) / "data")
+        settings = load_settings(port=0, host="127.0.0.1", data=Path(folder))
         errors.print("Starting flexrun with an embedded Postgres …", style="dim")
         async with _running(settings, frozenset(ROLES)) as engine:
             if engine.server is None:
