@@ -1,0 +1,121 @@
+"""Whether a source fits a place, and what the place then asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from planner.mapping.expression import literal
+from planner.mapping.flat import Flat
+from planner.mapping.limits import LENGTHS, Limits, keeps, whole_bounds
+from planner.mapping.problems import Mapped, Unmappable
+from planner.mapping.sources import Demand, Source
+
+_WORDS_FOR_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_CONTENT = frozenset({"headline", "body", "callToAction", "hashtags", "fullText"})
+_MAX_SHOWN_CHARS = 60
+
+
+def only_value(flat: Flat) -> Mapped | None:
+    """The one value that a `const` (or an `enum` of one) leaves."""
+    if flat.consts:
+        return Mapped(literal(flat.consts[0]))
+    if flat.enum is not None and len(flat.enum) == 1:
+        return Mapped(literal(flat.enum[0]))
+    return None
+
+
+def fallback_value(flat: Flat) -> Mapped | None:
+    """What the contract itself offers where nothing else fits: its default, or null."""
+    if flat.defaults:
+        return Mapped(literal(flat.defaults[0]))
+    if flat.types is not None and "null" in flat.types:
+        return Mapped(None)
+    return None
+
+
+def fit_source(flat: Flat, source: Source, name: str) -> Mapped:
+    """The place filled from `source`. Raises Unmappable where type, values or limits do not let it."""
+    if not flat.takes(source.json_type):
+        wanted = " or ".join(sorted(_WORDS_FOR_TYPES.get(each, each) for each in flat.types or ()))
+        has = _WORDS_FOR_TYPES[source.json_type]
+        raise Unmappable.at(flat.path, f"The contract wants {wanted} for {name!r}; there is {has}.")
+    if flat.enum is not None:
+        return _from_enum(flat, source, name)
+    if source.known and not keeps(source.value, flat.limits):
+        shown = str(source.value)[:_MAX_SHOWN_CHARS]
+        raise Unmappable.at(flat.path, f"{name!r} is {shown!r}, which is outside the limits of the contract.")
+    if not source.known and "format" in flat.limits and source.json_type == "string":
+        wanted_format = flat.limits["format"]
+        raise Unmappable.at(flat.path, f"Nothing for {name!r} has the format {wanted_format!r}.")
+    plain = source.field == name and source.aspect == "value" and not source.parts
+    content = frozenset({source.field} if source.field in _CONTENT else ())
+    return Mapped(source.expression, tuple(_demands(flat, source)), plain, content)
+
+
+def _from_enum(flat: Flat, source: Source, name: str) -> Mapped:
+    """The allowed value that the material has, in the caller's spelling."""
+    values = flat.enum or []
+    if source.known:
+        same = [value for value in values if value == source.value and type(value) is type(source.value)]
+        same += [value for value in values if _same_word(value, source.value)]
+        if same:
+            return Mapped(literal(same[0]))
+    shown = ", ".join(repr(value) for value in values[:6])[: 4 * _MAX_SHOWN_CHARS]
+    raise Unmappable.at(flat.path, f"What there is for {name!r} is not one of the allowed values ({shown}).")
+
+
+def _same_word(one: Any, other: Any) -> bool:
+    return isinstance(one, str) and isinstance(other, str) and one.casefold() == other.casefold()
+
+
+def _demands(flat: Flat, source: Source) -> Iterable[Demand]:
+    """What the nodes behind `source` are asked for, so that it fits."""
+    if source.parts:
+        share = _shared(flat.limits, len(source.parts), source.overhead, flat.path)
+        for part in source.parts:
+            yield Demand(part.node_id or "", "fullText", "value", share, flat.path)
+    elif source.node_id is not None and source.field is not None:
+        yield Demand(source.node_id, source.field, source.aspect, _asked(flat, source), flat.path)
+
+
+def _asked(flat: Flat, source: Source) -> Limits:
+    if source.aspect != "value":
+        low, high = whole_bounds(flat.limits)
+        return {key: bound for key, bound in (("minimum", low), ("maximum", high)) if bound is not None}
+    if source.json_type == "string":
+        return {key: flat.limits[key] for key in LENGTHS if key in flat.limits}
+    if source.json_type == "array":
+        return {key: flat.limits[key] for key in ("minItems", "maxItems") if key in flat.limits}
+    return {}
+
+
+def _shared(limits: Limits, parts: int, overhead: int, path: str) -> Limits:
+    """Lengths of a text that is made of several, divided among them."""
+    shares: Limits = {}
+    if "minLength" in limits:
+        shares["minLength"] = max(0, -int(-(limits["minLength"] - overhead) // parts))
+    if "maxLength" in limits:
+        shares["maxLength"] = int((limits["maxLength"] - overhead) // parts)
+        if shares["maxLength"] < 1:
+            raise Unmappable.at(
+                path, f"There is no room for {parts} variants in {limits['maxLength']} characters."
+            )
+    return shares
+
+
+def fits_whole_facet(flat: Flat, facet: Mapping[str, Any]) -> bool:
+    """Whether everything that the facet may hold is welcome here, so that it can be handed over as it is."""
+    if flat.says_nothing_of_members:
+        return True
+    declared = {name: [schema for schema, _ in located] for name, located in flat.properties.items()}
+    same = declared == {name: [schema] for name, schema in facet["properties"].items()}
+    return same and not flat.closed_to and set(flat.required) <= set(cast("list[str]", facet["required"]))

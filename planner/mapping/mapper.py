@@ -1,0 +1,250 @@
+"""From the caller's JSON Schema and the material to an expression that fills it.
+
+Every place of the schema is taken in turn: a constant is itself; a property is looked up by its name; an object is
+gone into; an array of posts becomes one item for each variant. What is required and comes from nowhere is a problem,
+what is optional and comes from nowhere is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from planner.mapping import names
+from planner.mapping.available import available
+from planner.mapping.expression import looks_like_operator, nodes_in, object_of
+from planner.mapping.fitting import fallback_value, fit_source, fits_whole_facet, only_value
+from planner.mapping.flat import Flat, Flattener, Located
+from planner.mapping.names import canonical, singular
+from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
+from planner.mapping.scoping import Inside, counting, inside
+from planner.mapping.sources import Material, RunScope, Scope, Source, VariantScope, whole_text
+from schemas.pointer import escape
+
+MAX_DEPTH = 40
+
+_POST = {"type": "object", "required": ["headline", "body", "callToAction"]}
+_POSTS = {
+    "type": "object",
+    "required": ["variants"],
+    "properties": {"variants": {"type": "array", "items": _POST}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the caller's output we are. The whole output has no name, and neither has a whole post."""
+
+    name: str
+    scope: Scope
+    in_variant: bool = False
+    above: tuple[int, ...] = ()
+
+    @property
+    def plain_name(self) -> str:
+        return canonical(self.name)
+
+    @property
+    def called(self) -> str:
+        return repr(self.name[:80]) if self.name else "a whole post" if self.in_variant else "the output"
+
+    def inside(self, name: str, scope: Scope, *, in_variant: bool = False) -> Place:
+        return replace(self, name=name, scope=scope, in_variant=self.in_variant or in_variant)
+
+
+class Mapper:
+    """Maps one contract for one material. Its methods raise Unmappable with every problem found, or TooComplex."""
+
+    def __init__(self, schema: Any, schema_path: str, material: Material) -> None:
+        self._flattener = Flattener(schema, schema_path)
+        self._root: Located = (schema, schema_path)
+        self._material = material
+
+    def map(self) -> Mapped:
+        """The whole output."""
+        mapped = self._value([self._root], Place("", self._material.run_scope()))
+        if not nodes_in(mapped.expression):
+            raise self._nothing(self._root[1], "the posts: the contract has no place for them")
+        return mapped
+
+    def _nothing(self, path: str, what: str) -> Unmappable:
+        return Unmappable.at(path, f"Nothing provides {what}. {available(self._material)}")
+
+    def _value(self, located: list[Located], place: Place) -> Mapped:
+        """One place, whose schemas must all hold; the first of its alternatives that can be filled."""
+        schema, path = located[0]
+        here = id(cast("object", schema))
+        if here in place.above or len(place.above) > MAX_DEPTH:
+            raise Unmappable.at(path, f"The contract nests {place.called} in itself.")
+        if isinstance(schema, dict):
+            place = replace(place, above=(*place.above, here))
+        first: Unmappable | None = None
+        for flat in self._flattener.alternatives(located):
+            try:
+                return self._flat(flat, place)
+            except Unmappable as unmappable:
+                first = first or unmappable
+        raise first or Unmappable.at(path, f"The contract leaves no alternative for {place.called}.")
+
+    def _flat(self, flat: Flat, place: Place) -> Mapped:
+        if flat.impossible:
+            raise Unmappable.at(flat.path, f"No value can meet all that the contract says of {place.called}.")
+        fixed = only_value(flat)
+        if fixed is not None:
+            return fixed
+        try:
+            return self._found(flat, place)
+        except Unmappable as unmappable:
+            fallback = fallback_value(flat)
+            if fallback is None or _is_about_count(unmappable):
+                raise
+            return fallback
+
+    def _found(self, flat: Flat, place: Place) -> Mapped:
+        """From the source of that name if it fits, else from what the place is made of."""
+        misfit: Unmappable | None = None
+        source = self._source(flat, place)
+        if source is not None:
+            try:
+                return fit_source(flat, source, place.name)
+            except Unmappable as unmappable:
+                misfit = unmappable
+        if _opens_as_object(flat, place):
+            return self._object(flat, place)
+        if _opens_as_array(flat, place):
+            return self._array(flat, place)
+        raise misfit or self._nothing(flat.path, place.called)
+
+    def _source(self, flat: Flat, place: Place) -> Source | None:
+        if not place.name:
+            if flat.types != frozenset({"string"}):
+                return None
+            return place.scope.find("fulltext") if place.in_variant else whole_text(self._material)
+        name = place.plain_name
+        if name in names.POST_LISTS and not place.in_variant and "array" in (flat.types or ()):
+            return None
+        source = place.scope.find(name)
+        if source is not None and source.json_type in ("object", "array") and _declares_members(flat):
+            return None
+        return source
+
+    def _object(self, flat: Flat, place: Place) -> Mapped:
+        within = inside(place.name, place.scope, self._material, in_variant=place.in_variant)
+        if within.whole is not None and (within.facet is None or fits_whole_facet(flat, within.facet)):
+            return within.whole
+        if flat.says_nothing_of_members:
+            if place.name and not within.in_variant and place.plain_name not in names.POST_OBJECTS:
+                raise self._nothing(flat.path, place.called)
+            shape = _POST if place.in_variant or within.in_variant else _POSTS
+            return self._value([(shape, flat.path)], place)
+        return self._members(flat, place, within)
+
+    def _members(self, flat: Flat, place: Place, within: Inside) -> Mapped:
+        scope = counting(within.scope, flat)
+        members: dict[str, Mapped] = {}
+        missing: list[Problem] = []
+        left_out: list[Problem] = []
+        required = dict.fromkeys(flat.required)
+        for name in {**flat.properties, **required}:
+            try:
+                members[name] = self._member(
+                    flat, name, place.inside(name, scope, in_variant=within.in_variant)
+                )
+            except Unmappable as unmappable:
+                blamed = missing if name in required or _is_about_count(unmappable) else left_out
+                blamed += unmappable.problems
+        if missing:
+            raise Unmappable(missing)
+        mapped = _woven_object(members)
+        if not members or not (within.certain or not mapped.content or _holds_a_post(mapped)):
+            raise Unmappable(left_out) if left_out else self._nothing(flat.path, place.called)
+        return mapped
+
+    def _member(self, flat: Flat, name: str, place: Place) -> Mapped:
+        if not flat.allows(name):
+            message = f"The contract requires {name[:80]!r} and forbids it at once."
+            raise Unmappable.at(flat.path, message)
+        unsaid: list[Located] = [(True, f"{flat.path}/properties/{escape(name)}")]
+        return self._value(flat.properties.get(name) or flat.additional or unsaid, place)
+
+    def _array(self, flat: Flat, place: Place) -> Mapped:
+        """One item for each variant."""
+        if place.in_variant:
+            raise self._nothing(flat.path, place.called)
+        certain = not place.name or place.plain_name in names.POST_LISTS
+        item_name = "" if certain else singular(place.name)
+        run_scope = RunScope(self._material)
+        items = [
+            self._value(
+                _item_schema(flat, index),
+                place.inside(item_name, VariantScope(variant, run_scope), in_variant=True),
+            )
+            for index, variant in enumerate(self._material.variants)
+        ]
+        woven = _woven_array(items)
+        if not woven.content or not (certain or item_name in names.VARIANT_FIELDS or _holds_a_post(woven)):
+            raise self._nothing(flat.path, place.called)
+        self._check_count(flat, place)
+        return woven
+
+    def _check_count(self, flat: Flat, place: Place) -> None:
+        number = len(self._material.variants)
+        least, most = flat.limits.get("minItems", 0), flat.limits.get("maxItems", number)
+        if not least <= number <= most:
+            bounds = f"at least {least}" if number < least else f"at most {most}"
+            bounds = f"exactly {least}" if least == most else bounds
+            message = f"The contract takes {bounds} in {place.called}, and there would be {number}."
+            raise Unmappable.at(flat.path, message, COUNT)
+
+
+def _is_about_count(unmappable: Unmappable) -> bool:
+    return any(problem.code == COUNT for problem in unmappable.problems)
+
+
+def _declares_members(flat: Flat) -> bool:
+    return bool(flat.properties or flat.required or any(item not in (True, {}) for item, _ in flat.items))
+
+
+def _opens_as_object(flat: Flat, place: Place) -> bool:
+    if not flat.takes("object"):
+        return False
+    if flat.properties or flat.required:
+        return True
+    if flat.types is None and (flat.items or flat.prefix_items):
+        return False
+    name = place.plain_name
+    return not name or flat.types is not None or name in names.BRIEF_OBJECTS | names.REVIEW_OBJECTS
+
+
+def _opens_as_array(flat: Flat, place: Place) -> bool:
+    if not flat.takes("array"):
+        return False
+    if flat.items or flat.prefix_items:
+        return True
+    return flat.types is not None and (not place.name or place.plain_name in names.POST_LISTS)
+
+
+def _item_schema(flat: Flat, index: int) -> list[Located]:
+    located = [prefix[index] for prefix in flat.prefix_items if index < len(prefix)]
+    return located or flat.items or [(True, f"{flat.path}/items")]
+
+
+def _woven_object(members: dict[str, Mapped]) -> Mapped:
+    plain = all(member.plain for member in members.values()) and not looks_like_operator(members)
+    expression = object_of({name: member.expression for name, member in members.items()})
+    return _woven(expression, list(members.values()), plain=plain)
+
+
+def _woven_array(items: list[Mapped]) -> Mapped:
+    return _woven([item.expression for item in items], items, plain=all(item.plain for item in items))
+
+
+def _woven(expression: Any, parts: list[Mapped], *, plain: bool) -> Mapped:
+    demands = tuple(demand for part in parts for demand in part.demands)
+    content = frozenset[str]().union(*(part.content for part in parts))
+    return Mapped(expression, demands, plain, content)
+
+
+def _holds_a_post(mapped: Mapped) -> bool:
+    """Whether enough of a post is there to say that this is what the caller means."""
+    return len(mapped.content) > 1 or bool(mapped.content & {"body", "fullText"})

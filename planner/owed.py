@@ -1,0 +1,87 @@
+"""What the caller's contract asks of each node: its limits, pushed down to whoever makes the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from planner.mapping.limits import Limits, merge_limits
+from planner.mapping.problems import Unmappable
+from planner.mapping.sources import Demand
+from planner.planner import JsonObject
+from schemas.facets import Facet
+
+_AS_LENGTH = {"minimum": "minLength", "maximum": "maxLength"}
+_AS_BOUND = {length: bound for bound, length in _AS_LENGTH.items()}
+_SHOWN = ("minLength", "maxLength", "minItems", "maxItems")
+
+
+@dataclass(slots=True)
+class Owed:
+    """What one node owes beyond its facet.
+
+    `fields` are limits in JSON Schema's words for fields of its output. `texts` are numbers of words or characters
+    (`{field: {"words" | "characters": {minimum, maximum}}}`), also of `fullText`, the whole post as one text.
+    """
+
+    fields: dict[str, Limits] = field(default_factory=dict[str, Limits])
+    texts: dict[str, dict[str, Limits]] = field(default_factory=dict[str, dict[str, Limits]])
+    path_of: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add(self, demand: Demand) -> None:
+        """Raises Unmappable where a demand excludes an earlier one."""
+        self.path_of.setdefault(demand.field, demand.path)
+        if demand.field == "fullText" or demand.aspect == "words":
+            aspect = "characters" if demand.aspect == "value" else demand.aspect
+            kept = self.texts.setdefault(demand.field, {}).setdefault(aspect, {})
+            asked = {
+                _AS_BOUND.get(key, key): value for key, value in demand.limits.items() if key != "pattern"
+            }
+        else:
+            kept = self.fields.setdefault(demand.field, {})
+            asked = {_AS_LENGTH.get(key, key): value for key, value in demand.limits.items()}
+        if not merge_limits(kept, asked):
+            raise Unmappable.at(demand.path, f"The contract's limits of {demand.field} exclude each other.")
+
+    def counted(self) -> dict[str, dict[str, Limits]]:
+        """`texts` without those that have no limit."""
+        return {name: bounds for name, by_aspect in self.texts.items()
+                if (bounds := {aspect: limits for aspect, limits in by_aspect.items() if limits})}  # fmt: skip
+
+
+def owed_by_node(demands: Iterable[Demand]) -> dict[str, Owed]:
+    """The demands by node, merged. Raises Unmappable."""
+    owed: dict[str, Owed] = {}
+    for demand in demands:
+        owed.setdefault(demand.node_id, Owed()).add(demand)
+    return owed
+
+
+def output_schema(facet: Facet, owed: Owed | None, always: Sequence[str] = ()) -> JsonObject:
+    """The facet's schema, narrowed by what is owed; every field that is delivered is required.
+
+    Raises Unmappable for a limit that lies outside what the facet can be.
+    """
+    limits_of = owed.fields if owed is not None else {}
+    properties: dict[str, Any] = dict(facet.schema["properties"])
+    for name, limits in limits_of.items():
+        if limits:
+            narrowed: Limits = dict(properties[name])
+            if not merge_limits(narrowed, limits):
+                able, wanted = _shown(properties[name]), _shown(limits)
+                path = owed.path_of[name] if owed is not None else ""
+                raise Unmappable.at(path, f"{name} can have {able}, and the contract wants {wanted}.")
+            properties[name] = narrowed
+    required = dict.fromkeys((*cast("list[str]", facet.schema["required"]), *always, *_delivered(owed)))
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _delivered(owed: Owed | None) -> list[str]:
+    if owed is None:
+        return []
+    return [*owed.fields, *(("hashtags",) if "fullText" in owed.texts else ())]
+
+
+def _shown(limits: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {limits[key]}" for key in _SHOWN if key in limits)

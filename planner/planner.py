@@ -1,0 +1,61 @@
+"""What a planner is: an envelope and the registered capabilities in, a PlanGraph or a reasoned refusal out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+JsonObject = dict[str, Any]
+
+RETRYABLE_CODES = frozenset({"capability_missing"})
+"""Refusals that time may mend: the worker that serves the capability may only be starting."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanContext:
+    """What a planner may know beside the envelope.
+
+    `feedback` is what a person said when they rejected the output of the plan before this one.
+    """
+
+    run_id: str = ""
+    attempt: int = 1
+    feedback: str | None = None
+
+
+class PlanRefused(Exception):
+    """There is no plan; `diagnostics` ([{code, message, path}], never empty) says why and what would help."""
+
+    def __init__(self, diagnostics: Iterable[JsonObject]) -> None:
+        self.diagnostics = list(diagnostics)
+        if not self.diagnostics:
+            msg = "a refusal names at least one reason"
+            raise ValueError(msg)
+        super().__init__("; ".join(str(each.get("message")) for each in self.diagnostics))
+
+    @property
+    def retryable(self) -> bool:
+        """Whether trying again later may help without the caller changing anything."""
+        return all(each.get("code") in RETRYABLE_CODES for each in self.diagnostics)
+
+
+def diagnostic(code: str, message: str, path: str = "") -> JsonObject:
+    """One reason; `path` is a JSON pointer into the envelope, or empty."""
+    return {"code": code, "message": message, "path": path}
+
+
+class Planner(Protocol):
+    """Makes plans. An `instant` one never waits: it is called on the event loop and returns the plan itself."""
+
+    name: str
+    instant: bool
+
+    def plan(
+        self, envelope: JsonObject, capabilities: Sequence[JsonObject], context: PlanContext
+    ) -> JsonObject | Awaitable[JsonObject]:
+        """A PlanGraph in wire form for `envelope`, from these capability descriptors (wire form).
+
+        Raises PlanRefused; anything else that it raises is the planner's own trouble and is tried again.
+        """
+        ...

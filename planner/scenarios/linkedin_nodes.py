@@ -1,0 +1,100 @@
+"""The nodes of a LinkedIn plan and what each of them owes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from planner.mapping.sources import Variant
+from planner.owed import Owed, output_schema
+from planner.planner import JsonObject
+from planner.service import Service
+from planner.text import phrase
+from schemas.facets import FACETS
+
+BRIEF = "stub.linkedin.brief"
+DRAFT = "stub.linkedin.draft"
+REVIEW = "stub.linkedin.review"
+RESHAPES = ("flex.reshape", "stub.transform.reshape")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedInNodes:
+    """Makes the nodes of one plan.
+
+    `digest` is what the envelope says, one line each; `general` are the instructions for every variant; `owed` is
+    what the caller's contract asks of each node. The methods raise Unmappable where a node cannot owe that.
+    """
+
+    service: Service
+    digest: JsonObject
+    variants: Sequence[Variant]
+    general: Sequence[str] = ()
+    owed: Mapping[str, Owed] = field(default_factory=dict[str, Owed])
+
+    def brief(self) -> JsonObject:
+        """The ground for every draft."""
+        return self.service.node(
+            node_id="brief",
+            capability_id=BRIEF,
+            label="Creative brief",
+            depends_on=(),
+            output=output_schema(FACETS["creative_brief"], self.owed.get("brief"), ("angles",)),
+            expectations=[f"Says what the {len(self.variants)} variant(s) are about, for whom and why."],
+            bundle=self._told({"variants": [_variant(each) for each in self.variants]}),
+        )
+
+    def draft(self, variant: Variant) -> JsonObject:
+        """One variant of the post."""
+        owed = self.owed.get(variant.node_id)
+        limits = owed.counted() if owed is not None else {}
+        return self.service.node(
+            node_id=variant.node_id,
+            capability_id=DRAFT,
+            label=f"Draft {variant.id.upper()}",
+            depends_on=("brief",),
+            output=output_schema(FACETS["post_copy"], owed, ("variantId",)),
+            expectations=self._of_draft(variant),
+            bundle=self._told({"variant": _variant(variant), **({"limits": limits} if limits else {})}),
+        )
+
+    def review(self) -> JsonObject:
+        """A look at all the drafts together."""
+        return self.service.node(
+            node_id="review",
+            capability_id=REVIEW,
+            label="Review",
+            depends_on=[variant.node_id for variant in self.variants],
+            output=output_schema(FACETS["review"], self.owed.get("review")),
+            expectations=["Says of each variant whether it may go out, and why not."],
+            bundle=self._told(
+                {"variants": [{**_variant(each), "node": each.node_id} for each in self.variants]}
+            ),
+        )
+
+    def shape(self, capability_id: str, mapping: Any, needs: Sequence[str], output: Any) -> JsonObject:
+        """The caller's shape, made of what the other nodes have made."""
+        return self.service.node(
+            node_id="shape",
+            capability_id=capability_id,
+            label="Shape the output",
+            depends_on=needs,
+            output=output,
+            expectations=["Has the shape that the caller's contract asks for."],
+            bundle={"mapping": mapping},
+        )
+
+    def _told(self, more: JsonObject) -> JsonObject:
+        return {**self.digest, **more, **({"instructions": list(self.general)} if self.general else {})}
+
+    def _of_draft(self, variant: Variant) -> list[str]:
+        audience = f" for {self.digest['audience']}" if "audience" in self.digest else ""
+        voice = f", in this voice: {self.digest['brandVoice']}" if "brandVoice" in self.digest else ""
+        told = [line for each in variant.instructions if (line := phrase(each))]
+        return [f"One LinkedIn post{audience}{voice}.", *told]
+
+
+def _variant(variant: Variant) -> JsonObject:
+    told: JsonObject = {"id": variant.id, "label": variant.label, "position": variant.position}
+    return {**told, "instructions": list(variant.instructions)} if variant.instructions else told

@@ -1,0 +1,110 @@
+"""From the number of variants on which envelope and contract agree to the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from planner.contract import Contract
+from planner.facts import Facts
+from planner.mapping.expression import nodes_in
+from planner.mapping.flat import TooComplex
+from planner.mapping.mapper import Mapper
+from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
+from planner.mapping.sources import Material
+from planner.owed import owed_by_node
+from planner.planner import JsonObject, PlanRefused, diagnostic
+from planner.scenarios.linkedin_nodes import RESHAPES, LinkedInNodes
+from planner.service import Service
+from planner.variants import MAX_VARIANTS, Instructions, Wanted, make_variants
+
+MAX_NODE_SCHEMA_BYTES = 16 * 1024
+"""A larger contract is left to the final check, since a plan is stored with its run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What holds for every number of variants that is tried."""
+
+    contract: Contract
+    facts: Facts
+    digest: JsonObject
+    instructions: Instructions
+    service: Service
+    run_id: str
+
+
+def agree(ground: Ground, wanted: Wanted) -> JsonObject:
+    """The plan for the first number of variants that the contract takes. Raises PlanRefused where it takes none."""
+    failures: dict[int, list[Problem]] = {}
+    for count in wanted.preferred:
+        plan = _try(ground, count, failures)
+        if plan is not None:
+            return plan
+    if wanted.count is not None:
+        others = [count for count in range(1, MAX_VARIANTS + 1) if count not in failures]
+        possible = [count for count in others if _try(ground, count, failures) is not None]
+        if possible:
+            raise _contradiction(wanted, possible, failures[wanted.count])
+    fewest = min(failures.values(), key=len)
+    raise PlanRefused(_told(fewest))
+
+
+def _try(ground: Ground, count: int, failures: dict[int, list[Problem]]) -> JsonObject | None:
+    try:
+        return _plan(ground, count)
+    except Unmappable as unmappable:
+        failures[count] = unmappable.problems
+        return None
+    except TooComplex:
+        message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
+        raise PlanRefused(
+            [diagnostic("contract_too_complex", message, ground.contract.schema_path)]
+        ) from None
+
+
+def _contradiction(wanted: Wanted, possible: list[int], problems: list[Problem]) -> PlanRefused:
+    takes = " or ".join(str(count) for count in possible)
+    message = f"{wanted.path} asks for {wanted.count} variant(s), and the contract takes {takes}. {problems[0].message}"
+    return PlanRefused([diagnostic(COUNT, message, wanted.path)])
+
+
+def _told(problems: Iterable[Problem]) -> list[JsonObject]:
+    """Each problem once; a property of an array of posts is a problem for every variant in the same way."""
+    unique = {(problem.code, problem.path): problem for problem in reversed(list(problems))}
+    return [diagnostic(each.code, each.message, each.path) for each in reversed(unique.values())]
+
+
+def _plan(ground: Ground, count: int) -> JsonObject:
+    variants = make_variants(count, ground.instructions)
+    material = Material(ground.facts, ground.run_id, variants, markdown=ground.contract.markdown)
+    mapped = Mapper(ground.contract.schema, ground.contract.schema_path, material).map()
+    owed = owed_by_node(mapped.demands)
+    makers = LinkedInNodes(ground.service, ground.digest, variants, ground.instructions.general, owed)
+    nodes = [makers.brief(), *(makers.draft(variant) for variant in variants), makers.review()]
+    composition: Any = mapped.expression
+    if not mapped.plain:
+        nodes.append(_shape(ground, makers, mapped))
+        composition = {"$node": "shape"}
+    return {
+        "version": 1,
+        "nodes": nodes,
+        "edges": [{"from": need, "to": node["id"]} for node in nodes for need in node["dependsOn"]],
+        "metadata": {
+            "scenario": "linkedin",
+            "variantCount": count,
+            "delivery": "direct" if mapped.plain else "transformation",
+            "composition": composition,
+        },
+    }
+
+
+def _shape(ground: Ground, makers: LinkedInNodes, mapped: Mapped) -> JsonObject:
+    capability_id = next(each for each in RESHAPES if each in ground.service.descriptors)
+    needs = dict.fromkeys((*nodes_in(mapped.expression), "review"))
+    schema = ground.contract.schema
+    output = schema if len(orjson.dumps(schema)) <= MAX_NODE_SCHEMA_BYTES else None
+    return makers.shape(capability_id, mapped.expression, list(needs), output)

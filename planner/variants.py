@@ -1,0 +1,180 @@
+"""How many variants there are to be, and which instruction is for which of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from planner.mapping.sources import Variant
+from planner.planner import JsonObject, PlanRefused, diagnostic
+from planner.text import as_list, as_object
+
+MAX_VARIANTS = 6
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_DEFAULT_COUNTS = (2, 1, 3, 4, 5, 6)
+_PLACES = ("inputs", "policies", "constraints")
+
+_NUMBERS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+_COUNTED = re.compile(
+    rf"\b(an?|single|{'|'.join(_NUMBERS)}|\d{{1,4}})\s+(?:[\w'&-]+\s+){{0,3}}?(?:posts?|variants?|versions?|drafts?)\b"
+)
+
+_NAME = r"(?:[A-Z]|\d{1,2})(?![\w-])"
+_NAMED = re.compile(
+    rf"\b[Vv](?:ariants?|ARIANTS?)\s+({_NAME}(?:\s*(?:,|&|and|or|\+)+\s*(?:[Vv]ariants?\s+)?{_NAME})*)"
+)
+_LOWER = re.compile(
+    r"\bvariant\s+([a-z])(?=\s*(?::|should\b|must\b|needs?\b|has\b|is\b|shall\b|will\b|can\b))",
+    re.IGNORECASE | re.ASCII,
+)
+_EACH = re.compile(_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How many variants the envelope asks for.
+
+    `count` with `path` is what it says; without a count, `preferred` lists what to try against the contract, in order.
+    """
+
+    count: int | None
+    path: str
+    preferred: tuple[int, ...]
+
+
+def wanted_variants(envelope: JsonObject, named: int) -> Wanted:
+    """Read `variantCount`, else the number in the objective; `named` is how far the instructions count.
+
+    Raises PlanRefused for a number that is none, is out of range, or contradicts another.
+    """
+    told = [(f"/{place}/variantCount", value) for place in _PLACES
+            if (value := as_object(envelope.get(place)).get("variantCount")) is not None]  # fmt: skip
+    if told:
+        return _explicit([(path, _whole(path, value)) for path, value in told])
+    numbers, single = _in_objective(str(envelope.get("objective") or ""))
+    if len(numbers) == 1:
+        return _explicit([("/objective", _in_range("/objective", next(iter(numbers))))])
+    first = (named,) if named else ((1,) if single else ())
+    at_least = [count for count in (*first, *_DEFAULT_COUNTS, *range(1, MAX_VARIANTS + 1)) if count >= named]
+    return Wanted(None, "", tuple(dict.fromkeys(at_least)))
+
+
+def _explicit(told: list[tuple[str, int]]) -> Wanted:
+    path, count = told[0]
+    for other_path, other in told[1:]:
+        if other != count:
+            message = f"{path} asks for {count} variants and {other_path} for {other}; say one number."
+            raise PlanRefused([diagnostic("variant_count_conflict", message, other_path)])
+    return Wanted(count, path, (count,))
+
+
+def _whole(path: str, value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"variantCount is a whole number from 1 to {MAX_VARIANTS}, not {str(value)[:40]!r}."
+        raise PlanRefused([diagnostic("variant_count_invalid", message, path)])
+    return _in_range(path, value)
+
+
+def _in_range(path: str, count: int) -> int:
+    if not 1 <= count <= MAX_VARIANTS:
+        message = f"1 to {MAX_VARIANTS} variants can be made, not {count}."
+        raise PlanRefused([diagnostic("variant_count_invalid", message, path)])
+    return count
+
+
+def _in_objective(objective: str) -> tuple[set[int], bool]:
+    """The numbers of posts that the objective names, and whether it speaks of a single one."""
+    numbers: set[int] = set()
+    single = False
+    for match in _COUNTED.finditer(objective.lower()):
+        word = match[1]
+        if word in ("a", "an", "single"):
+            single = True
+        else:
+            numbers.add(_NUMBERS[word] if word in _NUMBERS else int(word))
+    return numbers, single
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """`general` is for every variant, `of_variant` for the variant with that position (1, 2, …)."""
+
+    general: tuple[str, ...]
+    of_variant: dict[int, tuple[str, ...]]
+    first_path: dict[int, str]
+
+    @property
+    def highest(self) -> int:
+        return max(self.of_variant, default=0)
+
+    def check(self, count: int) -> None:
+        """Raises PlanRefused for an instruction about a variant that there will not be."""
+        problems = [
+            diagnostic(
+                "variant_unknown",
+                f"This speaks of variant {_letter(position)}, and there are to be {count} variant(s).",
+                self.first_path[position],
+            )
+            for position in sorted(self.of_variant)
+            if not 1 <= position <= count
+        ]
+        if problems:
+            raise PlanRefused(problems)
+
+
+def read_instructions(envelope: JsonObject, more: Iterable[str] = ()) -> Instructions:
+    """`specialInstructions`, sorted by the variant that they name; `more` is general."""
+    general: list[str] = []
+    of_variant: dict[int, tuple[str, ...]] = {}
+    first_path: dict[int, str] = {}
+    for index, instruction in enumerate(as_list(envelope.get("specialInstructions"))):
+        if not isinstance(instruction, str) or not instruction.strip():
+            continue
+        named = _positions(instruction)
+        if not named:
+            general.append(instruction)
+        for position in named:
+            of_variant[position] = (*of_variant.get(position, ()), instruction)
+            first_path.setdefault(position, f"/specialInstructions/{index}")
+    return Instructions((*general, *more), of_variant, first_path)
+
+
+def _positions(instruction: str) -> list[int]:
+    names = [name for group in _NAMED.finditer(instruction) for name in _EACH.findall(group[1])]
+    names += [match[1] for match in _LOWER.finditer(instruction)]
+    return list(
+        dict.fromkeys(int(name) if name.isdigit() else LETTERS.index(name.lower()) + 1 for name in names)
+    )
+
+
+def _letter(position: int) -> str:
+    return LETTERS[position - 1].upper() if 1 <= position <= len(LETTERS) else str(position)
+
+
+def make_variants(count: int, instructions: Instructions) -> tuple[Variant, ...]:
+    """Variants A, B, … with the instructions that name them."""
+    return tuple(
+        Variant(
+            node_id=f"draft-{LETTERS[index]}",
+            id=LETTERS[index],
+            label=f"Variant {LETTERS[index].upper()}",
+            position=index + 1,
+            instructions=instructions.of_variant.get(index + 1, ()),
+        )
+        for index in range(count)
+    )
