@@ -59,12 +59,20 @@ LOG_RULES = {
 
 def is_passing(error: psycopg.Error) -> bool:
     """Whether trying again later may help: a lost connection, a restart, a deadlock, a timeout, a full disk."""
+    if error.sqlstate in LOG_RULES:
+        return False  # the driver takes SQLSTATEs that it does not know for operational trouble
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def brief(error: BaseException | None) -> str:
+    """One line about a driver error, for logs and for people."""
+    words = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return words or str(error).strip()
 
 
 def translate(error: psycopg.Error) -> StoreError:
     """The domain's word for a driver error that stays."""
-    text = error.diag.message_primary or str(error)
+    text = brief(error)
     rule = LOG_RULES.get(error.sqlstate or "")
     if rule is not None:
         return LogRefused(rule, text)

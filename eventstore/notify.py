@@ -14,6 +14,7 @@ import structlog
 
 from eventstore.batch import Commit
 from eventstore.connection import Connection, connect, hang_up_after
+from eventstore.errors import brief
 from eventstore.statements import statement
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
@@ -102,7 +103,7 @@ class Notifier:
             self._news.set()
             if isinstance(error, asyncio.CancelledError):
                 raise
-            _log.warning("notify_postponed", runs=len(runs), error=str(error).strip())
+            _log.warning("notify_postponed", runs=len(runs), error=brief(error))
             await self._drop_connection()
             return False
         return True
@@ -163,7 +164,7 @@ class LogListener:
                 if self._listening.is_set():
                     pause_seconds = _FIRST_PAUSE_SECONDS
                 self._listening.clear()
-                _log.warning("listen_again", error=str(error).strip(), pause_seconds=pause_seconds)
+                _log.warning("listen_again", error=brief(error), pause_seconds=pause_seconds)
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 

@@ -128,8 +128,8 @@ def _changed_nodes(before: RunState, after: RunState, events: Sequence[Event]) -
         if node is was:
             continue
         row = _node(after, node)
-        if node.attempt != was.attempt:
-            row["context"] = _context(before, after, events, node)
+        if node.attempt != was.attempt and (context := _context(before, after, events, node)) is not None:
+            row["context"] = context
         rows.append(row)
     return rows
 
@@ -137,7 +137,7 @@ def _changed_nodes(before: RunState, after: RunState, events: Sequence[Event]) -
 def _context(
     before: RunState, after: RunState, events: Sequence[Event], node: NodeState
 ) -> JsonObject | None:
-    """The context of the attempt that these events start, as it was at its start."""
+    """The context of the attempt that these events start, as it was at its start; None where they start none."""
     if node.status in _UNDER_WAY:
         return node_context(after, node)
     context, state = None, before

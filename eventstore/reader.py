@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from eventstore.connection import Connection, configure, connect_options, hang_up_after
-from eventstore.errors import StoreUnavailable, is_passing, translate
+from eventstore.errors import StoreUnavailable, brief, is_passing, translate
 from eventstore.statements import statement
 
 Rows = list[tuple[Any, ...]]
@@ -74,7 +74,7 @@ class Reader:
         try:
             return await retrying(self._fetch_once, name, parameters)
         except RetryError as error:
-            raise StoreUnavailable(str(error.last_attempt.exception()).strip()) from error
+            raise StoreUnavailable(brief(error.last_attempt.exception())) from error
         except psycopg.Error as error:
             raise translate(error) from error
 

@@ -16,7 +16,7 @@ import structlog
 
 from eventstore.batch import Commit, PendingAppend, encode_batch
 from eventstore.connection import Connection, connect, hang_up_after
-from eventstore.errors import StoreUnavailable, VersionConflict, is_passing, translate
+from eventstore.errors import StoreUnavailable, VersionConflict, brief, is_passing, translate
 from eventstore.recognise import is_stored
 from eventstore.statements import statement
 
@@ -164,9 +164,7 @@ class Writer:
         self, batch: list[PendingAppend], error: psycopg.Error, pause_seconds: float
     ) -> list[PendingAppend]:
         """Drop the connection, wait, and give those that still have time."""
-        _log.warning(
-            "append_retry", appends=len(batch), error=str(error).strip(), pause_seconds=pause_seconds
-        )
+        _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause_seconds)
         await self._disconnect()
         await asyncio.sleep(pause_seconds)
         over_before = asyncio.get_running_loop().time() - self._patience_seconds
@@ -174,7 +172,7 @@ class Writer:
             append.in_doubt = True
         _fail_unanswered(
             [append for append in batch if append.enqueued_at < over_before],
-            StoreUnavailable(str(error).strip()),
+            StoreUnavailable(brief(error)),
         )
         return [append for append in batch if append.enqueued_at >= over_before]
 
