@@ -16,7 +16,6 @@ from eventstore.handler import Outcome
 from executor.ahead import look_ahead
 from executor.attempt import Attempt, run_attempt
 from executor.capability import Capability, CapabilityContext
-from executor.checks import check_node_output
 from executor.config import ExecutorConfig
 from executor.final_output import FinalOutput
 from executor.held import AttemptKey, Hold
@@ -82,7 +81,7 @@ class Chain:
     async def claim(self, hint: WorkHint) -> Claim | None:
         """Take what the hint is about. None where there is nothing to run here. Raises RunError, StoreError."""
         parts = self._parts
-        final = FinalOutput(parts.contracts)
+        final = FinalOutput(parts.checker)
 
         async def build(state: RunState) -> Sequence[Command]:
             now = parts.clock()
@@ -114,7 +113,7 @@ class Chain:
         began = time.perf_counter()
         result = await run_attempt(attempt, self._hold, stopped, parts.config)
         if isinstance(result, Produced):
-            result = await check_node_output(parts.contracts, claim.node.contract.get("output"), result)
+            result = await parts.checker.judge(claim.node.contract.get("output"), result)
         seconds = round(time.perf_counter() - began, 6)
         _log.info("node_ended", status=status_of(result), seconds=seconds, **claim.names, **_why(result))
         return None if isinstance(result, Dropped) else await self._report(claim, result, lines)
@@ -134,7 +133,7 @@ class Chain:
     async def _append(self, claim: Claim, result: Produced | Failed | Asked, lines: AttemptLines) -> Outcome:
         """One append: the result, and what can be done at once because of it."""
         parts = self._parts
-        final = FinalOutput(parts.contracts)
+        final = FinalOutput(parts.checker)
         jitter = parts.jitter()
 
         async def build(state: RunState) -> Sequence[Command]:

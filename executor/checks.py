@@ -8,12 +8,10 @@ from typing import cast
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from executor.results import Failed, Produced
+from executor.texts import clean_text
 from runs.event import Json, JsonObject
 from schemas.contracts.door import ContractDoor
 from schemas.contracts.problems import CheckerUnavailable, CheckFailed, ContractError, SchemaRefused
-
-CHECKER_SECONDS = 10.0
-"""How long a check waits for a checker process that cannot be had."""
 
 
 class NotChecked(Exception):
@@ -25,44 +23,45 @@ class NotChecked(Exception):
         self.message = message
 
 
-async def check_output(
-    contracts: ContractDoor, schema: JsonObject | bool, output: Json
-) -> tuple[JsonObject, ...]:
-    """What `output` breaks of `schema`; () means valid. Raises NotChecked, or CheckerUnavailable: our own trouble."""
-    try:
-        errors = await _check(contracts, schema, output)
-    except SchemaRefused as refused:
-        raise NotChecked("contract_invalid", f"the contract cannot be used: {refused}") from refused
-    except CheckerUnavailable:
-        raise
-    except CheckFailed as failure:
-        raise NotChecked("output_not_checked", f"the output could not be checked: {failure}") from failure
-    return tuple(cast("list[JsonObject]", errors))
+class Checker:
+    """Judges outputs at the contract door; waits up to `patience_seconds` for a checker process that is away."""
 
+    def __init__(self, contracts: ContractDoor, patience_seconds: float) -> None:
+        self._contracts = contracts
+        self._patience_seconds = patience_seconds
 
-async def _check(contracts: ContractDoor, schema: JsonObject | bool, output: Json) -> list[ContractError]:
-    try:
-        return await contracts.check(schema, output)
-    except CheckerUnavailable:
-        # The retrying costs as much as a check: only who needs it pays for it.
-        patiently = AsyncRetrying(
-            retry=retry_if_exception_type(CheckerUnavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
-            stop=stop_after_delay(CHECKER_SECONDS),
-            reraise=True,
-        )
-        return await patiently(contracts.check, schema, output)
+    async def check(self, schema: JsonObject | bool, output: Json) -> tuple[JsonObject, ...]:
+        """What `output` breaks of `schema`; () is valid. Raises NotChecked, CheckerUnavailable (our own trouble)."""
+        try:
+            errors = await self._check(schema, output)
+        except SchemaRefused as refused:
+            raise NotChecked("contract_invalid", f"the contract cannot be used: {refused}") from refused
+        except CheckerUnavailable:
+            raise
+        except CheckFailed as failure:
+            raise NotChecked("output_not_checked", f"the output could not be checked: {failure}") from failure
+        return tuple(cast("list[JsonObject]", errors))
 
+    async def _check(self, schema: JsonObject | bool, output: Json) -> list[ContractError]:
+        try:
+            return await self._contracts.check(schema, output)
+        except CheckerUnavailable:
+            # The retrying costs as much as a check: only who needs it pays for it.
+            patiently = AsyncRetrying(
+                retry=retry_if_exception_type(CheckerUnavailable),
+                wait=wait_random_exponential(multiplier=0.1, max=2),
+                stop=stop_after_delay(self._patience_seconds),
+                reraise=True,
+            )
+            return await patiently(self._contracts.check, schema, output)
 
-async def check_node_output(
-    contracts: ContractDoor, schema: JsonObject | bool | None, produced: Produced
-) -> Produced | Failed:
-    """The result with the verdict of its node's contract; a node without one owes nothing."""
-    if schema is None:
-        return produced
-    try:
-        return replace(produced, errors=await check_output(contracts, schema, produced.output))
-    except NotChecked as failure:
-        return Failed(failure.code, failure.message, retryable=failure.code != "contract_invalid")
-    except CheckerUnavailable as failure:
-        return Failed("checker_unavailable", str(failure))
+    async def judge(self, schema: JsonObject | bool | None, produced: Produced) -> Produced | Failed:
+        """The result with the verdict of its node's contract; a node without one owes nothing."""
+        if schema is None:
+            return produced
+        try:
+            return replace(produced, errors=await self.check(schema, produced.output))
+        except NotChecked as failure:
+            return Failed(failure.code, failure.message, retryable=failure.code != "contract_invalid")
+        except CheckerUnavailable as failure:
+            return Failed("checker_unavailable", clean_text(failure))

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 class ExecutorConfig:
     """Times in seconds, sizes in bytes.
 
-    `slots`: how many nodes run at the same time. `lease_seconds`: how long a silent worker keeps its nodes; it must
-    cover several heartbeats. `timeout_seconds`: for a capability that names none. `grace_seconds`: how long a cancelled
-    capability may take to clean up before it is left to itself. `report_seconds`: how long a result is offered to a
-    database that does not answer. `watch_seconds`: how soon a change made by another process is looked at.
-    `serves_output`: take the composition of outputs even without a capability of the default group.
+    slots               how many nodes run at the same time
+    lease               how long a silent worker keeps its nodes; it must cover several heartbeats
+    timeout             for a capability that names none
+    grace               how long a cancelled capability may take to clean up before it is left to itself
+    drain               how long closing waits for what is running
+    report              how long a result is offered to a database that does not answer
+    watch               how soon a change made by another process is looked at
+    checker             how long a check waits for a checker process
+    log_lines           of one attempt: in all, in one go, and how fast more are allowed
+    serves_output       compose outputs even without a capability of the default group
     """
 
     slots: int = 64
@@ -24,6 +29,7 @@ class ExecutorConfig:
     drain_seconds: float = 10.0
     report_seconds: float = 120.0
     watch_seconds: float = 0.1
+    checker_seconds: float = 10.0
     register_seconds: float = 30.0
     output_bytes: int = 4 * 1024 * 1024
     log_lines: int = 200

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from executor.checks import NotChecked, check_output
+from executor.checks import Checker, NotChecked
 from runs.commands import Command, DeliverOutput, FailRun
 from runs.composition import CompositionError, composed_output, sources, sources_at
 from runs.event import Json, JsonObject
 from runs.state import RunState
 from schemas.contract_schema import effective_schema
-from schemas.contracts.door import ContractDoor
 
 
 class FinalOutput:
@@ -19,8 +18,8 @@ class FinalOutput:
     A transaction that meets a conflict is built again; the verdict on an output that is still the same is kept.
     """
 
-    def __init__(self, contracts: ContractDoor) -> None:
-        self._contracts = contracts
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
         self._verdict: tuple[Json, tuple[JsonObject, ...]] | None = None
 
     async def command(self, state: RunState, now: datetime) -> Command:
@@ -38,7 +37,7 @@ class FinalOutput:
     async def _errors(self, state: RunState, output: Json) -> tuple[JsonObject, ...]:
         if self._verdict is None or self._verdict[0] != output:
             schema = effective_schema(state.envelope["outputContract"])
-            self._verdict = (output, await check_output(self._contracts, schema, output))
+            self._verdict = (output, await self._checker.check(schema, output))
         return self._verdict[1]
 
 

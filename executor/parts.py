@@ -8,11 +8,11 @@ from datetime import datetime
 
 from eventstore.handler import RunHandler
 from eventstore.store import Lease
+from executor.checks import Checker
 from executor.config import ExecutorConfig
 from executor.held import Holds
 from executor.registry import CapabilityRegistry
 from runs.state import NodeState
-from schemas.contracts.door import ContractDoor
 
 HUMAN = "human"
 
@@ -22,7 +22,7 @@ class WorkerParts:
     """The tools of one worker; `closing` is set when it takes nothing new."""
 
     handler: RunHandler
-    contracts: ContractDoor
+    checker: Checker
     registry: CapabilityRegistry
     holds: Holds
     worker_id: str

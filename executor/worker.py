@@ -17,6 +17,7 @@ from eventstore.notify import LogListener
 from eventstore.store import EventStore
 from executor.cancellation import RunWatch
 from executor.chain import Chain, Claim
+from executor.checks import Checker
 from executor.config import ExecutorConfig
 from executor.held import WORKER_STOPPED, Hold, Holds
 from executor.leases import Heartbeat
@@ -59,8 +60,9 @@ class ExecutorWorker:
         self._broker = broker
         self._config = config or ExecutorConfig()
         self._holds = Holds()
+        checker = Checker(contracts, self._config.checker_seconds)
         self._parts = WorkerParts(
-            handler, contracts, registry, self._holds, worker_id, self._config, clock, jitter
+            handler, checker, registry, self._holds, worker_id, self._config, clock, jitter
         )
         self._heartbeat = Heartbeat(store, handler, self._holds, worker_id, self._config, clock)
         self._watch = RunWatch(store, self._holds, self._config.watch_seconds)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
-
-@dataclass(frozen=True)
-class Carrier:
-    """Where hints travel."""
-
-    broker_url: str
-    namespace: str
+from tests.support.workshop import Carrier
 
 
 @pytest.fixture(params=["postgres", "rabbitmq"])
 def carrier(request: pytest.FixtureRequest) -> Carrier:
     if request.param == "postgres":
-        return Carrier("postgres", "test")
+        return Carrier()
     return Carrier(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))

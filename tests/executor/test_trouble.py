@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from runs.commands import Actor, ResolveRequest
 from runs.event import Event, parse_time
 from tests.support.capabilities import FunctionCapability, Gate, Scripted, echo, raises, returns
 from tests.support.given import node
+from tests.support.waiting import eventually
 from tests.support.workshop import QUICK, Workshop, now
 
 ANN = Actor("ann", ("editor",), verified=True)
@@ -303,3 +305,17 @@ async def test_a_failing_run_does_not_change_what_its_neighbours_get(database_ur
         good = await workshop.submit(node("b"), inputs={"x": 1})
         assert (await workshop.ended(bad)).status == "failed"
         assert (await workshop.ended(good)).output["inputs"] == {"x": 1}
+
+
+async def test_a_result_is_kept_while_nobody_can_check_the_output(database_url: str) -> None:
+    config = replace(QUICK, checker_seconds=0.05)
+    gate = Gate("test.a", "done")
+    async with Workshop(database_url, [gate], config=config, keeps=False) as workshop:
+        run_id = await workshop.submit(node("a"))
+        await eventually(lambda: gate.inside)
+        await workshop.contracts.close()
+        gate.open.set()
+        state = await workshop.reached(run_id, lambda state: state.nodes["a"].status == "completed")
+        assert not state.finished
+    async with Workshop(database_url, [], config=replace(QUICK, serves_output=True)) as second:
+        assert (await second.ended(run_id)).output == "done"

@@ -8,11 +8,10 @@ from typing import Any
 import psycopg
 
 from executor.capability import CapabilityContext
-from tests.executor.conftest import Carrier
 from tests.support.capabilities import FunctionCapability, Gate, Scripted, echo, returns
 from tests.support.given import node
 from tests.support.waiting import eventually
-from tests.support.workshop import Desk, Workshop
+from tests.support.workshop import Carrier, Desk, Workshop
 
 DRAFTS = [f"draft-{letter}" for letter in "abcdef"]
 
@@ -26,9 +25,7 @@ async def test_branches_run_at_the_same_time(database_url: str, carrier: Carrier
 
     capabilities = [returns("test.brief", "b"), FunctionCapability("test.meet", meet), echo("test.review")]
     meeting = [node(letter, "brief", capabilityId="test.meet") for letter in "xyz"]
-    async with Workshop(
-        database_url, capabilities, broker_url=carrier.broker_url, namespace=carrier.namespace
-    ) as workshop:
+    async with Workshop(database_url, capabilities, carrier=carrier) as workshop:
         run_id = await workshop.submit(node("brief"), *meeting, node("review", "x", "y", "z"))
         state = await workshop.ended(run_id)
     assert state.status == "completed"
@@ -42,9 +39,7 @@ async def test_six_drafts_that_end_together_are_each_in_the_log_once(
     gate = Gate("test.draft", {"text": "done"})
     capabilities = [returns("test.brief", "b"), gate, echo("test.review")]
     drafts = [node(name, "brief", capabilityId="test.draft") for name in DRAFTS]
-    async with Workshop(
-        database_url, capabilities, broker_url=carrier.broker_url, namespace=carrier.namespace
-    ) as workshop:
+    async with Workshop(database_url, capabilities, carrier=carrier) as workshop:
         run_id = await workshop.submit(node("brief"), *drafts, node("review", *DRAFTS))
         await eventually(lambda: len(gate.inside) == 6)
         gate.open.set()
@@ -66,13 +61,12 @@ async def test_two_workers_share_a_plan_and_no_node_runs_twice(database_url: str
     here, there = Gate("test.draft"), Gate("test.draft")
     here.open.set()
     there.open.set()
-    where = {"broker_url": carrier.broker_url, "namespace": carrier.namespace}
     drafts = [node(name, "brief", capabilityId="test.draft") for name in DRAFTS[:3]]
     plan = [node("brief"), *drafts, node("review", *DRAFTS[:3])]
     common = [returns("test.brief", "b"), echo("test.review")]
     async with (
-        Workshop(database_url, [*common, here], **where) as first,
-        Workshop(database_url, [*common, there], **where) as second,
+        Workshop(database_url, [*common, here], carrier=carrier) as first,
+        Workshop(database_url, [*common, there], carrier=carrier) as second,
     ):
         run_ids = await asyncio.gather(*(w.submit(*plan) for w in (first, second) for _ in range(runs // 2)))
         for run_id in run_ids:
@@ -105,12 +99,11 @@ async def test_each_step_of_a_chain_is_one_commit(database_url: str) -> None:
 async def test_a_worker_leaves_capabilities_that_it_does_not_have_to_others(
     database_url: str, carrier: Carrier
 ) -> None:
-    where = {"broker_url": carrier.broker_url, "namespace": carrier.namespace}
     rare = Gate("test.rare", "rare")
-    async with Workshop(database_url, [returns("test.a", 1)], **where) as first:
+    async with Workshop(database_url, [returns("test.a", 1)], carrier=carrier) as first:
         run_id = await first.submit(node("a"), node("b", "a", capabilityId="test.rare"))
         await first.reached(run_id, lambda state: state.nodes["b"].status == "ready")
-        async with Workshop(database_url, [rare], **where) as second:
+        async with Workshop(database_url, [rare], carrier=carrier) as second:
             await eventually(lambda: rare.inside, timeout_seconds=15)
             assert (await second.state(run_id)).nodes["b"].attempt == 1
             rare.open.set()
@@ -118,9 +111,11 @@ async def test_a_worker_leaves_capabilities_that_it_does_not_have_to_others(
 
 
 async def test_groups_are_served_by_their_own_workers(database_url: str, carrier: Carrier) -> None:
-    where = {"broker_url": carrier.broker_url, "namespace": carrier.namespace}
     plain, special = Scripted("test.a", 1), Scripted("test.b", 2, queue="gpu")
-    async with Workshop(database_url, [plain], **where) as first, Workshop(database_url, [special], **where):
+    async with (
+        Workshop(database_url, [plain], carrier=carrier) as first,
+        Workshop(database_url, [special], carrier=carrier),
+    ):
         run_id = await first.submit(node("a"), node("b", "a", queue="gpu"))
         state = await first.ended(run_id)
     assert state.output == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +39,14 @@ QUICK = ExecutorConfig(
 """Duties that a test runs itself; nothing that it has to wait for."""
 
 
+@dataclass(frozen=True)
+class Carrier:
+    """Where hints travel."""
+
+    broker_url: str = "postgres"
+    namespace: str = "test"
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -45,9 +54,10 @@ def now() -> datetime:
 class Desk:
     """A store and a handler, and what a gateway or a planner would do with them. No worker."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, patience_seconds: float = 30) -> None:
         self.database_url = database_url
         self.stack = AsyncExitStack()
+        self._patience_seconds = patience_seconds
 
     async def __aenter__(self) -> Self:
         try:
@@ -64,7 +74,9 @@ class Desk:
 
     async def open(self) -> None:
         """Open the store, and tell other processes of its commits."""
-        self.store = await EventStore.open(self.database_url, writers=1, readers=2)
+        self.store = await EventStore.open(
+            self.database_url, writers=1, readers=2, patience_seconds=self._patience_seconds
+        )
         self.stack.push_async_callback(self.store.close)
         self.handler = RunHandler(self.store)
         notifier = Notifier(self.store)
@@ -126,16 +138,15 @@ class Workshop(Desk):
         database_url: str,
         capabilities: Sequence[FunctionCapability],
         *,
-        broker_url: str = "postgres",
-        namespace: str = "test",
+        carrier: Carrier = Carrier(),
         config: ExecutorConfig = QUICK,
         keeps: bool = True,
         listens: bool = True,
+        patience_seconds: float = 30,
     ) -> None:
-        super().__init__(database_url)
+        super().__init__(database_url, patience_seconds=patience_seconds)
         self._capabilities = capabilities
-        self._broker_url = broker_url
-        self._namespace = namespace
+        self._carrier = carrier
         self._config = config
         self._keeps = keeps
         self._listens = listens
@@ -148,8 +159,10 @@ class Workshop(Desk):
         await listener.start()
         self.stack.push_async_callback(listener.close)
         await listener.listening()
-        contracts = await self.stack.enter_async_context(ContractDoor())
-        self.broker = open_broker(self._broker_url, self.store, listener, namespace=self._namespace)
+        self.contracts = await self.stack.enter_async_context(ContractDoor())
+        self.broker = open_broker(
+            self._carrier.broker_url, self.store, listener, namespace=self._carrier.namespace
+        )
         await self.broker.start()
         self.stack.push_async_callback(self.broker.close)
         dispatcher = Dispatcher(self.store, self.broker)
@@ -165,7 +178,7 @@ class Workshop(Desk):
             self.store,
             self.handler,
             self.broker,
-            contracts,
+            self.contracts,
             CapabilityRegistry(self._capabilities),
             self.worker_id,
             self._config,
