@@ -115,7 +115,7 @@ class Engine:
 
     async def _start_carriers(self) -> None:
         """What takes a commit's consequences to other processes and picks up what was dropped on the way."""
-        notifier = Notifier(self.store, self.database_url)
+        notifier = Notifier(self.store)
         await notifier.start()
         self._stack.push_async_callback(notifier.close)
         dispatcher = Dispatcher(self.store, self.broker)
