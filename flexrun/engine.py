@@ -88,7 +88,7 @@ class Engine:
         self.store = await EventStore.open(self.database_url)
         self._stack.push_async_callback(self.store.close)
         self.handler = RunHandler(self.store)
-        self.listener = LogListener(self.database_url)
+        self.listener = LogListener(self.database_url, ignore_origin=self.store.origin)
         await self.listener.start()
         self._stack.push_async_callback(self.listener.close)
         self.contracts = await self._stack.enter_async_context(ContractDoor())
