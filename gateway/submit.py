@@ -20,8 +20,7 @@ from runs.state import RunState
 from schemas.contract_schema import effective_schema
 from schemas.contracts.problems import SchemaRefused
 from schemas.envelope import TaskEnvelope, parse_envelope
-from schemas.facets import FACETS, UnknownFacets
-from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.refusal import FieldProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +71,7 @@ async def _compile_contract(gateway: Gateway, contract: JsonObject) -> str:
         ]
         refused = SchemaRefused(places, refusal.omitted)
         raise refused_document(refused, f"This contract cannot be compiled: {refused}") from None
-    except UnknownFacets as unknown:
-        raise refused_document(DocumentRefused(_unknown_facets(contract["facets"], unknown.names))) from None
     return compiled.schema_hash
-
-
-def _unknown_facets(asked: list[str], unknown: list[str]) -> list[FieldProblem]:
-    known = ", ".join(FACETS)
-    return [
-        FieldProblem(
-            "unknown_facet", f"/outputContract/facets/{asked.index(name)}", f"There are only {known}."
-        )
-        for name in unknown
-    ]
 
 
 async def _start(

@@ -49,7 +49,7 @@ class Contract:
 
     @property
     def schema(self) -> JsonObject | bool:
-        """What the output will be checked against. Raises schemas.facets.UnknownFacets."""
+        """What the output will be checked against."""
         return effective_schema(self.wire)
 
     @property

@@ -11,7 +11,7 @@ FREEFORM_SCHEMA: dict[str, Any] = {"type": "string", "pattern": r"\S"}
 
 
 def effective_schema(contract: dict[str, Any]) -> dict[str, Any] | bool:
-    """The schema of an `outputContract` in wire form, which `parse_envelope` has accepted. Raises UnknownFacets."""
+    """The schema of an `outputContract` in wire form, which `parse_envelope` has accepted."""
     mode = contract.get("mode", "json_schema")
     if mode == "facets":
         return facets_schema(contract["facets"])

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from schemas.envelope import FacetsContract, FreeformContract, JsonSchemaContract
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -20,14 +18,6 @@ class Facet:
     name: str
     description: str
     schema: dict[str, Any]
-
-
-class UnknownFacets(LookupError):
-    """Facets that are not in the catalogue; `names` lists them in the order they were asked for."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(f"There is no facet called {', '.join(repr(name) for name in names)}.")
-        self.names = names
 
 
 def _text(max_length: int, min_length: int = 1) -> dict[str, Any]:
@@ -120,26 +110,18 @@ FACETS: Mapping[str, Facet] = MappingProxyType({facet.name: facet for facet in _
 
 
 def facets_schema(names: Iterable[str]) -> dict[str, Any]:
-    """The schema of an object that has exactly these facets as its keys; raises UnknownFacets."""
+    """The schema of an object that has exactly these facets as its keys.
+
+    A facet that is not in the catalogue may be anything: whether some capability can give it is the planner's to say.
+    """
     wanted = list(names)
-    if unknown := [name for name in wanted if name not in FACETS]:
-        raise UnknownFacets(unknown)
     return {
         "$schema": DIALECT,
         "type": "object",
         "required": wanted,
         "additionalProperties": False,
-        "properties": {name: _embedded(FACETS[name].schema) for name in wanted},
+        "properties": {name: _embedded(FACETS[name].schema) if name in FACETS else True for name in wanted},
     }
-
-
-def contract_schema(
-    contract: JsonSchemaContract | FreeformContract | FacetsContract,
-) -> dict[str, Any] | bool | None:
-    """The schema that the output must meet, None where there is none (freeform); raises UnknownFacets."""
-    if isinstance(contract, JsonSchemaContract):
-        return contract.schema_
-    return facets_schema(contract.facets) if isinstance(contract, FacetsContract) else None
 
 
 def _embedded(schema: dict[str, Any]) -> dict[str, Any]:

@@ -121,7 +121,7 @@ async def _serve(settings: Settings, roles: frozenset[Role]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with _running(settings, roles) as engine:
-        errors.print(_ready_text(engine), highlight=False, markup=False)
+        errors.print(_ready_text(engine), highlight=False, markup=False, soft_wrap=True)
         await stopped.wait()
         errors.print("Stopping: open streams end, work under way is finished or handed on.", markup=False)
 
