@@ -176,21 +176,30 @@ async def pending_requests(
     *,
     run_id: str | None = None,
     thread_id: str | None = None,
+    tenant: str | None = None,
+    names: Sequence[str] | None = None,
     after: RequestCursor | None = None,
     limit: int = 100,
 ) -> list[RequestRow]:
-    """What waits for a person, oldest first: everywhere (from a cursor on), or in one run or thread (no cursor)."""
-    parameters: dict[str, Any] = {"run_id": run_id, "thread_id": thread_id, "limit": limit}
+    """What waits for a person, oldest first, from a cursor on: everywhere, in a thread, or (all of it) in one run.
+
+    With `names` (a person's name and roles) only what such a person may decide.
+    """
+    parameters: dict[str, Any] = {
+        "run_id": run_id,
+        "thread_id": thread_id,
+        "tenant": tenant,
+        "names": None if names is None else list(names),
+        "created_after": after.created_at if after is not None else None,
+        "request_after": after.request_id if after is not None else "",
+        "limit": limit,
+    }
     if run_id is not None:
         name = "pending_requests_of_run"
         if not is_run_id(run_id):
             return []
-    elif thread_id is not None:
-        name = "pending_requests_of_thread"
     else:
-        name = "pending_requests"
-        parameters["created_after"] = after.created_at if after is not None else None
-        parameters["request_after"] = after.request_id if after is not None else ""
+        name = "pending_requests_of_thread" if thread_id is not None else "pending_requests"
     return [RequestRow(*row) for row in await store.fetch(name, parameters)]
 
 

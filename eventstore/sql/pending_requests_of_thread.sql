@@ -4,5 +4,10 @@ select q.id, q.run_id::text, q.thread_id, q.node_id, q.kind, q.subject, q.status
 from hitl_requests q
 join flex_runs r on r.run_id = q.run_id
 where q.thread_id = %(thread_id)s and q.status = 'open'
+  and (q.created_at, q.id) > (coalesce(%(created_after)s, '-infinity'::timestamptz), %(request_after)s)
+  and (%(tenant)s::text is null or r.tenant = %(tenant)s)
+  and (%(names)s::text[] is null
+       or coalesce(q.rules -> 'approvers', '[]') = '[]'
+       or q.rules -> 'approvers' ?| %(names)s::text[])
 order by q.created_at, q.id
 limit %(limit)s

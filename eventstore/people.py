@@ -1,0 +1,99 @@
+"""What the doors for people ask of the database: tasks, forks, and secrets that all gateways share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eventstore.recognise import event_of
+from eventstore.store import EventStore, is_run_id
+from runs.event import Event, JsonObject
+
+_FIRST_RUN_ID = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A node that waits for a person's work. `context` is its bundle without other nodes' outputs."""
+
+    run_id: str
+    node_id: str
+    capability_id: str
+    label: str
+    attempt: int
+    context: JsonObject
+    started_at: datetime
+    thread_id: str | None
+    plan_version: int
+    objective: str
+    tenant: str | None
+    run_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCursor:
+    """Where a list of tasks goes on: after this one (they come longest waiting first)."""
+
+    started_at: datetime
+    run_id: str
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilters:
+    """Which tasks to list; None does not filter. `names` are those of one person: their name and roles."""
+
+    run_id: str | None = None
+    thread_id: str | None = None
+    tenant: str | None = None
+    names: Sequence[str] | None = None
+
+
+async def human_tasks(
+    store: EventStore, filters: TaskFilters, *, after: TaskCursor | None = None, limit: int = 100
+) -> list[TaskRow]:
+    """Up to `limit` tasks, longest waiting first, from a cursor on; those of one run all at once."""
+    parameters: dict[str, Any] = {
+        "run_id": filters.run_id,
+        "thread_id": filters.thread_id,
+        "tenant": filters.tenant,
+        "names": None if filters.names is None else list(filters.names),
+        "started_after": after.started_at if after is not None else None,
+        "run_after": after.run_id if after is not None else _FIRST_RUN_ID,
+        "node_after": after.node_id if after is not None else "",
+        "limit": limit,
+    }
+    if filters.run_id is None:
+        return [TaskRow(*row) for row in await store.fetch("human_tasks", parameters)]
+    if not is_run_id(filters.run_id):
+        return []
+    return [TaskRow(*row) for row in await store.fetch("human_tasks_of_run", parameters)]
+
+
+@dataclass(frozen=True, slots=True)
+class ForkRow:
+    """A run that was forked from another one; `origin` says how, from where, by whom and why."""
+
+    run_id: str
+    status: str
+    origin: JsonObject
+    created_at: datetime
+
+
+async def forks_of_run(store: EventStore, run_id: str, limit: int = 100) -> list[ForkRow]:
+    """The runs that name this one as their origin, oldest first."""
+    return [ForkRow(*row) for row in await store.fetch("forks_of_run", {"run_id": run_id, "limit": limit})]
+
+
+async def plan_in_force(store: EventStore, run_id: str, until: int) -> Event | None:
+    """The event that gave the run the plan it had at seq `until`; None before there was one."""
+    rows = await store.fetch("plan_in_force", {"run_id": run_id, "until": until})
+    return event_of(rows[0]) if rows else None
+
+
+async def keep_secret(store: EventStore, name: str, offered: bytes) -> bytes:
+    """The secret that every process on this database knows by `name`; the first one offered is the one that stays."""
+    rows = await store.fetch("keep_secret", {"name": name, "offered": offered})
+    return bytes(rows[0][0])
