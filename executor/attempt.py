@@ -35,7 +35,7 @@ async def run_attempt(
 ) -> Result:
     """Run the capability until it ends, its time is up, or `stopped` is done. What it raises becomes a result."""
     began = time.perf_counter()
-    task = asyncio.create_task(_contained(attempt.capability, attempt.context))
+    task = asyncio.create_task(_contained(attempt))
     try:
         await asyncio.wait(
             {task, stopped}, timeout=attempt.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
@@ -54,9 +54,11 @@ async def run_attempt(
     return _result_of(task, attempt, config, round((time.perf_counter() - began) * 1_000))
 
 
-async def _contained(capability: Capability, context: CapabilityContext) -> object:
+async def _contained(attempt: Attempt) -> object:
+    # This task has a context of its own: what the capability writes to the process log carries the names, nothing else.
+    structlog.contextvars.bind_contextvars(**attempt.names)
     try:
-        return await capability.run(context)
+        return await attempt.capability.run(attempt.context)
     except SystemExit as error:
         # It would end the event loop, and every other node with it.
         raise CapabilityError(

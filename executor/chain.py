@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 import structlog
@@ -29,6 +31,8 @@ from runs.event import JsonObject
 from runs.state import NodeState, RunState
 
 _log = structlog.get_logger("executor")
+
+EARLY_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,10 @@ class Chain:
                 return await look_ahead(state, [], final, parts.goes_on_with, now)
             node = state.nodes.get(hint.ref)
             if node is not None and not parts.serves(node):
+                _leave_to_others(parts, state, node)
                 return []
+            if node is not None and node.due_at is not None:
+                now = await _a_moment_early(node.due_at, now, parts.clock)
             return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt)]
 
         return claim_in(await parts.handler.transact(hint.run_id, build, lease=parts.lease))
@@ -158,6 +165,22 @@ class Chain:
             reraise=True,
         )
         return await patiently(parts.handler.transact, claim.state.run_id, build, lease=parts.lease)
+
+
+def _leave_to_others(parts: WorkerParts, state: RunState, node: NodeState) -> None:
+    if node.capability_id not in parts.missed:
+        parts.missed.add(node.capability_id)
+        names = {"run_id": state.run_id, "node_id": node.id, "correlation_id": state.correlation_id}
+        _log.warning("capability_not_here", capability_id=node.capability_id, status=node.status, **names)
+
+
+async def _a_moment_early(due_at: datetime, now: datetime, clock: Callable[[], datetime]) -> datetime:
+    """Wait for a retry that is due right now but for a timer or a clock that differs a little; the time then."""
+    seconds = (due_at - now).total_seconds()
+    if not 0 < seconds <= EARLY_SECONDS:
+        return now
+    await asyncio.sleep(seconds)
+    return max(clock(), due_at)
 
 
 def _prepare(claim: Claim, capability: Capability, lines: AttemptLines, config: ExecutorConfig) -> Attempt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from eventstore.handler import RunHandler
@@ -19,7 +19,10 @@ HUMAN = "human"
 
 @dataclass(slots=True)
 class WorkerParts:
-    """The tools of one worker; `closing` is set when it takes nothing new."""
+    """The tools of one worker; `closing` is set when it takes nothing new.
+
+    `missed`: ids of capabilities that were asked for and are not here, so that each is warned of once.
+    """
 
     handler: RunHandler
     checker: Checker
@@ -30,6 +33,7 @@ class WorkerParts:
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     closing: bool = False
+    missed: set[str] = field(default_factory=set[str])
 
     @property
     def lease(self) -> Lease:
