@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -62,15 +62,32 @@ class Flattener:
     def __init__(self, root: Any, root_path: str) -> None:
         self._references = References(root, root_path)
         self._visits = 0
+        self._seen: dict[tuple[tuple[int, str], ...], tuple[list[Located], Flat]] = {}
 
-    def alternatives(self, schemas: list[Located]) -> Iterator[Flat]:
-        """The flat schema, or one for each way through its `anyOf` and `oneOf`, in the caller's order."""
-        yield from self._alternatives(schemas, {})
+    def alternatives(self, schemas: list[Located]) -> Iterable[Flat]:
+        """The flat schema, or one for each way through its `anyOf` and `oneOf`, in the caller's order.
 
-    def _alternatives(self, schemas: list[Located], chosen: dict[int, Located]) -> Iterator[Flat]:
+        Every variant goes through the same schemas, so what has no alternatives is flattened once. The schemas are kept
+        beside it: they must outlive their ids.
+        """
+        key = tuple([(id(schema), path) for schema, path in schemas])
+        known = self._seen.get(key)
+        if known is not None:
+            return (known[1],)
+        flat = self._flatten(schemas, {})
+        if flat.open_choices:
+            return self._alternatives(schemas, {})
+        self._seen[key] = (schemas, flat)
+        return (flat,)
+
+    def _flatten(self, schemas: list[Located], chosen: dict[int, Located]) -> Flat:
         flat = Flat(path=schemas[0][1] if schemas else "")
         for schema, path in schemas:
             self._absorb(flat, schema, path, chosen, ())
+        return flat
+
+    def _alternatives(self, schemas: list[Located], chosen: dict[int, Located]) -> Iterator[Flat]:
+        flat = self._flatten(schemas, chosen)
         if not flat.open_choices:
             yield flat
             return

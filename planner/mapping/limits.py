@@ -9,7 +9,8 @@ Limits = dict[str, Any]
 
 _LARGEST_OF = frozenset({"minLength", "minItems", "minimum", "exclusiveMinimum"})
 _SMALLEST_OF = frozenset({"maxLength", "maxItems", "maximum", "exclusiveMaximum"})
-_TEXT_RULES = ("pattern", "format")
+_TEXT_RULES = frozenset({"pattern", "format"})
+_ALL = _LARGEST_OF | _SMALLEST_OF | _TEXT_RULES
 _BOUNDS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum"))
 
 LENGTHS = ("minLength", "maxLength", "pattern")
@@ -17,14 +18,18 @@ LENGTHS = ("minLength", "maxLength", "pattern")
 
 def merge_limits(into: Limits, other: Limits) -> bool:
     """Add to `into` what `other` asks beyond it; False where nothing can meet both any more."""
-    for keyword, value in other.items():
-        if keyword in _LARGEST_OF or keyword in _SMALLEST_OF:
-            if _is_number(value):
-                known = into.get(keyword, value)
-                into[keyword] = max(known, value) if keyword in _LARGEST_OF else min(known, value)
-        elif keyword in _TEXT_RULES and isinstance(value, str):
-            into.setdefault(keyword, value)
-    return not any(into.get(low, 0) > into.get(high, float("inf")) for low, high in _BOUNDS if low in into)
+    asked = _ALL & other.keys()
+    if not asked:
+        return True
+    for keyword in asked:
+        value = other[keyword]
+        if keyword in _TEXT_RULES:
+            if isinstance(value, str):
+                into.setdefault(keyword, value)
+        elif _is_number(value):
+            known = into.get(keyword, value)
+            into[keyword] = max(known, value) if keyword in _LARGEST_OF else min(known, value)
+    return all(into[low] <= into[high] for low, high in _BOUNDS if low in into and high in into)
 
 
 def whole_bounds(limits: Limits) -> tuple[int | None, int | None]:

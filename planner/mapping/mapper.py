@@ -7,7 +7,7 @@ what is optional and comes from nowhere is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from planner.mapping import names
@@ -49,7 +49,7 @@ class Place:
         return repr(self.name[:80]) if self.name else "a whole post" if self.in_variant else "the output"
 
     def inside(self, name: str, scope: Scope, *, in_variant: bool = False) -> Place:
-        return replace(self, name=name, scope=scope, in_variant=self.in_variant or in_variant)
+        return Place(name, scope, self.in_variant or in_variant, self.above)
 
 
 class Mapper:
@@ -77,7 +77,7 @@ class Mapper:
         if here in place.above or len(place.above) > MAX_DEPTH:
             raise Unmappable.at(path, f"The contract nests {place.called} in itself.")
         if isinstance(schema, dict):
-            place = replace(place, above=(*place.above, here))
+            place = Place(place.name, place.scope, place.in_variant, (*place.above, here))
         first: Unmappable | None = None
         for flat in self._flattener.alternatives(located):
             try:

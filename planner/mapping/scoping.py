@@ -60,11 +60,11 @@ def inside(name: str, scope: Scope, material: Material, *, in_variant: bool) -> 
 
 
 def _by_source(plain: str, scope: Scope, material: Material) -> Inside:
-    if plain in names.COMPANY_OBJECTS and material.facts.company:
-        company = dict(material.facts.company)
-        return Inside(
-            material.company_scope(), Mapped(literal(company)), {"properties": company, "required": []}
-        )
+    if plain in names.COMPANY_OBJECTS:
+        company = material.company_scope()
+        if company.members:
+            members = dict(company.members)
+            return Inside(company, Mapped(literal(members)), {"properties": members, "required": []})
     source = scope.find(plain)
     if source is None:
         return Inside(scope, certain=False)

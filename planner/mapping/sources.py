@@ -94,7 +94,7 @@ class VariantScope:
     """What one variant has; other names are looked up in the run."""
 
     variant: Variant
-    run: Scope | None
+    run: RunScope | None
     counted: str = "body"
 
     def find(self, name: str) -> Source | None:
@@ -131,7 +131,9 @@ class VariantScope:
 
     def _known(self, found: str) -> Source | None:
         variant = self.variant
-        values = {
+        if found == "instruction":
+            return self.run.instruction_of(variant) if self.run else None
+        values: dict[str, str | int] = {
             "label": variant.label,
             "position": variant.position,
             "index": variant.position - 1,
@@ -139,9 +141,7 @@ class VariantScope:
         if found == "variantId":
             expression = reference(variant.node_id, found)
             return Source("string", expression, variant.id, node_id=variant.node_id, field=found)
-        if found in values:
-            return known_source(values[found])
-        return known_source(" ".join(variant.instructions)) if variant.instructions else None
+        return known_source(values[found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,11 @@ class PartScope:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that a plan with these variants has to give."""
+    """All that a plan with these variants has to give.
+
+    `touched` fills as a mapping looks at what the envelope says; a mapping that never does is the same for every
+    envelope with this contract and this number of variants.
+    """
 
     facts: Facts
     run_id: str
@@ -208,6 +212,7 @@ class Material:
     brief_id: str = "brief"
     review_id: str = "review"
     markdown: bool = False
+    touched: set[str] = field(default_factory=set[str])
 
     @property
     def only_variant(self) -> Variant | None:
@@ -225,6 +230,7 @@ class Material:
         return NodeScope(self.review_id, FACETS["review"].schema, names.REVIEW_FIELDS)
 
     def company_scope(self) -> KnownScope:
+        self.touched.add("company")
         return KnownScope(self.facts.company, names.COMPANY_FIELDS, RunScope(self))
 
 
@@ -236,6 +242,7 @@ class RunScope:
 
     def find(self, name: str) -> Source | None:
         material = self.material
+        material.touched.add(name)
         found = names.RUN_FIELDS.get(name, "")
         if found in ("keyMessages", "angles"):
             return facet_field(material.brief_id, FACETS["creative_brief"].schema, found)
@@ -249,6 +256,11 @@ class RunScope:
             if found in place:
                 return known_source(place[found])
         return known_source(material.facts.extras[name]) if name in material.facts.extras else None
+
+    def instruction_of(self, variant: Variant) -> Source | None:
+        """What the envelope asks of one variant."""
+        self.material.touched.add("instruction")
+        return known_source(" ".join(variant.instructions)) if variant.instructions else None
 
 
 _REVIEW_NAMES = {"reviewSummary": "summary", "findings": "findings", "reviewPassed": "approved"}

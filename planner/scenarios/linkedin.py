@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from planner.contract import Contract
+from planner.delivery import Deliveries
 from planner.facts import read_facts
 from planner.findings import Findings, check_capabilities, check_facets
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
@@ -30,6 +31,8 @@ class LinkedInScenario:
         "inputs.contextBundles and policies.brandVoice shape them"
     )
 
+    deliveries: Deliveries = field(default_factory=Deliveries)
+
     def recognises(self, envelope: JsonObject) -> bool:
         return asks_for_linkedin(envelope)
 
@@ -53,7 +56,10 @@ class LinkedInScenario:
         if findings.diagnostics or service is None or wanted is None:
             raise PlanRefused(findings.diagnostics)
         facts = read_facts(envelope, CHANNEL)
-        return agree(Ground(contract, facts, facts.digest(), instructions, service, context.run_id), wanted)
+        return agree(
+            Ground(contract, facts, facts.digest(), instructions, service, context.run_id, self.deliveries),
+            wanted,
+        )
 
 
 def _check_reshape(descriptors: Mapping[str, JsonObject]) -> None:

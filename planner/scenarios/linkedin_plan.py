@@ -9,13 +9,12 @@ from typing import Any
 import orjson
 
 from planner.contract import Contract
+from planner.delivery import Deliveries
 from planner.facts import Facts
 from planner.mapping.expression import nodes_in
 from planner.mapping.flat import TooComplex
-from planner.mapping.mapper import Mapper
 from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
 from planner.mapping.sources import Material
-from planner.owed import owed_by_node
 from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.scenarios.linkedin_nodes import RESHAPES, LinkedInNodes
 from planner.service import Service
@@ -35,6 +34,7 @@ class Ground:
     instructions: Instructions
     service: Service
     run_id: str
+    deliveries: Deliveries
 
 
 def agree(ground: Ground, wanted: Wanted) -> JsonObject:
@@ -81,9 +81,11 @@ def _told(problems: Iterable[Problem]) -> list[JsonObject]:
 def _plan(ground: Ground, count: int) -> JsonObject:
     variants = make_variants(count, ground.instructions)
     material = Material(ground.facts, ground.run_id, variants, markdown=ground.contract.markdown)
-    mapped = Mapper(ground.contract.schema, ground.contract.schema_path, material).map()
-    owed = owed_by_node(mapped.demands)
-    makers = LinkedInNodes(ground.service, ground.digest, variants, ground.instructions.general, owed)
+    delivery = ground.deliveries.of(ground.contract, material)
+    mapped = delivery.mapped
+    makers = LinkedInNodes(
+        ground.service, ground.digest, variants, ground.instructions.general, delivery.owed
+    )
     nodes = [makers.brief(), *(makers.draft(variant) for variant in variants), makers.review()]
     composition: Any = mapped.expression
     if not mapped.plain:

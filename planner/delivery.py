@@ -1,0 +1,51 @@
+"""How the caller's contract is filled, and what that asks of each node; remembered where it can be."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from planner.contract import Contract
+from planner.mapping.mapper import Mapper
+from planner.mapping.problems import Mapped
+from planner.mapping.sources import Material
+from planner.owed import Owed, owed_by_node
+
+MAX_REMEMBERED = 256
+MAX_REMEMBERED_BYTES = 16 * 1024
+
+_Key = tuple[bytes, int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`mapped` fills the contract; `owed` is what it asks of each node beyond the node's facet."""
+
+    mapped: Mapped
+    owed: Mapping[str, Owed]
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """Makes deliveries, and keeps the last few that owe nothing to what an envelope says. They are never changed."""
+
+    _known: OrderedDict[_Key, Delivery] = field(default_factory=OrderedDict[_Key, Delivery])
+
+    def of(self, contract: Contract, material: Material) -> Delivery:
+        """Raises Unmappable or TooComplex."""
+        schema = contract.schema
+        key = (orjson.dumps(schema), len(material.variants), material.markdown)
+        known = self._known.get(key)
+        if known is not None:
+            self._known.move_to_end(key)
+            return known
+        mapped = Mapper(schema, contract.schema_path, material).map()
+        delivery = Delivery(mapped, owed_by_node(mapped.demands))
+        if not material.touched and len(key[0]) <= MAX_REMEMBERED_BYTES:
+            self._known[key] = delivery
+            if len(self._known) > MAX_REMEMBERED:
+                self._known.popitem(last=False)
+        return delivery

@@ -1,0 +1,100 @@
+"""Asking a planner, and turning whatever it does into a command."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from planner.checking import plan_faults
+from planner.planner import JsonObject, PlanContext, Planner, PlanRefused, diagnostic
+from runs.commands import AcceptPlan, Command, RejectPlan
+from runs.state import RunState
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan that has been checked."""
+
+    plan: JsonObject
+
+    def command(self, attempt: int, now: datetime, jitter: float) -> Command:
+        return AcceptPlan(now=now, attempt=attempt, plan=self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No plan. `ours` says that the planner itself is to blame, so that it is worth another try."""
+
+    diagnostics: list[JsonObject]
+    ours: bool = False
+    may_mend: bool = False
+
+    def command(self, attempt: int, now: datetime, jitter: float) -> Command:
+        return RejectPlan(
+            now=now, attempt=attempt, diagnostics=self.diagnostics, retryable=self.ours, jitter=jitter
+        )
+
+
+Verdict = Planned | Refused
+
+
+def context_of(state: RunState, attempt: int) -> PlanContext:
+    """What the run says beside its envelope."""
+    return PlanContext(run_id=state.run_id, attempt=attempt, feedback=state.replan_reason)
+
+
+def ask_instantly(
+    planner: Planner, state: RunState, capabilities: Sequence[JsonObject], attempt: int
+) -> Verdict:
+    """The verdict of a planner that never waits."""
+    try:
+        plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
+        if inspect.isawaitable(plan):
+            msg = f"planner {planner.name} calls itself instant and wants to be awaited"
+            raise TypeError(msg)
+        return _checked(plan, capabilities)
+    except PlanRefused as refused:
+        return Refused(refused.diagnostics, may_mend=refused.retryable)
+    # Planners are plugged in, and whatever one raises must neither stop the worker nor come back for ever.
+    except Exception as error:  # noqa: BLE001 - see above
+        return _trouble(planner, state, error)
+
+
+async def ask(
+    planner: Planner,
+    state: RunState,
+    capabilities: Sequence[JsonObject],
+    attempt: int,
+    timeout_seconds: float,
+) -> Verdict:
+    """The verdict of a planner that may take its time, but no more than `timeout_seconds`."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
+            return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities)
+    except PlanRefused as refused:
+        return Refused(refused.diagnostics, may_mend=refused.retryable)
+    except TimeoutError:
+        message = f"Planner {planner.name} was not done within {timeout_seconds:g} s."
+        return Refused([diagnostic("planner_timeout", message)], ours=True)
+    # See ask_instantly.
+    except Exception as error:  # noqa: BLE001 - see above
+        return _trouble(planner, state, error)
+
+
+def _checked(plan: JsonObject, capabilities: Sequence[JsonObject]) -> Verdict:
+    faults = plan_faults(plan, capabilities)
+    return Refused(faults, ours=True) if faults else Planned(plan)
+
+
+def _trouble(planner: Planner, state: RunState, error: Exception) -> Refused:
+    _log.error("planner_error", run_id=state.run_id, planner=planner.name, exc_info=error)
+    message = f"Planner {planner.name} failed: {type(error).__name__}: {error}"[:2_000]
+    return Refused([diagnostic("planner_error", message)], ours=True)

@@ -1,0 +1,208 @@
+"""The planner worker: claims runs that need a plan, asks the planner, and puts its answer into the log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from broker.seam import Broker, Consumer, WorkHint
+from eventstore.handler import RunHandler
+from eventstore.store import EventStore, Lease
+from planner.capability_list import CapabilityList
+from planner.config import PlannerConfig
+from planner.leases import PlanLeases
+from planner.planner import JsonObject, Planner
+from planner.verdict import Refused, Verdict, ask, ask_instantly
+from runs.commands import Command, RequestPlan
+from runs.errors import RunError
+from runs.outstanding import PLAN_QUEUE
+from runs.settle import needs_plan
+from runs.state import RunState
+from runs.transitions import PAUSED
+
+__all__ = ["PlannerConfig", "PlannerWorker"]
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PlannerWorker:
+    """Consumes the queue `plan`.
+
+    With an instant planner the claim and its result are one append, so that there is nothing to lose and no lease.
+    With any other the claim comes first, under a lease that is kept alive while the planner works. `capabilities` are
+    descriptors that this process knows of by itself, beside those in the registry.
+    """
+
+    def __init__(  # noqa: PLR0913 - the wiring names each part once
+        self,
+        store: EventStore,
+        handler: RunHandler,
+        broker: Broker,
+        planner: Planner,
+        worker_id: str,
+        config: PlannerConfig | None = None,
+        *,
+        capabilities: Iterable[JsonObject] = (),
+        clock: Callable[[], datetime] = _utc_now,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._handler = handler
+        self._broker = broker
+        self._planner = planner
+        self._config = config or PlannerConfig()
+        # Leases go by worker: an executor of the same process must not keep ours alive, nor we its.
+        self._worker = f"{worker_id}:planner"
+        self._clock = clock
+        self._jitter = jitter
+        self._capabilities = CapabilityList(
+            store,
+            capabilities,
+            fresh_seconds=self._config.fresh_seconds,
+            seen_within_seconds=self._config.seen_within_seconds,
+        )
+        self._leases = PlanLeases(store, handler, self._worker, self._config, clock)
+        self._closing = asyncio.Event()
+        self._consumer: Consumer | None = None
+
+    async def start(self) -> None:
+        """Begin to consume."""
+        if not self._planner.instant:
+            self._leases.start()
+        self._consumer = await self._broker.consume([PLAN_QUEUE], self.handle, slots=self._config.slots)
+        _log.info(
+            "planner_started", worker=self._worker, planner=self._planner.name, slots=self._config.slots
+        )
+
+    async def close(self) -> None:
+        """Take nothing new, wait up to `drain_seconds` for plans that are being made, give back the rest."""
+        self._closing.set()
+        if self._consumer is not None:
+            await self._consumer.cancel(drain_seconds=self._config.drain_seconds)
+        await self._leases.close()
+        _log.info("planner_stopped", worker=self._worker)
+
+    async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
+        """Plan the run that the hint is about; the task is the rest of it where the planner takes its time."""
+        try:
+            if self._planner.instant:
+                await self._plan_at_once(hint)
+                return None
+            return await self._claim(hint)
+        except RunError as refused:
+            _log.debug("hint_refused", run_id=hint.run_id, code=refused.code, attempt=hint.attempt)
+            return None
+
+    async def _plan_at_once(self, hint: WorkHint) -> None:
+        """Claim and result in one append; a capability that is not there yet is waited for before the claim."""
+        give_up_at = time.monotonic() + self._config.patience_seconds
+        while missing := await self._try_at_once(hint, patient=time.monotonic() < give_up_at):
+            if not await self._look_again(hint.run_id, missing):
+                return
+
+    async def _try_at_once(self, hint: WorkHint, *, patient: bool) -> list[JsonObject]:
+        """What is missing for a plan, where nothing was appended because of that; else []."""
+        missing: list[JsonObject] = []
+
+        async def build(state: RunState) -> Sequence[Command]:
+            missing.clear()
+            if not self._may_claim(state):
+                return ()
+            capabilities = await self._capabilities.current()
+            request = self._request(hint, len(capabilities))
+            if not _is_due(state, hint):
+                return (request,)  # the rules say why it is refused
+            verdict = ask_instantly(self._planner, state, capabilities, hint.attempt)
+            if patient and isinstance(verdict, Refused) and verdict.may_mend:
+                missing.extend(verdict.diagnostics)
+                return ()
+            return (request, verdict.command(hint.attempt, self._clock(), self._jitter()))
+
+        outcome = await self._handler.transact(hint.run_id, build)
+        if outcome.events:
+            _tell(outcome.state, hint.attempt)
+        return missing
+
+    async def _claim(self, hint: WorkHint) -> asyncio.Task[None] | None:
+        """Claim first, then plan in a task."""
+
+        async def build(state: RunState) -> Sequence[Command]:
+            if not self._may_claim(state):
+                return ()
+            return (self._request(hint, len(await self._capabilities.current())),)
+
+        outcome = await self._handler.transact(
+            hint.run_id, build, lease=Lease(self._worker, self._config.lease_seconds)
+        )
+        if not outcome.events:
+            return None
+        return self._leases.work((hint.run_id, hint.attempt), self._plan(outcome.state, hint.attempt))
+
+    async def _plan(self, state: RunState, attempt: int) -> None:
+        verdict = await self._ask_patiently(state, attempt)
+        command = verdict.command(attempt, self._clock(), self._jitter())
+        try:
+            outcome = await self._handler.execute(state.run_id, command)
+        except RunError as refused:
+            _log.info("plan_comes_late", run_id=state.run_id, attempt=attempt, code=refused.code)
+        else:
+            _tell(outcome.state, attempt)
+
+    async def _ask_patiently(self, state: RunState, attempt: int) -> Verdict:
+        give_up_at = time.monotonic() + self._config.patience_seconds
+        while True:
+            capabilities = await self._capabilities.current()
+            verdict = await ask(self._planner, state, capabilities, attempt, self._config.timeout_seconds)
+            if not isinstance(verdict, Refused) or not verdict.may_mend or time.monotonic() >= give_up_at:
+                return verdict
+            if not await self._look_again(state.run_id, verdict.diagnostics):
+                return verdict
+
+    async def _look_again(self, run_id: str, missing: list[JsonObject]) -> bool:
+        """Wait a moment and list the capabilities anew; False where this worker is about to stop."""
+        _log.info("capabilities_awaited", run_id=run_id, missing=[each.get("message") for each in missing])
+        try:
+            async with asyncio.timeout(self._config.look_again_seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            await self._capabilities.refresh()
+            return True
+        return False
+
+    def _may_claim(self, state: RunState) -> bool:
+        """Whether planning is due now; a hint that comes too early is sent again."""
+        early = state.plan_due_at is not None and state.plan_due_at > self._clock()
+        return state.status != PAUSED and not early
+
+    def _request(self, hint: WorkHint, capability_count: int) -> RequestPlan:
+        return RequestPlan(
+            now=self._clock(),
+            attempt=hint.attempt,
+            planner=self._planner.name,
+            capability_count=capability_count,
+        )
+
+
+def _is_due(state: RunState, hint: WorkHint) -> bool:
+    """Whether the rules will let this attempt be claimed, so that a plan is not made in vain."""
+    open_to_all = state.exists and not state.finished and needs_plan(state) and not state.plan_in_progress
+    return open_to_all and hint.attempt == state.plan_attempt + 1
+
+
+def _tell(state: RunState, attempt: int) -> None:
+    _log.info(
+        "planned" if state.plan_version is not None and state.replan_reason is None else "plan_rejected",
+        run_id=state.run_id,
+        attempt=attempt,
+        status=state.status,
+        plan_version=state.plan_version,
+        correlation_id=state.correlation_id,
+    )
