@@ -40,7 +40,13 @@ async def connect(database_url: str, purpose: str) -> Connection:
     connection = await psycopg.AsyncConnection.connect(
         database_url, autocommit=True, prepare_threshold=0, **connect_options(purpose)
     )
-    await configure(connection)
+    try:
+        with hang_up_after(connection):
+            set_json_loads(orjson.loads, context=connection)
+            await connection.execute(_SETTINGS, prepare=False)
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 
@@ -54,12 +60,6 @@ def connect_options(purpose: str) -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
     }
-
-
-async def configure(connection: Connection) -> None:
-    """Session settings, and orjson in place of the standard library's parser."""
-    set_json_loads(orjson.loads, context=connection)
-    await connection.execute(_SETTINGS, prepare=False)
 
 
 @contextmanager

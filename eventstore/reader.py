@@ -1,27 +1,27 @@
-"""Reading, and the small writes that are not appends: a pool of connections that outlives the database's restarts."""
+"""Reading, and the small writes that are not appends: a few connections that outlive the database's restarts."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
+from psycopg.pq import TransactionStatus
 from tenacity import (
     AsyncRetrying,
     RetryError,
     retry_if_exception,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
-from eventstore.connection import Connection, configure, connect_options, hang_up_after
+from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import StoreUnavailable, brief, is_passing, translate
 from eventstore.statements import statement
 
 Rows = list[tuple[Any, ...]]
-
-_POOL_WAIT_SECONDS = 5.0
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -29,29 +29,23 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class Reader:
-    """Runs one statement at a time on whichever connection is free."""
+    """Runs one statement at a time on whichever connection is free.
+
+    Not psycopg_pool: it costs as much CPU for each read as the read itself, and after a restart of the database its
+    back-off begins at a second.
+    """
 
     def __init__(self, database_url: str, size: int, patience_seconds: float) -> None:
+        self._database_url = database_url
         self._patience_seconds = patience_seconds
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            database_url,
-            min_size=1,
-            max_size=size,
-            open=False,
-            configure=configure,
-            timeout=_POOL_WAIT_SECONDS,
-            reconnect_timeout=_POOL_WAIT_SECONDS,
-            kwargs={"autocommit": True, "prepare_threshold": 0, **connect_options("reader")},
-        )
-
-    async def open(self) -> None:
-        """Start connecting. Raises StoreUnavailable when no connection comes in time."""
-        await self._pool.open()
-        await self.fetch("ping", {})
+        self._slots = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._closed = False
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._pool.close()
+        """Close what is idle now, and the rest as it comes back."""
+        self._closed = True
+        await self._close_idle()
 
     async def fetch(self, name: str, parameters: Mapping[str, object]) -> Rows:
         """The rows of `sql/<name>.sql`. A lost connection is tried again: the statement must bear being run twice.
@@ -68,7 +62,7 @@ class Reader:
     async def _fetch_again(self, name: str, parameters: Mapping[str, object]) -> Rows:
         retrying = AsyncRetrying(
             retry=retry_if_exception(_may_pass),
-            wait=wait_exponential_jitter(initial=0.02, max=1.0, jitter=0.05),
+            wait=wait_exponential(multiplier=0.02, max=1.0) + wait_random(0, 0.02),
             stop=stop_after_delay(self._patience_seconds),
         )
         try:
@@ -79,7 +73,25 @@ class Reader:
             raise translate(error) from error
 
     async def _fetch_once(self, name: str, parameters: Mapping[str, object]) -> Rows:
-        async with self._pool.connection() as connection:
-            with hang_up_after(connection):
-                cursor = await connection.execute(statement(name), parameters, prepare=True)
-            return await cursor.fetchall() if cursor.description else []
+        async with self._slots:
+            if self._closed:
+                raise StoreUnavailable("the store was closed")
+            connection = self._idle.pop() if self._idle else await connect(self._database_url, "reader")
+            try:
+                with hang_up_after(connection):
+                    cursor = await connection.execute(statement(name), parameters, prepare=True)
+                return await cursor.fetchall() if cursor.description else []
+            finally:
+                await self._put_back(connection)
+
+    async def _put_back(self, connection: Connection) -> None:
+        """Keep a connection that is as it was before; where one is lost, the idle ones hardly fared better."""
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE and not self._closed:
+            self._idle.append(connection)
+            return
+        await connection.close()
+        await self._close_idle()
+
+    async def _close_idle(self) -> None:
+        while self._idle:
+            await self._idle.pop().close()

@@ -59,7 +59,7 @@ class EventStore:
         reader = Reader(database_url, readers, patience_seconds)
         store = cls(database_url, reader, cache_runs, patience_seconds)
         try:
-            await reader.open()
+            await reader.fetch("ping", {})
         except BaseException:
             await reader.close()
             raise

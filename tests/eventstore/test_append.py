@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,26 +11,12 @@ from psycopg import AsyncConnection
 from eventstore.batch import Commit
 from eventstore.errors import LogRefused, StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.store import EventStore
-from runs import commands as c
-from runs.decide import step
 from runs.event import Event
-from runs.state import RunState, new_run
+from tests.eventstore.appends import first_event, next_log
 from tests.eventstore.conftest import OpenStore, StartRun, appends_waiting_for_a_lock
-from tests.support.given import ENVELOPE, NOON
+from tests.support.given import NOON
 from tests.support.started_runs import new_run_id
 from tests.support.waiting import eventually
-
-
-def next_log(state: RunState, message: Any = "hello") -> tuple[RunState, RunState, list[Event]]:
-    """The arguments of an append of one `log` event."""
-    events, after = step(state, [c.RecordLog(now=datetime.now(UTC), message=message)])
-    return state, after, events
-
-
-def first_event(run_id: str) -> tuple[RunState, RunState, list[Event]]:
-    command = c.StartRun(now=datetime.now(UTC), envelope=ENVELOPE, schema_hash="h")
-    events, after = step(new_run(run_id), [command])
-    return new_run(run_id), after, events
 
 
 async def events_stored(database: AsyncConnection[Any]) -> int:
