@@ -12,6 +12,9 @@ from aiohttp.http import StreamWriter
 MAX_WRITE_BYTES = 128 * 1024
 """Frames are joined up to this size; a longer single frame is written as it is."""
 
+UNSENT_BYTES = 64 * 1024
+"""What the kernel may hold of one stream beyond what is on its way to the reader."""
+
 
 class ReaderStalled(Exception):
     """The reader took not one byte for `stall_seconds`."""
@@ -77,8 +80,15 @@ class Sink:
             self._protocol.transport.abort()
 
 
-def drop_dead_peers(request: web.Request, seconds: float) -> None:
-    """Have the kernel end a connection whose peer acknowledges nothing for `seconds`, as a machine without power."""
+def tune_connection(request: web.Request, stall_seconds: float) -> None:
+    """Keep the kernel's part of the buffer small, and have it end a connection whose peer acknowledges nothing.
+
+    The kernel would take megabytes from us before it says that the reader is slow, and then tells of progress only in
+    steps of a third of that.
+    """
     connection = request.get_extra_info("socket")
-    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+    if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_seconds * 1000))

@@ -14,7 +14,7 @@ from eventstore.errors import StoreUnavailable
 from eventstore.tail import Subscription, TailClosed
 from gateway.deps import GATEWAY, Gateway
 from gateway.edge import note
-from gateway.sink import ReaderStalled, Sink, drop_dead_peers
+from gateway.sink import ReaderStalled, Sink, tune_connection
 from gateway.sse import MEDIA_TYPE, PING, Frame, retry_hint
 from gateway.waiting import WaitWatch
 
@@ -23,12 +23,16 @@ log = structlog.get_logger("gateway")
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """What a reader asked for: the events after `after`, up to `until`; with `waits`, up to a wait for a person too."""
+    """What a reader asked for: the events after `after`, up to `until`; with `waits`, up to a wait for a person too.
+
+    `preamble` goes out before them: frames that are no part of the log's order.
+    """
 
     run_id: str
     after: int
     until: int | None = None
     waits: WaitWatch | None = None
+    preamble: bytes = b""
 
     async def take(self, frames: Sequence[Frame]) -> tuple[list[bytes], bool]:
         """The bytes to send of the next frames in order, and whether the stream ends with them."""
@@ -69,7 +73,7 @@ async def serve_stream(
     gateway = request.app[GATEWAY]
     response = stream_response(reading.run_id)
     writer = cast(StreamWriter, await response.prepare(request))
-    drop_dead_peers(request, gateway.config.stall_seconds)
+    tune_connection(request, gateway.config.stall_seconds)
     sink = Sink(request, writer, gateway.config.stall_seconds)
     try:
         with gateway.streams.opened():
@@ -88,7 +92,7 @@ async def serve_stream(
 
 async def _pump(gateway: Gateway, sink: Sink, reading: Reading, first: Sequence[Frame]) -> None:
     taken, done = await reading.take(first)
-    await sink.write_all([retry_hint(gateway.config.retry_ms), *taken])
+    await sink.write_all([retry_hint(gateway.config.retry_ms) + reading.preamble, *taken])
     if done or gateway.streams.closing:
         return
     with gateway.deps.tail.subscribe(reading.run_id, reading.after) as subscription:

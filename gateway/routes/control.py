@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
 from gateway.answers import json_answer
 from gateway.body import expect_continue, read_body
 from gateway.deps import GATEWAY
 from gateway.edge import caller, note
+from gateway.operators import operator_text
 from gateway.query import path_run_id
 from runs.commands import AbortRun, ControlRun, PauseRun, ResumeRun
 from schemas.control import OperatorBody
@@ -53,11 +52,3 @@ async def _control(request: web.Request, command_type: type[ControlRun]) -> web.
     return json_answer(
         {"runId": run_id, "status": state.status, "lastEventId": str(state.seq)}, run_id=run_id
     )
-
-
-def operator_text(operator: str | dict[str, Any] | None) -> str | None:
-    """The name that a body claims: a text, or the `id` (or `displayName`) of an object."""
-    if isinstance(operator, dict):
-        name: Any = operator.get("id") or operator.get("displayName")
-        return str(name)[:200] if name else None
-    return operator

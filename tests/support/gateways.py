@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class RunningGateway:
 
     async def post(self, path: str, body: Any, **headers: str) -> tuple[aiohttp.ClientResponse, Any]:
         """POST a document (or raw bytes); the answer and its JSON. Underscores in header names become hyphens."""
-        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.http.post(self.url + path, data=raw, headers=sent) as answer:
             return answer, orjson.loads(await answer.read() or b"null")

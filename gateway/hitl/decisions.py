@@ -1,0 +1,158 @@
+"""The one service behind every door through which people decide: HTTP, queue, link and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventstore.handler import Outcome, RunHandler
+from eventstore.queries import get_request
+from eventstore.store import EventStore
+from gateway.hitl.verdicts import Verdicts, schema_of_request
+from gateway.operators import operator_text
+from gateway.query import known_form
+from runs.commands import Actor, Command, RemoveRequest, ResolveRequest, ResumeRun
+from runs.decide import step
+from runs.errors import NotWaiting, RequestUnknown, RunFinished, RunUnknown
+from runs.rules.access import check_plan_version
+from runs.state import RunState
+from runs.transitions import AWAITING_HUMAN, PAUSED
+from schemas.contracts.door import ContractDoor
+from schemas.control import RunResumeBody
+from schemas.hitl import HitlRemoveBody, HitlResponse, ResumeBody
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Finds the run, has an edit checked by the contract, and lets the run's rules decide: all of a body, or nothing.
+
+    All methods raise RunError where the rules refuse, CheckerUnavailable, StoreError.
+    """
+
+    store: EventStore
+    handler: RunHandler
+    contracts: ContractDoor
+    clock: Callable[[], datetime]
+
+    async def decide(self, body: ResumeBody, actor: Actor) -> Outcome:
+        """Apply the responses of one body in one append."""
+        run_id = await self._find_run(body.run_id, body.thread_id, body.decisions()[0].request_id)
+        verdicts = Verdicts(self.contracts)
+
+        async def build(state: RunState) -> Sequence[Command]:
+            return _in_order(state, await self._commands(state, body, actor, verdicts))
+
+        return await self.handler.transact(run_id, build)
+
+    async def resume(self, body: RunResumeBody, responses: ResumeBody | None, actor: Actor) -> Outcome:
+        """Go on with a run that is paused, apply responses if there are any; without either, change nothing.
+
+        Raises NotWaiting for a run that waits for nothing.
+        """
+        verdicts = Verdicts(self.contracts)
+
+        async def build(state: RunState) -> Sequence[Command]:
+            _require_waiting(state, body.expected_plan_version)
+            first = [self._resume_run(body, actor)] if state.status == PAUSED else []
+            if responses is None:
+                return first
+            _, resumed = step(state, first)
+            return [*first, *_in_order(resumed, await self._commands(resumed, responses, actor, verdicts))]
+
+        return await self.handler.transact(known_form(body.run_id), build)
+
+    async def remove(self, body: HitlRemoveBody, actor: Actor) -> Outcome:
+        """Take a request back."""
+        run_id = await self._find_run(body.run_id, None, body.request_id)
+        command = RemoveRequest(
+            now=self.clock(),
+            request_id=body.request_id,
+            actor=actor,
+            claimed_operator=operator_text(body.operator),
+            note=body.reason if body.reason is not None else body.note,
+        )
+        return await self.handler.execute(run_id, command)
+
+    async def _find_run(self, run_id: str | None, thread_id: str | None, request_id: str | None) -> str:
+        if run_id is not None and thread_id is None:
+            return known_form(run_id)
+        row = await get_request(self.store, request_id or "")
+        named = known_form(run_id) if run_id is not None else None
+        if row is None or (thread_id or row.thread_id) != row.thread_id or (named or row.run_id) != row.run_id:
+            place = f" in thread {thread_id}" if thread_id is not None else ""
+            raise RequestUnknown(f"there is no request {request_id}{place}", requestId=request_id)
+        return row.run_id
+
+    def _resume_run(self, body: RunResumeBody, actor: Actor) -> Command:
+        return ResumeRun(
+            now=self.clock(),
+            actor=actor,
+            claimed_operator=operator_text(body.operator),
+            reason=body.note,
+            expected_plan_version=body.expected_plan_version,
+        )
+
+    async def _commands(
+        self, state: RunState, body: ResumeBody, actor: Actor, verdicts: Verdicts
+    ) -> list[ResolveRequest]:
+        now, claimed = self.clock(), operator_text(body.operator)
+        commands: list[ResolveRequest] = []
+        for response in body.decisions():
+            request_id = response.request_id or ""
+            is_edit = response.response_type == "edit"
+            schema = schema_of_request(state, request_id) if is_edit else None
+            command = ResolveRequest(
+                now=now,
+                request_id=request_id,
+                response_type=response.response_type,
+                actor=actor,
+                claimed_operator=claimed,
+                note=_note(body, response),
+                option_id=response.selected_option_id,
+                text=response.freeform_text,
+                edited_output=response.edited_output,
+                errors=await verdicts.errors(schema, response.edited_output),
+                expected_plan_version=body.expected_plan_version,
+            )
+            commands.append(command)
+        return commands
+
+
+def _note(body: ResumeBody, response: HitlResponse) -> str | None:
+    """The body's note; else the remark that came beside a response which is not itself a free text."""
+    if body.note is not None or response.response_type == "freeform":
+        return body.note
+    return response.freeform_text
+
+
+def _in_order(state: RunState, commands: Sequence[ResolveRequest]) -> list[ResolveRequest]:
+    """Rejections last, since one of them may end the run. Those behind it are moot, but each must be possible by itself.
+
+    Raises RunError where a response is refused.
+    """
+    kept: list[ResolveRequest] = []
+    ahead = state
+    for command in sorted(commands, key=lambda each: each.response_type == "rejection"):
+        if kept and ahead.finished and command.response_type == "rejection":
+            step(state, [command])
+            continue
+        _, ahead = step(ahead, [command])
+        kept.append(command)
+    return kept
+
+
+def _require_waiting(state: RunState, expected_plan_version: int | None) -> None:
+    if not state.exists:
+        raise RunUnknown(f"there is no run {state.run_id}")
+    if state.finished:
+        raise RunFinished(f"run {state.run_id} is {state.status}", status=state.status)
+    check_plan_version(state, expected_plan_version)
+    asks_people = state.open_requests or any(
+        node.status == AWAITING_HUMAN for node in state.nodes.values()
+    )
+    if state.status != PAUSED and not asks_people:
+        raise NotWaiting(
+            f"the run is {state.status} and waits for nobody; its events are at runs/{state.run_id}/events",
+            status=state.status,
+        )

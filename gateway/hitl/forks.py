@@ -1,0 +1,153 @@
+"""Forks and retries: a new run in one append, from what another one had done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid5
+
+from aiohttp import web
+from uuid_utils import uuid7
+
+from eventstore.capabilities import list_capabilities
+from gateway.deps import Gateway
+from gateway.idempotency import IdempotencyKey, idempotency_key
+from gateway.operators import operator_text
+from gateway.problems import ProblemError
+from gateway.submit import existing_run
+from runs.commands import AcceptPlan, Actor, Command, StartRun
+from runs.errors import RunAlreadyStarted
+from runs.event import JsonObject
+from runs.fork import ForkChange, fork_commands, retry_commands
+from runs.state import RunState
+from schemas.contracts.problems import SchemaRefused
+from schemas.control import ForkBody, OperatorBody
+from schemas.plan import PlanGraph, PlanNode, plan_problems
+from schemas.problem import Located
+from schemas.refusal import FieldProblem
+
+_RETRIES = UUID("b7c0a2c4-6f0e-5b9e-9a55-0d4f5f1f7f10")
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The new run; `created` is False where an earlier request has made it."""
+
+    state: RunState
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forks:
+    """Makes new runs from old ones. Raises RunError, ProblemError, CheckerUnavailable, StoreError."""
+
+    gateway: Gateway
+    actor: Actor
+
+    async def retry(self, request: web.Request, run_id: str, body: OperatorBody) -> Forked:
+        """Once more from the failed nodes. A run is retried once: asked again, the answer is the same new run."""
+        original = await existing_run(self.gateway, run_id)
+        change = ForkChange(operator=self._operator(body), reason=body.reason)
+        key = idempotency_key(request, self.actor.name, {"retry": run_id, "body": _sent(body)})
+        new_id = key.run_id if key is not None else str(uuid5(_RETRIES, run_id))
+        return await self._start(new_id, retry_commands(original, change, self.gateway.deps.clock()), key)
+
+    async def fork(self, request: web.Request, run_id: str, body: ForkBody) -> Forked:
+        """A new run that keeps what was completed before `fromNodeId`, with the body's changes."""
+        original = await existing_run(self.gateway, run_id)
+        nodes = await self._nodes(body.nodes) if body.nodes is not None else None
+        change = ForkChange(
+            operator=self._operator(body),
+            reason=body.reason,
+            from_node_id=body.from_node_id,
+            inputs=body.inputs,
+            policies=_sent(body.policies) if body.policies is not None else None,
+            nodes=nodes,
+        )
+        key = idempotency_key(request, self.actor.name, {"fork": run_id, "body": _sent(body)})
+        commands = fork_commands(original, change, self.gateway.deps.clock())
+        if nodes is not None:
+            _require_sound_plan(commands, len(nodes))
+        return await self._start(key.run_id if key is not None else str(uuid7()), commands, key)
+
+    def _operator(self, body: OperatorBody) -> str:
+        claimed = operator_text(body.operator)
+        return self.actor.name if self.actor.verified or claimed is None else claimed
+
+    async def _start(self, new_id: str, commands: Sequence[Command], key: IdempotencyKey | None) -> Forked:
+        start, *rest = commands
+        if key is not None and isinstance(start, StartRun):
+            start = replace(start, origin={**(start.origin or {}), **key.origin})
+        try:
+            outcome = await self.gateway.deps.handler.execute(new_id, start, *rest)
+        except RunAlreadyStarted:
+            existing = await existing_run(self.gateway, new_id)
+            if key is not None:
+                key.require_same_body(existing)
+            return Forked(existing, created=False)
+        return Forked(outcome.state, created=True)
+
+    async def _nodes(self, nodes: Sequence[PlanNode]) -> list[JsonObject]:
+        """The nodes in wire form, each for a capability that is there, each with a contract that can be used."""
+        registered = {each["id"]: each for each in await list_capabilities(self.gateway.deps.store)}
+        problems: list[Located] = []
+        for index, node in enumerate(nodes):
+            problems += await self._node_problems(node, f"/nodes/{index}", registered)
+        if problems:
+            raise ProblemError(422, "plan_invalid", "These nodes cannot be run.", errors=problems)
+        return [_wire(node, registered.get(node.capability_id, {})) for node in nodes]
+
+    async def _node_problems(
+        self, node: PlanNode, place: str, registered: Mapping[str, JsonObject]
+    ) -> list[Located]:
+        problems: list[Located] = []
+        if node.agent_type != "human" and node.capability_id not in registered:
+            message = f"No worker has ever registered {node.capability_id!r}."
+            problems.append(FieldProblem("capability_unknown", f"{place}/capabilityId", message))
+        if node.contract.output is not None:
+            try:
+                await self.gateway.deps.contracts.compile(node.contract.output)
+            except SchemaRefused as refusal:
+                problems += [
+                    FieldProblem(each.code, f"{place}/contract/output{each.pointer}", each.message)
+                    for each in refusal.problems
+                ]
+        return problems
+
+
+def _wire(node: PlanNode, descriptor: JsonObject) -> JsonObject:
+    """The node as a plan keeps it; queue and agent type are those of the capability unless the body says otherwise."""
+    wire: dict[str, Any] = node.to_wire()
+    for name, key in (("queue", "queue"), ("agent_type", "agentType")):
+        if name not in node.model_fields_set and key in descriptor:
+            wire[key] = descriptor[key]
+    return wire
+
+
+def _sent(body: OperatorBody | Any) -> JsonObject:
+    """A model as it was sent: what was left out stays out, so that no default is laid over the original."""
+    return body.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
+    """Raise ProblemError (422) where the kept and the new nodes together make no plan that can be run to its end."""
+    for command in commands:
+        if isinstance(command, AcceptPlan):
+            nodes: list[JsonObject] = command.plan["nodes"]
+            graph = PlanGraph.model_validate({"nodes": nodes, "edges": command.plan["edges"]}, by_alias=True)
+            kept = len(nodes) - replaced
+            problems = [
+                FieldProblem(each.code, _in_body(each.path, kept), each.message) for each in plan_problems(graph)
+            ]
+            if problems:
+                detail = "The nodes that are kept and these together make no plan that can be run."
+                raise ProblemError(422, "plan_invalid", detail, errors=problems)
+
+
+def _in_body(path: str, kept: int) -> str:
+    """From a place in the whole plan to the one in the body, which has only the nodes that are new."""
+    root, *rest = path.split("/")[1:] or [""]
+    if root != "nodes" or not rest or not rest[0].isdigit() or int(rest[0]) < kept:
+        return "/nodes"
+    return "/".join(["/nodes", str(int(rest[0]) - kept), *rest[1:]])

@@ -1,0 +1,68 @@
+"""`POST /api/v1/flex/run.resume`: go on with a run that waits, and stream what follows."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.body import expect_continue
+from gateway.deps import GATEWAY
+from gateway.edge import caller, note
+from gateway.hitl.bodies import decisions_of, read_model
+from gateway.hitl.picture import PatientWatch, resumed_picture, state_at
+from gateway.hitl.refusals import below, errors_in_responses
+from gateway.query import LAST_EVENT_ID, read_cursor, refuse_beyond_end
+from gateway.sse import encode_frame
+from gateway.stream import Reading, serve_stream
+from gateway.waiting import WaitWatch
+from schemas.control import RunResumeBody
+from schemas.hitl import ResumeBody
+from schemas.parsing import validate_document
+
+ROUTES = web.RouteTableDef()
+
+
+@ROUTES.post("/api/v1/flex/run.resume", name="streamResumedRun", expect_handler=expect_continue)
+async def resume_run(request: web.Request) -> web.StreamResponse:
+    """The plan as it stands, then every event from here on (or after Last-Event-ID), until `complete` or the next wait.
+
+    A run that is paused goes on; `payload.responses` are decided first. Without either the stream stays open until
+    somebody decides elsewhere.
+    """
+    gateway = request.app[GATEWAY]
+    body = await read_model(request, RunResumeBody)
+    note(request, run_id=body.run_id)
+    responses = _responses(body)
+    work = decisions_of(request).resume(body, responses, caller(request))
+    if responses is None:
+        outcome = await gateway.carry_out(work)
+    else:
+        with errors_in_responses(responses, before="/payload"):
+            outcome = await gateway.carry_out(work)
+    store = gateway.deps.store
+    after = read_cursor(request) if request.headers.get(LAST_EVENT_ID) else outcome.before.seq
+    refuse_beyond_end(after, outcome.state.seq)
+    seen = outcome.before if after == outcome.before.seq else await state_at(store, outcome.state, after)
+    watch = WaitWatch if outcome.events else PatientWatch
+    reading = Reading(
+        run_id=outcome.state.run_id,
+        after=after,
+        waits=watch(store, outcome.state),
+        preamble=await resumed_picture(store, seen),
+    )
+    first = [encode_frame(event) for event in outcome.events] if after == outcome.before.seq else []
+    return await serve_stream(request, reading, first)
+
+
+def _responses(body: RunResumeBody) -> ResumeBody | None:
+    """`payload.responses` as the body that `/api/hitl/resume` takes. Raises DocumentRefused."""
+    if "responses" not in (body.payload or {}):
+        return None
+    document = {
+        "operator": body.operator,
+        "note": body.note,
+        "expectedPlanVersion": body.expected_plan_version,
+        **(body.payload or {}),
+        "runId": body.run_id,
+    }
+    with below("/payload"):
+        return validate_document(ResumeBody, document)
