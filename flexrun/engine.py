@@ -11,20 +11,19 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from broker.dispatch import Dispatcher
-from broker.keeper import Keeper
-from eventstore.notify import LogListener, Notifier
-from eventstore.tail import RunTail
-from executor.stubs import stub_capabilities
-from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerConfig, PlannerWorker
 
+from broker.dispatch import Dispatcher
+from broker.keeper import Keeper
 from broker.seam import Broker, open_broker
 from eventstore.handler import RunHandler
 from eventstore.migrate import migrate
+from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
+from eventstore.tail import RunTail
 from executor.config import ExecutorConfig
 from executor.registry import CapabilityRegistry
+from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
 from flexrun.embedded import EmbeddedPostgres
 from flexrun.settings import Role, Settings
@@ -34,6 +33,7 @@ from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
 from gateway.serve import Server, serve
 from gateway.sse import encode_frame
+from planner.skeleton import SkeletonPlanner
 from schemas.contracts.door import ContractDoor
 
 _log = structlog.get_logger("flexrun")
@@ -148,7 +148,12 @@ class Engine:
         self._stack.push_async_callback(worker.close)
 
     async def _start_planner(self) -> None:
-        config = PlannerConfig(slots=self.settings.planner_slots, lease_seconds=self.settings.lease_seconds)
+        config = PlannerConfig(
+            slots=self.settings.planner_slots,
+            lease_seconds=self.settings.lease_seconds,
+            heartbeat_seconds=self.settings.lease_seconds / 5,
+            drain_seconds=self.settings.drain_seconds,
+        )
         worker = PlannerWorker(self.store, self.handler, self.broker, SkeletonPlanner(), self.worker, config)
         await worker.start()
         self._stack.push_async_callback(worker.close)

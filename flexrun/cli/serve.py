@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -135,7 +135,7 @@ def _ready_text(engine: Engine) -> str:
 
 
 @asynccontextmanager
-async def _running(settings: Settings, roles: frozenset[Role]) -> AsyncIterator[Engine]:
+async def _running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator[Engine]:
     """An engine, with what goes wrong at start told as a sentence."""
     engine = Engine(settings, roles)
     try:
