@@ -21,12 +21,14 @@ _SHOWN = ("minLength", "maxLength", "minItems", "maxItems")
 class Owed:
     """What one node owes beyond its facet.
 
-    `fields` are limits in JSON Schema's words for fields of its output. `texts` are numbers of words or characters
-    (`{field: {"words" | "characters": {minimum, maximum}}}`), also of `fullText`, the whole post as one text.
+    `fields` are limits in JSON Schema's words for fields of its output, `items` those of each item of a list. `texts`
+    are numbers of words or characters (`{field: {"words" | "characters": {minimum, maximum}}}`), also of `fullText`,
+    the whole post as one text.
     """
 
     fields: dict[str, Limits] = field(default_factory=dict[str, Limits])
     texts: dict[str, dict[str, Limits]] = field(default_factory=dict[str, dict[str, Limits]])
+    items: dict[str, Limits] = field(default_factory=dict[str, Limits])
     path_of: dict[str, str] = field(default_factory=dict[str, str])
 
     def add(self, demand: Demand) -> None:
@@ -41,7 +43,9 @@ class Owed:
         else:
             kept = self.fields.setdefault(demand.field, {})
             asked = {_AS_LENGTH.get(key, key): value for key, value in demand.limits.items()}
-        if not merge_limits(kept, asked):
+        if not merge_limits(kept, asked) or not merge_limits(
+            self.items.setdefault(demand.field, {}), demand.items
+        ):
             raise Unmappable.at(demand.path, f"The contract's limits of {demand.field} exclude each other.")
 
     def counted(self) -> dict[str, dict[str, Limits]]:
@@ -63,18 +67,27 @@ def output_schema(facet: Facet, owed: Owed | None, always: Sequence[str] = ()) -
 
     Raises Unmappable for a limit that lies outside what the facet can be.
     """
-    limits_of = owed.fields if owed is not None else {}
     properties: dict[str, Any] = dict(facet.schema["properties"])
-    for name, limits in limits_of.items():
-        if limits:
-            narrowed: Limits = dict(properties[name])
-            if not merge_limits(narrowed, limits):
-                able, wanted = _shown(properties[name]), _shown(limits)
-                path = owed.path_of[name] if owed is not None else ""
-                raise Unmappable.at(path, f"{name} can have {able}, and the contract wants {wanted}.")
-            properties[name] = narrowed
+    if owed is not None:
+        for name, limits in owed.fields.items():
+            properties[name] = _narrowed(name, properties[name], limits, owed)
     required = dict.fromkeys((*cast("list[str]", facet.schema["required"]), *always, *_delivered(owed)))
     return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _narrowed(name: str, schema: Limits, limits: Limits, owed: Owed) -> Limits:
+    items = owed.items.get(name)
+    if not limits and not items:
+        return schema
+    narrowed = dict(schema)
+    fits = merge_limits(narrowed, limits)
+    if items:
+        narrowed["items"] = dict(narrowed.get("items", {}))
+        fits = merge_limits(narrowed["items"], items) and fits
+    if not fits:
+        able, wanted = _shown(schema), _shown(limits)
+        raise Unmappable.at(owed.path_of[name], f"{name} can have {able}, and the contract wants {wanted}.")
+    return narrowed
 
 
 def _delivered(owed: Owed | None) -> list[str]:

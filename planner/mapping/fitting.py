@@ -9,7 +9,7 @@ from planner.mapping.expression import literal
 from planner.mapping.flat import Flat
 from planner.mapping.limits import LENGTHS, Limits, keeps, whole_bounds
 from planner.mapping.problems import Mapped, Unmappable
-from planner.mapping.sources import Demand, Source
+from planner.mapping.sources import Demand, Source, known_source
 
 _WORDS_FOR_TYPES = {
     "string": "a text",
@@ -42,8 +42,11 @@ def fallback_value(flat: Flat) -> Mapped | None:
     return None
 
 
-def fit_source(flat: Flat, source: Source, name: str) -> Mapped:
-    """The place filled from `source`. Raises Unmappable where type, values or limits do not let it."""
+def fit_source(flat: Flat, source: Source, name: str, items: Limits | None = None) -> Mapped:
+    """The place filled from `source`; `items` are the limits of each item where it is a list.
+
+    Raises Unmappable where type, values or limits do not let it.
+    """
     if not flat.takes(source.json_type):
         wanted = " or ".join(sorted(_WORDS_FOR_TYPES.get(each, each) for each in flat.types or ()))
         has = _WORDS_FOR_TYPES[source.json_type]
@@ -58,7 +61,7 @@ def fit_source(flat: Flat, source: Source, name: str) -> Mapped:
         raise Unmappable.at(flat.path, f"Nothing for {name!r} has the format {wanted_format!r}.")
     plain = source.field == name and source.aspect == "value" and not source.parts
     content = frozenset({source.field} if source.field in _CONTENT else ())
-    return Mapped(source.expression, tuple(_demands(flat, source)), plain, content)
+    return Mapped(source.expression, tuple(_demands(flat, source, items or {})), plain, content)
 
 
 def _from_enum(flat: Flat, source: Source, name: str) -> Mapped:
@@ -77,14 +80,14 @@ def _same_word(one: Any, other: Any) -> bool:
     return isinstance(one, str) and isinstance(other, str) and one.casefold() == other.casefold()
 
 
-def _demands(flat: Flat, source: Source) -> Iterable[Demand]:
+def _demands(flat: Flat, source: Source, items: Limits) -> Iterable[Demand]:
     """What the nodes behind `source` are asked for, so that it fits."""
     if source.parts:
         share = _shared(flat.limits, len(source.parts), source.overhead, flat.path)
         for part in source.parts:
             yield Demand(part.node_id or "", "fullText", "value", share, flat.path)
     elif source.node_id is not None and source.field is not None:
-        yield Demand(source.node_id, source.field, source.aspect, _asked(flat, source), flat.path)
+        yield Demand(source.node_id, source.field, source.aspect, _asked(flat, source), flat.path, items)
 
 
 def _asked(flat: Flat, source: Source) -> Limits:
@@ -110,6 +113,22 @@ def _shared(limits: Limits, parts: int, overhead: int, path: str) -> Limits:
                 path, f"There is no room for {parts} variants in {limits['maxLength']} characters."
             )
     return shares
+
+
+def fit_items(flat: Flat, source: Source, items: Flat) -> Limits:
+    """What the contract asks of each item of the list that `source` is. Raises Unmappable where they do not fit."""
+    facet: Mapping[str, Any] = (source.facet or {}).get("items", {})
+    wanted = items.types
+    if source.known:
+        fits = all(items.takes(known_source(each).json_type) for each in cast("list[Any]", source.value))
+    elif facet.get("type") == "string":
+        fits = items.takes("string") and items.enum is None and "format" not in items.limits
+    else:
+        fits = items.takes("object") and fits_whole_facet(items, facet)
+    if not fits or items.impossible:
+        shown = " or ".join(sorted(wanted)) if wanted else "others"
+        raise Unmappable.at(flat.path, f"The items that there are do not fit; the contract wants {shown}.")
+    return {key: items.limits[key] for key in LENGTHS if key in items.limits}
 
 
 def fits_whole_facet(flat: Flat, facet: Mapping[str, Any]) -> bool:

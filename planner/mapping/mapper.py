@@ -13,11 +13,12 @@ from typing import Any, cast
 from planner.mapping import names
 from planner.mapping.available import available
 from planner.mapping.expression import looks_like_operator, nodes_in, object_of
-from planner.mapping.fitting import fallback_value, fit_source, fits_whole_facet, only_value
+from planner.mapping.fitting import fallback_value, fit_items, fit_source, fits_whole_facet, only_value
 from planner.mapping.flat import Flat, Flattener, Located
+from planner.mapping.limits import Limits
 from planner.mapping.names import canonical, singular
 from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
-from planner.mapping.scoping import Inside, counting, inside
+from planner.mapping.scoping import Inside, counting, inside, names_absent_variant, variant_named
 from planner.mapping.sources import Material, RunScope, Scope, Source, VariantScope, whole_text
 from schemas.pointer import escape
 
@@ -63,8 +64,13 @@ class Mapper:
     def map(self) -> Mapped:
         """The whole output."""
         mapped = self._value([self._root], Place("", self._material.run_scope()))
-        if not nodes_in(mapped.expression):
+        used = set(nodes_in(mapped.expression))
+        if not used:
             raise self._nothing(self._root[1], "the posts: the contract has no place for them")
+        left_over = [variant.label for variant in self._material.variants if variant.node_id not in used]
+        if left_over and len(left_over) < len(self._material.variants):
+            message = f"The contract has no place for {' and '.join(left_over)}."
+            raise Unmappable.at(self._root[1], message, COUNT)
         return mapped
 
     def _nothing(self, path: str, what: str) -> Unmappable:
@@ -106,7 +112,7 @@ class Mapper:
         source = self._source(flat, place)
         if source is not None:
             try:
-                return fit_source(flat, source, place.name)
+                return fit_source(flat, source, place.name, self._item_limits(flat, source))
             except Unmappable as unmappable:
                 misfit = unmappable
         if _opens_as_object(flat, place):
@@ -124,11 +130,26 @@ class Mapper:
         if name in names.POST_LISTS and not place.in_variant and "array" in (flat.types or ()):
             return None
         source = place.scope.find(name)
-        if source is not None and source.json_type in ("object", "array") and _declares_members(flat):
-            return None
-        return source
+        if source is None and not place.in_variant and (variant := variant_named(place.name, self._material)):
+            return VariantScope(variant, RunScope(self._material)).find("fulltext")
+        declares_members = bool(flat.properties or flat.required)
+        return None if source is not None and source.json_type == "object" and declares_members else source
+
+    def _item_limits(self, flat: Flat, source: Source) -> Limits:
+        """What the contract asks of each item, where `source` is a list."""
+        if source.json_type != "array" or not flat.items:
+            return {}
+        misfit: Unmappable | None = None
+        for items in self._flattener.alternatives(flat.items):
+            try:
+                return fit_items(flat, source, items)
+            except Unmappable as unmappable:
+                misfit = misfit or unmappable
+        raise misfit or self._nothing(flat.path, "the items")
 
     def _object(self, flat: Flat, place: Place) -> Mapped:
+        if not place.in_variant and names_absent_variant(place.name, self._material):
+            raise Unmappable.at(flat.path, f"There is to be no variant for {place.called}.", COUNT)
         within = inside(place.name, place.scope, self._material, in_variant=place.in_variant)
         if within.whole is not None and (within.facet is None or fits_whole_facet(flat, within.facet)):
             return within.whole
@@ -199,10 +220,6 @@ class Mapper:
 
 def _is_about_count(unmappable: Unmappable) -> bool:
     return any(problem.code == COUNT for problem in unmappable.problems)
-
-
-def _declares_members(flat: Flat) -> bool:
-    return bool(flat.properties or flat.required or any(item not in (True, {}) for item, _ in flat.items))
 
 
 def _opens_as_object(flat: Flat, place: Place) -> bool:

@@ -86,6 +86,13 @@ def variant_named(name: str, material: Material) -> Variant | None:
     return next((each for each in material.variants if told in (each.id, str(each.position))), None)
 
 
+def names_absent_variant(name: str, material: Material) -> bool:
+    """Whether `variantC` is spoken of where there are only two; a letter alone says too little."""
+    return (
+        len(name) > 1 and _NAMED_VARIANT.fullmatch(name) is not None and variant_named(name, material) is None
+    )
+
+
 def counting(scope: Scope, flat: Flat) -> Scope:
     """Words and characters are those of the text that is delivered beside them."""
     if not isinstance(scope, VariantScope):

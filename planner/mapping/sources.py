@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made_by
 from typing import Any, Protocol, cast
 
 from planner.facts import Facts
@@ -21,13 +22,17 @@ POST_TEXTS = ("headline", "body", "callToAction")
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What the caller's contract asks of a field that a node makes; `aspect` is value, words or characters."""
+    """What the caller's contract asks of a field that a node makes.
+
+    `aspect` is value, words or characters; `items` are the limits of each item of a list.
+    """
 
     node_id: str
     field: str
     aspect: str
     limits: Limits
     path: str
+    items: Limits = made_by(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ class KnownScope:
     """The members of an object that the envelope has."""
 
     members: Mapping[str, Any]
-    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    aliases: Mapping[str, str] = made_by(default_factory=dict[str, str])
     outer: Scope | None = None
 
     def find(self, name: str) -> Source | None:
@@ -212,7 +217,7 @@ class Material:
     brief_id: str = "brief"
     review_id: str = "review"
     markdown: bool = False
-    touched: set[str] = field(default_factory=set[str])
+    touched: set[str] = made_by(default_factory=set[str])
 
     @property
     def only_variant(self) -> Variant | None:
