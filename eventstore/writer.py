@@ -163,13 +163,15 @@ class Writer:
     async def _after_failure(
         self, batch: list[PendingAppend], error: psycopg.Error, pause_seconds: float
     ) -> list[PendingAppend]:
-        """Drop the connection, wait, and give those that still have time."""
+        """Drop the connection if it is lost, wait, and give those that still have time."""
         _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause_seconds)
-        await self._disconnect()
+        if self._connection is not None and self._connection.closed:
+            # No answer is no answer: the call may have been carried out. An error that came back was rolled back.
+            for append in batch:
+                append.in_doubt = True
+            await self._disconnect()
         await asyncio.sleep(pause_seconds)
         over_before = asyncio.get_running_loop().time() - self._patience_seconds
-        for append in batch:
-            append.in_doubt = True
         _fail_unanswered(
             [append for append in batch if append.enqueued_at < over_before],
             StoreUnavailable(brief(error)),

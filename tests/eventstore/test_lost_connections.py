@@ -8,10 +8,12 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 
 from eventstore.batch import Commit
+from eventstore.connection import connect, hang_up_after
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.migrate import migrate
@@ -184,3 +186,12 @@ async def test_a_writer_that_the_server_ends_connects_again(
 
 async def gather_three(store: EventStore) -> list[Commit]:
     return list(await asyncio.gather(*(store.append(*first_event(new_run_id())) for _ in range(3))))
+
+
+async def test_a_server_that_has_gone_silent_is_hung_up_on(proxy: TcpProxy, database_url: str):
+    connection = await connect(proxy.url(database_url), "test")
+    proxy.stalled = True
+    with pytest.raises(psycopg.OperationalError), hang_up_after(connection, 0.1):
+        await connection.execute("select 1")
+    proxy.stalled = False
+    await connection.close()
