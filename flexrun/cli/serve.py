@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import tempfile
 import time
@@ -145,7 +146,9 @@ async def _running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator
     except (StoreUnavailable, psycopg.Error) as error:
         stop(f"flexrun cannot start: the database does not answer as it should: {error}")
     except OSError as error:
-        stop(f"flexrun cannot start: {error.strerror or error} ({settings.host}:{settings.port})")
+        if error.errno == errno.EADDRINUSE:
+            stop(f"flexrun cannot start: {settings.host}:{settings.port} is taken; choose another --port")
+        stop(f"flexrun cannot start: {error}")
     try:
         yield engine
     finally:

@@ -26,7 +26,7 @@ EXIT_INTERRUPTED = 130
 
 def stop(message: str, code: int = EXIT_REFUSED) -> NoReturn:
     """Say what is wrong on standard error and leave."""
-    errors.print(message, style="red", highlight=False, markup=False)
+    errors.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
