@@ -1,1 +1,3 @@
 """The command line, settings, wiring and embedded mode: the only place where parts meet."""
+
+__version__ = "0.1.0"

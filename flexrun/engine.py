@@ -6,16 +6,14 @@ import os
 import secrets
 import socket
 from contextlib import AsyncExitStack
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
 
 import structlog
-from planner.worker import PlannerConfig, PlannerWorker
 
 from broker.dispatch import Dispatcher
 from broker.keeper import Keeper
-from broker.seam import Broker, open_broker
+from broker.seam import open_broker
 from eventstore.handler import RunHandler
 from eventstore.migrate import migrate
 from eventstore.notify import LogListener, Notifier
@@ -25,6 +23,7 @@ from executor.config import ExecutorConfig
 from executor.registry import CapabilityRegistry
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
+from flexrun import __version__
 from flexrun.embedded import EmbeddedPostgres
 from flexrun.settings import Role, Settings
 from gateway.app import create_app
@@ -34,17 +33,10 @@ from gateway.deps import GatewayDeps
 from gateway.serve import Server, serve
 from gateway.sse import encode_frame
 from planner.skeleton import SkeletonPlanner
+from planner.worker import PlannerConfig, PlannerWorker
 from schemas.contracts.door import ContractDoor
 
 _log = structlog.get_logger("flexrun")
-
-
-def package_version() -> str:
-    """The version of flexrun; `0` in a tree that was never installed."""
-    try:
-        return version("flexrun")
-    except PackageNotFoundError:
-        return "0"
 
 
 def worker_name() -> str:
@@ -176,10 +168,7 @@ class Engine:
             tokens=tokens,
             broker=self.broker,
             config=config,
-            version=package_version(),
+            version=__version__,
         )
         self.server = await serve(create_app(deps), settings.host, settings.port)
         self._stack.push_async_callback(self.server.close)
-
-
-__all__ = ["Broker", "Engine", "package_version", "worker_name"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from flexrun import __version__
 from flexrun.cli import database, follow, serve
 
 app = typer.Typer(
@@ -16,3 +19,16 @@ app = typer.Typer(
 serve.register(app)
 follow.register(app)
 app.add_typer(database.app, name="db")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flexrun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Runs tasks that have to be planned, worked on, approved, and delivered in exactly the asked-for shape."""

@@ -7,11 +7,11 @@ from typing import Annotated
 import orjson
 import psycopg
 import typer
-from eventstore.rebuild import compare
-from eventstore.rebuild import rebuild as run_rebuild
 from rich.console import Console
 
 from eventstore.migrate import migrate as run_migrations
+from eventstore.rebuild import compare
+from eventstore.rebuild import rebuild as run_rebuild
 from flexrun.cli.shared import errors, load_settings, run_async, stop
 
 app = typer.Typer(
