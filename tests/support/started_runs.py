@@ -75,8 +75,14 @@ class Walk:
     def _command(self, state: RunState) -> c.Command:
         if state.plan_version is None or state.replan_reason is not None:
             return self._planning(state)
-        choices = [self._node_command, self._node_command, self._node_command, self._output, self._decision]
-        return self._random.choice([*choices, self._control])(state)
+        if state.status == "paused" and self._random.random() < 0.7:
+            return c.ResumeRun(now=self._now, actor=ANN)
+        if self._random.random() < 0.1:
+            return self._control(state)
+        if state.open_requests and self._random.random() < 0.6:
+            return self._decision(state)
+        done = all(each.status == "completed" for each in state.nodes.values())
+        return self._output() if done else self._node_command(state)
 
     def _planning(self, state: RunState) -> c.Command:
         attempt = state.plan_attempt + (0 if state.plan_in_progress else 1)
@@ -90,7 +96,11 @@ class Walk:
         return c.AcceptPlan(now=self._now, attempt=attempt, plan=plan(*nodes))
 
     def _node_command(self, state: RunState) -> c.Command:
-        chosen = self._random.choice(list(state.nodes.values()))
+        active = [
+            each for each in state.nodes.values() if each.status in ("ready", "waiting_retry", "running")
+        ]
+        sensible = bool(active) and self._random.random() < 0.8
+        chosen = self._random.choice(active if sensible else list(state.nodes.values()))
         if chosen.status in ("ready", "waiting_retry"):
             return c.StartNode(now=self._now, node_id=chosen.id, attempt=chosen.attempt + 1)
         what = self._random.choice(["complete", "complete", "complete", "wrong", "fail", "lose", "clarify"])
@@ -103,23 +113,20 @@ class Walk:
             return c.Clarify(question="why?", **about)
         return c.FailNode(error_code="x", message="x", lost=what == "lose", **about)
 
-    def _output(self, state: RunState) -> c.Command:
+    def _output(self) -> c.Command:
         if self._random.random() < 0.3:
             return c.DeliverOutput(now=self._now, output=1, errors=WRONG, repair=("b",))
         return c.DeliverOutput(now=self._now, output={"all": [1, "two"]})
 
     def _decision(self, state: RunState) -> c.Command:
-        if not state.open_requests:
-            return c.RecordLog(now=self._now, message="nothing to decide")
         request = self._random.choice(state.open_requests)
         if self._random.random() < 0.2:
             return c.ExpireRequest(now=self._now, request_id=request.id)
+        likely = ["approval", "rejection", "edit"] if request.subject == "output" else ["option", "freeform"]
         return c.ResolveRequest(
             now=self._now,
             request_id=request.id,
-            response_type=self._random.choice(
-                ["approval", "approval", "rejection", "freeform", "option", "edit"]
-            ),
+            response_type=self._random.choice(likely),
             actor=self._random.choice([ANN, BOB]),
             note="so be it",
             text="because",
@@ -128,13 +135,8 @@ class Walk:
         )
 
     def _control(self, state: RunState) -> c.Command:
-        kind = self._random.choice([c.PauseRun, c.ResumeRun, c.ResumeRun, c.RecordLog])
-        if kind is c.RecordLog:
+        what = self._random.choice(["log"] * 6 + ["pause"] * 6 + ["resume"] * 3 + ["abort"])
+        if what == "log":
             return c.RecordLog(now=self._now, message="walking", detail={"step": state.seq})
-        if self._random.random() < 0.05:
-            return c.AbortRun(now=self._now, actor=ANN)
-        return (
-            kind(now=self._now, actor=ANN)
-            if kind is not c.RecordLog
-            else c.AbortRun(now=self._now, actor=ANN)
-        )
+        asked = {"pause": c.PauseRun, "resume": c.ResumeRun, "abort": c.AbortRun}
+        return asked[what](now=self._now, actor=ANN)
