@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 
+import structlog
+
 from eventstore import queries
+from eventstore.errors import StoreError
 from eventstore.store import EventStore
 from gateway.problems import RETRY_AFTER_SECONDS, ProblemError
 
+_log = structlog.get_logger("gateway")
+
 
 class BacklogGauge:
-    """Samples the backlog at most every `sample_seconds`, and not at all while nobody asks."""
+    """Samples the backlog at most every `sample_seconds`, and not at all while nobody starts runs.
+
+    A run is judged by the sample that the one before it had taken, so that it never waits for one; only a full
+    backlog is looked at again first.
+    """
 
     def __init__(self, store: EventStore, limit: int, sample_seconds: float) -> None:
         self._store = store
@@ -22,25 +31,27 @@ class BacklogGauge:
         self._sampling: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
-        """Raise the 503 while more than `limit` pieces of work wait.
-
-        A new sample is taken beside the request, which is judged by the one before; only where that says no is it
-        worth waiting for.
-        """
-        if time.monotonic() - self._sampled_at >= self._sample_seconds and self._sampling is None:
-            self._sampling = asyncio.ensure_future(self._sample())
-        if self._pending < self._limit:
-            return
-        if self._sampling is not None:
-            await asyncio.shield(self._sampling)
+        """Raise the 503 while `limit` pieces of work wait, or more."""
+        if self._pending >= self._limit:
+            self.refresh()
+            if self._sampling is not None:
+                await asyncio.shield(self._sampling)
         if self._pending >= self._limit:
             raise self._full()
 
+    def refresh(self) -> None:
+        """Have a new sample taken, unless the last one is young."""
+        if self._sampling is None and time.monotonic() - self._sampled_at >= self._sample_seconds:
+            self._sampling = asyncio.ensure_future(self._sample())
+
     async def _sample(self) -> None:
         try:
-            self._pending = await queries.backlog(self._store)
-            self._sampled_at = time.monotonic()
+            # Counting stops somewhere beyond the limit: a larger number would change nothing, and cost more.
+            self._pending = await queries.backlog(self._store, limit=2 * self._limit)
+        except StoreError as error:
+            _log.warning("the backlog could not be counted", error=str(error))
         finally:
+            self._sampled_at = time.monotonic()
             self._sampling = None
 
     def _full(self) -> ProblemError:

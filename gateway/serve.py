@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -10,6 +11,10 @@ from gateway.auth import check_bind
 from gateway.deps import GATEWAY
 
 _LISTEN_BACKLOG = 1_024
+_KEEP_ALIVE_SECONDS = 75.0
+"""Longer than a reverse proxy keeps its end open, short enough that connections nobody uses are given back."""
+
+_OPEN_FILES = 65_536
 
 
 @dataclass(slots=True)
@@ -28,12 +33,14 @@ async def serve(app: web.Application, host: str, port: int, *, reuse_port: bool 
     """Listen on `host` and `port` (0: any free one). Raises BindRefused, or OSError where the address is taken."""
     gateway = app[GATEWAY]
     check_bind(host, gateway.deps.tokens)
+    _allow_many_connections()
     runner = web.AppRunner(
         app,
         # A reader that leaves is noticed at once, and not with the next frame; writes are shielded (Gateway.carry_out).
         handler_cancellation=True,
         access_log=None,
         shutdown_timeout=gateway.config.shutdown_seconds,
+        keepalive_timeout=_KEEP_ALIVE_SECONDS,
     )
     await runner.setup()
     try:
@@ -43,6 +50,14 @@ async def serve(app: web.Application, host: str, port: int, *, reuse_port: bool 
         await runner.cleanup()
         raise
     return Server(runner, _url(host, runner))
+
+
+def _allow_many_connections() -> None:
+    """Many systems allow a process 1,024 open files, and every open stream is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _url(host: str, runner: web.AppRunner) -> str:

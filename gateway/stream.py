@@ -46,15 +46,21 @@ class Reading:
         return taken, False
 
 
-def stream_response(run_id: str) -> web.StreamResponse:
+class EventStream(web.StreamResponse):
     """The head of a stream. It is never compressed: a compressor holds events back."""
-    headers = {
-        "Content-Type": MEDIA_TYPE,
-        "Cache-Control": "no-cache, no-transform",
-        "X-Accel-Buffering": "no",
-        "X-Run-Id": run_id,
-    }
-    return web.StreamResponse(headers=headers)
+
+    # aiohttp keeps this for its own responses: the headers wait for the first frame and leave with it in one segment.
+    _send_headers_immediately = False
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            headers={
+                "Content-Type": MEDIA_TYPE,
+                "Cache-Control": "no-cache, no-transform",
+                "X-Accel-Buffering": "no",
+                "X-Run-Id": run_id,
+            }
+        )
 
 
 def nothing_left(run_id: str) -> web.Response:
@@ -71,7 +77,7 @@ async def serve_stream(
     Last-Event-ID, here or at another gateway. A reader that leaves cancels this handler and nothing else.
     """
     gateway = request.app[GATEWAY]
-    response = stream_response(reading.run_id)
+    response = EventStream(reading.run_id)
     writer = cast(StreamWriter, await response.prepare(request))
     tune_connection(request, gateway.config.stall_seconds)
     sink = Sink(request, writer, gateway.config.stall_seconds)

@@ -57,6 +57,7 @@ async def submit(request: web.Request) -> Submission:
         origin=key.origin if key is not None else None,
     )
     submission = await gateway.carry_out(_start(gateway, command, envelope, key))
+    gateway.backlog.refresh()
     note(request, run_id=submission.state.run_id)
     return submission
 

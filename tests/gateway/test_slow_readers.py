@@ -63,7 +63,7 @@ async def test_a_reader_that_is_slow_but_reads_is_kept(start_gateway: Start) -> 
         assert chunk, f"dropped after {received} bytes in {time.monotonic() - started:.1f} s"
         received += len(chunk)
         if time.monotonic() - started < 1:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # the pace of the reader, and not a wait for anything
     client.close()
 
 
