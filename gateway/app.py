@@ -6,13 +6,30 @@ from aiohttp import web
 
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.edge import complete_headers, edge
-from gateway.routes import capabilities, control, events, operations, run_stream, runs
+from gateway.routes import (
+    capabilities,
+    control,
+    events,
+    fork,
+    hitl,
+    links,
+    operations,
+    resume,
+    run_stream,
+    runs,
+    tasks,
+)
 
 ROUTES = (
     run_stream.ROUTES,
     runs.ROUTES,
     events.ROUTES,
     control.ROUTES,
+    fork.ROUTES,
+    resume.ROUTES,
+    hitl.ROUTES,
+    links.ROUTES,
+    tasks.ROUTES,
     capabilities.ROUTES,
     operations.ROUTES,
 )

@@ -66,6 +66,10 @@ class Tokens:
                 found = actor
         return found
 
+    def named(self, name: str) -> Actor | None:
+        """Who has a token under this name, with the roles that go with it."""
+        return next((actor for _, actor in self._digests if actor.name == name), None)
+
 
 def _digest(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -34,3 +34,6 @@ class GatewayConfig:
 
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call, as a browser writes them (`https://app.example`), or `*`."""
+
+    public_url: str | None = None
+    """Where people reach this gateway (`https://flexrun.example`), for links; without it, where the caller did."""

@@ -17,6 +17,7 @@ from eventstore.tail import RunTail
 from gateway.auth import Tokens
 from gateway.backlog import BacklogGauge
 from gateway.config import GatewayConfig
+from gateway.hitl.links import LinkSigner
 from gateway.open_streams import OpenStreams
 from gateway.sse import Frame
 from schemas.contracts.door import ContractDoor
@@ -40,6 +41,9 @@ class GatewayDeps:
     broker: Broker | None = None
     config: GatewayConfig = field(default_factory=GatewayConfig)
     clock: Callable[[], datetime] = utc_now
+    link_secret: str | None = None
+    """What links to requests are signed with; without it, by a secret that the database keeps."""
+
     version: str = "0"
 
 
@@ -50,6 +54,7 @@ class Gateway:
         self.deps = deps
         self.config = deps.config
         self.streams = OpenStreams()
+        self.links = LinkSigner(deps.store, deps.link_secret)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self._writes: set[asyncio.Task[Any]] = set()
 

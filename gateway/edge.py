@@ -22,6 +22,9 @@ log = structlog.get_logger("gateway")
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Doors that ask for no token."""
 
+LINKS = "/hitl/"
+"""Pages whose address is the key: they ask for no token either, and no log line may show it."""
+
 _CLIENT_GONE = 499
 """What the log says where nobody was left to be answered."""
 
@@ -70,7 +73,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         level(
             "request",
             method=request.method,
-            path=request.path,
+            path=_logged_path(request),
             status=status,
             ms=round((time.perf_counter() - started) * 1000, 1),
             correlation_id=request[_CORRELATION_ID],
@@ -93,12 +96,15 @@ def _problem_answer(request: web.Request, error: Exception) -> web.Response:
     if request.get(_ANSWERED):
         # The head of the answer is out. All that is left is to end the connection, which aiohttp does on this.
         if not isinstance(error, ConnectionError):
-            log.error("failed in the middle of an answer", path=request.path, exc_info=error)
+            log.error("failed in the middle of an answer", path=_logged_path(request), exc_info=error)
         raise error
     problem = problem_of(error)
     if problem is None:
         log.error(
-            "request failed", path=request.path, correlation_id=request[_CORRELATION_ID], exc_info=error
+            "request failed",
+            path=_logged_path(request),
+            correlation_id=request[_CORRELATION_ID],
+            exc_info=error,
         )
         problem = internal_error()
     note(request, code=problem.code)
@@ -110,7 +116,7 @@ def _identify(request: web.Request, gateway: Gateway) -> Actor:
     if not tokens.configured:
         refuse_strangers(request, gateway.config.cors_origins)
         return ANONYMOUS
-    if request.path in OPEN_PATHS:
+    if request.path in OPEN_PATHS or request.path.startswith(LINKS):
         return ANONYMOUS
     in_query = request.method == "GET" and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)
@@ -119,6 +125,10 @@ def _identify(request: web.Request, gateway: Gateway) -> Actor:
         raise _unauthorized(token is not None)
     note(request, actor=actor.name)
     return actor
+
+
+def _logged_path(request: web.Request) -> str:
+    return LINKS + "…" if request.path.startswith(LINKS) else request.path
 
 
 def _unauthorized(offered: bool) -> ProblemError:

@@ -9,6 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from gateway import responses
 from gateway.doors import DOORS, Door, Parameter
+from gateway.hitl.doors import PEOPLE_DOORS
+from gateway.hitl.responses import MODELS as PEOPLE_MODELS
 from schemas.export import component_schemas
 
 _REF = "#/components/schemas/{model}"
@@ -23,7 +25,7 @@ _DESCRIPTION = (
 def openapi_document(version: str) -> dict[str, Any]:
     """The document that `/openapi.json` answers with."""
     paths: dict[str, dict[str, Any]] = {}
-    for door in DOORS:
+    for door in (*DOORS, *PEOPLE_DOORS):
         paths.setdefault(door.path, {})[door.method] = _operation(door)
     return {
         "openapi": "3.1.0",
@@ -38,7 +40,8 @@ def openapi_document(version: str) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    _, combined = models_json_schema([(model, "validation") for model in responses.MODELS], ref_template=_REF)
+    models = (*responses.MODELS, *PEOPLE_MODELS)
+    _, combined = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     return dict(sorted({**combined["$defs"], **component_schemas(_REF)}.items()))
 
 

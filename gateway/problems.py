@@ -52,6 +52,7 @@ RUN_ERRORS: dict[type[r.RunError], int] = {
     r.RunFinished: 409,
     r.RunAlreadyStarted: 409,
     r.RequestResolved: 409,
+    r.RequestExpired: 409,
     r.StaleAttempt: 409,
     r.StalePlanVersion: 409,
     r.NotReady: 409,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from gateway.hitl.responses import ForkSummary
 from schemas.base import NodeId, OpenModel, RunId, Timestamp
 from schemas.capability import CapabilityDescriptor
 from schemas.events import ErrorInfo, ExecutorType, FlexEvent, NodeStatus, RunStatus
@@ -69,6 +70,7 @@ class NodeDetail(OpenModel):
     output: Any = None
     error: ErrorInfo | None = None
     validation_errors: list[ContractError] | None = None
+    task_id: str | None = None
     next_attempt_at: Timestamp | None = None
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
@@ -84,6 +86,7 @@ class RunDetail(RunSummary):
     pending_requests: list[HitlRequest]
     output: Any = None
     origin: dict[str, Any] | None = None
+    forks: list[ForkSummary]
 
 
 class EventPage(OpenModel):

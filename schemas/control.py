@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from schemas.base import (
+    Duration,
     JsonSchema,
     Model,
     NodeId,
@@ -16,6 +17,7 @@ from schemas.base import (
     Text,
     Timestamp,
 )
+from schemas.capability import AgentType, QueueName
 from schemas.envelope import Policies
 from schemas.plan import CapabilityId, PlanNode
 
@@ -27,6 +29,13 @@ class OperatorBody(Model):
     operator: Operator | None = None
 
 
+class ForkNode(PlanNode):
+    """A node that a fork brings along; queue and agent type are those of its capability unless they are said here."""
+
+    queue: QueueName = "default"
+    agent_type: AgentType = "ai"
+
+
 class ForkBody(OperatorBody):
     """The body of `runs/{id}/fork`: a new run that keeps what was completed before `fromNodeId`.
 
@@ -36,7 +45,7 @@ class ForkBody(OperatorBody):
     from_node_id: NodeId | None = None
     inputs: dict[str, Any] | None = None
     policies: Policies | None = None
-    nodes: Annotated[list[PlanNode], Field(min_length=1, max_length=1_000)] | None = None
+    nodes: Annotated[list[ForkNode], Field(min_length=1, max_length=1_000)] | None = None
 
 
 class RunResumeBody(Model):
@@ -47,6 +56,18 @@ class RunResumeBody(Model):
     operator: Operator | None = None
     note: Note | None = None
     payload: dict[str, Any] | None = None
+
+
+class LinkBody(Model):
+    """The body of `POST /api/hitl/link`: a link that lets its holder decide one request.
+
+    `for` is the name or role in which it decides; without it, that of the caller.
+    """
+
+    run_id: Reference | None = None
+    request_id: Reference
+    expires_in_seconds: Duration | None = None
+    for_: Reference | None = None
 
 
 class HumanTask(OpenModel):

@@ -32,6 +32,7 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "hitl-request": hitl.HitlRequest,
     "hitl-resume-body": hitl.ResumeBody,
     "hitl-remove-body": hitl.HitlRemoveBody,
+    "hitl-link-body": hitl.LinkBody,
     "run-resume-body": hitl.RunResumeBody,
     "operator-body": hitl.OperatorBody,
     "fork-body": hitl.ForkBody,

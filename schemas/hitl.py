@@ -25,6 +25,7 @@ from schemas.base import (
 from schemas.control import (
     ForkBody,
     HumanTask,
+    LinkBody,
     OperatorBody,
     RunResumeBody,
     TaskDeclineBody,
@@ -44,6 +45,7 @@ __all__ = [
     "HitlResponse",
     "HitlStatus",
     "HumanTask",
+    "LinkBody",
     "OperatorBody",
     "ResponseType",
     "ResumeBody",

@@ -60,6 +60,11 @@ def build_problem(
         status=status,
         detail=detail,
         code=code,
-        errors=[ProblemDetail(pointer=each.pointer, code=each.code, message=each.message) for each in errors],
+        errors=[_detail(each) for each in errors],
         correlation_id=correlation_id,
     )
+
+
+def _detail(each: Located) -> ProblemDetail:
+    more: dict[str, Any] = dict(getattr(each, "more", {}))
+    return ProblemDetail(pointer=each.pointer, code=each.code, message=each.message, **more)

@@ -1,1 +1,1 @@
-"""People in the loop: one service behind every door through which a person decides, and what the doors have in common."""
+"""People in the loop: one service behind every door through which a person decides."""

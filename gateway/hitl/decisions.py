@@ -79,7 +79,11 @@ class Decisions:
             return known_form(run_id)
         row = await get_request(self.store, request_id or "")
         named = known_form(run_id) if run_id is not None else None
-        if row is None or (thread_id or row.thread_id) != row.thread_id or (named or row.run_id) != row.run_id:
+        if (
+            row is None
+            or (thread_id or row.thread_id) != row.thread_id
+            or (named or row.run_id) != row.run_id
+        ):
             place = f" in thread {thread_id}" if thread_id is not None else ""
             raise RequestUnknown(f"there is no request {request_id}{place}", requestId=request_id)
         return row.run_id
@@ -127,7 +131,7 @@ def _note(body: ResumeBody, response: HitlResponse) -> str | None:
 
 
 def _in_order(state: RunState, commands: Sequence[ResolveRequest]) -> list[ResolveRequest]:
-    """Rejections last, since one of them may end the run. Those behind it are moot, but each must be possible by itself.
+    """Rejections last, since one of them may end the run. Those behind it are moot, but each must be possible alone.
 
     Raises RunError where a response is refused.
     """
@@ -148,9 +152,7 @@ def _require_waiting(state: RunState, expected_plan_version: int | None) -> None
     if state.finished:
         raise RunFinished(f"run {state.run_id} is {state.status}", status=state.status)
     check_plan_version(state, expected_plan_version)
-    asks_people = state.open_requests or any(
-        node.status == AWAITING_HUMAN for node in state.nodes.values()
-    )
+    asks_people = state.open_requests or any(node.status == AWAITING_HUMAN for node in state.nodes.values())
     if state.status != PAUSED and not asks_people:
         raise NotWaiting(
             f"the run is {state.status} and waits for nobody; its events are at runs/{state.run_id}/events",

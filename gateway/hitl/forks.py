@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
 
-from aiohttp import web
 from uuid_utils import uuid7
 
 from eventstore.capabilities import list_capabilities
 from gateway.deps import Gateway
-from gateway.idempotency import IdempotencyKey, idempotency_key
+from gateway.idempotency import IdempotencyKey
 from gateway.operators import operator_text
 from gateway.problems import ProblemError
 from gateway.submit import existing_run
@@ -21,13 +20,15 @@ from runs.errors import RunAlreadyStarted
 from runs.event import JsonObject
 from runs.fork import ForkChange, fork_commands, retry_commands
 from runs.state import RunState
+from schemas.base import Model
 from schemas.contracts.problems import SchemaRefused
-from schemas.control import ForkBody, OperatorBody
-from schemas.plan import PlanGraph, PlanNode, plan_problems
+from schemas.control import ForkBody, ForkNode, OperatorBody
+from schemas.plan import PlanGraph, plan_problems
 from schemas.problem import Located
 from schemas.refusal import FieldProblem
 
 _RETRIES = UUID("b7c0a2c4-6f0e-5b9e-9a55-0d4f5f1f7f10")
+_SHAPE = ("id", "capabilityId", "kind", "label", "dependsOn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,22 @@ class Forks:
     gateway: Gateway
     actor: Actor
 
-    async def retry(self, request: web.Request, run_id: str, body: OperatorBody) -> Forked:
+    async def retry(self, run_id: str, body: OperatorBody, key: IdempotencyKey | None) -> Forked:
         """Once more from the failed nodes. A run is retried once: asked again, the answer is the same new run."""
+        new_id = key.run_id if key is not None else str(uuid5(_RETRIES, run_id))
+        existing = await self._existing(new_id, key)
+        if existing is not None:
+            return existing
         original = await existing_run(self.gateway, run_id)
         change = ForkChange(operator=self._operator(body), reason=body.reason)
-        key = idempotency_key(request, self.actor.name, {"retry": run_id, "body": _sent(body)})
-        new_id = key.run_id if key is not None else str(uuid5(_RETRIES, run_id))
         return await self._start(new_id, retry_commands(original, change, self.gateway.deps.clock()), key)
 
-    async def fork(self, request: web.Request, run_id: str, body: ForkBody) -> Forked:
+    async def fork(self, run_id: str, body: ForkBody, key: IdempotencyKey | None) -> Forked:
         """A new run that keeps what was completed before `fromNodeId`, with the body's changes."""
+        new_id = key.run_id if key is not None else str(uuid7())
+        existing = await self._existing(new_id, key) if key is not None else None
+        if existing is not None:
+            return existing
         original = await existing_run(self.gateway, run_id)
         nodes = await self._nodes(body.nodes) if body.nodes is not None else None
         change = ForkChange(
@@ -62,33 +69,41 @@ class Forks:
             reason=body.reason,
             from_node_id=body.from_node_id,
             inputs=body.inputs,
-            policies=_sent(body.policies) if body.policies is not None else None,
+            policies=as_sent(body.policies) if body.policies is not None else None,
             nodes=nodes,
         )
-        key = idempotency_key(request, self.actor.name, {"fork": run_id, "body": _sent(body)})
         commands = fork_commands(original, change, self.gateway.deps.clock())
         if nodes is not None:
             _require_sound_plan(commands, len(nodes))
-        return await self._start(key.run_id if key is not None else str(uuid7()), commands, key)
+        return await self._start(new_id, commands, key)
 
     def _operator(self, body: OperatorBody) -> str:
         claimed = operator_text(body.operator)
         return self.actor.name if self.actor.verified or claimed is None else claimed
 
+    async def _existing(self, new_id: str, key: IdempotencyKey | None) -> Forked | None:
+        existing = await self.gateway.deps.store.load(new_id, fresh=True)
+        if not existing.exists:
+            return None
+        if key is not None:
+            key.require_same_body(existing)
+        return Forked(existing, created=False)
+
     async def _start(self, new_id: str, commands: Sequence[Command], key: IdempotencyKey | None) -> Forked:
+        await self.gateway.backlog.check()
         start, *rest = commands
         if key is not None and isinstance(start, StartRun):
             start = replace(start, origin={**(start.origin or {}), **key.origin})
         try:
             outcome = await self.gateway.deps.handler.execute(new_id, start, *rest)
         except RunAlreadyStarted:
-            existing = await existing_run(self.gateway, new_id)
-            if key is not None:
-                key.require_same_body(existing)
-            return Forked(existing, created=False)
+            existing = await self._existing(new_id, key)
+            if existing is None:
+                raise
+            return existing
         return Forked(outcome.state, created=True)
 
-    async def _nodes(self, nodes: Sequence[PlanNode]) -> list[JsonObject]:
+    async def _nodes(self, nodes: Sequence[ForkNode]) -> list[JsonObject]:
         """The nodes in wire form, each for a capability that is there, each with a contract that can be used."""
         registered = {each["id"]: each for each in await list_capabilities(self.gateway.deps.store)}
         problems: list[Located] = []
@@ -99,7 +114,7 @@ class Forks:
         return [_wire(node, registered.get(node.capability_id, {})) for node in nodes]
 
     async def _node_problems(
-        self, node: PlanNode, place: str, registered: Mapping[str, JsonObject]
+        self, node: ForkNode, place: str, registered: Mapping[str, JsonObject]
     ) -> list[Located]:
         problems: list[Located] = []
         if node.agent_type != "human" and node.capability_id not in registered:
@@ -116,7 +131,7 @@ class Forks:
         return problems
 
 
-def _wire(node: PlanNode, descriptor: JsonObject) -> JsonObject:
+def _wire(node: ForkNode, descriptor: JsonObject) -> JsonObject:
     """The node as a plan keeps it; queue and agent type are those of the capability unless the body says otherwise."""
     wire: dict[str, Any] = node.to_wire()
     for name, key in (("queue", "queue"), ("agent_type", "agentType")):
@@ -125,24 +140,25 @@ def _wire(node: PlanNode, descriptor: JsonObject) -> JsonObject:
     return wire
 
 
-def _sent(body: OperatorBody | Any) -> JsonObject:
+def as_sent(body: Model) -> JsonObject:
     """A model as it was sent: what was left out stays out, so that no default is laid over the original."""
     return body.model_dump(by_alias=True, exclude_unset=True)
 
 
 def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
     """Raise ProblemError (422) where the kept and the new nodes together make no plan that can be run to its end."""
-    for command in commands:
-        if isinstance(command, AcceptPlan):
-            nodes: list[JsonObject] = command.plan["nodes"]
-            graph = PlanGraph.model_validate({"nodes": nodes, "edges": command.plan["edges"]}, by_alias=True)
-            kept = len(nodes) - replaced
-            problems = [
-                FieldProblem(each.code, _in_body(each.path, kept), each.message) for each in plan_problems(graph)
-            ]
-            if problems:
-                detail = "The nodes that are kept and these together make no plan that can be run."
-                raise ProblemError(422, "plan_invalid", detail, errors=problems)
+    plan = next((command.plan for command in commands if isinstance(command, AcceptPlan)), None)
+    if plan is None:
+        raise ProblemError(422, "plan_invalid", "The run has no plan whose nodes could be replaced.")
+    shape = [{key: node[key] for key in _SHAPE} for node in plan["nodes"]]
+    graph = PlanGraph.model_validate({"nodes": shape, "edges": plan["edges"]}, by_alias=True, by_name=False)
+    kept = len(shape) - replaced
+    problems = [
+        FieldProblem(each.code, _in_body(each.path, kept), each.message) for each in plan_problems(graph)
+    ]
+    if problems:
+        detail = "The nodes that are kept and these together make no plan that can be run."
+        raise ProblemError(422, "plan_invalid", detail, errors=problems)
 
 
 def _in_body(path: str, kept: int) -> str:

@@ -9,6 +9,7 @@ from eventstore.queries import RequestRow
 from gateway.shown import shown_request
 from runs.event import JsonObject, rfc3339
 from runs.state import RequestState, RunState
+from runs.transitions import AWAITING_HUMAN
 
 _RULES = ("approvers", "quorum", "onExpiry", "escalateTo", "onReject", "forbidSubmitter")
 
@@ -60,6 +61,13 @@ def _vote(vote: JsonObject) -> JsonObject:
 def task_id(run_id: str, plan_version: int | None, attempt: int, node_id: str) -> str:
     """Names one attempt of a node under one plan, so that a form that is sent late is not taken for another attempt."""
     return f"{run_id}.{plan_version}-{attempt}.{node_id}"
+
+
+def name_tasks(run: JsonObject) -> None:
+    """Give those nodes of a run as it is shown their task id that wait for a person's work."""
+    for node in run["nodes"]:
+        if node["status"] == AWAITING_HUMAN:
+            node["taskId"] = task_id(run["runId"], run.get("planVersion"), node["attempt"], node["id"])
 
 
 def shown_task(row: TaskRow) -> JsonObject:

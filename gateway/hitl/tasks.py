@@ -38,7 +38,9 @@ class TaskId:
         """Raises ProblemError (404)."""
         found = _TASK_ID.fullmatch(text)
         if found is None:
-            raise ProblemError(404, "task_unknown", f"There is no task {text[:200]!r}: that is not a task id.")
+            raise ProblemError(
+                404, "task_unknown", f"There is no task {text[:200]!r}: that is not a task id."
+            )
         run_id, version, attempt, node_id = found.groups()
         return cls(known_form(run_id), int(version), int(attempt), node_id)
 

@@ -9,7 +9,8 @@ from gateway.body import expect_continue
 from gateway.deps import GATEWAY
 from gateway.edge import caller, note
 from gateway.hitl.bodies import read_model
-from gateway.hitl.forks import Forked, Forks
+from gateway.hitl.forks import Forked, Forks, as_sent
+from gateway.idempotency import idempotency_key
 from gateway.query import path_run_id
 from schemas.control import ForkBody, OperatorBody
 
@@ -23,8 +24,9 @@ async def retry_run(request: web.Request) -> web.Response:
     """A new run that begins at the failed nodes; nothing ever follows the `complete` of the old one."""
     gateway, run_id = request.app[GATEWAY], path_run_id(request)
     body = await read_model(request, OperatorBody, optional=True)
-    forks = Forks(gateway, caller(request))
-    return _answer(request, await gateway.carry_out(forks.retry(request, run_id, body)))
+    actor = caller(request)
+    key = idempotency_key(request, actor.name, {"retry": run_id, "body": as_sent(body)})
+    return _answer(request, await gateway.carry_out(Forks(gateway, actor).retry(run_id, body, key)))
 
 
 @ROUTES.post(PATH + "/{run_id}/fork", name="forkRun", expect_handler=expect_continue)
@@ -32,8 +34,9 @@ async def fork_run(request: web.Request) -> web.Response:
     """A new run that keeps what was completed before a node, with other inputs, policies or remaining nodes."""
     gateway, run_id = request.app[GATEWAY], path_run_id(request)
     body = await read_model(request, ForkBody, optional=True)
-    forks = Forks(gateway, caller(request))
-    return _answer(request, await gateway.carry_out(forks.fork(request, run_id, body)))
+    actor = caller(request)
+    key = idempotency_key(request, actor.name, {"fork": run_id, "body": as_sent(body)})
+    return _answer(request, await gateway.carry_out(Forks(gateway, actor).fork(run_id, body, key)))
 
 
 def _answer(request: web.Request, forked: Forked) -> web.Response:

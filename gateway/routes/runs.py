@@ -8,11 +8,13 @@ from typing import get_args
 
 from aiohttp import web
 
+from eventstore.people import forks_of_run
 from eventstore.queries import RunCursor, RunFilters, RunRow, get_run, list_runs
 from gateway.answers import json_answer
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
 from gateway.edge import note
+from gateway.hitl.shown import name_tasks, shown_fork
 from gateway.query import known_form, path_run_id, query_problem, read_number, refuse_unknown
 from gateway.shown import shown_detail, shown_run
 from gateway.submit import submit
@@ -64,13 +66,17 @@ async def show_list(request: web.Request) -> web.Response:
 
 @ROUTES.get(PATH + "/{run_id}", name="showRun")
 async def show_run(request: web.Request) -> web.Response:
-    """One run with its plan, nodes, pending requests and output."""
+    """One run with its plan, nodes, pending requests, output, and the runs that were forked from it."""
     run_id = path_run_id(request)
     note(request, run_id=run_id)
-    detail = await get_run(request.app[GATEWAY].deps.store, run_id)
+    store = request.app[GATEWAY].deps.store
+    detail = await get_run(store, run_id)
     if detail is None:
         raise RunUnknown(f"there is no run {run_id}")
-    return json_answer(shown_detail(detail), run_id=run_id)
+    shown = shown_detail(detail)
+    name_tasks(shown)
+    shown["forks"] = [shown_fork(row) for row in await forks_of_run(store, run_id)]
+    return json_answer(shown, run_id=run_id)
 
 
 def _statuses(request: web.Request) -> list[str] | None:

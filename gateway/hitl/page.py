@@ -1,0 +1,179 @@
+"""The page behind a link: the question, what is to be decided on, and the forms to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element
+
+import orjson
+from aiohttp import web
+
+from eventstore.queries import RequestRow
+from gateway.hitl.html import h, page
+from gateway.hitl.links import Link
+from runs.event import Json, JsonObject, rfc3339
+from schemas.problem import Located
+
+_DECISIONS = {
+    "approved": "approved",
+    "rejected": "rejected",
+    "edited": "approved with changes",
+    "answered": "answered",
+    "expired": "not decided in time",
+    "removed": "taken back",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why what was sent is not taken, and what was typed, so that nobody has to type it again."""
+
+    detail: str
+    errors: Sequence[Located] = ()
+    typed: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def plain_page(title: str, text: str, status: int) -> web.Response:
+    """A page that only says something."""
+    return page(title, h("h1", title), h("p", text), status=status)
+
+
+def decided_page(row: RequestRow, status: int) -> web.Response:
+    """What became of the request: a link is good for one decision."""
+    if row.decision is None:
+        title, text = "Nothing to decide any more", f"The run is {row.run_status}."
+    else:
+        title = f"This was {_DECISIONS.get(row.decision, row.decision)}"
+        when = f" at {rfc3339(row.resolved_at)}" if row.resolved_at is not None else ""
+        text = f"By {row.operator}{when}. The run is {row.run_status}."
+    noted = h("p", "Note: ", row.note) if row.note else None
+    question = str(row.payload["question"])
+    return page(
+        title, h("h1", title), h("p", text), noted, h("h2", "The question"), h("p", question), status=status
+    )
+
+
+def voted_page(row: RequestRow) -> web.Response:
+    """The voice of this person is in the log, and others are still needed."""
+    count, quorum = len(row.votes), row.rules.get("quorum", 1)
+    return plain_page("Your voice was counted", f"{count} of {quorum} have approved so far.", 200)
+
+
+def question_page(row: RequestRow, link: Link, refusal: Refusal | None, status: int) -> web.Response:
+    """The question with its forms; after a refusal, with the reasons and what was typed."""
+    question = str(row.payload["question"])
+    return page(
+        question,
+        _alert(refusal) if refusal is not None else None,
+        h("h1", question),
+        _facts(row, link),
+        *_document("Output", row.payload.get("pendingOutput")),
+        *_document("Context", row.payload.get("additionalContext")),
+        *_forms(row, link, refusal.typed if refusal is not None else dict[str, str]()),
+        status=status,
+    )
+
+
+def _alert(refusal: Refusal) -> Element:
+    items = [h("li", h("code", each.pointer or "/"), " ", each.message) for each in refusal.errors]
+    listed = h("ul", *items) if items else None
+    return h("div", h("h2", "This was not taken"), h("p", refusal.detail), listed, role="alert")
+
+
+def _facts(row: RequestRow, link: Link) -> Element:
+    facts: dict[str, str | None] = {
+        "Task": row.objective,
+        "Run": row.run_id,
+        "Asked": rfc3339(row.created_at),
+        "To be decided until": rfc3339(row.expires_at) if row.expires_at is not None else None,
+        "This link is good until": rfc3339(link.expires_at),
+        "You decide as": link.actor.name if link.actor.verified else None,
+        "Votes so far": ", ".join(str(vote["operator"]) for vote in row.votes) or None,
+    }
+    shown = {name: fact for name, fact in facts.items() if fact is not None}
+    return h("dl", *(part for name, fact in shown.items() for part in (h("dt", name), h("dd", fact))))
+
+
+def _document(title: str, document: Json) -> list[Element]:
+    if document is None:
+        return []
+    return [h("h2", title), h("pre", _pretty(document), tabindex="0")]
+
+
+def _pretty(document: Json) -> str:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Element]:
+    forms: list[Element] = []
+    options: list[JsonObject] = row.payload.get("options") or []
+    if row.subject in ("output", "policy"):
+        forms.append(_approve_or_reject(link, typed))
+    if options:
+        forms.append(_choose(options, link, typed))
+    if row.payload.get("allowFreeForm"):
+        forms.append(_answer(link, typed))
+    if row.subject in ("output", "node"):
+        forms.append(_edit(row, link, typed))
+    return forms
+
+
+def _form(legend: str, link: Link, typed: Mapping[str, str], *fields: Element) -> Element:
+    name = None if link.actor.verified else _input("operator", legend, "Your name", typed)
+    return h("form", h("fieldset", h("legend", legend), name, *fields), method="post")
+
+
+def _approve_or_reject(link: Link, typed: Mapping[str, str]) -> Element:
+    return _form(
+        "Approve or reject",
+        link,
+        typed,
+        _input("note", "decide", "A note, or the reason", typed),
+        _button("Approve", "approval"),
+        _button("Reject", "rejection"),
+    )
+
+
+def _choose(options: Sequence[JsonObject], link: Link, typed: Mapping[str, str]) -> Element:
+    buttons = [
+        h("button", str(option["label"]), type="submit", name="selectedOptionId", value=str(option["id"]))
+        for option in options
+    ]
+    hidden = h("input", type="hidden", name="responseType", value="option")
+    return _form("Choose", link, typed, hidden, _input("note", "choose", "A note", typed), *buttons)
+
+
+def _answer(link: Link, typed: Mapping[str, str]) -> Element:
+    text = _textarea("freeformText", "Your answer", typed.get("freeformText", ""), rows="4")
+    return _form("Answer in your own words", link, typed, text, _button("Answer", "freeform"))
+
+
+def _edit(row: RequestRow, link: Link, typed: Mapping[str, str]) -> Element:
+    text = typed.get("editedOutput", _pretty(row.payload.get("pendingOutput")))
+    return _form(
+        "Change the output, and approve it so",
+        link,
+        typed,
+        _textarea("editedOutput", "The output as JSON", text, rows="16"),
+        _input("note", "edit", "A note", typed),
+        _button("Save and approve", "edit"),
+    )
+
+
+def _button(label: str, response_type: str) -> Element:
+    return h("button", label, type="submit", name="responseType", value=response_type)
+
+
+def _input(name: str, form: str, label: str, typed: Mapping[str, str]) -> Element:
+    identity = f"{name}-{form}".replace(" ", "-")
+    value = typed.get(name, "")
+    control = h(
+        "input", type="text", id=identity, name=name, value=value, maxlength="2000", autocomplete="off"
+    )
+    return h("p", h("label", label, for_=identity), control)
+
+
+def _textarea(name: str, label: str, text: str, *, rows: str) -> Element:
+    control = h("textarea", "\n" + text, id=name, name=name, rows=rows, spellcheck="false")
+    return h("p", h("label", label, for_=name), control)

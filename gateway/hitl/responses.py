@@ -1,0 +1,117 @@
+"""What the doors for people answer with, as models: for OpenAPI and for tests."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from schemas.base import NodeId, OpenModel, RunId, Timestamp
+from schemas.events import RunStatus
+from schemas.hitl import Decision, HitlRequest, HumanTask
+
+
+class Vote(OpenModel):
+    """One approval under a quorum."""
+
+    operator: str
+    note: str | None = None
+
+
+class PendingRequest(HitlRequest):
+    """A request, with the objective of its run, its rules and the votes so far."""
+
+    subject: Literal["output", "node", "clarify", "policy"]
+    objective: str
+    run_status: RunStatus
+    rules: dict[str, Any]
+    votes: list[Vote]
+
+
+class PendingList(OpenModel):
+    """Oldest first; `next_cursor` is there while there are more."""
+
+    requests: list[PendingRequest]
+    next_cursor: str | None = None
+
+
+class RequestOutcome(OpenModel):
+    """What became of a request: still `pending` where a quorum needs more votes."""
+
+    request_id: str
+    status: Literal["pending", "resolved", "cancelled"]
+    decision: Decision | None = None
+    operator: str | None = None
+    note: str | None = None
+    votes: list[Vote] | None = None
+    quorum: int | None = None
+
+
+class DecisionOutcome(OpenModel):
+    """The run after a decision; `pending_request_id` is the next question that waits, if there is one."""
+
+    ok: Literal[True]
+    run_id: RunId
+    thread_id: str | None
+    status: RunStatus
+    plan_version: int | None
+    last_event_id: str
+    pending_request_id: str | None
+    pending_request_ids: list[str]
+    requests: list[RequestOutcome]
+
+
+class LinkMade(OpenModel):
+    """A link to send to a person. `for` is null where whoever opens it says their name."""
+
+    url: str
+    run_id: RunId
+    request_id: str
+    for_: str | None
+    expires_at: Timestamp
+
+
+class TaskSummary(HumanTask):
+    """A task in a list; its `bundle` is what the plan says of the node."""
+
+    thread_id: str | None = None
+    objective: str
+    run_status: RunStatus
+
+
+class TaskList(OpenModel):
+    """Longest waiting first; `next_cursor` is there while there are more."""
+
+    tasks: list[TaskSummary]
+    next_cursor: str | None = None
+
+
+class RunForked(OpenModel):
+    """A run that was made from another one, which `origin` names."""
+
+    run_id: RunId
+    status: RunStatus
+    thread_id: str | None
+    origin: dict[str, Any]
+    events_url: str
+
+
+class ForkSummary(OpenModel):
+    """A run that was made from the one at hand."""
+
+    run_id: RunId
+    kind: Literal["fork", "retry"]
+    from_node_id: NodeId | None = None
+    operator: str | None = None
+    reason: str | None = None
+    status: RunStatus
+    created_at: Timestamp
+
+
+MODELS: tuple[type[OpenModel], ...] = (
+    PendingList,
+    PendingRequest,
+    DecisionOutcome,
+    LinkMade,
+    TaskList,
+    TaskSummary,
+    RunForked,
+)

@@ -1,0 +1,183 @@
+"""`POST /api/hitl/link` makes a signed link for a request; `/hitl/{token}` is the page behind it.
+
+The page asks for no token: the link is the key. Looking at it changes nothing, because mail scanners look at links.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from eventstore.queries import RequestRow, get_request
+from eventstore.store import EventStore
+from gateway.answers import json_answer
+from gateway.auth import Tokens
+from gateway.body import expect_continue, read_body
+from gateway.deps import GATEWAY
+from gateway.edge import caller, note
+from gateway.hitl.bodies import decisions_of, read_model
+from gateway.hitl.links import Link, LinkUnknown
+from gateway.hitl.page import Refusal, decided_page, plain_page, question_page, voted_page
+from gateway.hitl.refusals import below, errors_in_responses
+from gateway.problems import ProblemError, problem_of
+from gateway.query import known_form
+from runs.commands import Actor, RemoveRequest
+from runs.errors import NotAllowed, RequestResolved, RequestUnknown
+from runs.event import JsonObject, rfc3339
+from runs.rules.access import check_allowed
+from schemas.hitl import LinkBody, ResumeBody
+from schemas.json_text import load_json
+from schemas.parsing import validate_document
+
+ROUTES = web.RouteTableDef()
+
+PAGE_PATH = "/hitl/{token}"
+MAKER_ROLE = "links"
+"""Whose token has this role may make links in the names of others."""
+
+DEFAULT_LINK_SECONDS = 7 * 24 * 3600.0
+_UNVERIFIED = Actor("link")
+_FIELDS = ("responseType", "selectedOptionId", "freeformText", "editedOutput", "note", "operator")
+
+
+@ROUTES.post("/api/hitl/link", name="makeLink", expect_handler=expect_continue)
+async def make_link(request: web.Request) -> web.Response:
+    """A link that lets its holder decide this request, in the caller's name or in that of `for`."""
+    gateway = request.app[GATEWAY]
+    body = await read_model(request, LinkBody)
+    actor = _link_actor(caller(request), body.for_, gateway.deps.tokens)
+    row = await get_request(gateway.deps.store, body.request_id)
+    if row is None or (body.run_id is not None and known_form(body.run_id) != row.run_id):
+        raise RequestUnknown(f"there is no request {body.request_id}", requestId=body.request_id)
+    note(request, run_id=row.run_id)
+    now = gateway.deps.clock()
+    ends = now + timedelta(seconds=body.expires_in_seconds or DEFAULT_LINK_SECONDS)
+    if row.expires_at is not None:
+        ends = min(ends, row.expires_at)
+    link = Link(row.run_id, row.request_id, ends.replace(microsecond=0), actor)
+    await _require_useful(gateway.deps.store, link)
+    path = PAGE_PATH.format(token=await gateway.links.sign(link))
+    origin = gateway.config.public_url or f"{request.scheme}://{request.host}"
+    shown: JsonObject = {
+        "url": origin.rstrip("/") + path,
+        "runId": row.run_id,
+        "requestId": row.request_id,
+        "for": actor.name if actor.verified else None,
+        "expiresAt": rfc3339(link.expires_at),
+    }
+    return json_answer(shown, status=201, run_id=row.run_id)
+
+
+def _link_actor(asked_by: Actor, name: str | None, tokens: Tokens) -> Actor:
+    """In whose name the link decides. Raises NotAllowed."""
+    if name is None or name == asked_by.name:
+        return asked_by if asked_by.verified else _UNVERIFIED
+    if asked_by.verified and MAKER_ROLE not in asked_by.roles:
+        detail = f"links in the name of {name} can be made with the role {MAKER_ROLE!r} only"
+        raise NotAllowed(f"{asked_by.name} may make links in their own name; {detail}")
+    return tokens.named(name) or Actor(name, verified=True)
+
+
+async def _require_useful(store: EventStore, link: Link) -> None:
+    """Raise RunError where nobody could decide with this link."""
+    state = await store.load(link.run_id, fresh=True)
+    request = state.requests[link.request_id]
+    if not request.open or state.finished:
+        raise RequestResolved(f"request {request.id} waits for nobody any more", requestId=request.id)
+    if link.actor.verified:
+        check_allowed(
+            state, request, RemoveRequest(now=link.expires_at, request_id=request.id, actor=link.actor)
+        )
+
+
+@ROUTES.get(PAGE_PATH, name="showLink")
+async def show_link(request: web.Request) -> web.Response:
+    """The question, its output and the forms; 410 when it was decided or the link's time is over."""
+    found = await _open(request)
+    if isinstance(found, web.Response):
+        return found
+    row, link = found
+    return question_page(row, link, None, 200) if row.status == "open" else decided_page(row, 410)
+
+
+@ROUTES.post(PAGE_PATH, name="decideByLink", expect_handler=expect_continue)
+async def decide_by_link(request: web.Request) -> web.Response:
+    """Apply what the form says. The link itself is what a forged request would lack."""
+    gateway = request.app[GATEWAY]
+    raw = await read_body(request, gateway.config)
+    found = await _open(request)
+    if isinstance(found, web.Response):
+        return found
+    row, link = found
+    if row.status != "open":
+        return decided_page(row, 409)
+    typed = _typed(raw)
+    try:
+        body = _body(link, typed)
+        with errors_in_responses(body):
+            await gateway.carry_out(decisions_of(request).decide(body, link.actor))
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        return await _refused(request, problem, link, typed)
+    decided = await get_request(gateway.deps.store, link.request_id)
+    if decided is None:
+        raise RequestUnknown(f"there is no request {link.request_id}")
+    return voted_page(decided) if decided.status == "open" else decided_page(decided, 200)
+
+
+async def _open(request: web.Request) -> tuple[RequestRow, Link] | web.Response:
+    gateway = request.app[GATEWAY]
+    try:
+        link = await gateway.links.read(request.match_info["token"])
+    except LinkUnknown:
+        text = "It may have been cut off on its way. Open it as a whole, or ask for a new one."
+        return plain_page("This link is not known here", text, 404)
+    note(request, run_id=link.run_id)
+    row = await get_request(gateway.deps.store, link.request_id)
+    if row is None:
+        return plain_page("This link is not known here", "Its request is not in this database.", 404)
+    if row.status == "open" and link.expired(gateway.deps.clock()):
+        return plain_page("This link has expired", "The request still waits: ask for a new link.", 410)
+    return row, link
+
+
+async def _refused(
+    request: web.Request, problem: ProblemError, link: Link, typed: dict[str, str]
+) -> web.Response:
+    note(request, code=problem.code)
+    row = await get_request(request.app[GATEWAY].deps.store, link.request_id)
+    if row is None or row.status != "open":
+        return plain_page("Too late", problem.detail, 409) if row is None else decided_page(row, 409)
+    return question_page(row, link, Refusal(problem.detail, problem.errors, typed), problem.status)
+
+
+def _typed(raw: bytes) -> dict[str, str]:
+    """The form's fields. Raises ProblemError (400) for what no form of ours sends."""
+    try:
+        fields = parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise ProblemError(400, "form_invalid", "This is not what the form sends.") from None
+    return {name: fields[name][0] for name in _FIELDS if name in fields}
+
+
+def _body(link: Link, typed: dict[str, str]) -> ResumeBody:
+    """What the form says as the body that every other door takes. Raises DocumentRefused."""
+    response_type = "option" if "selectedOptionId" in typed else typed.get("responseType")
+    response: JsonObject = {"requestId": link.request_id, "responseType": response_type}
+    if response_type == "option":
+        response["selectedOptionId"] = typed.get("selectedOptionId")
+    elif response_type == "freeform":
+        response["freeformText"] = typed.get("freeformText")
+    elif response_type == "edit":
+        with below("/responses/0/editedOutput"):
+            response["editedOutput"] = load_json(
+                typed.get("editedOutput", "").encode("utf-8", "surrogatepass")
+            )
+    document: JsonObject = {"runId": link.run_id, "responses": [response], "note": typed.get("note") or None}
+    if typed.get("operator", "").strip():
+        document["operator"] = typed["operator"].strip()
+    return validate_document(ResumeBody, document)
