@@ -64,6 +64,12 @@ class RequestResolved(RunError):
     code = "request_resolved"
 
 
+class RequestExpired(RunError):
+    """The request's time is up; what happens now is its rules' to say, not a person's."""
+
+    code = "request_expired"
+
+
 class NotAllowed(RunError):
     """The rules of the request do not let this person decide."""
 

@@ -6,7 +6,14 @@ from typing import Any
 
 from runs import commands as c
 from runs.draft import Draft
-from runs.errors import NotAllowed, RequestResolved, RequestUnknown, ResponseInvalid, RunFinished
+from runs.errors import (
+    NotAllowed,
+    RequestExpired,
+    RequestResolved,
+    RequestUnknown,
+    ResponseInvalid,
+    RunFinished,
+)
 from runs.event import Json, JsonObject
 from runs.rules.access import check_allowed, check_plan_version, claimed_detail, operator_name
 from runs.state import RequestState
@@ -24,6 +31,9 @@ def _open_request(draft: Draft, request_id: str) -> RequestState:
         )
     if draft.state.finished:
         raise RunFinished(f"run {draft.state.run_id} is {draft.state.status}", status=draft.state.status)
+    # The timer may be late, after a night without any process for instance; the request's time is over all the same.
+    if request.expires_at is not None and draft.now >= request.expires_at:
+        raise RequestExpired(f"request {request_id} has expired", requestId=request_id)
     return request
 
 

@@ -25,7 +25,7 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
         "operator": "flexrun",
         "note": f"onExpiry: {action}",
     }
-    if action == "approve" and request.subject == "output":
+    if action == "approve" and request.subject in ("output", "policy"):
         draft.add("hitl_resolved", payload, node_id=request.node_id)
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
         return

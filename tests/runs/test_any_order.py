@@ -258,6 +258,9 @@ class AnyOrder(RuleBasedStateMachine):
             self.do(due[0])
             return
         request = self.state.open_requests[0]
+        self.send(c.ExpireRequest(now=self.now, request_id=request.id))
+        if self.state.finished or request.id not in [each.id for each in self.state.open_requests]:
+            return
         for actor in (BOB, ANN):
             for kind in ("approval", "edit", "option", "freeform"):
                 self.send(

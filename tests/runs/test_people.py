@@ -190,6 +190,28 @@ def test_expiry_may_approve():
     assert given.new[0].payload["decision"] == "expired"
 
 
+def test_nobody_decides_after_the_time_is_over_however_late_the_timer_is():
+    given = waiting_for_approval(expiresInSeconds=60)
+    request = given.state.open_requests[0]
+    for command in (
+        c.ResolveRequest(now=at(60), request_id=request.id, response_type="approval", actor=ANN),
+        c.RemoveRequest(now=at(60), request_id=request.id, actor=ANN),
+    ):
+        with pytest.raises(e.RequestExpired):
+            given.when(command)
+    on_time = c.ResolveRequest(now=at(59), request_id=request.id, response_type="approval", actor=ANN)
+    assert given.when(on_time).state.status == "completed"
+
+
+def test_a_policys_question_that_expires_as_approved_lets_the_run_go_on():
+    policies = asking_policy("plan_generated", hitl={"expiresInSeconds": 60, "onExpiry": "approve"})
+    given = Given().started(policies=policies).planned(node("a"))
+    request = given.state.open_requests[0]
+    given = given.when(c.ExpireRequest(now=at(60), request_id=request.id))
+    assert given.types == ["hitl_resolved"]
+    assert due(given) == {("node", "a")}
+
+
 def test_expiry_may_escalate_to_another_role_once():
     given = waiting_for_approval(
         approvers=["editor"], expiresInSeconds=60, onExpiry="escalate", escalateTo="legal"
