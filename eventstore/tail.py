@@ -121,6 +121,16 @@ class RunTail(Generic[T]):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def runs_followed(self) -> int:
+        """How many runs somebody reads here."""
+        return len(self._topics)
+
+    @property
+    def readers_waiting(self) -> int:
+        """How many readers have all there is and wait for more."""
+        return sum(topic.readers_waiting for topic in self._topics.values())
+
     def subscribe(self, run_id: str, after: int) -> Subscription[T]:
         """Read what follows seq `after` of this run. Cheapest right after this process has appended `after`."""
         topic = self._topics.get(run_id)

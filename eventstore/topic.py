@@ -28,6 +28,10 @@ class Topic(Generic[T]):
         self._buffer: deque[tuple[int, T]] = deque(maxlen=buffer_events)
         self._waiting = set[asyncio.Future[bool]]()
 
+    @property
+    def readers_waiting(self) -> int:
+        return len(self._waiting)
+
     def extend(self, events: Sequence[Event], encode: Callable[[Event], T]) -> bool:
         """Take those of `events` that follow `head`, and wake the readers. False when some before them are missing."""
         if not events or events[-1].seq <= self.head:
