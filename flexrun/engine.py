@@ -30,6 +30,7 @@ from gateway.app import create_app
 from gateway.auth import Tokens, check_bind
 from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
+from gateway.hitl.inbox import HitlInbox
 from gateway.serve import Server, serve
 from gateway.sse import encode_frame
 from planner.skeleton import SkeletonPlanner
@@ -159,6 +160,7 @@ class Engine:
             ping_seconds=settings.ping_seconds,
             backlog_limit=settings.backlog_limit,
             cors_origins=tuple(settings.cors_origins),
+            public_url=settings.public_url,
         )
         deps = GatewayDeps(
             store=self.store,
@@ -168,7 +170,11 @@ class Engine:
             tokens=tokens,
             broker=self.broker,
             config=config,
+            link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,
             version=__version__,
         )
         self.server = await serve(create_app(deps), settings.host, settings.port)
         self._stack.push_async_callback(self.server.close)
+        inbox = HitlInbox.over(deps, self.broker)
+        await inbox.start()
+        self._stack.push_async_callback(inbox.close)

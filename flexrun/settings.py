@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     """The bearer token that the client commands send."""
     tokens: SecretStr | None = None
     """Who may call the gateway: `token=name:role1,role2;token=name …`, or the same as JSON."""
+    link_secret: SecretStr | None = None
+    """What links for approvers are signed with; without it, by a secret that the database keeps."""
+    public_url: str | None = None
+    """Where people reach the gateway, for those links (`https://flexrun.example`)."""
     cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
 
     lease_seconds: Annotated[float, Field(gt=0)] = 15.0

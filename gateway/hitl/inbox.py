@@ -14,6 +14,7 @@ import structlog
 from broker.seam import Broker, Consumer, MessageRefused
 from eventstore.errors import ValueRefused
 from gateway.auth import Tokens
+from gateway.deps import GatewayDeps
 from gateway.hitl.decisions import Decisions
 from runs.commands import Actor
 from runs.errors import RunError
@@ -41,6 +42,11 @@ class HitlInbox:
         self._decisions = decisions
         self._tokens = tokens
         self._consumer: Consumer | None = None
+
+    @classmethod
+    def over(cls, deps: GatewayDeps, broker: Broker) -> HitlInbox:
+        """The inbox of a gateway."""
+        return cls(broker, Decisions(deps.store, deps.handler, deps.contracts, deps.clock), deps.tokens)
 
     async def start(self) -> None:
         """Begin to consume; a broker that is away is waited for."""
