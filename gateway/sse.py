@@ -26,9 +26,15 @@ class Frame:
 
 
 def encode_frame(event: Event) -> Frame:
-    """`id:` the seq, `event:` the type, `data:` one line of JSON (JSON text has no raw line breaks), a blank line."""
+    """`id:` the seq, `event:` the type, `data:` one line of JSON (JSON text has no raw line breaks), a blank line.
+
+    The keys of the payload are sorted: jsonb keeps no order, and a frame has the same bytes for those who read it from
+    the database as for those who were there when it was committed.
+    """
     head = f"id: {event.seq}\nevent: {event.type}\ndata: ".encode()
-    return Frame(event, b"%b%b\n\n" % (head, orjson.dumps(frame(event))))
+    shown = frame(event)
+    shown["payload"] = orjson.Fragment(orjson.dumps(event.payload, option=orjson.OPT_SORT_KEYS))
+    return Frame(event, b"%b%b\n\n" % (head, orjson.dumps(shown)))
 
 
 def retry_hint(milliseconds: int) -> bytes:
