@@ -65,11 +65,6 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "invalid_body",
         "/outputContract/schema/pattern",
     ),
-    "an unknown facet": (
-        {**ENVELOPE, "outputContract": {"mode": "facets", "facets": ["post_copy", "smell"]}},
-        "invalid_body",
-        "/outputContract/facets/1",
-    ),
 }
 
 

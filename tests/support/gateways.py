@@ -31,6 +31,7 @@ ENVELOPE: dict[str, Any] = {
     "objective": "Say hello",
     "outputContract": {"schema": {"type": "object", "required": ["text"]}},
 }
+_PATIENCE_SECONDS = 20
 
 
 @dataclass
@@ -57,7 +58,8 @@ class RunningGateway:
         """POST a document (or raw bytes); the answer and its JSON. Underscores in header names become hyphens."""
         raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.http.post(self.url + path, data=raw, headers=sent) as answer:
+        timeout = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
+        async with self.http.post(self.url + path, data=raw, headers=sent, timeout=timeout) as answer:
             return answer, orjson.loads(await answer.read() or b"null")
 
     async def get(self, path: str, **headers: str) -> tuple[aiohttp.ClientResponse, Any]:
@@ -160,7 +162,7 @@ class SseReader:
         return [int(frame["id"]) for frame in self.frames]
 
     async def _more(self) -> bool:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(_PATIENCE_SECONDS):
             chunk = await self.response.content.readany()
         *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
         for block in blocks:
