@@ -11,9 +11,15 @@ from schemas.capability import CapabilityDescriptor
 
 
 class CapabilityRegistry:
-    """Capabilities by id. Raises ValueError for two with the same id."""
+    """Capabilities by id. Raises ValueError for two with the same id.
 
-    def __init__(self, capabilities: Iterable[Capability]) -> None:
+    `people` are registered beside them; nobody runs those, a worker only starts their nodes.
+    """
+
+    def __init__(
+        self, capabilities: Iterable[Capability], people: Iterable[CapabilityDescriptor] = ()
+    ) -> None:
+        self._people = list(people)
         self._capabilities: dict[str, Capability] = {}
         for capability in capabilities:
             descriptor = capability.descriptor
@@ -35,7 +41,7 @@ class CapabilityRegistry:
 
     def wire_descriptors(self) -> list[JsonObject]:
         """The descriptors as `flex_capabilities` keeps them."""
-        return [descriptor.to_wire() for descriptor in self.descriptors]
+        return [descriptor.to_wire() for descriptor in (*self.descriptors, *self._people)]
 
     def queues(self, *, serves_output: bool = False) -> list[str]:
         """The queues of these capabilities' groups; outputs are composed where the default one is served."""

@@ -20,6 +20,7 @@ from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from executor.config import ExecutorConfig
+from executor.people import people
 from executor.registry import CapabilityRegistry
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
@@ -132,7 +133,7 @@ class Engine:
             self.handler,
             self.broker,
             self.contracts,
-            CapabilityRegistry(stub_capabilities()),
+            CapabilityRegistry(stub_capabilities(), people()),
             self.worker,
             config,
             listener=self.listener,

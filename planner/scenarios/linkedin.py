@@ -10,11 +10,11 @@ from planner.delivery import Deliveries
 from planner.facts import read_facts
 from planner.findings import Findings, check_capabilities, check_facets
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
-from planner.scenarios.linkedin_nodes import BRIEF, DRAFT, RESHAPES, REVIEW
+from planner.scenarios.linkedin_nodes import BRIEF, DRAFT, HUMAN_REVIEW, RESHAPES, REVIEW
 from planner.scenarios.linkedin_plan import Ground, agree
 from planner.scenarios.linkedin_words import CHANNEL, asks_for_linkedin
 from planner.service import read_service
-from planner.text import as_object
+from planner.text import as_list, as_object
 from planner.variants import MAX_VARIANTS, read_instructions, wanted_variants
 
 _MAKERS = (BRIEF, DRAFT, REVIEW)
@@ -28,7 +28,7 @@ class LinkedInScenario:
     help: str = (
         "linkedin makes LinkedIn posts in 1 to 6 variants: set inputs.channel to 'linkedin', or ask for LinkedIn posts "
         "in the objective; inputs.variantCount, inputs.audience, inputs.goal, a company_profile in "
-        "inputs.contextBundles and policies.brandVoice shape them"
+        "inputs.contextBundles and policies.brandVoice shape them, and policies.humanReview has a person look at them"
     )
 
     deliveries: Deliveries = field(default_factory=Deliveries)
@@ -51,15 +51,38 @@ class LinkedInScenario:
         findings.gather(lambda: _check_format(contract))
         service = findings.gather(lambda: read_service(envelope, descriptors))
         wanted = findings.gather(lambda: wanted_variants(envelope, instructions.highest))
+        reviewers = findings.gather(lambda: _reviewers(envelope, descriptors))
         if wanted is not None:
             findings.gather(lambda: instructions.check(wanted.count or MAX_VARIANTS))
         if findings.diagnostics or service is None or wanted is None:
             raise PlanRefused(findings.diagnostics)
         facts = read_facts(envelope, CHANNEL)
         return agree(
-            Ground(contract, facts, facts.digest(), instructions, service, context.run_id, self.deliveries),
+            Ground(
+                contract,
+                facts,
+                facts.digest(),
+                instructions,
+                service,
+                context.run_id,
+                self.deliveries,
+                reviewers,
+            ),
             wanted,
         )
+
+
+def _reviewers(envelope: JsonObject, descriptors: Mapping[str, JsonObject]) -> list[str] | None:
+    """`policies.humanReview`: who may do it are the approvers of `policies.hitl`. Raises PlanRefused."""
+    policies = as_object(envelope.get("policies"))
+    asked = policies.get("humanReview")
+    if asked is None or asked is False:
+        return None
+    if asked is not True:
+        message = "humanReview is true or false."
+        raise PlanRefused([diagnostic("policy_invalid", message, "/policies/humanReview")])
+    check_capabilities((HUMAN_REVIEW,), descriptors)
+    return [str(name) for name in as_list(as_object(policies.get("hitl")).get("approvers"))]
 
 
 def _check_reshape(descriptors: Mapping[str, JsonObject]) -> None:

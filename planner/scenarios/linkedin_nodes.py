@@ -16,6 +16,7 @@ from schemas.facets import FACETS
 BRIEF = "stub.linkedin.brief"
 DRAFT = "stub.linkedin.draft"
 REVIEW = "stub.linkedin.review"
+HUMAN_REVIEW = "human.review"
 RESHAPES = ("flex.reshape", "stub.transform.reshape")
 
 
@@ -71,6 +72,21 @@ class LinkedInNodes:
             bundle=self._told(
                 {"variants": [{**_variant(each), "node": each.node_id} for each in self.variants]}
             ),
+        )
+
+    def human_review(self, assignees: Sequence[str]) -> JsonObject:
+        """A person's look at all the drafts; without `assignees`, anybody's."""
+        return self.service.node(
+            node_id="human-review",
+            capability_id=HUMAN_REVIEW,
+            label="Human review",
+            depends_on=[variant.node_id for variant in self.variants],
+            output=self.service.descriptors[HUMAN_REVIEW].get("outputSchema"),
+            expectations=[
+                "Says whether the drafts may go out, and why not.",
+                "The verdict is kept and does not stop the run; declining the task does.",
+            ],
+            bundle=self._told({"assignees": list(assignees)} if assignees else {}),
         )
 
     def shape(self, capability_id: str, mapping: Any, needs: Sequence[str], output: Any) -> JsonObject:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class Ground:
     service: Service
     run_id: str
     deliveries: Deliveries
+    reviewers: Sequence[str] | None = None
+    """Who may do a human review (anybody, where it is empty); None for a plan without one."""
 
 
 def agree(ground: Ground, wanted: Wanted) -> JsonObject:
@@ -87,6 +89,8 @@ def _plan(ground: Ground, count: int) -> JsonObject:
         ground.service, ground.digest, variants, ground.instructions.general, delivery.owed
     )
     nodes = [makers.brief(), *(makers.draft(variant) for variant in variants), makers.review()]
+    if ground.reviewers is not None:
+        nodes.append(makers.human_review(ground.reviewers))
     composition: Any = mapped.expression
     if not mapped.plain:
         nodes.append(_shape(ground, makers, mapped))
@@ -106,7 +110,8 @@ def _plan(ground: Ground, count: int) -> JsonObject:
 
 def _shape(ground: Ground, makers: LinkedInNodes, mapped: Mapped) -> JsonObject:
     capability_id = next(each for each in RESHAPES if each in ground.service.descriptors)
-    needs = dict.fromkeys((*nodes_in(mapped.expression), "review"))
+    reviews = ("review",) if ground.reviewers is None else ("review", "human-review")
+    needs = dict.fromkeys((*nodes_in(mapped.expression), *reviews))
     schema = ground.contract.schema
     output = schema if len(orjson.dumps(schema)) <= MAX_NODE_SCHEMA_BYTES else None
     return makers.shape(capability_id, mapped.expression, list(needs), output)

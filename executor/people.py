@@ -1,0 +1,28 @@
+"""Capabilities that are people: registered so that plans may name them, started by a worker, done by somebody."""
+
+from __future__ import annotations
+
+from schemas.capability import CapabilityDescriptor
+
+HUMAN_REVIEW = CapabilityDescriptor(
+    id="human.review",
+    version="1",
+    label="Human review",
+    kind="validation",
+    agent_type="human",
+    description="A person looks at what other nodes have made. The run waits until then.",
+    output_schema={
+        "type": "object",
+        "required": ["approved", "comments"],
+        "additionalProperties": False,
+        "properties": {
+            "approved": {"type": "boolean"},
+            "comments": {"type": "string", "maxLength": 10_000},
+        },
+    },
+)
+
+
+def people() -> list[CapabilityDescriptor]:
+    """What people can do in a plan."""
+    return [HUMAN_REVIEW]
