@@ -25,12 +25,17 @@ _MAX_SHOWN_CHARS = 60
 
 
 def only_value(flat: Flat) -> Mapped | None:
-    """The one value that a `const` (or an `enum` of one) leaves."""
-    if flat.consts:
-        return Mapped(literal(flat.consts[0]))
-    if flat.enum is not None and len(flat.enum) == 1:
-        return Mapped(literal(flat.enum[0]))
-    return None
+    """The one value that a `const` (or an `enum` of one) leaves. Raises Unmappable where the contract forbids it too."""
+    if not flat.consts and (flat.enum is None or len(flat.enum) != 1):
+        return None
+    value = flat.consts[0] if flat.consts else (flat.enum or [None])[0]
+    others = [*flat.consts[1:], *([] if flat.enum is None or value in flat.enum else flat.enum)]
+    fits = flat.takes(known_source(value).json_type) and keeps(value, flat.limits)
+    if not fits or any(other != value for other in others):
+        raise Unmappable.at(
+            flat.path, f"The contract asks for {str(value)[:_MAX_SHOWN_CHARS]!r} and forbids it at once."
+        )
+    return Mapped(literal(value))
 
 
 def fallback_value(flat: Flat) -> Mapped | None:
@@ -120,15 +125,25 @@ def fit_items(flat: Flat, source: Source, items: Flat) -> Limits:
     facet: Mapping[str, Any] = (source.facet or {}).get("items", {})
     wanted = items.types
     if source.known:
-        fits = all(items.takes(known_source(each).json_type) for each in cast("list[Any]", source.value))
+        fits = all(_is_welcome(each, items) for each in cast("list[Any]", source.value))
     elif facet.get("type") == "string":
-        fits = items.takes("string") and items.enum is None and "format" not in items.limits
+        fits = items.takes("string") and _is_free(items) and "format" not in items.limits
     else:
-        fits = items.takes("object") and fits_whole_facet(items, facet)
+        fits = items.takes("object") and _is_free(items) and fits_whole_facet(items, facet)
     if not fits or items.impossible:
         shown = " or ".join(sorted(wanted)) if wanted else "others"
         raise Unmappable.at(flat.path, f"The items that there are do not fit; the contract wants {shown}.")
     return {key: items.limits[key] for key in LENGTHS if key in items.limits}
+
+
+def _is_free(flat: Flat) -> bool:
+    return flat.enum is None and not flat.consts
+
+
+def _is_welcome(value: Any, flat: Flat) -> bool:
+    allowed = [*flat.consts, *([] if flat.enum is None else flat.enum)]
+    named = value in allowed if allowed else True
+    return named and flat.takes(known_source(value).json_type) and keeps(value, flat.limits)
 
 
 def fits_whole_facet(flat: Flat, facet: Mapping[str, Any]) -> bool:

@@ -115,9 +115,9 @@ class Mapper:
                 return fit_source(flat, source, place.name, self._item_limits(flat, source))
             except Unmappable as unmappable:
                 misfit = unmappable
-        if _opens_as_object(flat, place):
+        if flat.enum is None and _opens_as_object(flat, place):
             return self._object(flat, place)
-        if _opens_as_array(flat, place):
+        if flat.enum is None and _opens_as_array(flat, place):
             return self._array(flat, place)
         raise misfit or self._nothing(flat.path, place.called)
 
