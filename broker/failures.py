@@ -118,6 +118,8 @@ class FailureRule:
                 failures=failures,
                 exc_info=error,
             )
+            if failures == 0:
+                return Taken()  # there is no such work any more
             if failures < self._limit:
                 return Again(min(self._first_delay_seconds * 2**failures, 10.0))
             ended = await self._end_run(hint, name, failures)

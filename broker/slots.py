@@ -40,7 +40,8 @@ class Slots:
     async def drained(self, seconds: float) -> bool:
         """Wait until nothing is being done; False when `seconds` are over first."""
         try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True

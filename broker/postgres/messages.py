@@ -19,8 +19,6 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 DELIVERY_LIMIT = 20
 """A message that was taken more often than this has killed its consumers."""
 
-_HIDDEN_SECONDS = 60.0
-
 
 class MessageConsumer:
     """Hands messages of one queue to a handler, at most `prefetch` at a time."""
@@ -33,14 +31,12 @@ class MessageConsumer:
         *,
         prefetch: int,
         pace: Pace,
-        hidden_seconds: float = _HIDDEN_SECONDS,
     ) -> None:
         self._store = store
         self._name = name
         self._handle = handle
         self._prefetch = prefetch
         self._pace = pace
-        self._hidden_seconds = hidden_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._woken.set()
@@ -67,8 +63,10 @@ class MessageConsumer:
 
     async def _keep(self) -> None:
         while True:
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes together with a wake-up.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._pace.poll_seconds)
+                async with asyncio.timeout(self._pace.poll_seconds):
+                    await self._woken.wait()
             self._woken.clear()
             try:
                 await self._claim()
@@ -77,7 +75,7 @@ class MessageConsumer:
 
     async def _claim(self) -> None:
         while (free := self._prefetch - len(self._tasks)) > 0:
-            parameters = {"queue": self._name, "hidden_seconds": self._hidden_seconds, "limit": free}
+            parameters = {"queue": self._name, "hidden_seconds": self._pace.hidden_seconds, "limit": free}
             rows = await self._store.fetch("claim_messages", parameters)
             for message_id, body, deliveries in rows:
                 task = asyncio.create_task(self._serve(message_id, bytes(body), deliveries))

@@ -28,10 +28,14 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often the tables are looked at when nobody says that there is something, and how long a claim holds."""
+    """How often the tables are looked at when nobody says that there is something, and how long a claim holds.
+
+    `hidden_seconds` is the same for a message: nobody else sees it for so long.
+    """
 
     poll_seconds: float = 1.0
     claim_seconds: float = 15.0
+    hidden_seconds: float = 60.0
 
 
 class WorkConsumer:
@@ -89,8 +93,10 @@ class WorkConsumer:
 
     async def _keep(self) -> None:
         while True:
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes together with a wake-up.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._pace.poll_seconds)
+                async with asyncio.timeout(self._pace.poll_seconds):
+                    await self._woken.wait()
             self._woken.clear()
             try:
                 await self._claim()

@@ -80,7 +80,9 @@ class RabbitBroker:
 
     async def consume_messages(self, name: str, handle: HandleMessage, *, prefetch: int) -> Consumer:
         """Subscribe to a queue of external messages."""
-        consumer = MessageConsumer(self._server, name, handle, prefetch=prefetch)
+        consumer = MessageConsumer(
+            self._server, name, handle, prefetch=prefetch, check_seconds=self._patience.check_seconds
+        )
         self._consumers.append(consumer)
         return consumer
 

@@ -24,11 +24,19 @@ class MessageConsumer:
         handle: HandleMessage,
         *,
         prefetch: int,
+        check_seconds: float,
     ) -> None:
         self._publisher = server.publisher
         self._handle = handle
         self._tasks: set[asyncio.Task[None]] = set()
-        self._subscription = Subscription(server, [name], self._receive, prefetch=prefetch)
+        self._subscription = Subscription(
+            server,
+            [name],
+            self._receive,
+            prefetch=prefetch,
+            check_seconds=check_seconds,
+            hungry=lambda: self.busy < prefetch,
+        )
 
     @property
     def busy(self) -> int:

@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 
 from broker.rabbitmq.link import TROUBLE, Link
-from broker.rabbitmq.topology import DEAD, Topology
+from broker.rabbitmq.topology import DEAD, FORGETTING_SECONDS, Topology
 from broker.seam import BrokerUnavailable
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -72,7 +72,8 @@ class Publisher:
             try:
                 await self._send_once(message)
             except PublishError:
-                # The queue was deleted after we declared it.
+                # The queue was deleted after we declared it. Let its consumers hear of that before it is there again.
+                await asyncio.sleep(FORGETTING_SECONDS)
                 self._declared.discard(message.name)
                 await self._send_once(message)
 

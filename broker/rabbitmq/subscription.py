@@ -1,7 +1,8 @@
 """Keeps queues subscribed, and subscribes again after whatever ends a subscription.
 
 That is a lost connection, a channel that the server closes, a consumer that the server cancels, a queue that somebody
-deletes. In every case the same steps are taken again: declare, consume, wait.
+deletes. In every case the same steps are taken again, on a new channel: declare, consume, wait. In case the server does
+not tell, the queues are also looked at now and then; a consumer that gets nothing though something waits begins again.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from broker.rabbitmq.link import TROUBLE, cancelled_from_outside
 from broker.rabbitmq.server import Server
+from broker.rabbitmq.topology import FORGETTING_SECONDS
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
-_FIRST_PAUSE_SECONDS = 0.1
+_FIRST_PAUSE_SECONDS = FORGETTING_SECONDS
 _LONGEST_PAUSE_SECONDS = 5.0
 _SILENCE_SECONDS = 5.0
 
@@ -31,6 +33,7 @@ class Subscription:
     """A channel with a consumer for each queue. `prefetch` counts for each of them.
 
     `on_lost` is called when the channel is gone: what came through it and is not acknowledged will come again.
+    `hungry` says whether a message that waits should have come here by now.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class Subscription:
         receive: Receive,
         *,
         prefetch: int,
+        check_seconds: float,
+        hungry: Callable[[], bool],
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._link = server.consuming
@@ -47,9 +52,13 @@ class Subscription:
         self._names = tuple(names)
         self._receive = receive
         self._prefetch = prefetch
+        self._check_seconds = check_seconds
+        self._hungry = hungry
+        self._came: set[str] = set()
         self._on_lost = on_lost
         self._paused = False
-        self._cancelled_by_server = False
+        self._ending = False
+        self._forgotten = False
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
@@ -62,15 +71,18 @@ class Subscription:
         self._changed.set()
 
     def resume(self) -> None:
-        """Take messages again."""
-        self._paused = False
-        self._changed.set()
+        """Take messages again, unless silenced."""
+        if self._paused and not self._ending:
+            self._paused = False
+            self._changed.set()
 
     async def silence(self) -> None:
-        """Pause, and wait until the server sends nothing more."""
+        """Pause for good, and wait until the server sends nothing more."""
+        self._ending = True
         self.pause()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._silent.wait(), _SILENCE_SECONDS)
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                await self._silent.wait()
 
     async def close(self) -> None:
         """Close the channel; what was not acknowledged goes back to its queue."""
@@ -99,28 +111,33 @@ class Subscription:
             self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _serve(self, channel: AbstractChannel) -> None:
-        """Consume, pause and consume again on one channel until it closes."""
+        """Consume, pause and consume again on one channel, until it closes or the server ends a consumer."""
         channel.close_callbacks.add(self._channel_closed)
         raw = await channel.get_underlay_channel()
         raw.on_consumer_cancel_callbacks.add(self._server_cancelled)
         await channel.set_qos(prefetch_count=self._prefetch)
-        while not channel.is_closed:
+        self._forgotten = False
+        while not (self._forgotten or channel.is_closed):
             self._changed.clear()
             if self._paused:
                 await self._changed.wait()
                 continue
-            self._cancelled_by_server = False
             consumers = await self._consume(channel)
             self._pause_seconds = _FIRST_PAUSE_SECONDS
-            while not (self._paused or self._cancelled_by_server or channel.is_closed):
-                await self._changed.wait()
-                self._changed.clear()
+            await self._while_consuming(channel)
             if not channel.is_closed:
                 for queue, tag in consumers:
                     await queue.cancel(tag)
                 self._silent.set()
-            if self._cancelled_by_server:
-                await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+
+    async def _while_consuming(self, channel: AbstractChannel) -> None:
+        while not (self._paused or self._forgotten or channel.is_closed):
+            try:
+                async with asyncio.timeout(self._check_seconds):
+                    await self._changed.wait()
+                self._changed.clear()
+            except TimeoutError:
+                await self._check(channel)
 
     async def _consume(self, channel: AbstractChannel) -> list[tuple[AbstractQueue, ConsumerTag]]:
         queues = await self._topology.declare(channel, self._names)
@@ -130,7 +147,19 @@ class Subscription:
             for name, queue in zip(self._names, queues, strict=True)
         ]
 
+    async def _check(self, channel: AbstractChannel) -> None:
+        """Look whether the server still knows our consumers. A queue that is gone closes the channel."""
+        for name in self._names:
+            queue = await channel.declare_queue(self._topology.queue(name), passive=True)
+            found = queue.declaration_result
+            left_out = found.message_count and self._hungry() and name not in self._came
+            if not found.consumer_count or left_out:
+                _log.warning("subscription_forgotten", queue=name, waiting=found.message_count)
+                self._forgotten = True
+        self._came.clear()
+
     async def _deliver(self, name: str, message: AbstractIncomingMessage) -> None:
+        self._came.add(name)
         self._receive(message, name)
 
     def _channel_closed(self, _channel: object, _error: BaseException | None) -> None:
@@ -138,5 +167,5 @@ class Subscription:
 
     def _server_cancelled(self, _frame: object) -> None:
         _log.warning("rabbitmq_cancelled_consumer", queues=self._names)
-        self._cancelled_by_server = True
+        self._forgotten = True
         self._changed.set()

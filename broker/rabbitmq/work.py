@@ -33,10 +33,14 @@ _READ_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a message is held: till its work is over or `acknowledge_seconds`; without a slot `hand_on_seconds`."""
+    """How long a message is held: till its work is over or `acknowledge_seconds`; without a slot `hand_on_seconds`.
+
+    Every `check_seconds` a subscription makes sure that the server knows of it.
+    """
 
     acknowledge_seconds: float = 30.0
     hand_on_seconds: float = 10.0
+    check_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,13 @@ class WorkConsumer:
         self._alarm: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._subscription = Subscription(
-            server, names, self._receive, prefetch=slots + _READ_AHEAD, on_lost=self._waiting.clear
+            server,
+            names,
+            self._receive,
+            prefetch=slots + _READ_AHEAD,
+            check_seconds=patience.check_seconds,
+            hungry=lambda: self._serving.free > 0,
+            on_lost=self._waiting.clear,
         )
 
     @property

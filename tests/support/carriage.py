@@ -1,0 +1,205 @@
+"""A process's worth of parts around a broker, and a planner that does what a test tells it to."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import uuid_utils
+
+from broker.dispatch import Dispatcher
+from broker.failures import FailureRule
+from broker.keeper import Keeper, KeeperConfig
+from broker.postgres import PostgresBroker
+from broker.postgres.work import Pace
+from broker.rabbitmq import RabbitBroker
+from broker.rabbitmq.work import Patience
+from broker.seam import Broker, WorkHint
+from eventstore.batch import Lease
+from eventstore.handler import RunHandler
+from eventstore.notify import LogListener, Notifier
+from eventstore.store import EventStore
+from runs.commands import RejectPlan, RequestPlan, StartRun
+from runs.errors import RunError, RunFinished, StaleAttempt
+from tests.support.waiting import eventually
+
+ENVELOPE: dict[str, Any] = {"objective": "write", "outputContract": {"schema": True}}
+
+
+def now() -> datetime:
+    """The clock of commands."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a test's database and broker are. `broker_url` is `postgres` or an AMQP address."""
+
+    database_url: str
+    broker_url: str
+    namespace: str
+
+    @property
+    def kind(self) -> str:
+        return self.broker_url.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """What a test makes quicker than it is in production."""
+
+    poll_seconds: float = 0.2
+    claim_seconds: float = 15.0
+    hidden_seconds: float = 60.0
+    hand_on_seconds: float = 10.0
+    acknowledge_seconds: float = 30.0
+    check_seconds: float = 0.3
+    publish_seconds: float = 5.0
+    patience_seconds: float = 30.0
+
+
+class House:
+    """Store, listener, notifier, broker, dispatcher and a keeper that a test runs by hand or starts."""
+
+    store: EventStore
+    handler: RunHandler
+    broker: Broker
+    keeper: Keeper
+
+    def __init__(self, site: Site, tempo: Tempo | None = None, *, dispatches: bool = True) -> None:
+        self.site = site
+        self.tempo = tempo or Tempo()
+        self._dispatches = dispatches
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _open(self) -> None:
+        self.store = await EventStore.open(
+            self.site.database_url, patience_seconds=self.tempo.patience_seconds
+        )
+        self._stack.push_async_callback(self.store.close)
+        self.handler = RunHandler(self.store)
+        listener = LogListener(self.site.database_url, ignore_origin=self.store.origin)
+        await listener.start()
+        self._stack.push_async_callback(listener.close)
+        notifier = Notifier(self.store)
+        await notifier.start()
+        self._stack.push_async_callback(notifier.close)
+        self.broker = self._make_broker(listener)
+        await self.broker.start()
+        self._stack.push_async_callback(self.broker.close)
+        if self._dispatches:
+            dispatcher = Dispatcher(self.store, self.broker)
+            await dispatcher.start()
+            self._stack.push_async_callback(dispatcher.close)
+        config = KeeperConfig(round_seconds=0.1, resend_seconds=0.1)
+        self.keeper = Keeper(self.store, self.handler, self.broker, config)
+        self._stack.push_async_callback(self.keeper.close)
+
+    def _make_broker(self, listener: LogListener) -> Broker:
+        tempo = self.tempo
+        failures = FailureRule(self.store, first_delay_seconds=0.01)
+        if self.site.kind == "postgres":
+            pace = Pace(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
+            return PostgresBroker(self.store, listener, pace=pace, failures=failures)
+        return RabbitBroker(
+            self.site.broker_url,
+            self.store,
+            namespace=self.site.namespace,
+            publish_seconds=tempo.publish_seconds,
+            patience=Patience(tempo.acknowledge_seconds, tempo.hand_on_seconds, tempo.check_seconds),
+            failures=failures,
+        )
+
+    async def start_run(self) -> str:
+        """Accept a run, whose plan is work from now on; its id."""
+        run_id = str(uuid_utils.uuid7())
+        await self.handler.execute(run_id, StartRun(now=now(), envelope=ENVELOPE, schema_hash=None))
+        return run_id
+
+    async def start_runs(self, count: int) -> list[str]:
+        """Accept runs, all at the same time."""
+        return list(await asyncio.gather(*(self.start_run() for _ in range(count))))
+
+    async def types(self, run_id: str) -> list[str]:
+        """The types of a run's events, in order."""
+        return [event.type for event in await self.store.read(run_id)]
+
+    async def all_complete(self, run_ids: Sequence[str], timeout_seconds: float = 20) -> None:
+        """Wait until each run has exactly one `complete`, at its end."""
+
+        async def complete() -> bool:
+            logs = await self.store.read_many(dict.fromkeys(run_ids, 0))
+            endings = Counter(events[-1].type for events in logs.values())
+            assert endings["complete"] == len(run_ids), (
+                f"{endings['complete']} of {len(run_ids)} are complete"
+            )
+            return True
+
+        await eventually(complete, timeout_seconds)
+
+
+def plan_hint(run_id: str, attempt: int = 1) -> WorkHint:
+    """The hint for a run's plan."""
+    return WorkHint(run_id, "plan", "", attempt, "plan")
+
+
+@dataclass
+class Planner:
+    """Claims plans as a planner does, and rejects them for good, which ends the run, as soon as `gate` is open."""
+
+    house: House
+    name: str = "planner"
+    lease_seconds: float = 30.0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    claimed: list[str] = field(default_factory=list)
+    stale: int = 0
+    at_work: int = 0
+    most_at_work: int = 0
+
+    async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
+        """The handler for the broker."""
+        command = RequestPlan(now=now(), attempt=hint.attempt, planner=self.name, capability_count=1)
+        try:
+            await self.house.handler.execute(hint.run_id, command, lease=Lease(self.name, self.lease_seconds))
+        except (StaleAttempt, RunFinished):
+            self.stale += 1
+            return None
+        self.claimed.append(hint.run_id)
+        return asyncio.create_task(self._work(hint))
+
+    async def _work(self, hint: WorkHint) -> None:
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            await self.gate.wait()
+            diagnostics = [{"code": "test", "message": "enough", "path": ""}]
+            command = RejectPlan(now=now(), attempt=hint.attempt, diagnostics=diagnostics)
+            await self.house.handler.execute(hint.run_id, command)
+        except RunError:
+            pass  # the keeper took it for lost
+        finally:
+            self.at_work -= 1
+
+
+def open_planner(house: House, **more: Any) -> Planner:
+    """A planner whose gate is open: it ends each run at once."""
+    planner = Planner(house, **more)
+    planner.gate.set()
+    return planner
