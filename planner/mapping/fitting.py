@@ -25,7 +25,7 @@ _MAX_SHOWN_CHARS = 60
 
 
 def only_value(flat: Flat) -> Mapped | None:
-    """The one value that a `const` (or an `enum` of one) leaves. Raises Unmappable where the contract forbids it too."""
+    """The one value that a `const` (or an `enum` of one) leaves. Raises Unmappable where it is forbidden too."""
     if not flat.consts and (flat.enum is None or len(flat.enum) != 1):
         return None
     value = flat.consts[0] if flat.consts else (flat.enum or [None])[0]
