@@ -18,7 +18,11 @@ def json_answer(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """`document` as JSON, with the run that it is about in `X-Run-Id`."""
-    response = web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+    response = web.Response(
+        body=orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE),
+        status=status,
+        content_type="application/json",
+    )
     if run_id is not None:
         response.headers["X-Run-Id"] = run_id
     response.headers.update(headers or {})

@@ -100,7 +100,7 @@ def problem_response(error: ProblemError, correlation_id: str | None) -> web.Res
         error.status, error.code, error.detail, errors=error.errors, correlation_id=correlation_id
     )
     response = web.Response(
-        body=orjson.dumps(document.to_wire()),
+        body=orjson.dumps(document.to_wire(), option=orjson.OPT_APPEND_NEWLINE),
         status=error.status,
         content_type=MEDIA_TYPE,
         headers=error.headers,
