@@ -26,9 +26,10 @@ select set_config(name, value, false) from (values
   ('idle_in_transaction_session_timeout', '10s'),
   ('jit', 'off'),
   -- Plans are kept for the life of a connection and are often made while a table is still empty:
-  -- a sequential scan would be right then and wrong an hour later.
+  -- a sequential scan, or a sort in place of an ordered index, would be right then and wrong an hour later.
   ('plan_cache_mode', 'force_generic_plan'),
   ('enable_seqscan', 'off'),
+  ('enable_bitmapscan', 'off'),
   ('enable_hashjoin', 'off'),
   ('enable_mergejoin', 'off')
 ) as settings (name, value)

@@ -74,9 +74,9 @@ create table hitl_requests (
   resolved_at  timestamptz
 );
 
-create index hitl_requests_run on hitl_requests (run_id);
+create index hitl_requests_run on hitl_requests (run_id, created_at, id);
 create index hitl_requests_open on hitl_requests (created_at, id) where status = 'open';
-create index hitl_requests_open_thread on hitl_requests (thread_id, created_at) where status = 'open';
+create index hitl_requests_open_thread on hitl_requests (thread_id, created_at, id) where status = 'open';
 
 create table flex_work (
   run_id      uuid        not null,

@@ -4,6 +4,7 @@ select set_config(name, value, false) from (values
   ('idle_in_transaction_session_timeout', '0'),
   ('plan_cache_mode', 'auto'),
   ('enable_seqscan', 'on'),
+  ('enable_bitmapscan', 'on'),
   ('enable_hashjoin', 'on'),
   ('enable_mergejoin', 'on')
 ) as settings (name, value)

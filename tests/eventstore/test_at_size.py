@@ -1,0 +1,139 @@
+"""With many runs in the tables, what happens all the time touches a few pages and never scans a table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from eventstore import leases
+from eventstore.connection import connect
+from eventstore.handler import RunHandler
+from eventstore.statements import statement
+from eventstore.store import EventStore
+from tests.eventstore.conftest import OpenStore
+from tests.support.started_runs import started_run
+from tests.support.waiting import eventually
+
+FILL = [
+    # Half of the runs wait for a planner, the other half for a person.
+    """insert into flex_events (run_id, seq, type, payload, recorded_at)
+       select gen_random_uuid(), 1, 'start', '{}', now() - n * interval '1 second' from generate_series(1, 20000) n""",
+    """insert into flex_runs (run_id, status, head_seq, objective, thread_id, envelope, created_at, updated_at)
+       select run_id, case when position % 2 = 0 then 'pending' else 'awaiting_hitl' end, 1, 'o',
+              'thread ' || position % 500, '{}', recorded_at, recorded_at
+       from flex_events""",
+    """insert into flex_plan_nodes (run_id, node_id, ordinal, capability_id, kind, label, queue, executor_type,
+                                    depends_on, status, attempt, failures, losses)
+       select run_id, 'a', 0, 'c', 'execution', 'A', 'default', 'ai', '[]', 'pending', 0, 0, 0 from flex_runs""",
+    """insert into hitl_requests (id, run_id, thread_id, kind, subject, status, payload, rules, votes, created_at)
+       select run_id, run_id, thread_id, 'approval', 'output', 'open', '{}', '{}', '[]', created_at
+       from flex_runs where status = 'awaiting_hitl'""",
+    """insert into flex_work (run_id, kind, ref, queue, attempt, started, due_at, hinted_at)
+       select run_id, 'plan', '', 'plan', 1, false, created_at, now() from flex_runs where status = 'pending'""",
+    """insert into flex_work (run_id, kind, ref, queue, attempt, started, due_at)
+       select run_id, 'request_expiry', id, 'timer', 1, false, now() + interval '1 day' from hitl_requests""",
+]
+READ = {"run_id": "01900000-0000-7000-8000-000000000009", "after": 0, "until": 2**31 - 1, "limit": 100}
+LIST = {"statuses": ["pending", "failed"], "thread_id": "thread 7", "tenant": None, "run_label": None}
+LIST |= {"created_before": None, "run_before": "ffffffff-ffff-ffff-ffff-ffffffffffff", "limit": 50}
+PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "tenant": None, "names": ["ann"]}
+PENDING |= {"created_after": None, "request_after": "", "limit": 10}
+STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
+    "read_events": (READ, 10),
+    "read_many": ({"run_ids": [READ["run_id"]] * 20, "after": [0] * 20, "limit_each": 500}, 100),
+    "heads": ({"run_ids": [READ["run_id"]] * 20}, 100),
+    "claim_work": ({"queues": ["plan", "node.default"], "worker": "w", "lease_seconds": 30, "limit": 1}, 40),
+    "extend_leases": ({"worker": "w", "lease_seconds": 30}, 20),
+    "expired_leases": ({"limit": 100}, 20),
+    "free_expired_claims": ({}, 20),
+    "due_timers": ({"queue": "timer", "limit": 100}, 20),
+    "next_due_at": ({}, 60),
+    "record_failure": ({"run_id": READ["run_id"], "kind": "plan", "ref": ""}, 10),
+    "list_runs": (LIST, 80),
+    "list_runs_by_status": (LIST, 80),
+    "list_runs_by_thread": (LIST, 80),
+    "get_run": ({"run_id": READ["run_id"]}, 10),
+    "run_nodes": ({"run_id": READ["run_id"]}, 10),
+    "run_requests": ({"run_id": READ["run_id"]}, 10),
+    "get_request": ({"request_id": READ["run_id"]}, 10),
+    "pending_requests": (PENDING, 80),
+    "pending_requests_of_run": (PENDING, 10),
+    "pending_requests_of_thread": (PENDING, 80),
+    "read_log": ({"xid": "99999999", "position": 0, "limit": 10}, 10),
+}
+
+
+@pytest.fixture
+async def crowded(database: AsyncConnection[Any]) -> AsyncConnection[Any]:
+    """A database with many runs; nobody has analysed its tables."""
+    for fill in FILL:
+        await database.execute(fill.encode())
+    return database
+
+
+def pages(plan: dict[str, Any]) -> int:
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def node_types(plan: dict[str, Any]) -> set[str]:
+    return {plan["Node Type"]}.union(*(node_types(each) for each in plan.get("Plans", ())))
+
+
+async def test_no_statement_scans_a_table_and_each_touches_few_pages(
+    crowded: AsyncConnection[Any], database_url: str
+):
+    connection = await connect(database_url, "test")
+    cursor = psycopg.AsyncClientCursor(connection)
+    for name, (parameters, page_limit) in STATEMENTS.items():
+        explain = b"explain (analyze, buffers, format json) " + statement(name)
+        await cursor.execute(explain, parameters)
+        row = await cursor.fetchone()
+        assert row is not None
+        plan = row[0][0]["Plan"]
+        assert "Seq Scan" not in node_types(plan), name
+        assert pages(plan) <= page_limit, f"{name} touched {pages(plan)} pages"
+    await connection.close()
+
+
+async def scans(database: AsyncConnection[Any]) -> dict[str, int]:
+    cursor = await database.execute(
+        "select relname, seq_scan from pg_stat_user_tables where relname like 'flex%' or relname like 'hitl%'"
+    )
+    return dict(await cursor.fetchall())
+
+
+async def nobody_else(database: AsyncConnection[Any]) -> bool:
+    cursor = await database.execute(
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and pid <> pg_backend_pid() and backend_type = 'client backend'"
+    )
+    return await cursor.fetchone() == (0,)
+
+
+async def test_a_connection_that_planned_on_empty_tables_does_not_scan_full_ones(
+    open_store: OpenStore, database: AsyncConnection[Any]
+):
+    store = await open_store()
+    await live(store)  # its plans are made now, and kept
+    await database.execute(FILL[0].encode())
+    await database.execute(FILL[1].encode() + b" on conflict do nothing")
+    before = await scans(database)
+    await live(store)
+    await store.close()
+    await eventually(lambda: nobody_else(database))
+    assert await scans(database) == before
+
+
+async def live(store: EventStore) -> None:
+    """What a process does all day."""
+    runs = [await started_run(RunHandler(store)) for _ in range(8)]
+    await leases.claim(store, ["plan"], "w", 30, 1)
+    await asyncio.gather(*(run.to_the_end() for run in runs))
+    await leases.extend(store, "w", 30)
+    await leases.expired(store)
+    await store.heads([run.run_id for run in runs])
