@@ -72,20 +72,26 @@ def test_any_other_address_needs_tokens(host: str) -> None:
     check_bind(host, Tokens.parse(TOKENS))
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [None, "", "Bearer", "Bearer ", "Bearer wrong-token", "Basic c2VjcmV0LW9mLWFkYQ==", "secret-of-ada"],
+WRONG = (
+    None,
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer wrong-token",
+    "Basic c2VjcmV0LW9mLWFkYQ==",
+    "secret-of-ada",
 )
-async def test_a_wrong_token_is_401_and_stores_nothing(
-    start_gateway: Start, authorization: str | None
-) -> None:
+
+
+async def test_a_wrong_token_is_401_and_stores_nothing(start_gateway: Start) -> None:
     gateway = await start_gateway(tokens=TOKENS)
-    headers = {"Authorization": authorization} if authorization is not None else {}
-    for path in ("run.stream", "runs"):
-        answer, problem = await gateway.post(f"{API}/{path}", ENVELOPE, **headers)
-        assert (answer.status, problem["code"]) == (401, "unauthorized")
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer realm=")
-        assert answer.content_type == "application/problem+json"
+    for authorization in WRONG:
+        headers = {"Authorization": authorization} if authorization is not None else {}
+        for path in ("run.stream", "runs"):
+            answer, problem = await gateway.post(f"{API}/{path}", ENVELOPE, **headers)
+            assert (answer.status, problem["code"]) == (401, "unauthorized"), authorization
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer realm=")
+            assert answer.content_type == "application/problem+json"
     assert set((await gateway.rows()).values()) == {0}
 
 
