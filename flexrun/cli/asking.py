@@ -1,0 +1,141 @@
+"""What the commands for people and for run control share: flags, one call to the gateway, tables and JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, cast
+from urllib.parse import quote, urlencode
+
+import orjson
+import typer
+from rich.console import Console
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+
+from flexrun.cli.shared import load_settings, open_client, run_async, stop
+from flexrun.client import GatewayClient
+
+Document = dict[str, Any]
+Query = Mapping[str, object | Sequence[object] | None]
+
+UrlFlag = Annotated[str | None, typer.Option("--url", help="the gateway's address (FLEXRUN_URL)")]
+TokenFlag = Annotated[str | None, typer.Option("--token", help="bearer token (FLEXRUN_TOKEN)")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="print the gateway's answer as JSON")]
+NoteFlag = Annotated[str | None, typer.Option("--note", help="a remark for the log")]
+ReasonFlag = Annotated[str | None, typer.Option("--reason", help="why, for the log")]
+OperatorFlag = Annotated[
+    str | None, typer.Option("--as", help="who you are, where the gateway has no tokens to know it by")
+]
+LimitFlag = Annotated[int, typer.Option("--limit", min=1, max=200, help="how many, at most")]
+RunFilter = Annotated[str | None, typer.Option("--run", help="only of this run")]
+ThreadFilter = Annotated[str | None, typer.Option("--thread", help="only of this thread")]
+ClientFilter = Annotated[str | None, typer.Option("--client", help="only where metadata.clientId is this")]
+RoleFilter = Annotated[
+    list[str] | None, typer.Option("--role", help="only what this role or name may do; again for more")
+]
+
+
+class Desk:
+    """One command's way to the gateway, and its way of showing what came back."""
+
+    def __init__(self, url: str | None, token: str | None, as_json: bool) -> None:
+        self._settings = load_settings(url=url, token=token)
+        self._as_json = as_json
+        self.console = Console()
+
+    def ask(self, work: Callable[[GatewayClient], Any]) -> Any:
+        """Run `work` with a client; a refusal ends the command with its reasons."""
+
+        async def connected() -> Any:
+            async with open_client(self._settings) as client:
+                return await work(client)
+
+        return run_async(connected())
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """GET one document."""
+        return self.ask(lambda client: client.call("GET", path + _query(query or {})))
+
+    def post(self, path: str, body: Document) -> Any:
+        """POST one document, without the keys that were not given."""
+        return self.ask(lambda client: client.call("POST", path, given(body)))
+
+    def show(self, answer: Any, shown: Callable[[Any], Any]) -> None:
+        """The answer as JSON where that was asked for, else what `shown` makes of it."""
+        if self._as_json:
+            print_json(answer)
+            return
+        for part in _parts(shown(answer)):
+            self.console.print(part)
+
+
+def _parts(shown: Any) -> Iterable[Any]:
+    return cast("list[Any]", shown) if isinstance(shown, list) else [shown]
+
+
+def print_json(document: Any) -> None:
+    """To standard output, indented on a terminal only."""
+    option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0)
+    sys.stdout.buffer.write(orjson.dumps(document, option=option))
+    sys.stdout.buffer.flush()
+
+
+def given(body: Document) -> Document:
+    """The keys that have a value."""
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def in_path(text: str) -> str:
+    """A text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _query(query: Query) -> str:
+    pairs = [(name, value) for name, value in query.items() if value is not None]
+    return "?" + urlencode(pairs, doseq=True) if pairs else ""
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> Table | Text:
+    """A plain table; ids are never cut. `empty` is said where there are no rows."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold", no_wrap=column in ("run", "request", "created", "asked"))
+    for row in rows:
+        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return made if made.row_count else Text(empty, style="dim")
+
+
+def facts(pairs: Mapping[str, object]) -> Table:
+    """Name and value, a line each; without those that have no value."""
+    made = Table(box=None, pad_edge=False, show_header=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value not in (None, "", [], {}):
+            made.add_row(name, Text(str(value)))
+    return made
+
+
+def document(value: Any) -> JSON:
+    """JSON in colours."""
+    return JSON(orjson.dumps(value).decode())
+
+
+def short_time(moment: str | None) -> str:
+    """`2026-11-22 12:00:00` of an RFC 3339 time."""
+    return moment[:19].replace("T", " ") if moment else ""
+
+
+def read_json(file: str) -> Any:
+    """The JSON in a file, or on standard input for `-`."""
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        stop(f"Cannot read {file}: {error.strerror}")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        stop(f"{file} is no JSON: {error}")

@@ -1,0 +1,285 @@
+"""`flexrun hitl …`: what waits for a person, and what to say to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from flexrun.cli.asking import (
+    ClientFilter,
+    Desk,
+    Document,
+    JsonFlag,
+    LimitFlag,
+    NoteFlag,
+    OperatorFlag,
+    ReasonFlag,
+    RoleFilter,
+    RunFilter,
+    ThreadFilter,
+    TokenFlag,
+    UrlFlag,
+    document,
+    facts,
+    given,
+    in_path,
+    print_json,
+    read_json,
+    short_time,
+    table,
+)
+from flexrun.cli.shared import stop
+from flexrun.client import GatewayClient, GatewayProblemError
+
+app = typer.Typer(help="What waits for a person: list, show, decide.", no_args_is_help=True)
+
+RequestArgument = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="the request's id, or that of a run with one open request")
+]
+VersionFlag = Annotated[
+    int | None, typer.Option("--plan-version", min=1, help="refuse if the plan is at another version by now")
+]
+
+
+@app.command(name="list")
+def list_requests(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
+    run: RunFilter = None,
+    thread: ThreadFilter = None,
+    client: ClientFilter = None,
+    role: RoleFilter = None,
+    limit: LimitFlag = 50,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What waits for a decision, oldest first."""
+    query = {"runId": run, "threadId": thread, "clientId": client, "role": role, "limit": limit}
+    desk = Desk(url, token, as_json)
+    desk.show(desk.get("/api/hitl/pending", query), _listed)
+
+
+@app.command()
+def show(
+    request: RequestArgument,
+    output: Annotated[bool, typer.Option("--output", help="print the pending output alone, as JSON")] = False,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """One request: the question, what is to be decided on, and the rules."""
+    desk = Desk(url, token, as_json)
+    found = desk.ask(lambda client: _find(client, request))
+    if output:
+        print_json(found.get("pendingOutput"))
+        return
+    desk.show(found, _shown)
+
+
+@app.command()
+def approve(
+    request: RequestArgument,
+    note: NoteFlag = None,
+    operator: OperatorFlag = None,
+    plan_version: VersionFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say yes: the output goes out as it is."""
+    said = _said(note, operator, plan_version)
+    _respond(Desk(url, token, as_json), request, {"responseType": "approval"}, said)
+
+
+@app.command()
+def reject(
+    request: RequestArgument,
+    reason: ReasonFlag = None,
+    operator: OperatorFlag = None,
+    plan_version: VersionFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say no; the run fails, plans anew or works once more, as its policy says."""
+    said = _said(reason, operator, plan_version)
+    _respond(Desk(url, token, as_json), request, {"responseType": "rejection"}, said)
+
+
+@app.command()
+def edit(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
+    request: RequestArgument,
+    file: Annotated[str, typer.Argument(help="the output as JSON; - for standard input")],
+    note: NoteFlag = None,
+    operator: OperatorFlag = None,
+    plan_version: VersionFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Replace the output and approve it so; it must keep the contract."""
+    said = _said(note, operator, plan_version)
+    response = {"responseType": "edit", "editedOutput": read_json(file)}
+    _respond(Desk(url, token, as_json), request, response, said)
+
+
+@app.command()
+def answer(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
+    request: RequestArgument,
+    text: Annotated[str | None, typer.Argument(help="the answer in your own words")] = None,
+    option: Annotated[str | None, typer.Option("--option", help="the id of one of the options")] = None,
+    operator: OperatorFlag = None,
+    plan_version: VersionFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Answer a question: with one of its options, or in your own words."""
+    if option is None and text is None:
+        stop("An answer is a TEXT, or --option ID, or both: the text is a remark then.")
+    kind = "freeform" if option is None else "option"
+    response = given({"responseType": kind, "selectedOptionId": option, "freeformText": text})
+    _respond(Desk(url, token, as_json), request, response, _said(None, operator, plan_version))
+
+
+@app.command()
+def remove(
+    request: RequestArgument,
+    reason: ReasonFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take a request back: its run cannot go on and ends as aborted."""
+    desk = Desk(url, token, as_json)
+
+    async def work(client: GatewayClient) -> Any:
+        found = await _find(client, request)
+        body = {"requestId": found["requestId"], "reason": reason, "operator": operator}
+        return await client.call("POST", "/api/hitl/remove", given(body))
+
+    desk.show(desk.ask(work), _outcome)
+
+
+@app.command()
+def link(
+    request: RequestArgument,
+    name: Annotated[
+        str | None, typer.Option("--for", help="the name or role in which the link decides; yours without it")
+    ] = None,
+    expires_in: Annotated[
+        float | None, typer.Option("--expires-in", min=1, help="seconds; a week without it")
+    ] = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """A link to a page on which its holder may decide this request, once."""
+    desk = Desk(url, token, as_json)
+
+    async def work(client: GatewayClient) -> Any:
+        found = await _find(client, request)
+        body = {"requestId": found["requestId"], "for": name, "expiresInSeconds": expires_in}
+        return await client.call("POST", "/api/hitl/link", given(body))
+
+    # Nothing but the link on standard output, and on one line, so that it can be piped.
+    made: Document = desk.ask(work)
+    if as_json:
+        print_json(made)
+    else:
+        typer.echo(made["url"])
+
+
+def _said(note: str | None, operator: str | None, plan_version: int | None) -> Document:
+    return {"note": note, "operator": operator, "expectedPlanVersion": plan_version}
+
+
+def _respond(desk: Desk, request: str, response: Document, said: Document) -> None:
+    async def work(client: GatewayClient) -> Any:
+        found = await _find(client, request)
+        body = {"runId": found["runId"], "requestId": found["requestId"], "responses": [response], **said}
+        return await client.call("POST", "/api/hitl/resume", given(body))
+
+    desk.show(desk.ask(work), _outcome)
+
+
+async def _find(client: GatewayClient, identity: str) -> Document:
+    """The request of this id, or the only open one of the run of this id."""
+    try:
+        return await client.call("GET", f"/api/hitl/requests/{in_path(identity)}")
+    except GatewayProblemError as problem:
+        if problem.status != 404:
+            raise
+    try:
+        waiting: Document = await client.call("GET", f"/api/hitl/pending?runId={in_path(identity)}")
+    except GatewayProblemError as problem:
+        if problem.status != 404:
+            raise
+        stop(f"There is no request and no run {identity}.")
+    found: list[Document] = waiting["requests"]
+    if not found:
+        stop(f"{identity} is no request, and no run that waits for a decision.")
+    if len(found) > 1:
+        lines = [f"  {each['requestId']}  {each['question']}" for each in found]
+        stop("\n".join([f"Run {identity} waits for {len(found)} decisions; name one:", *lines]))
+    return found[0]
+
+
+def _listed(answer: Document) -> Any:
+    requests: list[Document] = answer["requests"]
+    columns = ("request", "asked", "kind", "expires", "question")
+    rows = [
+        (
+            each["requestId"],
+            short_time(each.get("createdAt")),
+            each["kind"],
+            short_time(each.get("expiresAt")),
+            each["question"],
+        )
+        for each in requests
+    ]
+    shown: list[Any] = [table(columns, rows, empty="Nothing waits for a person.")]
+    if "nextCursor" in answer:
+        shown.append(Text("There are more: --limit, or a filter.", style="dim"))
+    return shown
+
+
+def _shown(request: Document) -> Any:
+    rules: Document = request.get("rules") or {}
+    votes: list[Document] = request.get("votes") or []
+    pairs = {
+        "request": request["requestId"],
+        "run": f"{request['runId']} ({request['runStatus']})",
+        "node": request.get("nodeId"),
+        "asked": short_time(request.get("createdAt")),
+        "expires": short_time(request.get("expiresAt")),
+        "approvers": ", ".join(rules.get("approvers") or []),
+        "quorum": rules.get("quorum"),
+        "votes": ", ".join(vote["operator"] for vote in votes),
+        "decision": request.get("decision"),
+        "by": request.get("operator"),
+        "note": request.get("note"),
+    }
+    shown: list[Any] = [Text(request["question"], style="bold"), facts(pairs)]
+    options: list[Document] = request.get("options") or []
+    if options:
+        shown.append(table(("option", "says"), [(each["id"], each["label"]) for each in options], empty=""))
+    for title in ("pendingOutput", "additionalContext"):
+        if request.get(title) is not None:
+            shown += [Text(f"\n{title}", style="bold"), document(request[title])]
+    return shown
+
+
+def _outcome(answer: Document) -> Any:
+    lines: list[Any] = []
+    for each in answer["requests"]:
+        if each["status"] == "resolved":
+            lines.append(Text(f"{each['decision']} by {each['operator']}"))
+        elif each.get("votes"):
+            lines.append(Text(f"counted: {len(each['votes'])} of {each['quorum']} have approved"))
+    lines.append(Text(f"run {answer['runId']} is {answer['status']}"))
+    if answer.get("pendingRequestId"):
+        lines.append(Text(f"next: flexrun hitl show {answer['pendingRequestId']}", style="dim"))
+    return lines

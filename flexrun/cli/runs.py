@@ -1,0 +1,192 @@
+"""`flexrun runs …`: an operator's hands on runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from flexrun.cli.asking import (
+    ClientFilter,
+    Desk,
+    Document,
+    JsonFlag,
+    LimitFlag,
+    OperatorFlag,
+    ReasonFlag,
+    ThreadFilter,
+    TokenFlag,
+    UrlFlag,
+    document,
+    facts,
+    in_path,
+    read_json,
+    short_time,
+    table,
+)
+from flexrun.client import API
+
+app = typer.Typer(help="Runs: list, show, abort, pause, resume, retry, fork.", no_args_is_help=True)
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="the run's id")]
+_STATUS = "pending, planning, running, awaiting_hitl, awaiting_human, paused, completed, failed or aborted"
+
+
+@app.command(name="list")
+def list_runs(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
+    status: Annotated[list[str] | None, typer.Option("--status", help=f"{_STATUS}; again for more")] = None,
+    thread: ThreadFilter = None,
+    label: Annotated[str | None, typer.Option("--label", help="only where metadata.runLabel is this")] = None,
+    client: ClientFilter = None,
+    limit: LimitFlag = 50,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Runs, newest first."""
+    query = {"status": status, "threadId": thread, "label": label, "clientId": client, "limit": limit}
+    desk = Desk(url, token, as_json)
+    desk.show(desk.get(f"{API}/runs", query), _listed)
+
+
+@app.command()
+def show(run: RunArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
+    """One run: its nodes, what it waits for, its output, and the runs that were made from it."""
+    desk = Desk(url, token, as_json)
+    desk.show(desk.get(f"{API}/runs/{in_path(run)}"), _shown)
+
+
+@app.command()
+def abort(
+    run: RunArgument,
+    reason: ReasonFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """End a run now; what works on it is cancelled."""
+    _control(Desk(url, token, as_json), run, "abort", reason, operator)
+
+
+@app.command()
+def pause(
+    run: RunArgument,
+    reason: ReasonFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Start nothing new in a run; what is being worked on may finish."""
+    _control(Desk(url, token, as_json), run, "pause", reason, operator)
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    reason: ReasonFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Go on with a run that was paused."""
+    _control(Desk(url, token, as_json), run, "resume", reason, operator)
+
+
+@app.command()
+def retry(
+    run: RunArgument,
+    reason: ReasonFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """A new run that begins at the failed nodes of this one. Asked again, it is the same new run."""
+    desk = Desk(url, token, as_json)
+    body = {"reason": reason, "operator": operator}
+    desk.show(desk.post(f"{API}/runs/{in_path(run)}/retry", body), _forked)
+
+
+@app.command()
+def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
+    run: RunArgument,
+    from_node: Annotated[str | None, typer.Option("--from", help="the first node that runs again")] = None,
+    inputs: Annotated[str | None, typer.Option(help="JSON file to lay over the inputs; -: stdin")] = None,
+    policies: Annotated[str | None, typer.Option(help="JSON file to lay over the policies; -: stdin")] = None,
+    nodes: Annotated[
+        str | None, typer.Option(help="JSON file with the nodes that replace those not kept")
+    ] = None,
+    reason: ReasonFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """A new run that keeps what this one completed before a node, with what you change."""
+    body: Document = {"fromNodeId": from_node, "reason": reason, "operator": operator}
+    for key, file in (("inputs", inputs), ("policies", policies), ("nodes", nodes)):
+        if file is not None:
+            body[key] = read_json(file)
+    desk = Desk(url, token, as_json)
+    desk.show(desk.post(f"{API}/runs/{in_path(run)}/fork", body), _forked)
+
+
+def _control(desk: Desk, run: str, verb: str, reason: str | None, operator: str | None) -> None:
+    body = {"reason": reason, "operator": operator}
+    answer = desk.post(f"{API}/runs/{in_path(run)}/{verb}", body)
+    desk.show(answer, lambda shown: Text(f"run {shown['runId']} is {shown['status']}"))
+
+
+def _listed(answer: Document) -> Any:
+    rows = [
+        (each["runId"], short_time(each["createdAt"]), each["status"], each["objective"])
+        for each in answer["runs"]
+    ]
+    shown: list[Any] = [
+        table(("run", "created", "status", "objective"), rows, empty="There are no such runs.")
+    ]
+    if "nextCursor" in answer:
+        shown.append(Text("There are more: --limit, or a filter.", style="dim"))
+    return shown
+
+
+def _shown(run: Document) -> Any:
+    origin: Document = run.get("origin") or {}
+    error: Document = run.get("error") or {}
+    pairs = {
+        "run": run["runId"],
+        "status": run["status"],
+        "created": short_time(run["createdAt"]),
+        "completed": short_time(run.get("completedAt")),
+        "thread": run.get("threadId"),
+        "from": f"{origin.get('kind')} of {origin['runId']}" if "runId" in origin else None,
+        "error": error.get("message"),
+    }
+    nodes = [
+        (node["id"], node["status"], node["attempt"], node.get("taskId") or node["label"])
+        for node in run["nodes"]
+    ]
+    shown: list[Any] = [Text(run["objective"], style="bold"), facts(pairs)]
+    if nodes:
+        shown += [Text(), table(("node", "status", "attempt", "what"), nodes, empty="")]
+    requests: list[Document] = run["pendingRequests"]
+    if requests:
+        rows = [(each["requestId"], each["question"]) for each in requests]
+        shown += [Text(), table(("request", "question"), rows, empty="")]
+    forks = [(each["runId"], each["kind"], each["status"]) for each in run["forks"]]
+    if forks:
+        shown += [Text(), table(("run", "made by", "status"), forks, empty="")]
+    if "output" in run:
+        shown += [Text("\noutput", style="bold"), document(run["output"])]
+    return shown
+
+
+def _forked(answer: Document) -> Any:
+    return [
+        Text(f"run {answer['runId']} is {answer['status']}"),
+        Text(f"follow it: flexrun attach {answer['runId']}", style="dim"),
+    ]

@@ -1,0 +1,121 @@
+"""`flexrun tasks …`: nodes that wait for a person's work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from flexrun.cli.asking import (
+    ClientFilter,
+    Desk,
+    Document,
+    JsonFlag,
+    LimitFlag,
+    NoteFlag,
+    OperatorFlag,
+    RoleFilter,
+    RunFilter,
+    ThreadFilter,
+    TokenFlag,
+    UrlFlag,
+    document,
+    facts,
+    in_path,
+    read_json,
+    short_time,
+    table,
+)
+from flexrun.client import API
+
+app = typer.Typer(help="Nodes that people do: list, show, submit, decline.", no_args_is_help=True)
+
+TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="the task's id")]
+
+
+@app.command(name="list")
+def list_tasks(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
+    run: RunFilter = None,
+    thread: ThreadFilter = None,
+    client: ClientFilter = None,
+    role: RoleFilter = None,
+    limit: LimitFlag = 50,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What waits for a person's work, longest waiting first."""
+    query = {"runId": run, "threadId": thread, "clientId": client, "role": role, "limit": limit}
+    desk = Desk(url, token, as_json)
+    desk.show(desk.get(f"{API}/tasks", query), _listed)
+
+
+@app.command()
+def show(task: TaskArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
+    """One task with all that is known: instructions, inputs, the outputs of the nodes before."""
+    desk = Desk(url, token, as_json)
+    desk.show(desk.get(f"{API}/tasks/{in_path(task)}"), _shown)
+
+
+@app.command()
+def submit(
+    task: TaskArgument,
+    file: Annotated[str, typer.Argument(help="the output as JSON; - for standard input")],
+    note: NoteFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hand in the output; it must keep the node's contract."""
+    # The output may be null, and is sent so; what was not given is left out.
+    more = {name: value for name, value in (("note", note), ("operator", operator)) if value is not None}
+    body = {"output": read_json(file), **more}
+    desk = Desk(url, token, as_json)
+    answer = desk.ask(lambda client: client.call("POST", f"{API}/tasks/{in_path(task)}/submit", body))
+    desk.show(answer, _outcome)
+
+
+@app.command()
+def decline(
+    task: TaskArgument,
+    reason: Annotated[str, typer.Option("--reason", help="why not, for the log")],
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say that you will not do it; what happens then says the node's fallback."""
+    desk = Desk(url, token, as_json)
+    body = {"reason": reason, "operator": operator}
+    desk.show(desk.post(f"{API}/tasks/{in_path(task)}/decline", body), _outcome)
+
+
+def _listed(answer: Document) -> Any:
+    rows = [(each["taskId"], short_time(each["createdAt"]), each["label"]) for each in answer["tasks"]]
+    shown: list[Any] = [table(("task", "since", "what"), rows, empty="Nothing waits for a person's work.")]
+    if "nextCursor" in answer:
+        shown.append(Text("There are more: --limit, or a filter.", style="dim"))
+    return shown
+
+
+def _shown(task: Document) -> Any:
+    pairs = {
+        "task": task["taskId"],
+        "run": f"{task['runId']} ({task['runStatus']})",
+        "objective": task["objective"],
+        "since": short_time(task["createdAt"]),
+        "instructions": "\n".join(task["instructions"]),
+        "assignees": ", ".join(task["bundle"].get("bundle", {}).get("assignees") or []),
+    }
+    shown: list[Any] = [Text(task["label"], style="bold"), facts(pairs)]
+    dependencies: Document = task["bundle"].get("dependencies") or {}
+    for node_id, output in dependencies.items():
+        shown += [Text(f"\n{node_id}", style="bold"), document(output)]
+    shown += [Text("\nwhat the output must be", style="bold"), document(task.get("outputSchema"))]
+    return shown
+
+
+def _outcome(answer: Document) -> Any:
+    return Text(f"run {answer['runId']} is {answer['status']}")
