@@ -90,6 +90,10 @@ class PlannerWorker:
         await self._leases.close()
         _log.info("planner_stopped", worker=self._worker)
 
+    async def beat(self) -> None:
+        """One heartbeat."""
+        await self._leases.beat()
+
     async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
         """Plan the run that the hint is about; the task is the rest of it where the planner takes its time."""
         try:
