@@ -27,8 +27,10 @@ __all__ = [
     "DeadLetter",
     "Handle",
     "HandleMessage",
+    "KeepOfMessage",
     "MessageRefused",
     "WorkHint",
+    "keep_all",
     "open_broker",
 ]
 
@@ -76,6 +78,14 @@ again, and the work is counted as failing (see `broker.failures`).
 
 HandleMessage = Callable[[bytes], Awaitable[None]]
 """Handles one external message. MessageRefused makes it a dead letter; any other exception is tried again."""
+
+KeepOfMessage = Callable[[bytes], bytes]
+"""What of a message may be kept as a dead letter, where it has something that must not be stored."""
+
+
+def keep_all(body: bytes) -> bytes:
+    """A message with nothing to hide."""
+    return body
 
 
 class Consumer(Protocol):
@@ -126,8 +136,10 @@ class Broker(Protocol):
         """Put a message into the queue `name`, durably. Raises BrokerUnavailable."""
         ...
 
-    async def consume_messages(self, name: str, handle: HandleMessage, *, prefetch: int) -> Consumer:
-        """Hand messages of the queue `name` to `handle`, at most `prefetch` at a time."""
+    async def consume_messages(
+        self, name: str, handle: HandleMessage, *, prefetch: int, kept: KeepOfMessage = keep_all
+    ) -> Consumer:
+        """Hand messages of the queue `name` to `handle`, `prefetch` at a time; `kept` is what dead letters hold."""
         ...
 
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:

@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from broker.failures import FailureRule
 from broker.postgres.messages import MessageConsumer
 from broker.postgres.work import Pace, WorkConsumer
-from broker.seam import BrokerUnavailable, Consumer, DeadLetter, Handle, HandleMessage, WorkHint
+from broker.seam import (
+    BrokerUnavailable,
+    Consumer,
+    DeadLetter,
+    Handle,
+    HandleMessage,
+    KeepOfMessage,
+    WorkHint,
+    keep_all,
+)
 from eventstore.errors import StoreUnavailable
 from eventstore.notify import LogListener
 from eventstore.reader import Rows
@@ -72,9 +81,11 @@ class PostgresBroker:
         """Store a message; it is there when this returns. Raises BrokerUnavailable."""
         await self._fetch("send_message", {"queue": name, "body": body})
 
-    async def consume_messages(self, name: str, handle: HandleMessage, *, prefetch: int) -> Consumer:
+    async def consume_messages(
+        self, name: str, handle: HandleMessage, *, prefetch: int, kept: KeepOfMessage = keep_all
+    ) -> Consumer:
         """Take messages of this queue."""
-        reader = MessageConsumer(self._store, name, handle, prefetch=prefetch, pace=self._pace)
+        reader = MessageConsumer(self._store, name, handle, prefetch=prefetch, pace=self._pace, kept=kept)
         self._readers.append(reader)
         return reader
 

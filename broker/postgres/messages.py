@@ -10,7 +10,7 @@ import structlog
 from broker.external import take_message
 from broker.failures import Again, Refused, Taken
 from broker.postgres.work import Pace
-from broker.seam import HandleMessage
+from broker.seam import HandleMessage, KeepOfMessage, keep_all
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
 
@@ -31,10 +31,12 @@ class MessageConsumer:
         *,
         prefetch: int,
         pace: Pace,
+        kept: KeepOfMessage = keep_all,
     ) -> None:
         self._store = store
         self._name = name
         self._handle = handle
+        self._kept = kept
         self._prefetch = prefetch
         self._pace = pace
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,7 +104,8 @@ class MessageConsumer:
                     await self._store.fetch("finish_message", {"id": message_id})
                 case Refused(reason):
                     _log.error("dead_letter", queue=self._name, reason=reason)
-                    await self._store.fetch("bury_message", {"id": message_id, "reason": reason})
+                    grave = {"id": message_id, "reason": reason, "body": self._kept(body)}
+                    await self._store.fetch("bury_message", grave)
                 case Again(delay_seconds):
                     await self._store.fetch(
                         "return_message", {"id": message_id, "after_seconds": delay_seconds}

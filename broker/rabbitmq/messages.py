@@ -11,7 +11,7 @@ from broker.failures import Again, Refused, Taken
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import acknowledge, bury, give_back
 from broker.rabbitmq.subscription import Subscription
-from broker.seam import HandleMessage
+from broker.seam import HandleMessage, KeepOfMessage, keep_all
 
 
 class MessageConsumer:
@@ -25,9 +25,11 @@ class MessageConsumer:
         *,
         prefetch: int,
         check_seconds: float,
+        kept: KeepOfMessage = keep_all,
     ) -> None:
         self._publisher = server.publisher
         self._handle = handle
+        self._kept = kept
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription = Subscription(
             server,
@@ -62,7 +64,7 @@ class MessageConsumer:
             case Taken():
                 await acknowledge(message)
             case Refused(reason):
-                await bury(self._publisher, name, message, reason)
+                await bury(self._publisher, name, message, reason, kept=self._kept)
             case Again(delay_seconds):
                 await asyncio.sleep(delay_seconds)
                 await give_back(message)

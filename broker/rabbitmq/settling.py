@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage, HeadersType
 from broker.rabbitmq.link import TROUBLE
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.topology import DEAD
-from broker.seam import BrokerUnavailable
+from broker.seam import BrokerUnavailable, KeepOfMessage, keep_all
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -39,12 +39,19 @@ async def hand_on(publisher: Publisher, name: str, messages: Sequence[AbstractIn
         await acknowledge(message)
 
 
-async def bury(publisher: Publisher, name: str, message: AbstractIncomingMessage, reason: str) -> None:
+async def bury(
+    publisher: Publisher,
+    name: str,
+    message: AbstractIncomingMessage,
+    reason: str,
+    *,
+    kept: KeepOfMessage = keep_all,
+) -> None:
     """Make it a dead letter with its reason."""
     _log.error("dead_letter", queue=name, reason=reason)
     headers: HeadersType = {REASON_HEADER: reason[:_LONGEST_REASON], QUEUE_HEADER: name}
     try:
-        await publisher.publish([Outgoing(DEAD, message.body, headers)])
+        await publisher.publish([Outgoing(DEAD, kept(message.body), headers)])
     except BrokerUnavailable:
         # The server can bury it by itself, though it will only say "rejected".
         with suppress(*TROUBLE):

@@ -50,7 +50,9 @@ class HitlInbox:
 
     async def start(self) -> None:
         """Begin to consume; a broker that is away is waited for."""
-        self._consumer = await self._broker.consume_messages(QUEUE, self.handle, prefetch=_PREFETCH)
+        self._consumer = await self._broker.consume_messages(
+            QUEUE, self.handle, prefetch=_PREFETCH, kept=without_token
+        )
 
     async def close(self) -> None:
         """Finish the messages at hand and take no others."""
