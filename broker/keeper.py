@@ -48,12 +48,12 @@ class KeeperConfig:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round did: timers fired, lost work handed back, hints sent again, and what could not be done."""
+    """What one round did: timers fired, lost work handed back, hints sent again, and what it had to leave for later."""
 
     timers: int = 0
     lost: int = 0
     hints: int = 0
-    failed: int = 0
+    left: int = 0
 
 
 class Keeper:
@@ -139,18 +139,15 @@ class Keeper:
         async with self._at_once:
             try:
                 await act(row)
-            except RunError as refusal:
-                _log.debug(
-                    "moved_on_meanwhile",
-                    run_id=row.run_id,
-                    kind=row.kind,
-                    ref=row.ref,
-                    reason=refusal.message,
-                )
-            except VersionConflict:
-                return False
             except StoreUnavailable:
                 raise
+            except (RunError, VersionConflict) as refusal:
+                # It has moved on by itself, most likely, and is gone from the table.
+                self._troublemakers.add(row, self._clock())
+                _log.debug(
+                    "left_for_later", run_id=row.run_id, kind=row.kind, ref=row.ref, reason=str(refusal)
+                )
+                return False
             # One bad run must not keep the others waiting; the failure rule ends it if it goes on like this.
             except Exception as error:  # noqa: BLE001 - see above
                 self._troublemakers.add(row, self._clock())

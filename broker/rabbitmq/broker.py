@@ -13,7 +13,15 @@ from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.topology import Topology
 from broker.rabbitmq.work import Patience, WorkConsumer
-from broker.seam import Consumer, DeadLetter, Handle, HandleMessage, WorkHint
+from broker.seam import (
+    Consumer,
+    DeadLetter,
+    Handle,
+    HandleMessage,
+    KeepOfMessage,
+    WorkHint,
+    keep_all,
+)
 from broker.wire import encode_hint
 from eventstore.store import EventStore
 
@@ -37,7 +45,7 @@ class RabbitBroker:
         self._consuming = Link(url, "consume")
         topology = Topology(namespace)
         self._publisher = Publisher(self._publishing, topology, timeout_seconds=publish_seconds)
-        self._server = Server(topology, self._consuming, self._publisher)
+        self._server = Server(topology, self._consuming, self._publisher, publish_seconds)
         self._failures = failures or FailureRule(store)
         self._patience = patience or Patience()
         self._consumers: list[WorkConsumer | MessageConsumer] = []
@@ -78,10 +86,17 @@ class RabbitBroker:
         """Put a message into a queue; it is there when this returns. Raises BrokerUnavailable."""
         await self._publisher.publish([Outgoing(name, body)])
 
-    async def consume_messages(self, name: str, handle: HandleMessage, *, prefetch: int) -> Consumer:
+    async def consume_messages(
+        self, name: str, handle: HandleMessage, *, prefetch: int, kept: KeepOfMessage = keep_all
+    ) -> Consumer:
         """Subscribe to a queue of external messages."""
         consumer = MessageConsumer(
-            self._server, name, handle, prefetch=prefetch, check_seconds=self._patience.check_seconds
+            self._server,
+            name,
+            handle,
+            prefetch=prefetch,
+            check_seconds=self._patience.check_seconds,
+            kept=kept,
         )
         self._consumers.append(consumer)
         return consumer

@@ -14,7 +14,6 @@ from broker.rabbitmq.settling import QUEUE_HEADER, REASON_HEADER
 from broker.rabbitmq.topology import DELIVERY_LIMIT, Topology
 from broker.seam import BrokerUnavailable, DeadLetter
 
-_SECONDS = 10.0
 _MOST_LOOKED_AT = 5_000
 
 _SERVER_REASONS = {
@@ -28,8 +27,8 @@ _SERVER_REASONS = {
 async def queue_depth(server: Server, name: str) -> int:
     """How many messages wait in a queue; 0 where there is no such queue. Raises BrokerUnavailable."""
     try:
-        async with asyncio.timeout(_SECONDS):
-            connection = await server.consuming.connection(_SECONDS)
+        async with asyncio.timeout(server.answer_seconds):
+            connection = await server.consuming.connection()
             async with connection.channel(publisher_confirms=False) as channel:
                 queue = await channel.declare_queue(server.topology.queue(name), passive=True)
                 return queue.declaration_result.message_count or 0
@@ -43,8 +42,8 @@ async def dead_letters(server: Server, name: str, limit: int) -> list[DeadLetter
     """The oldest dead letters of the queue `name`, or of all queues for ''. Raises BrokerUnavailable."""
     found: list[DeadLetter] = []
     try:
-        async with asyncio.timeout(_SECONDS):
-            connection = await server.consuming.connection(_SECONDS)
+        async with asyncio.timeout(server.answer_seconds):
+            connection = await server.consuming.connection()
             # Closing the channel gives everything back.
             async with connection.channel(publisher_confirms=False) as channel:
                 dead = await server.topology.declare_dead(channel)

@@ -1,24 +1,28 @@
 """One AMQP connection that is kept open: made again after every loss, for as long as the link lives.
 
 Plain aio-pika connections under one loop, not its robust ones: those restore a connection, its channels and its
-consumers each by a mechanism of its own, hang where a queue was deleted meanwhile, and log as errors what is waiting.
+consumers each by a mechanism of its own, and do not declare a queue again that was deleted meanwhile.
 Here, whatever was lost, its owner makes a new one the same way as the first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from broker.seam import BrokerUnavailable
+
+# A server that is not there yet, or not any more, is what the link is for; it says so itself, without a traceback.
+logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -29,12 +33,20 @@ TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError)
 _CONNECT_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 10
+_FAREWELL_SECONDS = 2.0
 
 
 def cancelled_from_outside() -> bool:
     """Whether the CancelledError at hand is meant for this task, and not thrown into it by a closing connection."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def leave(what: AbstractConnection | AbstractChannel) -> None:
+    """Close a connection or channel that may be dead, without waiting long for the server's farewell."""
+    with suppress(*TROUBLE):
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await what.close()
 
 
 def _is_trouble(error: BaseException) -> bool:
@@ -52,7 +64,7 @@ class Link:
         self.address = f"{parts.hostname}:{parts.port or 5672}"
         self.purpose = purpose
         self._connection: AbstractConnection | None = None
-        self._changed = asyncio.Condition()
+        self._available = asyncio.Event()
         self._lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -77,35 +89,31 @@ class Link:
         if self._connection is not None:
             return self._connection
         try:
-            async with asyncio.timeout(timeout_seconds), self._changed:
-                await self._changed.wait_for(lambda: self._connection is not None)
+            async with asyncio.timeout(timeout_seconds):
+                while (connection := self._connection) is None:
+                    await self._available.wait()
         except TimeoutError:
             raise BrokerUnavailable(f"not connected to RabbitMQ at {self.address}") from None
-        assert self._connection is not None  # noqa: S101 - what was waited for, said to the type checker
-        return self._connection
+        return connection
 
     async def _keep(self) -> None:
         while True:
             connection = await self._connect()
             self._lost.clear()
             connection.close_callbacks.add(self._on_lost)
-            await self._set(connection)
+            self._connection = connection
+            self._available.set()
+            _log.info("rabbitmq_connected", purpose=self.purpose, address=self.address)
             try:
                 await self._lost.wait()
                 _log.warning("rabbitmq_connection_lost", purpose=self.purpose, address=self.address)
             finally:
                 self._connection = None
-                with suppress(*TROUBLE):
-                    await connection.close()
+                self._available.clear()
+                await leave(connection)
 
     def _on_lost(self, _connection: object, _error: BaseException | None) -> None:
         self._lost.set()
-
-    async def _set(self, connection: AbstractConnection) -> None:
-        async with self._changed:
-            self._connection = connection
-            self._changed.notify_all()
-        _log.info("rabbitmq_connected", purpose=self.purpose, address=self.address)
 
     async def _connect(self) -> AbstractConnection:
         attempts = AsyncRetrying(

@@ -11,8 +11,9 @@ from broker.rabbitmq.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One namespace on one RabbitMQ."""
+    """One namespace on one RabbitMQ. A question that it does not answer within `answer_seconds` is given up."""
 
     topology: Topology
     consuming: Link
     publisher: Publisher
+    answer_seconds: float

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
 
-from broker.rabbitmq.link import TROUBLE, cancelled_from_outside
+from broker.rabbitmq.link import TROUBLE, cancelled_from_outside, leave
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.topology import FORGETTING_SECONDS
 
@@ -98,8 +98,7 @@ class Subscription:
                     await self._serve(channel)
                 finally:
                     self._silent.set()
-                    with suppress(*TROUBLE):
-                        await channel.close()
+                    await leave(channel)
             except TROUBLE as trouble:
                 _log.warning("subscription_lost", queues=self._names, reason=repr(trouble))
             except asyncio.CancelledError:
