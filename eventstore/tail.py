@@ -19,7 +19,7 @@ import structlog
 from eventstore.batch import Commit
 from eventstore.errors import StoreError
 from eventstore.notify import LogListener
-from eventstore.store import EventStore
+from eventstore.store import EventStore, is_run_id
 from eventstore.topic import Topic
 from runs.event import Event
 
@@ -132,7 +132,12 @@ class RunTail(Generic[T]):
         return sum(topic.readers_waiting for topic in self._topics.values())
 
     def subscribe(self, run_id: str, after: int) -> Subscription[T]:
-        """Read what follows seq `after` of this run. Cheapest right after this process has appended `after`."""
+        """Read what follows seq `after` of this run. Cheapest right after this process has appended `after`.
+
+        The run need not exist yet. Raises ValueError for what cannot be a run id.
+        """
+        if not is_run_id(run_id):
+            raise ValueError(f"not a run id: {run_id!r}")
         topic = self._topics.get(run_id)
         if topic is None:
             behind = self._recent.pop(run_id, None) != after
@@ -208,7 +213,10 @@ class RunTail(Generic[T]):
             self._fall_behind(topic.run_id for topic in topics)
             raise
         for topic in topics:
-            topic.extend(found.get(topic.run_id, ()), self._encode)
+            try:
+                topic.extend(found.get(topic.run_id, ()), self._encode)
+            except Exception:  # noqa: BLE001 - an event that cannot be encoded must not stall the other runs
+                _log.exception("event_not_encoded", run_id=topic.run_id, after=topic.head)
         self._fall_behind(run_id for run_id, events in found.items() if len(events) == FETCH_EVENTS_EACH)
 
     async def _poll_for_ever(self) -> None:

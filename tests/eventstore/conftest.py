@@ -8,12 +8,17 @@ import psycopg
 import pytest
 
 from eventstore.handler import RunHandler
+from eventstore.notify import LogListener
 from eventstore.store import EventStore
+from eventstore.tail import RunTail
+from runs.event import Event
+from tests.eventstore.following import Tail
 from tests.support.by_hand import ByHand
 from tests.support.started_runs import started_run
 
 OpenStore = Callable[..., Awaitable[EventStore]]
 StartRun = Callable[..., Awaitable[ByHand]]
+OpenTail = Callable[..., Awaitable[Tail]]
 
 
 @pytest.fixture
@@ -47,6 +52,20 @@ async def start_run(handler: RunHandler) -> StartRun:
         return await started_run(handler, **envelope)
 
     return start
+
+
+@pytest.fixture
+async def open_tail(store: EventStore) -> AsyncIterator[OpenTail]:
+    """Open tails on `store`; without a listener they know of other processes only by polling."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(listener: LogListener | None = None, poll_seconds: float = 3600) -> Tail:
+            tail = RunTail[Event](store, listener, lambda event: event, poll_seconds)
+            await tail.start()
+            stack.push_async_callback(tail.close)
+            return tail
+
+        yield open_one
 
 
 @pytest.fixture

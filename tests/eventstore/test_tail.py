@@ -1,61 +1,30 @@
-"""Following runs: every reader gets every event once, in order, whatever is lost on the way."""
+"""Following runs: every reader gets every event once, in order, and costs only its own lag."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from eventstore import tail as tail_module
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
-from eventstore.tail import RunTail, Subscription, TailClosed
+from eventstore.tail import RunTail, TailClosed
 from eventstore.topic import BUFFER_EVENTS
 from runs import commands as c
 from runs.event import Event
 from tests.eventstore.appends import first_event, next_log
-from tests.eventstore.conftest import OpenStore, StartRun
-from tests.support.by_hand import ByHand
+from tests.eventstore.conftest import OpenTail, StartRun
+from tests.eventstore.following import Tail, take
 from tests.support.started_runs import new_run_id, started_run
 from tests.support.waiting import eventually
-
-Tail = RunTail[Event]
-OpenTail = Callable[..., Any]
-
-
-@pytest.fixture
-async def open_tail(store: EventStore) -> AsyncIterator[OpenTail]:
-    """Open tails on `store`; without a listener they know of other processes only by polling."""
-    async with AsyncExitStack() as stack:
-
-        async def open_one(listener: LogListener | None = None, poll_seconds: float = 3600) -> Tail:
-            tail: Tail = RunTail(store, listener, lambda event: event, poll_seconds)
-            await tail.start()
-            stack.push_async_callback(tail.close)
-            return tail
-
-        yield open_one
-
-
-async def take(subscription: Subscription[Event], count: int, timeout_seconds: float = 5) -> list[Event]:
-    """The next `count` events; fails when they do not come."""
-    events: list[Event] = []
-    while len(events) < count:
-        batch = await subscription.next_batch(timeout_seconds)
-        assert batch, f"only {len(events)} of {count} came"
-        assert [seq for seq, _ in batch] == [event.seq for _, event in batch]
-        events += [event for _, event in batch]
-    return events
 
 
 async def test_a_commit_of_this_process_comes_without_any_query(
     open_tail: OpenTail, store: EventStore, handler: RunHandler, monkeypatch: pytest.MonkeyPatch
 ):
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     run = await started_run(handler)
     asked: list[str] = []
     fetch = store.fetch
@@ -78,7 +47,7 @@ async def test_a_reader_starts_anywhere(
 ):
     run = await start_run()
     await run.to_the_end()
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     with tail.subscribe(run.run_id, after) as subscription:
         assert await take(subscription, 6 - after) == (await store.read(run.run_id))[after:]
         assert await subscription.next_batch(0.01) == []
@@ -106,55 +75,10 @@ async def test_readers_at_different_places_share_what_is_encoded_once(start_run:
     await tail.close()
 
 
-async def test_a_wake_up_brings_what_another_process_has_committed(
-    open_tail: OpenTail, open_store: OpenStore, start_run: StartRun, database_url: str, store: EventStore
-):
-    other = await open_store()
-    listener = LogListener(database_url, ignore_origin=store.origin)
-    notifier = Notifier(other)
-    await listener.start()
-    await notifier.start()
-    tail: Tail = await open_tail(listener)
-    await listener.listening()
-    runs = [await start_run() for _ in range(20)]
-    subscriptions = [tail.subscribe(run.run_id, 1) for run in runs]
-    for run in runs:
-        await ByHand(RunHandler(other), run.run_id).to_the_end()
-    for subscription in subscriptions:
-        assert [event.seq for event in await take(subscription, 5)] == [2, 3, 4, 5, 6]
-    await notifier.close()
-    await listener.close()
-
-
-async def test_what_no_wake_up_told_of_is_found_by_the_poll(
-    open_tail: OpenTail, open_store: OpenStore, start_run: StartRun
-):
-    tail: Tail = await open_tail(None, poll_seconds=0.05)
-    run = await start_run()
-    elsewhere = ByHand(RunHandler(await open_store()), run.run_id)
-    with tail.subscribe(run.run_id, 1) as subscription:
-        assert await subscription.next_batch(0.01) == []
-        await elsewhere.to_the_end()
-        assert [event.seq for event in await take(subscription, 5)] == [2, 3, 4, 5, 6]
-
-
-async def test_local_and_remote_commits_in_turn_leave_no_gap(
-    open_tail: OpenTail, open_store: OpenStore, start_run: StartRun
-):
-    tail: Tail = await open_tail(None, poll_seconds=0.05)
-    run = await start_run()
-    elsewhere = ByHand(RunHandler(await open_store()), run.run_id)
-    with tail.subscribe(run.run_id, 0) as subscription:
-        for _ in range(10):
-            await elsewhere.log("there")
-            await run.log("here")
-        assert [event.seq for event in await take(subscription, 21)] == list(range(1, 22))
-
-
 async def test_a_reader_who_lags_behind_the_window_reads_on_from_the_log(
     open_tail: OpenTail, start_run: StartRun
 ):
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     run = await start_run()
     with tail.subscribe(run.run_id, 1) as slow, tail.subscribe(run.run_id, 1) as quick:
         lines = BUFFER_EVENTS + 68
@@ -175,7 +99,7 @@ async def test_a_long_log_is_caught_up_with_page_by_page(
     run = await start_run()
     for _ in range(40):
         await run.log("line")
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     with tail.subscribe(run.run_id, 0) as subscription:
         assert [event.seq for event in await take(subscription, 41)] == list(range(1, 42))
 
@@ -184,7 +108,7 @@ async def test_many_new_readers_cost_one_query(
     open_tail: OpenTail, start_run: StartRun, store: EventStore, monkeypatch: pytest.MonkeyPatch
 ):
     runs = [await start_run() for _ in range(30)]
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     asked: list[int] = []
     read_many = store.read_many
 
@@ -200,7 +124,7 @@ async def test_many_new_readers_cost_one_query(
 
 
 async def test_nobody_is_remembered_after_leaving(open_tail: OpenTail, start_run: StartRun):
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     run = await start_run()
     subscriptions = [tail.subscribe(run.run_id, 0) for _ in range(3)]
     for subscription in subscriptions:
@@ -213,7 +137,7 @@ async def test_nobody_is_remembered_after_leaving(open_tail: OpenTail, start_run
 async def test_waiting_readers_leave_nothing_behind_when_their_time_is_up(
     open_tail: OpenTail, start_run: StartRun
 ):
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     run = await start_run()
     with tail.subscribe(run.run_id, 1) as subscription:
         for _ in range(20):
@@ -222,7 +146,7 @@ async def test_waiting_readers_leave_nothing_behind_when_their_time_is_up(
 
 
 async def test_closing_the_tail_ends_every_subscription_at_once(open_tail: OpenTail, start_run: StartRun):
-    tail: Tail = await open_tail()
+    tail = await open_tail()
     run = await start_run()
     waiting = [asyncio.ensure_future(tail.subscribe(run.run_id, 1).next_batch(60)) for _ in range(20)]
     await eventually(lambda: tail.readers_waiting == 20)
@@ -232,7 +156,7 @@ async def test_closing_the_tail_ends_every_subscription_at_once(open_tail: OpenT
 
 
 async def test_a_run_may_be_read_before_it_begins(open_tail: OpenTail, store: EventStore):
-    tail: Tail = await open_tail(None, poll_seconds=0.05)
+    tail = await open_tail(None, poll_seconds=0.05)
     run_id = new_run_id()
     with tail.subscribe(run_id, 0) as subscription:
         assert await subscription.next_batch(0.01) == []
@@ -241,23 +165,25 @@ async def test_a_run_may_be_read_before_it_begins(open_tail: OpenTail, store: Ev
         assert [event.seq for event in await take(subscription, 2)] == [1, 2]
 
 
-async def test_a_wake_up_between_start_and_first_reader_is_not_forgotten(
-    open_tail: OpenTail, open_store: OpenStore, start_run: StartRun, database_url: str, store: EventStore
+async def test_what_cannot_be_a_run_id_is_refused_before_it_harms_the_others(open_tail: OpenTail):
+    tail = await open_tail()
+    for text in ("no run id", "", new_run_id().upper()):
+        with pytest.raises(ValueError, match="not a run id"):
+            tail.subscribe(text, 0)
+
+
+async def test_an_event_that_cannot_be_encoded_stops_its_own_readers_only(
+    store: EventStore, start_run: StartRun
 ):
-    """The run began here, so its head is known here; then another process went on before anybody read."""
-    other = await open_store()
-    listener = LogListener(database_url, ignore_origin=store.origin)
-    heard: list[str] = []
-    tail: Tail = await open_tail(listener)
-    listener.on_runs(lambda run_ids: heard.extend(run_ids or ()))
-    notifier = Notifier(other)
-    await listener.start()
-    await notifier.start()
-    await listener.listening()
-    run = await start_run()
-    await ByHand(RunHandler(other), run.run_id).log("quick")
-    await eventually(lambda: run.run_id in heard)
-    with tail.subscribe(run.run_id, 1) as subscription:
-        assert [event.seq for event in await take(subscription, 1)] == [2]
-    await notifier.close()
-    await listener.close()
+    def encode(event: Event) -> Event:
+        if event.message == "poison":
+            raise RuntimeError("no")
+        return event
+
+    tail: Tail = RunTail(store, None, encode, poll_seconds=0.02)
+    bad, good = await start_run(), await start_run()
+    await bad.log("poison")
+    await tail.start()
+    with tail.subscribe(bad.run_id, 0), tail.subscribe(good.run_id, 0) as subscription:
+        assert [event.seq for event in await take(subscription, 1)] == [1]
+    await tail.close()
