@@ -11,7 +11,7 @@ import orjson
 from planner.contract import Contract
 from planner.mapping.mapper import Mapper
 from planner.mapping.problems import Mapped
-from planner.mapping.sources import Material
+from planner.mapping.scopes import Material
 from planner.owed import Owed, owed_by_node
 
 MAX_REMEMBERED = 256

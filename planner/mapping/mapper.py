@@ -18,8 +18,9 @@ from planner.mapping.flat import Flat, Flattener, Located
 from planner.mapping.limits import Limits
 from planner.mapping.names import canonical, singular
 from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
+from planner.mapping.scopes import Material, RunScope, Scope, VariantScope, whole_text
 from planner.mapping.scoping import Inside, counting, inside, names_absent_variant, variant_named
-from planner.mapping.sources import Material, RunScope, Scope, Source, VariantScope, whole_text
+from planner.mapping.sources import Source
 from schemas.pointer import escape
 
 MAX_DEPTH = 40

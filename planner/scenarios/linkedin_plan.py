@@ -14,7 +14,7 @@ from planner.facts import Facts
 from planner.mapping.expression import nodes_in
 from planner.mapping.flat import TooComplex
 from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
-from planner.mapping.sources import Material
+from planner.mapping.scopes import Material
 from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.scenarios.linkedin_nodes import RESHAPES, LinkedInNodes
 from planner.service import Service

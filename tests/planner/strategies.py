@@ -33,26 +33,7 @@ PROFILES = st.fixed_dictionaries(
     {"type": st.sampled_from(["company_profile", "companyProfile", "x"]) | JSON},
     optional={"payload": JSON | st.dictionaries(_PROFILE_KEYS, WORDS | JSON)},
 )
-INPUTS = [
-    "channel",
-    "audience",
-    "goal",
-    "variantCount",
-    "company",
-    "companyName",
-    "contextBundles",
-    "brandVoice",
-]
-PROFILES = st.fixed_dictionaries(
-    {"type": st.sampled_from(["company_profile", "companyProfile", "x"]) | JSON},
-    optional={
-        "payload": JSON
-        | st.dictionaries(
-            st.sampled_from(["companyName", "name", "coreValue", "recentEvent", "industry"]), WORDS | JSON
-        )
-    },
-)
-INPUTS = st.fixed_dictionaries(
+INPUTS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {},
     optional={
         "channel": st.just("linkedin") | JSON,
@@ -66,8 +47,8 @@ INPUTS = st.fixed_dictionaries(
 )
 _VERBS = st.sampled_from(["highlight", "be"])
 _TOLD = st.builds("Variant {} should {} {}.".format, st.sampled_from("ABCDEFGZ"), _VERBS, WORDS)
-INSTRUCTIONS = st.lists(WORDS | _TOLD, max_size=4)
-POLICIES = st.fixed_dictionaries(
+INSTRUCTIONS: st.SearchStrategy[Any] = st.lists(WORDS | _TOLD, max_size=4)
+POLICIES: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {}, optional={"brandVoice": WORDS | JSON, "maxAttempts": st.integers(1, 3) | JSON}
 )
 _ASKED = st.sampled_from(["Create LinkedIn posts", "Draft a LinkedIn post that invites {} to x"])
@@ -149,15 +130,13 @@ CONTRACTS = st.one_of(
 
 def envelopes(contracts: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Envelopes with these contracts."""
-    return st.fixed_dictionaries(
-        {"objective": OBJECTIVES, "outputContract": contracts},
-        optional={
-            "inputs": INPUTS,
-            "policies": POLICIES,
-            "specialInstructions": INSTRUCTIONS,
-            "metadata": st.dictionaries(TEXT.map("own ".__add__), JSON, max_size=2),
-        },
-    )
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "inputs": INPUTS,
+        "policies": POLICIES,
+        "specialInstructions": INSTRUCTIONS,
+        "metadata": st.dictionaries(TEXT.map("own ".__add__), JSON, max_size=2),
+    }
+    return st.fixed_dictionaries({"objective": OBJECTIVES, "outputContract": contracts}, optional=optional)
 
 
 def _bounded(kind: str, low: str, high: str, least: int, most: int) -> st.SearchStrategy[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +44,7 @@ class Slow:
         self.cancelled = asyncio.Event()
 
     async def plan(
-        self, envelope: dict[str, Any], capabilities: list[dict[str, Any]], context: PlanContext
+        self, envelope: dict[str, Any], capabilities: Sequence[dict[str, Any]], context: PlanContext
     ) -> dict[str, Any]:
         """Wait, then plan."""
         self.asked += 1
@@ -66,7 +67,7 @@ class Scripted:
         self.asked = 0
 
     def plan(
-        self, envelope: dict[str, Any], capabilities: list[dict[str, Any]], context: PlanContext
+        self, envelope: dict[str, Any], capabilities: Sequence[dict[str, Any]], context: PlanContext
     ) -> dict[str, Any]:
         """Raise what the script says, or return it; `skeleton` plans."""
         self.asked += 1

@@ -1,0 +1,138 @@
+"""Contracts with limits, and contracts that nobody can fill."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.linkedin import POST, array_of, carry_out, envelope, object_of, refusal_of, with_inputs
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "integer"}
+SCHEMA = "/outputContract/schema"
+
+
+def one(schema: Any, **inputs: Any) -> Any:
+    """The output for a single variant."""
+    return carry_out(with_inputs(schema, variantCount=1, **inputs)).output
+
+
+def two(schema: Any, **inputs: Any) -> Any:
+    """The output for two variants."""
+    return carry_out(with_inputs(schema, variantCount=2, **inputs)).output
+
+
+def test_something_else_with_a_title_is_not_a_post() -> None:
+    image = object_of({"title": TEXT, "url": TEXT})
+    (reason,) = refusal_of(with_inputs(object_of({"body": TEXT, "image": image}), variantCount=1))
+    assert reason["path"] == f"{SCHEMA}/properties/image/properties/url"
+    named = object_of({"title": TEXT})
+    (reason,) = refusal_of(with_inputs(object_of({"body": TEXT, "image": named}), variantCount=1))
+    assert reason["path"] == f"{SCHEMA}/properties/image"
+
+
+def test_a_contract_that_contains_itself_is_filled_without_its_echo() -> None:
+    schema = {**POST, "properties": {**POST["properties"], "left": {"$ref": "#"}, "right": {"$ref": "#"}}}
+    assert set(one(schema)) <= {"headline", "body", "callToAction", "left", "right"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        (object_of({"title": TEXT, "licence": TEXT}), "/properties/licence"),
+        (object_of({"variants": array_of(object_of({"body": TEXT, "licence": TEXT}))}),
+         "/properties/variants/items/properties/licence"),
+        (object_of({"title": NUMBER}), "/properties/title"),
+        (object_of({"body": {"type": "string", "format": "uri"}}), "/properties/body"),
+        (object_of({"body": {"type": "string", "minLength": 9, "maxLength": 8}}), "/properties/body"),
+        (object_of({"body": {"type": "string", "minLength": 90_000}}), "/properties/body"),
+        (object_of({"company": {"type": "string", "maxLength": 3}, "body": TEXT}), "/properties/company"),
+        (object_of({"body": False}), "/properties/body"),
+        ({**object_of({"body": TEXT}), "required": ["body", "licence"]}, ""),
+        ({"type": "object", "additionalProperties": False}, ""),
+        ({"type": "integer"}, ""),
+        (object_of({"channel": TEXT}), ""),
+        ({"$ref": "#/$defs/none"}, ""),
+        (False, ""),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_filled_is_refused_with_its_place(schema: Any, path: str) -> None:
+    reasons = refusal_of(with_inputs(schema, variantCount=1))
+    assert {(reason["code"], reason["path"]) for reason in reasons} == {
+        ("contract_unsatisfiable", SCHEMA + path)
+    }
+
+
+def test_a_missing_property_is_named_beside_what_there_is() -> None:
+    (reason,) = refusal_of(
+        envelope(object_of({"variants": array_of(object_of({"body": TEXT, "licence": TEXT}))}))
+    )
+    assert "'licence'" in reason["message"]
+    assert "callToAction" in reason["message"]
+
+
+def test_every_missing_property_is_named() -> None:
+    reasons = refusal_of(
+        with_inputs(object_of({"a_b_c": TEXT, "body": TEXT, "d_e_f": NUMBER}), variantCount=1)
+    )
+    assert [reason["path"] for reason in reasons] == [
+        f"{SCHEMA}/properties/a_b_c",
+        f"{SCHEMA}/properties/d_e_f",
+    ]
+
+
+def test_two_names_for_one_text_share_its_limits() -> None:
+    schema = object_of(
+        {"title": {"type": "string", "minLength": 70}, "headline": {"type": "string", "maxLength": 80}}
+    )
+    output = one(schema)
+    assert output["title"] == output["headline"]
+    assert 70 <= len(output["title"]) <= 80
+
+
+def test_two_names_whose_limits_exclude_each_other_are_refused() -> None:
+    schema = object_of(
+        {"title": {"type": "string", "minLength": 70}, "headline": {"type": "string", "maxLength": 60}}
+    )
+    (reason,) = refusal_of(with_inputs(schema, variantCount=1))
+    assert reason["path"] == f"{SCHEMA}/properties/headline"
+    assert "exclude each other" in reason["message"]
+
+
+@pytest.mark.parametrize(("least", "most"), [(60, 70), (1, 12), (5, 5), (300, 310)])
+def test_a_number_of_words_is_asked_of_the_draft(least: int, most: int) -> None:
+    count = {"type": "integer", "minimum": least, "exclusiveMaximum": most + 1}
+    output = one(object_of({"text": TEXT, "wordCount": count}))
+    assert least <= len(output["text"].split()) <= most
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, 280), (1_500, 1_600), (0, 40), (700, 700)])
+def test_a_whole_post_keeps_its_length(least: int, most: int) -> None:
+    schema = {"type": "string", "minLength": least, "maxLength": most}
+    assert least <= len(one(schema)) <= most
+    for text in two(array_of(schema)):
+        assert least <= len(text) <= most
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_all_variants_in_one_text_share_its_length(count: int) -> None:
+    schema = {"type": "string", "minLength": 900, "maxLength": 1_000}
+    text = carry_out(with_inputs(schema, variantCount=count)).output
+    assert [f"Variant {letter}" in text for letter in "ABCDEF"] == [index < count for index in range(6)]
+
+
+def test_too_small_a_room_for_all_variants_is_refused() -> None:
+    (reason,) = refusal_of(with_inputs({"type": "string", "maxLength": 60}, variantCount=6))
+    assert reason["code"] in ("variant_count_conflict", "contract_unsatisfiable")
+
+
+def test_a_contract_that_unfolds_without_end_is_refused_quickly() -> None:
+    definitions = {
+        f"n{level}": {"anyOf": [{"$ref": f"#/$defs/n{level + 1}"}, {"$ref": f"#/$defs/n{level + 1}"}]}
+        for level in range(30)
+    }
+    schema = {
+        "$defs": {**definitions, "n30": {"type": "integer"}},
+        **object_of({"body": {"$ref": "#/$defs/n0"}}),
+    }
+    (reason,) = refusal_of(with_inputs(schema, variantCount=1))
+    assert reason["code"] == "contract_too_complex"
