@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from eventstore.tail import RunTail
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
-from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.deps import GATEWAY, Gateway, GatewayDeps, utc_now
 from gateway.serve import Server, serve
 from gateway.sse import Frame, encode_frame
 from schemas.contracts.door import ContractDoor
@@ -91,6 +92,8 @@ async def running_gateway(
     *,
     tokens: str | None = None,
     notified: bool = False,
+    link_secret: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production."""
@@ -109,6 +112,8 @@ async def running_gateway(
         contracts=contracts,
         tokens=Tokens.parse(tokens),
         config=GatewayConfig(**config),
+        link_secret=link_secret,
+        clock=clock,
         version="test",
     )
     app = create_app(deps)
@@ -130,6 +135,8 @@ class SseReader:
     comments: list[bytes] = field(default_factory=list)
     retries: list[int] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
+    pictures: list[dict[str, Any]] = field(default_factory=list)
+    """Frames without an `id:` line, which are no part of the log's order."""
     _rest: bytes = b""
 
     async def until(self, count: int) -> Self:
@@ -174,6 +181,9 @@ class SseReader:
             self.comments.append(block)
         elif block.startswith(b"retry: "):
             self.retries.append(int(block[7:]))
+        elif block.startswith(b"event: "):
+            _, data = block.split(b"\n")
+            self.pictures.append(orjson.loads(data.removeprefix(b"data: ")))
         else:
             head, kind, data = block.split(b"\n")
             frame = orjson.loads(data.removeprefix(b"data: "))

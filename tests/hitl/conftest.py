@@ -1,0 +1,43 @@
+"""Gateways on a database of the test's own."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from schemas.contracts.door import ContractDoor
+from tests.support.gateways import RunningGateway, running_gateway
+from tests.support.workshop import Carrier
+
+
+@pytest.fixture
+async def contracts() -> AsyncIterator[ContractDoor]:
+    async with ContractDoor() as door:
+        yield door
+
+
+@pytest.fixture
+async def gateway(database_url: str, contracts: ContractDoor) -> AsyncIterator[RunningGateway]:
+    """A gateway without tokens."""
+    async with running_gateway(database_url, contracts) as running:
+        yield running
+
+
+@pytest.fixture
+async def start_gateway(database_url: str, contracts: ContractDoor) -> AsyncIterator[Callable[..., Any]]:
+    """Start gateways with settings of the test's own, all on one database; they end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> RunningGateway:
+            return await stack.enter_async_context(running_gateway(database_url, contracts, **settings))
+
+        yield start
+
+
+@pytest.fixture(params=["postgres", "rabbitmq"])
+def carrier(request: pytest.FixtureRequest) -> Carrier:
+    """Both brokers, where the broker could make a difference."""
+    if request.param == "postgres":
+        return Carrier()
+    return Carrier(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))
