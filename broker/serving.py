@@ -33,7 +33,7 @@ class Serving:
 
     @property
     def free(self) -> int:
-        """Slots that can be filled now; none once `drain` was called."""
+        """Slots that can be filled now; none once it was stopped."""
         return 0 if self._closing else self._slots.free
 
     def offer(self, hint: WorkHint, settle: Settle) -> bool:
@@ -45,9 +45,13 @@ class Serving:
         task.add_done_callback(self._serving.discard)
         return True
 
+    def stop(self) -> None:
+        """Take nothing new."""
+        self._closing = True
+
     async def drain(self, seconds: float) -> None:
         """Take nothing new, wait for what is being done, then give up claims that are still on their way."""
-        self._closing = True
+        self.stop()
         await self._slots.drained(seconds)
         if self._serving:
             await asyncio.wait(self._serving, timeout=min(seconds, _SETTLING_SECONDS))

@@ -9,7 +9,7 @@ import structlog
 
 from broker.external import take_message
 from broker.failures import Again, Refused, Taken
-from broker.postgres.work import Pace
+from broker.postgres.work import LAST_CLAIM_SECONDS, Pace
 from broker.seam import HandleMessage, KeepOfMessage, keep_all
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
@@ -40,6 +40,7 @@ class MessageConsumer:
         self._prefetch = prefetch
         self._pace = pace
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
         self._woken = asyncio.Event()
         self._woken.set()
         self._task = asyncio.create_task(self._keep())
@@ -55,6 +56,9 @@ class MessageConsumer:
 
     async def cancel(self, *, drain_seconds: float) -> None:
         """Take nothing new and wait for the messages at hand; others see those given up when their time is over."""
+        self._closing = True
+        self._woken.set()
+        await asyncio.wait({self._task}, timeout=LAST_CLAIM_SECONDS)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._tasks:
@@ -64,7 +68,7 @@ class MessageConsumer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self) -> None:
-        while True:
+        while not self._closing:
             # Not wait_for: until Python 3.12 it loses a cancellation that comes together with a wake-up.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.poll_seconds):
@@ -76,7 +80,7 @@ class MessageConsumer:
                 _log.warning("no_messages_without_database", queue=self._name, reason=outage.reason)
 
     async def _claim(self) -> None:
-        while (free := self._prefetch - len(self._tasks)) > 0:
+        while not self._closing and (free := self._prefetch - len(self._tasks)) > 0:
             parameters = {"queue": self._name, "hidden_seconds": self._pace.hidden_seconds, "limit": free}
             rows = await self._store.fetch("claim_messages", parameters)
             for message_id, body, deliveries in rows:

@@ -25,6 +25,8 @@ from eventstore.store import EventStore
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
+LAST_CLAIM_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -57,6 +59,7 @@ class WorkConsumer:
         self._claimant = claimant
         self._pace = pace
         self._serving = Serving(handle, slots, failures, self._slot_is_free)
+        self._closing = False
         self._maybe_more = True
         self._woken = asyncio.Event()
         self._woken.set()
@@ -83,6 +86,11 @@ class WorkConsumer:
 
     async def cancel(self, *, drain_seconds: float) -> None:
         """Claim nothing new and wait for what is being done."""
+        self._serving.stop()
+        self._closing = True
+        self._woken.set()
+        # A claim that is on its way is not cut off: what it brings is released.
+        await asyncio.wait({self._task}, timeout=LAST_CLAIM_SECONDS)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._serving.drain(drain_seconds)
@@ -92,7 +100,7 @@ class WorkConsumer:
             self._woken.set()
 
     async def _keep(self) -> None:
-        while True:
+        while not self._closing:
             # Not wait_for: until Python 3.12 it loses a cancellation that comes together with a wake-up.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.poll_seconds):

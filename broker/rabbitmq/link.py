@@ -66,6 +66,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         self._available = asyncio.Event()
         self._lost = asyncio.Event()
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -79,6 +80,7 @@ class Link:
 
     async def close(self) -> None:
         """Close the connection and keep it closed."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -88,6 +90,8 @@ class Link:
         """The connection, waited for where there is none; raises BrokerUnavailable after `timeout_seconds`."""
         if self._connection is not None:
             return self._connection
+        if self._closed:
+            raise BrokerUnavailable("this broker was closed")
         try:
             async with asyncio.timeout(timeout_seconds):
                 while (connection := self._connection) is None:

@@ -62,6 +62,8 @@ class Publisher:
         """Send all at once and wait for the confirms; raises BrokerUnavailable where any may not have arrived."""
         results = await asyncio.gather(*map(self._send, messages), return_exceptions=True)
         for result in results:
+            if isinstance(result, BrokerUnavailable):
+                raise result
             if isinstance(result, BaseException):
                 raise self._translate(result) from result
 
