@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from eventstore.migrate import migrate
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
+from executor.capability import Capability
 from executor.config import ExecutorConfig
 from executor.people import people
 from executor.registry import CapabilityRegistry
@@ -49,12 +51,19 @@ def worker_name() -> str:
 class Engine:
     """A running process. Parts are started in the order in which they stand on each other, and closed in reverse.
 
-    `server` is the listening gateway, where that role was asked for. Use as an async context manager.
+    `server` is the listening gateway, where that role was asked for. `capabilities` are what its executor can do, the
+    stubs by default. Use as an async context manager.
     """
 
-    def __init__(self, settings: Settings, roles: frozenset[Role]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        roles: frozenset[Role],
+        capabilities: Sequence[Capability] | None = None,
+    ) -> None:
         self.settings = settings
         self.roles = roles
+        self.capabilities = stub_capabilities() if capabilities is None else capabilities
         self.worker = worker_name()
         self.database_url = settings.database_url or ""
         self.server: Server | None = None
@@ -133,7 +142,7 @@ class Engine:
             self.handler,
             self.broker,
             self.contracts,
-            CapabilityRegistry(stub_capabilities(), people()),
+            CapabilityRegistry(self.capabilities, people()),
             self.worker,
             config,
             listener=self.listener,
