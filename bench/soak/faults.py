@@ -1,0 +1,147 @@
+"""What is done to the processes, the broker and the database while customers are served."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from random import Random
+
+import psycopg
+
+from bench.soak.house import LEASE_SECONDS, House
+from tests.support.processes import FlexrunProcess, ProcessFailed
+
+Fault = Callable[[], Awaitable[None]]
+
+_ROLES = ("planner", "executor", "gateway")
+_DOWN_SECONDS = 1.0
+_GOOD_ORDER_SECONDS = 15.0
+_COME_BACK_SECONDS = 90.0
+
+_CUT_ALL = """
+select count(pg_terminate_backend(pid))
+from pg_stat_activity
+where application_name like 'flexrun %' and pid <> pg_backend_pid()
+"""
+
+
+class GoodOrderBroken(Exception):
+    """A process that was asked to stop did not do so in good order."""
+
+
+class Faults:
+    """Each fault begins with everything it needs running, and leaves it running again. `done` counts them by name.
+
+    Faults may overlap; those with the same target wait for each other.
+    """
+
+    def __init__(self, house: House, chance: Random) -> None:
+        self._house = house
+        self._chance = chance
+        self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.done: Counter[str] = Counter()
+
+    @property
+    def by_name(self) -> dict[str, Fault]:
+        """All faults that this house can have."""
+        faults: dict[str, Fault] = {}
+        for role in _ROLES:
+            faults[f"kill {role}"] = self._on(role, self._kill)
+            faults[f"stop {role}"] = self._on(role, self._stop)
+            faults[f"freeze {role}"] = self._on(role, self._freeze)
+        faults["kill postgres"] = self._kill_postgres
+        faults["restart postgres"] = self._restart_postgres
+        faults["cut postgres"] = self._cut_postgres
+        if self._house.rabbit is not None:
+            faults["kill rabbitmq"] = self._kill_rabbit
+            faults["restart rabbitmq"] = self._restart_rabbit
+        return faults
+
+    async def commit(self, name: str) -> None:
+        """Do one, and wait until everything runs again. Raises ProcessFailed, GoodOrderBroken."""
+        await self.by_name[name]()
+        self.done[name] += 1
+
+    def _on(self, role: str, harm: Callable[[FlexrunProcess], Awaitable[None]]) -> Fault:
+        async def fault() -> None:
+            process = self._chance.choice(self._house.site.of_role(role))
+            async with self._busy[process.name]:
+                process.require_running()
+                await harm(process)
+
+        return fault
+
+    async def _kill(self, process: FlexrunProcess) -> None:
+        await process.kill()
+        await self._pause()
+        await _bring_back(process)
+
+    async def _stop(self, process: FlexrunProcess) -> None:
+        """SIGTERM, with whatever streams and work there are."""
+        try:
+            async with asyncio.timeout(_GOOD_ORDER_SECONDS):
+                status = await process.stop()
+        except TimeoutError:
+            await process.kill()
+            raise GoodOrderBroken(
+                f"{process.name} was still there {_GOOD_ORDER_SECONDS} s after SIGTERM"
+            ) from None
+        if status != 0:
+            raise GoodOrderBroken(
+                f"{process.name} ended with {status} after SIGTERM:\n{process.last_words(1500)}"
+            )
+        await self._pause()
+        await _bring_back(process)
+
+    async def _freeze(self, process: FlexrunProcess) -> None:
+        """Stand still for longer than a lease, then go on as if nothing had been."""
+        process.send(signal.SIGSTOP)
+        await asyncio.sleep(LEASE_SECONDS * self._chance.uniform(1.0, 2.5))
+        process.send(signal.SIGCONT)
+
+    async def _kill_postgres(self) -> None:
+        async with self._busy["postgres"]:
+            await self._house.postgres.kill()
+            await self._pause()
+            await self._house.postgres.start()
+
+    async def _restart_postgres(self) -> None:
+        async with self._busy["postgres"]:
+            await self._house.postgres.restart()
+
+    async def _cut_postgres(self) -> None:
+        """End every connection that flexrun has, while the server itself stays."""
+        async with (
+            self._busy["postgres"],
+            await psycopg.AsyncConnection.connect(self._house.database_url, autocommit=True) as connection,
+        ):
+            await connection.execute(_CUT_ALL)
+
+    async def _kill_rabbit(self) -> None:
+        assert self._house.rabbit is not None  # noqa: S101 - `by_name` offers this only where there is one
+        async with self._busy["rabbitmq"]:
+            await self._house.rabbit.kill()
+            await self._pause()
+            await self._house.rabbit.start()
+
+    async def _restart_rabbit(self) -> None:
+        assert self._house.rabbit is not None  # noqa: S101 - `by_name` offers this only where there is one
+        async with self._busy["rabbitmq"]:
+            await self._house.rabbit.restart()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._chance.uniform(0, _DOWN_SECONDS))
+
+
+async def _bring_back(process: FlexrunProcess) -> None:
+    """As a supervisor would: again and again, since the database may be away for another fault's sake."""
+    deadline = asyncio.get_running_loop().time() + _COME_BACK_SECONDS
+    while True:
+        try:
+            return await process.start()
+        except ProcessFailed:
+            if process.running or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.2)

@@ -1,0 +1,70 @@
+"""What a soak runs on: a Postgres and a RabbitMQ that may be killed, and processes of flexrun over them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventstore.migrate import migrate
+from tests.support import packages
+from tests.support.postgres_server import PostgresServer
+from tests.support.processes import Setting, Site
+from tests.support.rabbit_server import RabbitServer, find_rabbitmq
+
+LEASE_SECONDS = 2.0
+SLOW_SECONDS = 0.4
+"""The stubs take no time at all; one of the executors makes up for it, so that what is killed is at work."""
+
+_SETTINGS = {
+    "PING_SECONDS": "1",  # a reader of a frozen gateway notices soon
+    "DRAIN_SECONDS": "2",
+    "LOG_FORMAT": "json",
+}
+
+
+class RabbitMissing(Exception):
+    """There is no RabbitMQ on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """`rabbit` is None on the Postgres broker."""
+
+    postgres: PostgresServer
+    rabbit: RabbitServer | None
+    site: Site
+
+    @property
+    def database_url(self) -> str:
+        return self.site.setting.database_url
+
+
+@asynccontextmanager
+async def open_house(broker: str, folder: Path) -> AsyncIterator[House]:
+    """Two gateways, a planner, a quick executor and a slow one, on `postgres` or `rabbitmq`.
+
+    Raises RabbitMissing, ProcessFailed.
+    """
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(PostgresServer())
+        rabbit = None
+        if broker == "rabbitmq":
+            if find_rabbitmq() is None and not (
+                packages.can_install() and packages.install("rabbitmq-server")
+            ):
+                raise RabbitMissing("RabbitMQ is not installed; --broker postgres needs none")
+            rabbit = await stack.enter_async_context(RabbitServer())
+        await migrate(postgres.url)
+        setting = Setting(
+            postgres.url,
+            rabbit.url if rabbit else "postgres",
+            namespace="soak",
+            lease_seconds=LEASE_SECONDS,
+            extra=_SETTINGS,
+        )
+        site = Site(setting, folder)
+        site.add_all(gateway=2, planner=1, executor=1)
+        site.add_slow_executor("--seconds", str(SLOW_SECONDS))
+        yield House(postgres, rabbit, await stack.enter_async_context(site))

@@ -1,0 +1,181 @@
+"""One soak from beginning to end: open, serve, harm, let it settle, judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any
+
+import aiohttp
+import psycopg
+
+from bench.soak.customers import Customer
+from bench.soak.faults import Faults, GoodOrderBroken
+from bench.soak.house import House, open_house
+from bench.soak.ledger import Ledger
+from bench.soak.verdict import Verdict, judge
+from tests.support.followers import LOST, open_session
+from tests.support.processes import ProcessFailed
+
+_LONGEST_GAP_SECONDS = 1.5
+_LAST_WORDS = 3000
+
+_OPEN_RUNS = """
+select count(*) from flex_runs where status not in ('completed', 'failed', 'aborted')
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`faults`: those to choose from, all for none. They come once each, one at a time, then at random, also together.
+
+    `each_once`: go on beyond `seconds` until each has been. `settle_seconds`: how long everything may take to end.
+    """
+
+    broker: str
+    seconds: float
+    seed: int
+    customers: int = 12
+    faults: tuple[str, ...] = ()
+    each_once: bool = False
+    settle_seconds: float = 60.0
+
+
+@dataclass(slots=True)
+class Soak:
+    """A soak under way. `stopping` ends it early, with a verdict on what was until then."""
+
+    plan: Plan
+    folder: Path
+    show: Callable[[str], None] = lambda _text: None
+    ledger: Ledger = field(default_factory=Ledger)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    faults: Faults | None = None
+    _ends_at: float = 0.0
+
+    async def run(self) -> dict[str, Any]:
+        """The summary, with `breaches` of promises. Raises RabbitMissing, ProcessFailed where nothing can start."""
+        self.show("starting")
+        async with open_house(self.plan.broker, self.folder) as house, open_session() as http:
+            began = monotonic()
+            self._ends_at = began + self.plan.seconds
+            self.faults = Faults(house, Random(f"faults {self.plan.seed}"))
+            customers = [self._customer(http, house, number) for number in range(self.plan.customers)]
+            shopping = [asyncio.create_task(customer.shop()) for customer in customers]
+            await self._harm(self.faults, shopping)
+            self.stopping.set()
+            self.show("letting it settle")
+            await self._settle(house, http, shopping)
+            seconds = monotonic() - began
+            self.show("judging")
+            verdict = await judge(house.database_url, self.ledger)
+            breaches = [*self.ledger.breaches, *verdict.breaches]
+            if breaches:
+                breaches.append(f"last words:\n{house.site.last_words(_LAST_WORDS)}")
+        return self._summary(seconds, verdict, breaches)
+
+    def _customer(self, http: aiohttp.ClientSession, house: House, number: int) -> Customer:
+        chance = Random(f"customer {self.plan.seed} {number}")
+        return Customer(
+            http=http,
+            gateways=house.site.urls,
+            ledger=self.ledger,
+            chance=chance,
+            stopping=self.stopping,
+        )
+
+    async def _harm(self, faults: Faults, shopping: list[asyncio.Task[None]]) -> None:
+        """One fault after the other until the time is over, or something happens that must not."""
+        chance = Random(f"harm {self.plan.seed}")
+        names = list(self.plan.faults or faults.by_name)
+        chance.shuffle(names)
+        for name in names:
+            if self._over() and not self.plan.each_once:
+                return
+            if not await self._commit(faults, [name], chance):
+                return
+        while not self._over() and not any(task.done() for task in shopping):
+            together = chance.sample(names, k=min(len(names), chance.choice((1, 1, 2, 3))))
+            if not await self._commit(faults, together, chance):
+                return
+
+    async def _commit(self, faults: Faults, names: list[str], chance: Random) -> bool:
+        """Whether the soak can go on."""
+        await self._pause(chance.uniform(0.2, _LONGEST_GAP_SECONDS))
+        if self.stopping.is_set():
+            return False
+        self.show(" and ".join(names))
+        results = await asyncio.gather(*(faults.commit(name) for name in names), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, ProcessFailed | GoodOrderBroken):
+                raise failure
+            self.ledger.breach(str(failure))
+        return not failures
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+
+    def _over(self) -> bool:
+        return self.stopping.is_set() or monotonic() > self._ends_at
+
+    async def _settle(
+        self, house: House, http: aiohttp.ClientSession, shopping: list[asyncio.Task[None]]
+    ) -> None:
+        """Until every customer has what was ordered, and every run in the log has ended."""
+        for process in house.site.processes.values():
+            if not process.running:
+                self.ledger.breach(f"{process.name} ended by itself:\n{process.last_words(_LAST_WORDS)}")
+        try:
+            async with asyncio.timeout(self.plan.settle_seconds):
+                await asyncio.gather(*shopping)
+                while await _open_runs(house.database_url):
+                    await _approve_all(http, house.site.urls[0])
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            self.ledger.breach(f"not everything has ended {self.plan.settle_seconds} s after the last fault")
+
+    def _summary(self, seconds: float, verdict: Verdict, breaches: list[str]) -> dict[str, Any]:
+        return {
+            "seed": self.plan.seed,
+            "broker": self.plan.broker,
+            "seconds": round(seconds, 1),
+            "runs": verdict.runs,
+            "accepted": len(self.ledger.accepted),
+            "readToTheEnd": len(self.ledger.read),
+            "events": verdict.events,
+            **{name: self.ledger.counts[name] for name in ("frames", "connections")},
+            "askedAgain": self.ledger.counts["asked again"],
+            "unanswered": self.ledger.counts["unanswered"],
+            "faults": dict(sorted(self.faults.done.items())) if self.faults else {},
+            "takenOver": verdict.losses,
+            "breaches": breaches,
+        }
+
+
+async def _open_runs(database_url: str) -> int:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        row = await (await connection.execute(_OPEN_RUNS)).fetchone()
+        return row[0] if row else 0
+
+
+async def _approve_all(http: aiohttp.ClientSession, gateway: str) -> None:
+    """What customers ordered who never heard that they had: somebody else approves it."""
+    try:
+        async with http.get(f"{gateway}/api/hitl/pending") as answer:
+            pending = (await answer.json())["requests"]
+        for request in pending:
+            responses = [{"requestId": request["requestId"], "responseType": "approval"}]
+            body = {"runId": request["runId"], "responses": responses}
+            async with http.post(f"{gateway}/api/hitl/resume", json=body) as answer:
+                await answer.read()
+    except LOST:
+        return
