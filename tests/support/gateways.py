@@ -153,6 +153,13 @@ class SseReader:
         assert self.comments
         return self
 
+    async def until_picture(self) -> Self:
+        """Read until there is a frame without an `id:` line."""
+        while not self.pictures and await self._more():
+            pass
+        assert self.pictures
+        return self
+
     async def to_end(self) -> Self:
         """Read until the server ends the stream."""
         while await self._more():
