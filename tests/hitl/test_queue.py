@@ -1,0 +1,116 @@
+"""The queue `hitl`: the same decisions under the same rules, and a reason for every message that is refused."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from broker.seam import open_broker
+from tests.support.gateways import RunningGateway
+from tests.support.inboxes import open_inbox
+from tests.support.people import SUE, TOKENS, WRONG, Waiting, waiting_for_approval
+from tests.support.waiting import eventually
+from tests.support.workshop import Carrier
+
+Start = Callable[..., Awaitable[RunningGateway]]
+
+
+def message(waiting: Waiting, response_type: str = "approval", **more: Any) -> dict[str, Any]:
+    """A message with one response."""
+    response = {"responseType": response_type}
+    if "editedOutput" in more:
+        response["editedOutput"] = more.pop("editedOutput")
+    return {"runId": waiting.run_id, "requestId": waiting.request_id, "responses": [response], **more}
+
+
+async def ended(waiting: Waiting, status: str = "completed") -> None:
+    async def over() -> bool:
+        return await waiting.status() == status
+
+    await eventually(over, timeout_seconds=20)
+
+
+async def test_a_message_decides_like_any_other_door(gateway: RunningGateway, carrier: Carrier) -> None:
+    waiting = await waiting_for_approval(gateway, approvers=["ann"])
+    async with open_inbox(gateway, carrier) as inbox:
+        await inbox.send(message(waiting, operator="ann", note="by queue"))
+        await ended(waiting)
+        assert await inbox.broker.dead_letters("hitl") == []
+    (resolved,) = await waiting.events("hitl_resolved")
+    assert (resolved.payload["operator"], resolved.payload["note"]) == ("ann", "by queue")
+
+
+async def test_the_same_message_five_times_decides_once_and_the_others_say_why_they_did_not(
+    gateway: RunningGateway, carrier: Carrier
+) -> None:
+    waiting = await waiting_for_approval(gateway)
+    async with open_inbox(gateway, carrier) as inbox:
+        await inbox.send(message(waiting, operator="ann"), times=5)
+        letters = await inbox.dead(4)
+    assert len(letters) == 4
+    assert all(letter.reason.startswith("request_resolved: ") for letter in letters)
+    assert len(await waiting.events("hitl_resolved")) == 1
+    assert await waiting.status() == "completed"
+
+
+async def test_every_bad_message_is_a_dead_letter_with_its_reason_and_changes_nothing(
+    gateway: RunningGateway, carrier: Carrier
+) -> None:
+    waiting = await waiting_for_approval(gateway, approvers=["ann"])
+    before = await waiting.types()
+    bad: dict[str, Any] = {
+        "invalid_json": b'{"runId": ',
+        "invalid_body": {"runId": waiting.run_id, "requestId": waiting.request_id, "responses": []},
+        "run_unknown": {**message(waiting), "runId": "01900000-0000-7000-8000-00000000dead"},
+        "request_unknown": {**message(waiting), "requestId": "nobody"},
+        "not_allowed": message(waiting, operator="mallory"),
+        "stale_plan_version": message(waiting, operator="ann", expectedPlanVersion=9),
+        "response_invalid": message(waiting, "edit", operator="ann", editedOutput=WRONG),
+    }
+    async with open_inbox(gateway, carrier) as inbox:
+        for each in (*bad.values(), b"[]", b""):
+            await inbox.send(each)
+        letters = await inbox.dead(len(bad) + 2)
+    reasons = {letter.reason.partition(":")[0] for letter in letters}
+    assert reasons == set(bad)
+    (edit,) = [letter for letter in letters if letter.reason.startswith("response_invalid")]
+    assert "must have required property 'text'" in edit.reason
+    assert orjson.loads(edit.body) == bad["response_invalid"]
+    assert await waiting.types() == before
+
+
+async def test_with_tokens_a_message_needs_one_and_no_dead_letter_keeps_it(
+    start_gateway: Start, carrier: Carrier
+) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(gateway, by=SUE, approvers=["editor"])
+    async with open_inbox(gateway, carrier) as inbox:
+        await inbox.send(message(waiting, operator="ann"))
+        await inbox.send(message(waiting, operator="ann", token="guessed-token"))
+        await inbox.send(message(waiting, operator="ann", token="token-of-bob"))
+        letters = await inbox.dead(3)
+        await inbox.send(message(waiting, operator="mallory", token="token-of-ann"))
+        await ended(waiting)
+    reasons = sorted(letter.reason.partition(":")[0] for letter in letters)
+    assert reasons == ["not_allowed", "unauthorized", "unauthorized"]
+    for letter in letters:
+        assert b"token-of" not in letter.body
+        assert b"guessed" not in letter.body
+        assert orjson.loads(letter.body)["runId"] == waiting.run_id
+    (resolved,) = await waiting.events("hitl_resolved")
+    assert (resolved.payload["operator"], resolved.detail) == ("ann", {"claimedOperator": "mallory"})
+    assert all("token-of" not in str(event) for event in await waiting.events())
+
+
+async def test_a_message_that_waited_for_a_gateway_is_decided_when_one_is_there(
+    gateway: RunningGateway, carrier: Carrier
+) -> None:
+    waiting = await waiting_for_approval(gateway)
+    broker = open_broker(carrier.broker_url, gateway.store, None, namespace=carrier.namespace)
+    await broker.start()
+    await eventually(lambda: broker.healthy, timeout_seconds=20)
+    await broker.publish_message("hitl", orjson.dumps(message(waiting)))
+    await broker.close()
+    assert await waiting.status() == "awaiting_hitl"
+    async with open_inbox(gateway, carrier):
+        await ended(waiting)

@@ -1,0 +1,58 @@
+"""The queue `hitl` at a gateway, on either broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from broker.seam import Broker, DeadLetter, open_broker
+from eventstore.notify import LogListener
+from gateway.hitl.inbox import QUEUE, HitlInbox
+from tests.support.gateways import RunningGateway
+from tests.support.waiting import eventually
+from tests.support.workshop import Carrier
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """A consuming inbox, and what a test does from the other side."""
+
+    broker: Broker
+
+    async def send(self, message: Any, *, times: int = 1) -> None:
+        """Post a message (a document or raw bytes), as often as that."""
+        raw = message if isinstance(message, bytes) else orjson.dumps(message)
+        for _ in range(times):
+            await self.broker.publish_message(QUEUE, raw)
+
+    async def dead(self, count: int = 1) -> list[DeadLetter]:
+        """The dead letters, once there are that many."""
+
+        async def enough() -> list[DeadLetter]:
+            letters = await self.broker.dead_letters(QUEUE)
+            assert len(letters) >= count, [letter.reason for letter in letters]
+            return letters
+
+        return await eventually(enough, timeout_seconds=20)
+
+
+@asynccontextmanager
+async def open_inbox(gateway: RunningGateway, carrier: Carrier) -> AsyncIterator[Inbox]:
+    """An inbox over a gateway's parts, as the engine makes it."""
+    listener = LogListener(gateway.database_url, ignore_origin=gateway.store.origin)
+    await listener.start()
+    broker = open_broker(carrier.broker_url, gateway.store, listener, namespace=carrier.namespace)
+    await broker.start()
+    await eventually(lambda: broker.healthy, timeout_seconds=20)
+    inbox = HitlInbox.over(gateway.gateway.deps, broker)
+    await inbox.start()
+    try:
+        yield Inbox(broker)
+    finally:
+        await inbox.close()
+        await broker.close()
+        await listener.close()
