@@ -1,11 +1,49 @@
 """Sites of real processes, on either broker; what their logs say stands in the report of a test that failed."""
 
-from collections.abc import Generator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
+from uuid import uuid4
 
+import aiohttp
 import pytest
 
+from tests.support import databases
+from tests.support.followers import open_session
 from tests.support.processes import FlexrunProcess, Setting, Site
+from tests.support.rabbit_management import delete_queues
+
+
+@pytest.fixture(scope="session", params=["postgres", "rabbitmq"])
+def shared_site(
+    request: pytest.FixtureRequest,
+    service: Callable[[str], str],
+    postgres_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A gateway, a planner and an executor, for tests that do them no harm."""
+    rabbit = request.param == "rabbitmq"
+    database_url = databases.create_database(postgres_url, template=service("postgres_template"))
+    setting = Setting(
+        database_url, service("rabbitmq") if rabbit else "postgres", f"test-{uuid4().hex[:12]}", 15
+    )
+    site = Site(setting, tmp_path_factory.mktemp(f"site-{request.param}"))
+    site.add_all(gateway=1, planner=1, executor=1)
+    try:
+        asyncio.run(site.start())
+        yield site
+    finally:
+        asyncio.run(site.stop())
+        databases.drop_database(postgres_url, database_url)
+        if rabbit and (management_url := service("rabbitmq_management")):
+            delete_queues(management_url, setting.namespace)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client."""
+    async with open_session() as session:
+        yield session
 
 
 @pytest.fixture(params=["postgres", "rabbitmq"])
