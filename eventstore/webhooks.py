@@ -1,0 +1,129 @@
+"""Webhooks as the doors know them: who is to be told of what, and what became of each delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from eventstore.store import EventStore
+
+DeliveryStatus = Literal["pending", "delivered", "given_up"]
+
+MAX_WEBHOOKS = 100
+COUNTED = 10_000
+"""`pending` and `given_up` are counted up to here."""
+
+_LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_LAST_SEQ = 2_147_483_647
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWebhook:
+    """A webhook to be added. `hook_id` is a UUID; `secret` signs what is sent, 24 to 64 bytes."""
+
+    hook_id: str
+    url: str
+    event_types: Sequence[str]
+    secret: bytes
+    description: str | None = None
+    created_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """A webhook without its secret. `pending` and `given_up` count deliveries, up to COUNTED."""
+
+    hook_id: str
+    url: str
+    event_types: list[str]
+    description: str | None
+    created_at: datetime
+    created_by: str | None
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    pending: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One event for one webhook. `next_attempt_at`: None while it waits for another, is under way, or is finished."""
+
+    hook_id: str
+    run_id: str
+    seq: int
+    type: str
+    status: DeliveryStatus
+    attempts: int
+    created_at: datetime
+    attempted_at: datetime | None
+    next_attempt_at: datetime | None
+    response_status: int | None
+    error: str | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCursor:
+    """Where a list of deliveries goes on: after this one (they come newest run first, last event first)."""
+
+    run_id: str
+    seq: int
+
+
+async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None:
+    """Tell `webhook` of everything from now on; when it was added, None where there are MAX_WEBHOOKS already.
+
+    Of events stored before the call it is told nothing, of those stored after its return everything.
+    """
+    rows = await store.fetch(
+        "add_webhook",
+        {
+            "id": webhook.hook_id,
+            "url": webhook.url,
+            "event_types": list(webhook.event_types),
+            "description": webhook.description,
+            "secret": webhook.secret,
+            "created_by": webhook.created_by,
+            "limit": MAX_WEBHOOKS,
+        },
+    )
+    return rows[0][0] if rows else None
+
+
+async def list_webhooks(store: EventStore) -> list[WebhookRow]:
+    """All webhooks, oldest first."""
+    return [WebhookRow(*row) for row in await store.fetch("list_webhooks", {"id": None, "most": COUNTED})]
+
+
+async def get_webhook(store: EventStore, hook_id: str) -> WebhookRow | None:
+    """One webhook; None for an id that is not known, or not any more."""
+    rows = await store.fetch("list_webhooks", {"id": hook_id, "most": COUNTED})
+    return WebhookRow(*rows[0]) if rows else None
+
+
+async def remove_webhook(store: EventStore, hook_id: str) -> bool:
+    """Begin no more deliveries to it and forget its secret; False for an id that is not known, or not any more."""
+    return bool(await store.fetch("remove_webhook", {"id": hook_id}))
+
+
+async def list_deliveries(
+    store: EventStore,
+    hook_id: str,
+    *,
+    status: DeliveryStatus | None = None,
+    after: DeliveryCursor | None = None,
+    limit: int = 50,
+) -> list[DeliveryRow]:
+    """Up to `limit` deliveries of one webhook, newest run first, from a cursor on."""
+    parameters = {
+        "hook_id": hook_id,
+        "status": status,
+        "run_before": after.run_id if after else _LAST_RUN_ID,
+        "seq_before": after.seq if after else _LAST_SEQ,
+        "limit": limit,
+    }
+    name = "list_undelivered" if status in ("pending", "given_up") else "list_deliveries"
+    return [DeliveryRow(*row) for row in await store.fetch(name, parameters)]

@@ -1,0 +1,127 @@
+"""The service: three duties, each in a dull loop of its own, in every gateway process.
+
+Feeding reads the log on and queues what was asked for; delivering sends what is due; tidying drops what is over. What
+they share is in the database, so any number of processes may do it, and each may die at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from eventstore import webhook_lanes
+from eventstore.batch import Commit
+from eventstore.errors import StoreUnavailable
+from eventstore.notify import LogListener
+from eventstore.store import EventStore
+from webhooks.config import WebhooksConfig
+from webhooks.deliverer import Deliverer
+from webhooks.sender import Sender
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+Duty = Callable[[], Awaitable[float]]
+"""Done once; how many seconds to wait before it is done again, unless woken."""
+
+_HELD_BACK_SECONDS = 0.05
+_TIDY_ROWS = 1_000
+
+
+class Webhooks:
+    """Delivers webhooks from `start` to `close`. `worker` names this process in leases; `clock` dates attempts."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        listener: LogListener | None,
+        worker: str,
+        config: WebhooksConfig | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._listener = listener
+        self._worker = worker
+        self._config = config or WebhooksConfig()
+        self._clock = clock
+        self._any_webhooks = True
+        self._news = asyncio.Event()
+        self._due = asyncio.Event()
+        self._untidy = asyncio.Event()
+        self._sender: Sender | None = None
+        self._deliverer: Deliverer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin, in the background. It never fails: a database that is away is tried again."""
+        self._sender = Sender(self._config)
+        self._deliverer = Deliverer(
+            self._store,
+            self._sender,
+            self._worker,
+            self._config,
+            on_freed=self._due.set,
+            on_gone=self._untidy.set,
+            clock=self._clock,
+        )
+        self._store.on_commit(self._heard_commit)
+        if self._listener is not None:
+            self._listener.on_runs(self._heard_runs)
+        duties = (
+            (self._feed, self._news),
+            (self._deliverer.run_once, self._due),
+            (self._tidy, self._untidy),
+        )
+        self._tasks = [asyncio.create_task(self._repeat(duty, wake)) for duty, wake in duties]
+
+    async def close(self) -> None:
+        """Begin nothing more; deliveries under way are finished, or given back for others to take at once."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._deliverer is not None:
+            await self._deliverer.finish()
+        if self._sender is not None:
+            await self._sender.close()
+
+    def _heard_commit(self, _commit: Commit) -> None:
+        if self._any_webhooks:
+            self._news.set()
+
+    def _heard_runs(self, _run_ids: set[str] | None) -> None:
+        if self._any_webhooks:
+            self._news.set()
+
+    async def _feed(self) -> float:
+        fed = await webhook_lanes.feed(self._store, self._config.feed_events)
+        self._any_webhooks = fed.webhooks > 0
+        if fed.written:
+            self._due.set()
+        if fed.more:
+            return 0
+        await asyncio.sleep(self._config.quiet_seconds)
+        return _HELD_BACK_SECONDS if fed.held_back and self._any_webhooks else self._config.poll_seconds
+
+    async def _tidy(self) -> float:
+        met = await webhook_lanes.tidy(self._store, self._config.keep_seconds, _TIDY_ROWS)
+        return 0 if met >= _TIDY_ROWS else self._config.tidy_seconds
+
+    async def _repeat(self, duty: Duty, wake: asyncio.Event) -> None:
+        while True:
+            wake.clear()
+            try:
+                pause_seconds = await duty()
+            except StoreUnavailable as outage:
+                _log.warning("webhooks_wait_for_database", reason=outage.reason)
+                pause_seconds = self._config.poll_seconds
+            # Whatever one round meets, there must be another: nobody would be told of anything any more.
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("webhooks_round_failed")
+                pause_seconds = self._config.poll_seconds
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_seconds):
+                    await wake.wait()
