@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import timedelta
 
 from runs import transitions as t
+from runs.copying import changed
 from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time
 from runs.graph import downstream, meet_dependencies
@@ -34,11 +34,11 @@ def evolve(state: RunState, event: Event) -> RunState:
     status = next_run_status(state.status, trigger)
     fold = _FOLDS.get(event.type)
     folded = fold(state, event) if fold is not None else state
-    folded = replace(folded, status=status, seq=event.seq, updated_at=event.recorded_at)
+    folded = changed(folded, status=status, seq=event.seq, updated_at=event.recorded_at)
     if status in t.SETTLING:
         settled = next_run_status(status, settle_trigger(folded))
         if settled != status:
-            folded = replace(folded, status=settled)
+            folded = changed(folded, status=settled)
     return folded
 
 
@@ -72,13 +72,13 @@ def _start(state: RunState, event: Event) -> RunState:
 
 
 def _plan_requested(state: RunState, event: Event) -> RunState:
-    return replace(state, plan_attempt=event.payload["attempt"], plan_in_progress=True, plan_due_at=None)
+    return changed(state, plan_attempt=event.payload["attempt"], plan_in_progress=True, plan_due_at=None)
 
 
 def _plan_rejected(state: RunState, event: Event) -> RunState:
     detail = event.detail or {}
     due_at = detail.get("nextAttemptAt")
-    return replace(
+    return changed(
         state,
         plan_in_progress=False,
         plan_losses=state.plan_losses + (1 if detail.get("lost") else 0),
@@ -89,7 +89,7 @@ def _plan_rejected(state: RunState, event: Event) -> RunState:
 def _plan_accepted(state: RunState, event: Event) -> RunState:
     plan: JsonObject = (event.detail or {})["plan"]
     nodes = {node["id"]: _planned_node(node) for node in plan["nodes"]}
-    return replace(
+    return changed(
         state,
         plan_in_progress=False,
         plan_losses=0,
@@ -117,7 +117,7 @@ def _planned_node(node: JsonObject) -> NodeState:
 
 
 def _with_node(state: RunState, node: NodeState) -> RunState:
-    return replace(state, nodes={**state.nodes, node.id: node})
+    return changed(state, nodes={**state.nodes, node.id: node})
 
 
 def _node_of(state: RunState, event: Event) -> NodeState:
@@ -131,7 +131,7 @@ def _node_start(state: RunState, event: Event) -> RunState:
     node = _node_of(state, event)
     human = event.payload.get("executorType") == "human"
     status = next_node_status(node.status, "start_human" if human else "start", node.id)
-    started = replace(
+    started = changed(
         node,
         status=status,
         attempt=event.payload["attempt"],
@@ -145,11 +145,11 @@ def _node_start(state: RunState, event: Event) -> RunState:
 def _node_complete(state: RunState, event: Event) -> RunState:
     trigger = "reuse" if (event.detail or {}).get("origin") else "complete"
     done = _completed(_node_of(state, event), event.payload.get("output"), event, trigger)
-    return replace(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
+    return changed(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
 
 
 def _completed(node: NodeState, output: object, event: Event, trigger: str = "complete") -> NodeState:
-    return replace(
+    return changed(
         node,
         status=next_node_status(node.status, trigger, node.id),
         output=output,
@@ -165,7 +165,7 @@ def _node_error(state: RunState, event: Event) -> RunState:
     retry = payload["willRetry"]
     due_at = payload.get("nextAttemptAt")
     lost = bool(detail.get("lost"))
-    failed = replace(
+    failed = changed(
         node,
         status=next_node_status(node.status, "retry" if retry else "fail", node.id),
         failures=node.failures + (0 if lost else 1),
@@ -180,8 +180,8 @@ def _node_error(state: RunState, event: Event) -> RunState:
 def _validation_error(state: RunState, event: Event) -> RunState:
     errors = tuple(event.payload["errors"])
     if event.payload["scope"] == "node":
-        return _with_node(state, replace(_node_of(state, event), validation_errors=errors))
-    state = replace(state, final_attempt=event.payload["attempt"])
+        return _with_node(state, changed(_node_of(state, event), validation_errors=errors))
+    state = changed(state, final_attempt=event.payload["attempt"])
     repair: list[str] = (event.detail or {}).get("repair", [])
     return reset_nodes(state, repair, validation_errors=errors) if repair else state
 
@@ -199,11 +199,11 @@ def reset_nodes(
     for node_id in downstream(nodes, again) - again:
         if nodes[node_id].status in (t.COMPLETED, t.READY):
             status = next_node_status(nodes[node_id].status, "await_repair", node_id)
-            nodes[node_id] = replace(nodes[node_id], status=status, failures=0)
+            nodes[node_id] = changed(nodes[node_id], status=status, failures=0)
     for node_id in again:
         node = nodes[node_id]
         trigger = "answer" if node.status == t.AWAITING_HITL else "repair"
-        nodes[node_id] = replace(
+        nodes[node_id] = changed(
             node,
             status=next_node_status(node.status, trigger, node_id),
             failures=0,
@@ -211,8 +211,8 @@ def reset_nodes(
             answers=(*node.answers, answer) if answer else node.answers,
         )
         if any(nodes[dependency].status != t.COMPLETED for dependency in node.depends_on):
-            nodes[node_id] = replace(nodes[node_id], status=t.PENDING)
-    return replace(state, nodes=nodes)
+            nodes[node_id] = changed(nodes[node_id], status=t.PENDING)
+    return changed(state, nodes=nodes)
 
 
 def _hitl_request(state: RunState, event: Event) -> RunState:
@@ -228,31 +228,31 @@ def _hitl_request(state: RunState, event: Event) -> RunState:
         created_at=event.recorded_at,
         expires_at=parse_time(expires_at) if expires_at else None,
     )
-    state = replace(state, requests={**state.requests, request.id: request})
+    state = changed(state, requests={**state.requests, request.id: request})
     node = state.nodes.get(event.node_id or "")
     if node is None or request.subject not in ("node", "clarify"):
         return state
-    return _with_node(state, replace(node, status=next_node_status(node.status, "ask", node.id)))
+    return _with_node(state, changed(node, status=next_node_status(node.status, "ask", node.id)))
 
 
 def _hitl_resolved(state: RunState, event: Event) -> RunState:
     payload, detail = event.payload, event.detail or {}
-    request = replace(
+    request = changed(
         state.requests[payload["requestId"]],
         decision=payload["decision"],
         operator=payload.get("operator"),
         note=payload.get("note"),
         resolved_at=event.recorded_at,
     )
-    state = replace(state, requests={**state.requests, request.id: request})
+    state = changed(state, requests={**state.requests, request.id: request})
     effect = detail.get("effect")
     if effect == "rerun":
         return reset_nodes(state, detail["nodes"], answer=detail.get("answer"))
     if effect == "complete_node":
         done = _completed(state.nodes[request.node_id or ""], detail["output"], event)
-        return replace(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
+        return changed(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
     if effect == "replan":
-        return replace(state, replan_reason=payload.get("note") or "rejected")
+        return changed(state, replan_reason=payload.get("note") or "rejected")
     return state
 
 
@@ -263,20 +263,20 @@ def _log(state: RunState, event: Event) -> RunState:
     request = state.requests[vote["requestId"]]
     if "pendingOutput" in vote:
         payload = {**request.payload, "pendingOutput": vote["pendingOutput"]}
-        voted = replace(request, payload=payload, votes=(vote,))
+        voted = changed(request, payload=payload, votes=(vote,))
     else:
-        voted = replace(request, votes=(*request.votes, vote))
-    return replace(state, requests={**state.requests, request.id: voted})
+        voted = changed(request, votes=(*request.votes, vote))
+    return changed(state, requests={**state.requests, request.id: voted})
 
 
 def _complete(state: RunState, event: Event) -> RunState:
     nodes = {
-        node.id: replace(node, status=next_node_status(node.status, "cancel", node.id))
+        node.id: changed(node, status=next_node_status(node.status, "cancel", node.id))
         if (node.status, "cancel") in t.NODE
         else node
         for node in state.nodes.values()
     }
-    return replace(
+    return changed(
         state,
         nodes=nodes,
         output=event.payload.get("output"),

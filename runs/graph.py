@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
+from runs.copying import changed
 from runs.state import NodeState
 from runs.transitions import COMPLETED, PENDING, next_node_status
 
@@ -12,7 +12,7 @@ from runs.transitions import COMPLETED, PENDING, next_node_status
 def meet_dependencies(nodes: Mapping[str, NodeState]) -> dict[str, NodeState]:
     """Nodes whose dependencies are all completed become ready."""
     return {
-        node.id: replace(node, status=next_node_status(node.status, "dependencies_met", node.id))
+        node.id: changed(node, status=next_node_status(node.status, "dependencies_met", node.id))
         if node.status == PENDING and all(nodes[need].status == COMPLETED for need in node.depends_on)
         else node
         for node in nodes.values()
