@@ -1,0 +1,296 @@
+"""Links: whoever holds one may decide one request, once, for a time, and nobody else may make one."""
+
+import asyncio
+import base64
+import html
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+import pytest
+
+from runs.commands import FailNode
+from tests.support.by_hand import ByHand
+from tests.support.gateways import API, RunningGateway
+from tests.support.given import node
+from tests.support.people import ANN, SUE, TOKENS, WRONG, Waiting, asked, waiting_for_approval
+
+Start = Callable[..., Awaitable[RunningGateway]]
+MAILER = "Bearer token-of-mailer"
+EVIL = "<script>alert('x')</script>\"'&"
+
+
+async def link_to(waiting: Waiting, *, by: str | None = None, **more: Any) -> str:
+    """The path of a new link."""
+    headers = {"Authorization": by} if by is not None else {}
+    body = {"requestId": waiting.request_id, **more}
+    answer, made = await waiting.gateway.post("/api/hitl/link", body, **headers)
+    assert answer.status == 201, made
+    return urlsplit(made["url"]).path
+
+
+async def look(gateway: RunningGateway, path: str) -> tuple[aiohttp.ClientResponse, str]:
+    async with gateway.http.get(gateway.url + path) as answer:
+        return answer, await answer.text()
+
+
+async def send(gateway: RunningGateway, path: str, **form: str) -> tuple[int, str]:
+    async with gateway.http.post(gateway.url + path, data=form) as answer:
+        return answer.status, await answer.text()
+
+
+class Page(HTMLParser):
+    """What of a page a browser would act on."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.names: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = dict(attrs)
+        if "name" in given and tag != "meta":
+            self.names.append((given["name"] or "", given.get("value") or ""))
+
+
+async def test_a_link_shows_the_question_and_looking_decides_nothing(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting, **{"for": "ann"})
+    before = await waiting.types()
+    for _ in range(3):
+        answer, text = await look(gateway, path)
+        assert answer.status == 200
+    async with gateway.http.head(gateway.url + path) as head:
+        assert head.status == 200
+    assert "Approve the output of: Say hello" in text
+    assert html.escape('"text": "hello"', quote=False) in text
+    assert ("responseType", "approval") in Page(text).names
+    assert await waiting.types() == before
+
+
+async def test_the_page_loads_and_runs_nothing(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    answer, text = await look(gateway, await link_to(waiting))
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith(
+        "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none';"
+    )
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
+    assert answer.content_type == "text/html"
+    assert not {"script", "img", "link", "iframe"} & set(Page(text).tags)
+
+
+async def test_whatever_a_run_says_is_text_on_the_page(gateway: RunningGateway) -> None:
+    run = ByHand(gateway.handler, await gateway.start_run(objective=EVIL))
+    await run.planned()
+    await run.start()
+    options = ({"id": EVIL, "label": EVIL},)
+    waiting = await asked(gateway, run, "a", question=EVIL, options=options, additional_context={EVIL: EVIL})
+    path = await link_to(waiting)
+    _, text = await look(gateway, path)
+    page = Page(text)
+    assert "script" not in page.tags
+    assert ("selectedOptionId", EVIL) in page.names
+    status, text = await send(gateway, path, responseType="freeform", freeformText=EVIL, operator=EVIL)
+    assert status == 200
+    assert "script" not in Page(text).tags
+    assert (await gateway.store.load(run.run_id)).nodes["a"].answers[0]["text"] == EVIL
+
+
+async def test_a_decision_by_link_is_an_event_with_the_name_that_the_link_carries(
+    gateway: RunningGateway,
+) -> None:
+    waiting = await waiting_for_approval(gateway, approvers=["ann"])
+    path = await link_to(waiting, **{"for": "ann"})
+    status, text = await send(gateway, path, responseType="approval", note="by mail", operator="mallory")
+    assert status == 200
+    assert "This was approved" in text
+    (resolved,) = await waiting.events("hitl_resolved")
+    assert (resolved.payload["operator"], resolved.payload["note"]) == ("ann", "by mail")
+    assert resolved.detail == {"claimedOperator": "mallory"}
+    assert await waiting.status() == "completed"
+
+
+async def test_a_link_is_good_for_one_decision_and_then_shows_it(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path, other = await link_to(waiting), await link_to(waiting)
+    assert (await send(gateway, path, responseType="rejection", operator="ann", note="no"))[0] == 200
+    for each in (path, other):
+        answer, text = await look(gateway, each)
+        assert answer.status == 410
+        assert "This was rejected" in text
+        assert "By ann" in text
+        assert "form" not in Page(text).tags
+        status, text = await send(gateway, each, responseType="approval")
+        assert (status, "This was rejected" in text) == (409, True)
+    assert len(await waiting.events("hitl_resolved")) == 1
+
+
+async def test_two_clicks_at_once_are_one_decision(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting)
+    statuses = await asyncio.gather(
+        *(send(gateway, path, responseType=each) for each in ("approval", "rejection") * 4)
+    )
+    assert sorted(status for status, _ in statuses) == [200] + [409] * 7
+    assert len(await waiting.events("hitl_resolved")) == 1
+
+
+async def test_a_link_ends_with_its_time_and_never_after_the_request(start_gateway: Start) -> None:
+    clock = {"now": datetime.now(UTC)}
+    gateway = await start_gateway(clock=lambda: clock["now"])
+    waiting = await waiting_for_approval(gateway, expiresInSeconds=600)
+    short = await link_to(waiting, expiresInSeconds=60)
+    long = await link_to(waiting, expiresInSeconds=3600)
+    clock["now"] += timedelta(seconds=61)
+    answer, text = await look(gateway, short)
+    assert (answer.status, "This link has expired" in text) == (410, True)
+    assert (await send(gateway, short, responseType="approval"))[0] == 410
+    assert (await look(gateway, long))[0].status == 200
+    clock["now"] += timedelta(seconds=600)
+    assert (await look(gateway, long))[0].status == 410
+    assert await waiting.events("hitl_resolved") == []
+
+
+@pytest.mark.parametrize("harm", ["payload", "signature", "cut", "empty", "other", "not-ascii", "stretched"])
+async def test_a_link_that_was_changed_is_not_known(gateway: RunningGateway, harm: str) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting, **{"for": "ann"})
+    token = path.removeprefix("/hitl/")
+    body, _, mac = token.partition(".")
+    payload = orjson.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    forged = base64.urlsafe_b64encode(orjson.dumps({**payload, "n": "bob"})).rstrip(b"=").decode()
+    harmed = {
+        "payload": f"{forged}.{mac}",
+        "signature": f"{body}.{mac[:-2]}AA",
+        "cut": token[:-5],
+        "empty": ".",
+        "other": "nothing",
+        "not-ascii": "%C3%A9" + token,
+        "stretched": token + "A" * 5000,
+    }[harm]
+    answer, _ = await look(gateway, f"/hitl/{harmed}")
+    assert answer.status == 404
+    assert (await send(gateway, f"/hitl/{harmed}", responseType="approval"))[0] == 404
+    assert await waiting.status() == "awaiting_hitl"
+
+
+async def test_every_gateway_of_a_database_knows_its_links_and_a_configured_secret_separates_them(
+    start_gateway: Start,
+) -> None:
+    here, there = await start_gateway(), await start_gateway()
+    path = await link_to(await waiting_for_approval(here))
+    assert (await look(there, path))[0].status == 200
+    own, same, other = [await start_gateway(link_secret=secret) for secret in ("one", "one", "two")]
+    path = await link_to(await waiting_for_approval(own))
+    assert (await look(same, path))[0].status == 200
+    assert (await look(other, path))[0].status == 404
+    assert (await look(here, path))[0].status == 404
+
+
+async def test_an_edit_by_link_that_breaks_the_contract_is_shown_with_the_errors_and_what_was_typed(
+    gateway: RunningGateway,
+) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting)
+    for typed, said in ((orjson.dumps(WRONG).decode(), "must have required property"), ("{oops", "not JSON")):
+        status, text = await send(gateway, path, responseType="edit", editedOutput=typed, note="mine")
+        assert status in (400, 422)
+        assert said in html.unescape(text)
+        assert typed in html.unescape(text)
+        assert ("note", "mine") in Page(text).names
+    good = orjson.dumps({"text": "better"}).decode()
+    assert (await send(gateway, path, responseType="edit", editedOutput=good))[0] == 200
+    assert (await waiting.events("complete"))[0].payload["output"] == {"text": "better"}
+
+
+async def test_a_failed_node_can_be_tried_again_by_link(gateway: RunningGateway) -> None:
+    run = ByHand(gateway.handler, await gateway.start_run())
+    await run.planned(node("a", contract={"maxAttempts": 1, "fallback": "hitl"}))
+    await run.start()
+    outcome = await run.do(FailNode, node_id="a", attempt=1, error_code="boom", message="it broke")
+    waiting = Waiting(gateway, run.run_id, outcome.state.open_requests[0].id)
+    path = await link_to(waiting)
+    _, text = await look(gateway, path)
+    assert {("selectedOptionId", "retry"), ("selectedOptionId", "fail")} <= set(Page(text).names)
+    assert (await send(gateway, path, responseType="option", selectedOptionId="retry"))[0] == 200
+    assert await waiting.status() == "running"
+
+
+async def test_what_no_form_sends_is_refused(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting)
+    for form in ({}, {"responseType": "shrug"}, {"selectedOptionId": "zz"}):
+        status, text = await send(gateway, path, **form)
+        assert (status in (400, 422), "This was not taken" in text) == (True, True), form
+    assert await waiting.status() == "awaiting_hitl"
+
+
+async def test_with_tokens_the_page_needs_none_and_making_links_does(start_gateway: Start) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(gateway, by=SUE, approvers=["editor", "legal"])
+    body = {"requestId": waiting.request_id}
+    assert (await gateway.post("/api/hitl/link", body))[0].status == 401
+    own = await link_to(waiting, by=ANN)
+    assert (await look(gateway, own))[0].status == 200
+    for by, name in ((ANN, "bob"), (SUE, "legal")):
+        answer, problem = await gateway.post("/api/hitl/link", {**body, "for": name}, Authorization=by)
+        assert (answer.status, problem["code"]) == (403, "not_allowed")
+    answer, problem = await gateway.post("/api/hitl/link", body, Authorization=SUE)
+    assert (answer.status, problem["code"]) == (403, "not_allowed")
+    bobs = await link_to(waiting, by=MAILER, **{"for": "bob"})
+    assert (await send(gateway, bobs, responseType="approval", operator="sue"))[0] == 200
+    (resolved,) = await waiting.events("hitl_resolved")
+    assert (resolved.payload["operator"], resolved.detail) == ("bob", {"claimedOperator": "sue"})
+
+
+async def test_a_quorum_takes_one_voice_from_each_link(start_gateway: Start) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(gateway, by=SUE, quorum=2)
+    anns, bobs = [await link_to(waiting, by=MAILER, **{"for": name}) for name in ("ann", "bob")]
+    status, text = await send(gateway, anns, responseType="approval")
+    assert (status, "1 of 2" in text) == (200, True)
+    assert (await send(gateway, anns, responseType="approval"))[0] == 403
+    assert (await waiting.respond("approval", by=ANN))[0] == 403
+    assert (await send(gateway, bobs, responseType="approval"))[0] == 200
+    assert await waiting.status() == "completed"
+
+
+async def test_no_log_line_shows_a_link(gateway: RunningGateway, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting)
+    await look(gateway, path)
+    await send(gateway, path, responseType="approval")
+    said = capsys.readouterr()
+    assert "/hitl/…" in said.out + said.err
+    assert path not in said.out + said.err
+
+
+async def test_there_is_no_link_to_what_is_decided_or_unknown(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    await waiting.respond("approval")
+    answer, problem = await gateway.post("/api/hitl/link", {"requestId": waiting.request_id})
+    assert (answer.status, problem["code"]) == (409, "request_resolved")
+    assert (await gateway.post("/api/hitl/link", {"requestId": "nobody"}))[0].status == 404
+    over = await waiting_for_approval(gateway)
+    path = await link_to(over)
+    await gateway.post(f"{API}/runs/{over.run_id}/abort", {})
+    answer, text = await look(gateway, path)
+    assert (answer.status, "Nothing to decide any more" in text) == (410, True)
+
+
+async def test_the_link_names_the_address_where_people_reach_the_gateway(start_gateway: Start) -> None:
+    gateway = await start_gateway(public_url="https://flexrun.example/")
+    waiting = await waiting_for_approval(gateway)
+    _, made = await gateway.post("/api/hitl/link", {"requestId": waiting.request_id, "for": "ann"})
+    assert made["url"].startswith("https://flexrun.example/hitl/")
+    assert made["for"] == "ann"
