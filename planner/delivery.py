@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from planner.contract import Contract
+from planner.mapping.flat import Budget
 from planner.mapping.mapper import Mapper
 from planner.mapping.problems import Mapped
 from planner.mapping.scopes import Material
@@ -34,15 +35,15 @@ class Deliveries:
 
     _known: OrderedDict[_Key, Delivery] = field(default_factory=OrderedDict[_Key, Delivery])
 
-    def of(self, contract: Contract, material: Material) -> Delivery:
-        """Raises Unmappable or TooComplex."""
+    def of(self, contract: Contract, material: Material, budget: Budget | None = None) -> Delivery:
+        """Raises Unmappable, or TooComplex when `budget` is spent."""
         schema = contract.schema
         key = (orjson.dumps(schema), len(material.variants), material.markdown)
         known = self._known.get(key)
         if known is not None:
             self._known.move_to_end(key)
             return known
-        mapped = Mapper(schema, contract.schema_path, material).map()
+        mapped = Mapper(schema, contract.schema_path, material, budget).map()
         delivery = Delivery(mapped, owed_by_node(mapped.demands))
         if not material.touched and len(key[0]) <= MAX_REMEMBERED_BYTES:
             self._known[key] = delivery

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from planner.mapping.names import COMPANY_FIELDS, canonical
 from planner.planner import JsonObject
 from planner.text import as_list, as_object, phrase
+
+MAX_NAMES = 500
+"""How many names of one object are looked at; planning is on the way of every run."""
 
 _VOICE_KEYS = ("brandVoice", "toneOfVoice", "tone")
 _PLACES = ("inputs", "policies", "metadata")
@@ -49,7 +53,7 @@ def read_facts(envelope: JsonObject, channel: str) -> Facts:
     extras = {
         canonical(name): value
         for place in reversed(_PLACES)
-        for name, value in as_object(envelope.get(place)).items()
+        for name, value in islice(as_object(envelope.get(place)).items(), MAX_NAMES)
         if name != "contextBundles"
     }
     return Facts({name: value for name, value in known.items() if value is not None}, company, extras)
@@ -74,7 +78,7 @@ def _company(inputs: JsonObject, bundles: list[JsonObject]) -> JsonObject:
     places = (_bundled(bundles, "company_profile"), as_object(inputs.get("companyProfile")), as_object(told))
     company: JsonObject = {}
     for place in places:
-        for name, value in place.items():
+        for name, value in islice(place.items(), MAX_NAMES):
             if value not in (None, ""):
                 company.setdefault(COMPANY_FIELDS.get(canonical(name), name), value)
     for value in (inputs.get("companyName"), told):

@@ -16,7 +16,7 @@ def phrase(value: Any) -> str | None:
     A list of texts becomes `a, b and c`; numbers are written out; objects and booleans say nothing.
     """
     if isinstance(value, str):
-        line = " ".join(_INVISIBLE.sub(" ", value).split())
+        line = " ".join(_INVISIBLE.sub(" ", value[: 8 * MAX_PHRASE_CHARS]).split())
         return clip(line, MAX_PHRASE_CHARS) or None
     if isinstance(value, list):
         parts = [part for each in cast(list[Any], value)[:20] if (part := phrase(each))]

@@ -9,9 +9,11 @@ from typing import Any
 
 from planner.mapping.sources import Variant
 from planner.planner import JsonObject, PlanRefused, diagnostic
-from planner.text import as_list, as_object
+from planner.text import as_list, as_object, clip
 
 MAX_VARIANTS = 6
+MAX_INSTRUCTION_CHARS = 2_000
+"""Bundles are stored with the plan; a capability finds the whole text in the envelope's `specialInstructions`."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DEFAULT_COUNTS = (2, 1, 3, 4, 5, 6)
 _PLACES = ("inputs", "policies", "constraints")
@@ -31,6 +33,9 @@ _NUMBERS = {
 _COUNTED = re.compile(
     rf"\b(an?|single|{'|'.join(_NUMBERS)}|\d{{1,4}})\s+(?:[\w'&-]+\s+){{0,3}}?(?:posts?|variants?|versions?|drafts?)\b"
 )
+
+_MAX_READ_CHARS = 1_000
+"""Whoever speaks of a variant does so early."""
 
 _NAME = r"(?:[A-Z]|\d{1,2})(?![\w-])"
 _NAMED = re.compile(
@@ -145,6 +150,7 @@ def read_instructions(envelope: JsonObject, more: Iterable[str] = ()) -> Instruc
     for index, instruction in enumerate(as_list(envelope.get("specialInstructions"))):
         if not isinstance(instruction, str) or not instruction.strip():
             continue
+        instruction = clip(instruction, MAX_INSTRUCTION_CHARS)  # noqa: PLW2901 - only the shorter one is of use
         named = _positions(instruction)
         if not named:
             general.append(instruction)
@@ -155,6 +161,7 @@ def read_instructions(envelope: JsonObject, more: Iterable[str] = ()) -> Instruc
 
 
 def _positions(instruction: str) -> list[int]:
+    instruction = instruction[:_MAX_READ_CHARS]
     names = [name for group in _NAMED.finditer(instruction) for name in _EACH.findall(group[1])]
     names += [match[1] for match in _LOWER.finditer(instruction)]
     return list(

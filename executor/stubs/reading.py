@@ -17,7 +17,7 @@ def line(value: Any, limit: int = MAX_LINE_CHARS) -> str:
     """A text as one line of at most `limit` characters; '' for anything else."""
     if not isinstance(value, str):
         return ""
-    return clip(" ".join(_INVISIBLE.sub(" ", value).split()), limit)
+    return clip(" ".join(_INVISIBLE.sub(" ", value[: 8 * limit]).split()), limit)
 
 
 def clip(text: str, limit: int) -> str:

@@ -20,6 +20,11 @@ def reference(node_id: str, field: str | None = None) -> Expression:
     return {NODE_KEY: node_id} if field is None else {NODE_KEY: node_id, POINTER_KEY: f"/{field}"}
 
 
+def is_reference(expression: Expression) -> bool:
+    """Whether the composition itself understands this expression."""
+    return isinstance(expression, dict) and NODE_KEY in expression
+
+
 def literal(value: Any) -> Expression:
     """A value that is known already; objects and arrays are quoted, since a caller made them."""
     return {"$value": value} if type(value) in (dict, list) else value

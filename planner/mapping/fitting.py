@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from planner.mapping.expression import literal
+from planner.mapping.expression import is_reference, literal
 from planner.mapping.flat import Flat
 from planner.mapping.limits import LENGTHS, Limits, keeps, whole_bounds
 from planner.mapping.problems import Mapped, Unmappable
@@ -64,7 +64,7 @@ def fit_source(flat: Flat, source: Source, name: str, items: Limits | None = Non
     if not source.known and "format" in flat.limits and source.json_type == "string":
         wanted_format = flat.limits["format"]
         raise Unmappable.at(flat.path, f"Nothing for {name!r} has the format {wanted_format!r}.")
-    plain = source.field == name and source.aspect == "value" and not source.parts
+    plain = source.field == name and is_reference(source.expression)
     content = frozenset({source.field} if source.field in _CONTENT else ())
     return Mapped(source.expression, tuple(_demands(flat, source, items or {})), plain, content)
 

@@ -14,12 +14,25 @@ Schema = dict[str, Any]
 Located = tuple[Any, str]
 """A schema and the JSON pointer to it in the envelope."""
 
-MAX_VISITS = 20_000
-"""How many schemas one mapping may look at; a person's contract needs some hundred."""
+MAX_LOOKS = 8_000
+"""How many places and schemas the planning of one run may look at; a person's contract needs some hundred."""
 
 
 class TooComplex(Exception):
-    """The contract unfolds into more schemas than the planner looks at."""
+    """The contract unfolds into more than the planner looks at."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """Looks that are left."""
+
+    looks: int = MAX_LOOKS
+
+    def spend(self) -> None:
+        """One look. Raises TooComplex when there is none left."""
+        self.looks -= 1
+        if self.looks < 0:
+            raise TooComplex
 
 
 @dataclass(slots=True)
@@ -57,11 +70,11 @@ class Flat:
 
 
 class Flattener:
-    """Flattens the parts of one contract; every look is counted."""
+    """Flattens the parts of one contract. Raises TooComplex when `budget` is spent."""
 
-    def __init__(self, root: Any, root_path: str) -> None:
+    def __init__(self, root: Any, root_path: str, budget: Budget) -> None:
         self._references = References(root, root_path)
-        self._visits = 0
+        self._budget = budget
         self._seen: dict[tuple[tuple[int, str], ...], tuple[list[Located], Flat]] = {}
 
     def alternatives(self, schemas: list[Located]) -> Iterable[Flat]:
@@ -98,9 +111,7 @@ class Flattener:
     def _absorb(
         self, flat: Flat, schema: Any, path: str, chosen: dict[int, Located], followed: tuple[int, ...]
     ) -> None:
-        self._visits += 1
-        if self._visits > MAX_VISITS:
-            raise TooComplex
+        self._budget.spend()
         if schema is False:
             flat.impossible = True
         if not isinstance(schema, dict) or not schema:

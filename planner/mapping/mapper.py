@@ -14,7 +14,7 @@ from planner.mapping import names
 from planner.mapping.available import available
 from planner.mapping.expression import looks_like_operator, nodes_in, object_of
 from planner.mapping.fitting import fallback_value, fit_items, fit_source, fits_whole_facet, only_value
-from planner.mapping.flat import Flat, Flattener, Located
+from planner.mapping.flat import Budget, Flat, Flattener, Located
 from planner.mapping.limits import Limits
 from planner.mapping.names import canonical, singular
 from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
@@ -57,10 +57,14 @@ class Place:
 class Mapper:
     """Maps one contract for one material. Its methods raise Unmappable with every problem found, or TooComplex."""
 
-    def __init__(self, schema: Any, schema_path: str, material: Material) -> None:
-        self._flattener = Flattener(schema, schema_path)
+    def __init__(
+        self, schema: Any, schema_path: str, material: Material, budget: Budget | None = None
+    ) -> None:
+        self._budget = budget or Budget()
+        self._flattener = Flattener(schema, schema_path, self._budget)
         self._root: Located = (schema, schema_path)
         self._material = material
+        self._available = ""
 
     def map(self) -> Mapped:
         """The whole output."""
@@ -75,10 +79,12 @@ class Mapper:
         return mapped
 
     def _nothing(self, path: str, what: str) -> Unmappable:
-        return Unmappable.at(path, f"Nothing provides {what}. {available(self._material)}")
+        self._available = self._available or available(self._material)
+        return Unmappable.at(path, f"Nothing provides {what}. {self._available}")
 
     def _value(self, located: list[Located], place: Place) -> Mapped:
         """One place, whose schemas must all hold; the first of its alternatives that can be filled."""
+        self._budget.spend()
         schema, path = located[0]
         here = id(cast("object", schema))
         if here in place.above or len(place.above) > MAX_DEPTH:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from planner.contract import Contract
 from planner.delivery import Deliveries
 from planner.facts import Facts
 from planner.mapping.expression import nodes_in
-from planner.mapping.flat import TooComplex
+from planner.mapping.flat import Budget, TooComplex
 from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
 from planner.mapping.scopes import Material
 from planner.planner import JsonObject, PlanRefused, diagnostic
@@ -37,20 +38,25 @@ class Ground:
     deliveries: Deliveries
     reviewers: Sequence[str] | None = None
     """Who may do a human review (anybody, where it is empty); None for a plan without one."""
+    budget: Budget = field(default_factory=Budget)
 
 
 def agree(ground: Ground, wanted: Wanted) -> JsonObject:
     """The plan for the first number of variants that the contract takes. Raises PlanRefused where it takes none."""
     failures: dict[int, list[Problem]] = {}
-    for count in wanted.preferred:
-        plan = _try(ground, count, failures)
-        if plan is not None:
-            return plan
-    if wanted.count is not None:
-        others = [count for count in range(1, MAX_VARIANTS + 1) if count not in failures]
-        possible = [count for count in others if _try(ground, count, failures) is not None]
-        if possible:
-            raise _contradiction(wanted, possible, failures[wanted.count])
+    try:
+        for count in wanted.preferred:
+            plan = _try(ground, count, failures)
+            if plan is not None:
+                return plan
+    except TooComplex:
+        message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
+        raise PlanRefused(
+            [diagnostic("contract_too_complex", message, ground.contract.schema_path)]
+        ) from None
+    possible = [] if wanted.count is None else _other_counts(ground, failures)
+    if wanted.count is not None and possible:
+        raise _contradiction(wanted, possible, failures[wanted.count])
     fewest = min(failures.values(), key=len)
     raise PlanRefused(_told(fewest))
 
@@ -61,11 +67,15 @@ def _try(ground: Ground, count: int, failures: dict[int, list[Problem]]) -> Json
     except Unmappable as unmappable:
         failures[count] = unmappable.problems
         return None
-    except TooComplex:
-        message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
-        raise PlanRefused(
-            [diagnostic("contract_too_complex", message, ground.contract.schema_path)]
-        ) from None
+
+
+def _other_counts(ground: Ground, failures: dict[int, list[Problem]]) -> list[int]:
+    """The numbers of variants that the contract would take, as far as looking for them is worth it."""
+    possible: list[int] = []
+    others = [count for count in range(1, MAX_VARIANTS + 1) if count not in failures]
+    with suppress(TooComplex):
+        possible.extend(count for count in others if _try(ground, count, failures) is not None)
+    return possible
 
 
 def _contradiction(wanted: Wanted, possible: list[int], problems: list[Problem]) -> PlanRefused:
@@ -83,7 +93,7 @@ def _told(problems: Iterable[Problem]) -> list[JsonObject]:
 def _plan(ground: Ground, count: int) -> JsonObject:
     variants = make_variants(count, ground.instructions)
     material = Material(ground.facts, ground.run_id, variants, markdown=ground.contract.markdown)
-    delivery = ground.deliveries.of(ground.contract, material)
+    delivery = ground.deliveries.of(ground.contract, material, ground.budget)
     mapped = delivery.mapped
     makers = LinkedInNodes(
         ground.service, ground.digest, variants, ground.instructions.general, delivery.owed

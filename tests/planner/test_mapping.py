@@ -48,6 +48,10 @@ def test_characters_are_counted_in_the_text_that_is_delivered(name: str) -> None
     assert output[name] == len(output["body"])
 
 
+def test_a_full_text_alone_is_joined_before_it_is_delivered() -> None:
+    assert one(object_of({"fullText": TEXT}))["fullText"].count("\n\n") == 3
+
+
 def test_a_full_text_is_what_is_counted_where_it_is_delivered() -> None:
     output = one(object_of({"fullText": TEXT, "wordCount": NUMBER, "characterCount": NUMBER}))
     assert output["wordCount"] == len(output["fullText"].split())

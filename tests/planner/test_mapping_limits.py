@@ -136,3 +136,10 @@ def test_a_contract_that_unfolds_without_end_is_refused_quickly() -> None:
     }
     (reason,) = refusal_of(with_inputs(schema, variantCount=1))
     assert reason["code"] == "contract_too_complex"
+
+
+def test_a_contract_with_hundreds_of_properties_is_looked_at_and_no_more() -> None:
+    post = {**POST, "properties": {**POST["properties"], **{f"p{number}": TEXT for number in range(900)}}}
+    assert len(carry_out(with_inputs(array_of(post), variantCount=2)).output) == 2
+    (reason,) = refusal_of(with_inputs(array_of({**post, "required": ["p0"]}), variantCount=2))
+    assert (reason["code"], reason["path"]) == ("contract_unsatisfiable", f"{SCHEMA}/items/properties/p0")
