@@ -1,19 +1,8 @@
 """`GET /api/hitl/pending` and one request: what the operators' screens show."""
 
-from typing import Any
-
-from jsonschema import Draft202012Validator
-
-from gateway.openapi import openapi_document
+from tests.support.conforming import conforms
 from tests.support.gateways import API, RunningGateway
 from tests.support.people import OUTPUT, Waiting, waiting_for_approval
-
-
-def conforms(model: str, body: Any) -> None:
-    """Whether an answer is what OpenAPI says."""
-    components = openapi_document("test")["components"]
-    validator = Draft202012Validator({"$ref": f"#/components/schemas/{model}", "components": components})
-    assert not list(validator.iter_errors(body))
 
 
 async def listed(gateway: RunningGateway, query: str = "") -> list[str]:

@@ -1,0 +1,14 @@
+"""Answers held against OpenAPI."""
+
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from gateway.openapi import openapi_document
+
+
+def conforms(model: str, body: Any) -> None:
+    """Assert that an answer is what the component of this name says."""
+    components = openapi_document("test")["components"]
+    validator = Draft202012Validator({"$ref": f"#/components/schemas/{model}", "components": components})
+    assert not list(validator.iter_errors(body))
