@@ -19,6 +19,11 @@ _LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _LAST_SEQ = 2_147_483_647
 
 
+def message_id(hook_id: str, run_id: str, seq: int) -> str:
+    """What a receiver knows a message by: the same for every attempt at one event for one webhook, and for no other."""
+    return f"{hook_id}_{run_id}_{seq}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWebhook:
     """A webhook to be added. `hook_id` is a UUID; `secret` signs what is sent, 24 to 64 bytes."""
@@ -63,6 +68,11 @@ class DeliveryRow:
     response_status: int | None
     error: str | None
     finished_at: datetime | None
+
+    @property
+    def message_id(self) -> str:
+        """The `webhook-id` of every attempt."""
+        return message_id(self.hook_id, self.run_id, self.seq)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
 from flexrun import __version__
 from flexrun.embedded import EmbeddedPostgres
-from flexrun.settings import Role, Settings
+from flexrun.settings import ROLES, Role, Settings
 from gateway.app import create_app
-from gateway.auth import Tokens, check_bind
+from gateway.auth import Tokens, check_bind, is_loopback
 from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
 from gateway.hitl.inbox import HitlInbox
@@ -39,6 +39,8 @@ from gateway.sse import encode_frame
 from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerConfig, PlannerWorker
 from schemas.contracts.door import ContractDoor
+from webhooks.config import WebhooksConfig
+from webhooks.service import Webhooks
 
 _log = structlog.get_logger("flexrun")
 
@@ -170,6 +172,7 @@ class Engine:
             ping_seconds=settings.ping_seconds,
             backlog_limit=settings.backlog_limit,
             cors_origins=tuple(settings.cors_origins),
+            webhook_allow_private=self._webhooks_may_be_private(tokens),
             public_url=settings.public_url,
         )
         deps = GatewayDeps(
@@ -183,8 +186,23 @@ class Engine:
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,
             version=__version__,
         )
+        await self._start_webhooks(config.webhook_allow_private)
         self.server = await serve(create_app(deps), settings.host, settings.port)
         self._stack.push_async_callback(self.server.close)
         inbox = HitlInbox.over(deps, self.broker)
         await inbox.start()
         self._stack.push_async_callback(inbox.close)
+
+    async def _start_webhooks(self, allow_private: bool) -> None:
+        config = WebhooksConfig(allow_private=allow_private, drain_seconds=self.settings.drain_seconds)
+        webhooks = Webhooks(self.store, self.listener, self.worker, config)
+        await webhooks.start()
+        self._stack.push_async_callback(webhooks.close)
+
+    def _webhooks_may_be_private(self, tokens: Tokens) -> bool:
+        """Where it is not said: whoever can reach an engine that is all on this machine is on this machine anyway."""
+        told = self.settings.webhook_allow_private
+        if told is not None:
+            return told
+        whole = self.roles == frozenset(ROLES)
+        return whole and not tokens.configured and is_loopback(self.settings.host)

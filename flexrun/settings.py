@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     """What links for approvers are signed with; without it, by a secret that the database keeps."""
     public_url: str | None = None
     """Where people reach the gateway, for those links (`https://flexrun.example`)."""
+    webhook_allow_private: bool | None = None
+    """Whether webhooks may lead to addresses that are not public; unset: only in a `flexrun up` that is private itself,
+    on loopback and without tokens."""
     cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
 
     lease_seconds: Annotated[float, Field(gt=0)] = 15.0

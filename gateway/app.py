@@ -18,6 +18,7 @@ from gateway.routes import (
     run_stream,
     runs,
     tasks,
+    webhooks,
 )
 
 ROUTES = (
@@ -30,6 +31,7 @@ ROUTES = (
     hitl.ROUTES,
     links.ROUTES,
     tasks.ROUTES,
+    webhooks.ROUTES,
     capabilities.ROUTES,
     operations.ROUTES,
 )

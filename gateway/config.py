@@ -35,5 +35,8 @@ class GatewayConfig:
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call, as a browser writes them (`https://app.example`), or `*`."""
 
+    webhook_allow_private: bool = False
+    """Whether a webhook may lead to loopback, link-local, private and reserved addresses."""
+
     public_url: str | None = None
     """Where people reach this gateway (`https://flexrun.example`), for links; without it, where the caller did."""

@@ -39,7 +39,7 @@ class Door:
     """One method on one path."""
 
     name: str
-    method: Literal["get", "post"]
+    method: Literal["get", "post", "delete"]
     path: str
     tag: str
     summary: str

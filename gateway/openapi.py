@@ -11,6 +11,7 @@ from gateway import responses
 from gateway.doors import DOORS, Door, Parameter
 from gateway.hitl.doors import PEOPLE_DOORS
 from gateway.hitl.responses import MODELS as PEOPLE_MODELS
+from gateway.hook_doors import WEBHOOK_DOORS, WEBHOOK_MODELS
 from schemas.export import component_schemas
 
 _REF = "#/components/schemas/{model}"
@@ -25,7 +26,7 @@ _DESCRIPTION = (
 def openapi_document(version: str) -> dict[str, Any]:
     """The document that `/openapi.json` answers with."""
     paths: dict[str, dict[str, Any]] = {}
-    for door in (*DOORS, *PEOPLE_DOORS):
+    for door in (*DOORS, *PEOPLE_DOORS, *WEBHOOK_DOORS):
         paths.setdefault(door.path, {})[door.method] = _operation(door)
     return {
         "openapi": "3.1.0",
@@ -40,7 +41,7 @@ def openapi_document(version: str) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    models = (*responses.MODELS, *PEOPLE_MODELS)
+    models = (*responses.MODELS, *PEOPLE_MODELS, *WEBHOOK_MODELS)
     _, combined = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     return dict(sorted({**combined["$defs"], **component_schemas(_REF)}.items()))
 

@@ -21,6 +21,7 @@ from schemas.facets import DIALECT, FACETS
 from schemas.messages import WORK_MESSAGE_SCHEMA
 from schemas.plan import PlanGraph
 from schemas.problem import Problem
+from schemas.webhooks import WebhookBody
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
@@ -39,6 +40,7 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "human-task": hitl.HumanTask,
     "task-submit-body": hitl.TaskSubmitBody,
     "task-decline-body": hitl.TaskDeclineBody,
+    "webhook-body": WebhookBody,
     "problem": Problem,
 }
 

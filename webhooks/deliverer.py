@@ -15,6 +15,7 @@ from eventstore import webhook_lanes
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
 from eventstore.webhook_lanes import Attempt, Claimed
+from eventstore.webhooks import message_id
 from runs.event import frame
 from webhooks.config import WebhooksConfig
 from webhooks.sender import GONE, Answer, Sender
@@ -25,11 +26,6 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _LEAST_PAUSE_SECONDS = 0.005
 _RELEASE_SECONDS = 2.0
 """How long a shutdown waits for the database; without it, leases do the same a little later."""
-
-
-def message_id(claimed: Claimed) -> str:
-    """The `webhook-id`: the same for every attempt at one event for one webhook, and for no other."""
-    return f"{claimed.hook_id}_{claimed.event.run_id}_{claimed.event.seq}"
 
 
 class Deliverer:
@@ -106,7 +102,8 @@ class Deliverer:
         if claimed.attempt > len(self._config.backoff_seconds) + 1:
             return Answer(None, "its attempts were lost, each with the process that made it")
         body = orjson.dumps(frame(claimed.event))
-        headers = message_headers(claimed.secret, message_id(claimed), int(self._clock()), body)
+        name = message_id(claimed.hook_id, claimed.event.run_id, claimed.event.seq)
+        headers = message_headers(claimed.secret, name, int(self._clock()), body)
         return await self._sender.post(claimed.url, headers, body)
 
     async def _record(self, claimed: Claimed, answer: Answer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flexrun import __version__
-from flexrun.cli import database, follow, hitl, runs, serve, tasks
+from flexrun.cli import database, follow, hitl, runs, serve, tasks, webhooks
 
 app = typer.Typer(
     name="flexrun",
@@ -21,6 +21,7 @@ follow.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(database.app, name="db")
 
 

@@ -1,0 +1,105 @@
+"""Webhooks: who wants to be told of what, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from schemas.base import Model, Note, OpenModel, RunId, Timestamp, flaw, refused
+from schemas.events import EventType
+
+DeliveryStatus = Literal["pending", "delivered", "given_up"]
+
+
+def _http_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise refused(flaw("bad_format", "This is not a URL.")) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise refused(
+            flaw("bad_format", "A webhook's URL begins with https:// (or http://) and names a host.")
+        )
+    if parts.username is not None or parts.password is not None:
+        raise refused(
+            flaw("bad_format", "Credentials do not belong in the URL; the signature says who is calling.")
+        )
+    if parts.fragment:
+        raise refused(flaw("bad_format", "A fragment (#…) is never sent; leave it out."))
+    return text
+
+
+WebhookUrl = Annotated[
+    str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[!-~]+$"), AfterValidator(_http_url)
+]
+"""An absolute http or https URL in ASCII, without credentials and without a fragment."""
+
+
+def _once_each(types: list[EventType]) -> list[EventType]:
+    for place, event_type in enumerate(types):
+        if event_type in types[:place]:
+            raise refused(flaw("duplicate", f"{event_type} is there already.", place))
+    return types
+
+
+class WebhookBody(Model):
+    """The body of `POST /api/v1/flex/webhooks`: send the events of these types to `url`, from now on."""
+
+    url: WebhookUrl
+    event_types: Annotated[list[EventType], Field(min_length=1), AfterValidator(_once_each)]
+    description: Note | None = None
+
+
+class Webhook(OpenModel):
+    """A webhook. `waiting` and `givenUp` count its deliveries, up to 10,000."""
+
+    webhook_id: RunId
+    url: WebhookUrl
+    event_types: list[EventType]
+    description: str | None = None
+    status: Literal["active", "disabled"]
+    waiting: Annotated[int, Field(ge=0)]
+    given_up: Annotated[int, Field(ge=0)]
+    created_at: Timestamp
+    created_by: str | None = None
+    disabled_at: Timestamp | None = None
+    disabled_reason: str | None = None
+
+
+class WebhookCreated(Webhook):
+    """A webhook that was just made, with the secret that its receiver checks signatures with: shown this once."""
+
+    secret: Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]+=*$")]
+
+
+class WebhookList(OpenModel):
+    """All webhooks, oldest first."""
+
+    webhooks: list[Webhook]
+
+
+class WebhookDelivery(OpenModel):
+    """One event on its way to one webhook; `messageId` is the `webhook-id` of every attempt."""
+
+    message_id: str
+    run_id: RunId
+    event_id: str
+    type: EventType
+    status: DeliveryStatus
+    attempts: Annotated[int, Field(ge=0)]
+    created_at: Timestamp
+    attempted_at: Timestamp | None = None
+    next_attempt_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    response_status: int | None = None
+    error: str | None = None
+
+
+class WebhookDeliveryList(OpenModel):
+    """A page of deliveries, newest runs first; `nextCursor` is there while there are more."""
+
+    deliveries: list[WebhookDelivery]
+    next_cursor: str | None = None
