@@ -10,7 +10,13 @@ from uuid import uuid4
 
 import aiohttp
 import orjson
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from flexrun.sse import SseParser
 
@@ -36,12 +42,25 @@ class GatewayUnreachableError(Exception):
 
 
 class GatewayClient:
-    """One HTTP session to one gateway. Use as an async context manager."""
+    """One HTTP session to one gateway. Use as an async context manager.
 
-    def __init__(self, url: str, token: str | None = None, *, patience_seconds: float = 60.0) -> None:
+    A gateway that has answered before is waited for `patience_seconds`, for it may be restarting; one that never has,
+    `first_seconds`, for the address may be wrong.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        patience_seconds: float = 60.0,
+        first_seconds: float = 3.0,
+    ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._patience_seconds = patience_seconds
+        self._first_seconds = first_seconds
+        self._has_answered = False
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -62,6 +81,7 @@ class GatewayClient:
         sent = {"Content-Type": "application/json", **(headers or {})} if data is not None else headers
         try:
             async with self._http.request(method, self.url + path, data=data, headers=sent) as response:
+                self._has_answered = True
                 raw = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
@@ -100,6 +120,7 @@ class GatewayClient:
             response = await self._http.get(
                 f"{self.url}{API}/runs/{run_id}/events", headers=headers, timeout=timeout
             )
+            self._has_answered = True
             if response.status < 400:
                 return response
             problem = _problem(await response.read())
@@ -113,9 +134,13 @@ class GatewayClient:
         return AsyncRetrying(
             retry=retry_if_exception_type(GatewayUnreachableError),
             wait=wait_random_exponential(multiplier=0.1, max=2.0),
-            stop=stop_after_delay(self._patience_seconds),
+            stop=self._out_of_patience,
             reraise=True,
         )
+
+    def _out_of_patience(self, state: RetryCallState) -> bool:
+        seconds = self._patience_seconds if self._has_answered else self._first_seconds
+        return stop_after_delay(seconds)(state)
 
     @property
     def _http(self) -> aiohttp.ClientSession:

@@ -11,6 +11,7 @@ import typer
 
 from flexrun.cli.render import make_renderer
 from flexrun.cli.shared import EXIT_RUN_FAILED, errors, load_settings, open_client, run_async, stop
+from flexrun.client import GatewayClient, GatewayUnreachableError
 from flexrun.settings import Settings
 
 UrlFlag = Annotated[str | None, typer.Option("--url", help="the gateway's address (FLEXRUN_URL)")]
@@ -59,23 +60,34 @@ def read_envelope(file: str) -> bytes:
 async def _submit(settings: Settings, envelope: bytes, as_json: bool) -> None:
     async with open_client(settings) as client:
         run_id = await client.start_run(envelope)
-    await follow_run(settings, run_id, as_json)
+        await _follow(client, settings, run_id, as_json)
 
 
 async def follow_run(settings: Settings, run_id: str, as_json: bool, after: int = 0) -> None:
     """Show frames until `complete`; leaves with 1 when the run did not complete."""
+    async with open_client(settings) as client:
+        await _follow(client, settings, run_id, as_json, after)
+
+
+async def _follow(
+    client: GatewayClient, settings: Settings, run_id: str, as_json: bool, after: int = 0
+) -> None:
     renderer = make_renderer(as_json)
     status: str | None = None
     try:
-        async with open_client(settings) as client:
-            async for frame in client.frames(run_id, after):
-                renderer.show(frame)
-                if frame["type"] == "complete":
-                    status = frame["payload"]["status"]
-    except asyncio.CancelledError:
+        async for frame in client.frames(run_id, after):
+            renderer.show(frame)
+            if frame["type"] == "complete":
+                status = frame["payload"]["status"]
+    except (asyncio.CancelledError, GatewayUnreachableError):
         renderer.close()
         where = "" if settings.url == Settings.model_fields["url"].default else f" --url {settings.url}"
-        errors.print(f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}", markup=False)
+        errors.print(
+            f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         raise
     finally:
         renderer.close()
