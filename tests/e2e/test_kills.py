@@ -1,0 +1,42 @@
+"""Everything that can be killed is killed while customers are served: every accepted run ends once, and as it should.
+
+The same code as `make soak`, in a short form; see bench/soak.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from bench.soak.soak import Plan, Soak
+
+KILLS = {
+    "postgres": (
+        "kill planner",
+        "kill executor",
+        "kill gateway",
+        "freeze executor",
+        "kill postgres",
+        "cut postgres",
+        "stop gateway",
+    ),
+    "rabbitmq": (
+        "kill planner",
+        "kill executor",
+        "kill gateway",
+        "kill rabbitmq",
+        "restart rabbitmq",
+        "restart postgres",
+        "stop executor",
+    ),
+}
+
+
+@pytest.mark.parametrize("broker", ["postgres", "rabbitmq"])
+@pytest.mark.timeout(240)
+async def test_kills_and_restarts_under_load_break_no_promise(broker: str, tmp_path: Path) -> None:
+    plan = Plan(broker=broker, seconds=25, seed=20261122, customers=8, faults=KILLS[broker], each_once=True)
+    summary = await Soak(plan, tmp_path).run()
+    assert summary["breaches"] == [], "\n".join(summary["breaches"])
+    assert set(summary["faults"]) == set(KILLS[broker])
+    assert summary["accepted"] == summary["readToTheEnd"] > 20
+    assert summary["takenOver"], "no process was killed while it was at work"

@@ -1,0 +1,80 @@
+"""A worker that stands still for longer than its lease, and then goes on as if nothing had been."""
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.followers import API
+from tests.support.linkedin import VARIANTS, with_inputs
+from tests.support.processes import FlexrunProcess, Setting, Site
+from tests.support.submitting import delivered, get_json
+from tests.support.waiting import eventually
+
+LEASE_SECONDS = 1.0
+
+
+@pytest.fixture
+async def site(setting: Setting, tmp_path: Path) -> AsyncIterator[Site]:
+    """A gateway and a planner; executors are the test's to start."""
+    quick = Setting(setting.database_url, setting.broker_url, setting.namespace, LEASE_SECONDS)
+    site = Site(quick, tmp_path)
+    site.add_all(gateway=1, planner=1)
+    async with site:
+        yield site
+
+
+async def _at_work(process: FlexrunProcess, node_id: str, attempt: int) -> None:
+    words = f"inside {node_id} {attempt}\n"
+    await eventually(lambda: words in process.last_words(100_000), 20, describe=words)
+
+
+async def test_the_late_result_of_a_frozen_worker_is_refused(
+    site: Site, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """Frozen in the middle of a node, woken while another one is at it: the log takes the other one's result only."""
+    gates = [tmp_path / "first gate", tmp_path / "second gate"]
+    first, second = (site.add_slow_executor("--gate", str(gate)) for gate in gates)
+    envelope = with_inputs(VARIANTS, variantCount=1)
+    async with http.post(f"{site.urls[0]}{API}/runs", json=envelope) as answer:
+        events_url = f"{site.urls[0]}{(await answer.json())['eventsUrl']}"
+
+    async def events() -> list[dict[str, Any]]:
+        return (await get_json(http, events_url))["events"]
+
+    await first.start()
+    await _at_work(first, "brief", 1)
+    first.send(signal.SIGSTOP)
+    await second.start()
+    await _at_work(second, "brief", 2)
+
+    gates[0].touch()
+    first.send(signal.SIGCONT)
+    await eventually(lambda: _says_how_it_ended(first), 20)
+    assert [
+        (e["type"], e["payload"].get("attempt")) for e in await events() if e.get("nodeId") == "brief"
+    ] == [
+        ("node_start", 1),
+        ("node_error", 1),
+        ("node_start", 2),
+    ]
+
+    gates[1].touch()
+    await eventually(lambda: _is_complete(events), 30)
+    of_brief = [event for event in await events() if event.get("nodeId") == "brief"]
+    assert of_brief[1]["payload"]["error"]["code"] == "worker_lost"
+    assert [(e["type"], e["payload"]["attempt"]) for e in of_brief[3:]] == [("node_complete", 2)]
+    delivered(envelope, await events())
+
+
+def _says_how_it_ended(process: FlexrunProcess) -> bool:
+    """It was told that the attempt is over before it had a result, or it had one and the log refused it."""
+    words = process.last_words(100_000)
+    return '"status":"dropped"' in words
+
+
+async def _is_complete(events: Any) -> bool:
+    return (await events())[-1]["type"] == "complete"
