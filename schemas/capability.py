@@ -1,18 +1,13 @@
 """What a capability says about itself when it registers."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import AS_SENT, JsonSchema, OpenModel, Reference
-from schemas.plan import CapabilityId, Label, NodeKind
-
-AgentType = Literal["ai", "human", "service"]
+from schemas.base import JsonSchema, OpenModel, Reference
+from schemas.plan import AgentType, CapabilityId, Label, NodeKind, QueueName, TimeoutSeconds
 
 FacetName = Reference
-QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
-
-MAX_TIMEOUT_SECONDS = 24 * 3600
 
 
 class CapabilityDescriptor(OpenModel):
@@ -26,6 +21,6 @@ class CapabilityDescriptor(OpenModel):
     facets_in: list[FacetName] = Field(default_factory=list[str])
     facets_out: list[FacetName] = Field(default_factory=list[str])
     output_schema: JsonSchema | None = None
-    timeout_seconds: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS), AS_SENT] | None = None
+    timeout_seconds: TimeoutSeconds | None = None
     queue: QueueName = "default"
     description: Annotated[str, StringConstraints(max_length=10_000)] = ""

@@ -17,7 +17,6 @@ from schemas.base import (
     Text,
     Timestamp,
 )
-from schemas.capability import AgentType, QueueName
 from schemas.envelope import Policies
 from schemas.plan import CapabilityId, PlanNode
 
@@ -29,23 +28,17 @@ class OperatorBody(Model):
     operator: Operator | None = None
 
 
-class ForkNode(PlanNode):
-    """A node that a fork brings along; queue and agent type are those of its capability unless they are said here."""
-
-    queue: QueueName = "default"
-    agent_type: AgentType = "ai"
-
-
 class ForkBody(OperatorBody):
     """The body of `runs/{id}/fork`: a new run that keeps what was completed before `fromNodeId`.
 
-    `inputs` and `policies` are laid over those of the original; `nodes` replace the plan's remaining nodes.
+    `inputs` and `policies` are laid over those of the original; `nodes` replace the plan's remaining nodes
+    (queue and agent type are those of the capability unless they are said there).
     """
 
     from_node_id: NodeId | None = None
     inputs: dict[str, Any] | None = None
     policies: Policies | None = None
-    nodes: Annotated[list[ForkNode], Field(min_length=1, max_length=1_000)] | None = None
+    nodes: Annotated[list[PlanNode], Field(min_length=1, max_length=1_000)] | None = None
 
 
 class RunResumeBody(Model):

@@ -13,11 +13,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One facet; `schema` is a JSON Schema of draft 2020-12 and must not be changed."""
+    """One facet; `schema` is a JSON Schema of draft 2020-12 and must not be changed.
+
+    Of a facet with `many` a contract takes one or a list: a run may make several variants.
+    """
 
     name: str
     description: str
     schema: dict[str, Any]
+    many: bool = False
 
 
 def _text(max_length: int, min_length: int = 1) -> dict[str, Any]:
@@ -28,7 +32,9 @@ def _list_of(items: dict[str, Any], max_items: int = 20) -> dict[str, Any]:
     return {"type": "array", "maxItems": max_items, "items": items}
 
 
-def _facet(name: str, description: str, required: list[str], properties: dict[str, Any]) -> Facet:
+def _facet(
+    name: str, description: str, required: list[str], properties: dict[str, Any], *, many: bool = False
+) -> Facet:
     schema = {
         "$schema": DIALECT,
         "title": name,
@@ -37,7 +43,7 @@ def _facet(name: str, description: str, required: list[str], properties: dict[st
         "required": required,
         "properties": properties,
     }
-    return Facet(name, description, schema)
+    return Facet(name, description, schema, many)
 
 
 _CATALOGUE = (
@@ -82,6 +88,7 @@ _CATALOGUE = (
             "callToAction": _text(300),
             "hashtags": _list_of({"type": "string", "pattern": "^#[^\\s#]{1,99}$"}),
         },
+        many=True,
     ),
     _facet(
         "review",
@@ -120,8 +127,16 @@ def facets_schema(names: Iterable[str]) -> dict[str, Any]:
         "type": "object",
         "required": wanted,
         "additionalProperties": False,
-        "properties": {name: _embedded(FACETS[name].schema) if name in FACETS else True for name in wanted},
+        "properties": {name: _delivered(name) for name in wanted},
     }
+
+
+def _delivered(name: str) -> dict[str, Any] | bool:
+    facet = FACETS.get(name)
+    if facet is None:
+        return True
+    one = _embedded(facet.schema)
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]} if facet.many else one
 
 
 def _embedded(schema: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from schemas import pointer
-from schemas.base import JsonSchema, Model, NodeId, Note, OpenModel
+from schemas.base import AS_SENT, JsonSchema, Model, NodeId, Note, OpenModel
 
 NodeKind = Literal["structuring", "execution", "validation", "transformation", "routing"]
 Fallback = Literal["retry", "hitl", "abort"]
 
 DEFAULT_MAX_ATTEMPTS = 3
+
+AgentType = Literal["ai", "human", "service"]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
+MAX_TIMEOUT_SECONDS = 24 * 3600
+TimeoutSeconds = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS), AS_SENT]
 
 CapabilityId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -28,12 +33,17 @@ class Diagnostic(OpenModel):
 
 
 class NodeContract(Model):
-    """What a node owes: the shape of its output, what is expected of it, and what happens when it fails."""
+    """What a node owes: the shape of its output, what is expected of it, and what happens when it fails.
+
+    With the fallback `retry` the run fails when `maxAttempts` are used up, with `hitl` a person is asked then, and with
+    `abort` the first failure ends the run.
+    """
 
     output: JsonSchema | None = None
     expectations: list[Note] = Field(default_factory=list[str])
     max_attempts: Annotated[int, Field(ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
-    fallback: Fallback = "abort"
+    fallback: Fallback = "retry"
+    timeout_seconds: TimeoutSeconds | None = None
 
 
 class PlanNode(Model):
@@ -46,6 +56,8 @@ class PlanNode(Model):
     depends_on: list[NodeId] = Field(default_factory=list[str])
     contract: NodeContract = Field(default_factory=NodeContract)
     bundle: dict[str, Any] = Field(default_factory=dict[str, Any])
+    queue: QueueName = "default"
+    agent_type: AgentType = "ai"
 
 
 class PlanEdge(Model):

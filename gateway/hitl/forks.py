@@ -22,8 +22,8 @@ from runs.fork import ForkChange, fork_commands, retry_commands
 from runs.state import RunState
 from schemas.base import Model
 from schemas.contracts.problems import SchemaRefused
-from schemas.control import ForkBody, ForkNode, OperatorBody
-from schemas.plan import PlanGraph, plan_problems
+from schemas.control import ForkBody, OperatorBody
+from schemas.plan import PlanGraph, PlanNode, plan_problems
 from schemas.problem import Located
 from schemas.refusal import FieldProblem
 
@@ -103,7 +103,7 @@ class Forks:
             return existing
         return Forked(outcome.state, created=True)
 
-    async def _nodes(self, nodes: Sequence[ForkNode]) -> list[JsonObject]:
+    async def _nodes(self, nodes: Sequence[PlanNode]) -> list[JsonObject]:
         """The nodes in wire form, each for a capability that is there, each with a contract that can be used."""
         registered = {each["id"]: each for each in await list_capabilities(self.gateway.deps.store)}
         problems: list[Located] = []
@@ -114,7 +114,7 @@ class Forks:
         return [_wire(node, registered.get(node.capability_id, {})) for node in nodes]
 
     async def _node_problems(
-        self, node: ForkNode, place: str, registered: Mapping[str, JsonObject]
+        self, node: PlanNode, place: str, registered: Mapping[str, JsonObject]
     ) -> list[Located]:
         problems: list[Located] = []
         if node.agent_type != "human" and node.capability_id not in registered:
@@ -131,7 +131,7 @@ class Forks:
         return problems
 
 
-def _wire(node: ForkNode, descriptor: JsonObject) -> JsonObject:
+def _wire(node: PlanNode, descriptor: JsonObject) -> JsonObject:
     """The node as a plan keeps it; queue and agent type are those of the capability unless the body says otherwise."""
     wire: dict[str, Any] = node.to_wire()
     for name, key in (("queue", "queue"), ("agent_type", "agentType")):

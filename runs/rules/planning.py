@@ -87,7 +87,7 @@ def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
     message = f"No plan: {summary}"
     spent = state.plan_losses + 1 >= MAX_LOSSES if command.lost else command.attempt >= MAX_PLAN_ATTEMPTS
     if command.retryable and not spent:
-        due_at = rfc3339(next_attempt_at(draft.now, max(1, state.plan_losses), command.jitter))
+        due_at = rfc3339(next_attempt_at(draft.now, command.attempt, command.jitter))
         draft.add(
             "plan_rejected", payload, message=message, detail={"nextAttemptAt": due_at, "lost": command.lost}
         )

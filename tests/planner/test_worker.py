@@ -184,8 +184,8 @@ async def test_a_planner_that_always_breaks_ends_the_run(database_url: str, inst
     [
         ({"nodes": []}, "plan_empty"),
         ({"nodes": 5}, "plan_invalid"),
-        ("text", "planner_error"),
-        (None, "planner_error"),
+        ("text", "plan_invalid"),
+        (None, "plan_invalid"),
         ({"nodes": [{**NODE, "kind": "dancing"}]}, "plan_invalid"),
         ({"nodes": [{**NODE, "queue": "No Such"}]}, "plan_invalid"),
         ({"nodes": [{**NODE, "capabilityId": "nobodys"}]}, "capability_missing"),

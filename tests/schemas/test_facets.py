@@ -68,3 +68,11 @@ def test_each_mode_of_contract_says_which_schema_the_output_must_meet() -> None:
 def test_the_catalogue_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         FACETS["mine"] = FACETS["review"]  # pyright: ignore[reportIndexIssue] - this is what must not work
+
+
+def test_posts_may_come_one_or_many_but_not_none() -> None:
+    validator = jsonschema.Draft202012Validator(facets_schema(["post_copy"]))
+    post = SAMPLES["post_copy"]
+    validator.validate({"post_copy": post})
+    validator.validate({"post_copy": [post, post]})
+    assert not validator.is_valid({"post_copy": []})

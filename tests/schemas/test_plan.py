@@ -96,8 +96,16 @@ def test_a_node_on_the_wire_carries_its_defaults() -> None:
         "kind": "execution",
         "label": "a",
         "dependsOn": [],
-        "contract": {"output": None, "expectations": [], "maxAttempts": 3, "fallback": "abort"},
+        "contract": {
+            "output": None,
+            "expectations": [],
+            "maxAttempts": 3,
+            "fallback": "retry",
+            "timeoutSeconds": None,
+        },
         "bundle": {},
+        "queue": "default",
+        "agentType": "ai",
     }
 
 
