@@ -1,7 +1,7 @@
 -- drop_finished_deliveries: some of those that were finished long ago; how many.
 with old as (
   select d.hook_id, d.run_id, d.seq from flex_webhook_deliveries d
-  where d.finished_at < clock_timestamp() - make_interval(secs => %(keep_seconds)s)
+  where d.finished_at < now() - make_interval(secs => %(keep_seconds)s)
   order by d.finished_at
   limit %(limit)s
   for update skip locked
