@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from eventstore.errors import StoreUnavailable
+from eventstore.errors import MigrationRefused, StoreUnavailable
 from flexrun.cli.follow import follow_run
 from flexrun.cli.shared import errors, load_settings, open_client, run_async, stop
 from flexrun.embedded import EmbeddedPostgresError
@@ -153,7 +153,7 @@ async def _running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator
     engine = Engine(settings, roles)
     try:
         await engine.__aenter__()
-    except (EmbeddedPostgresError, BindRefused, TokensInvalid, ValueError) as error:
+    except (EmbeddedPostgresError, MigrationRefused, BindRefused, TokensInvalid, ValueError) as error:
         stop(f"flexrun cannot start: {error}")
     except (StoreUnavailable, psycopg.Error) as error:
         stop(f"flexrun cannot start: the database does not answer as it should: {error}")
