@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60.0
 """A loaded machine takes its time to start a Python process; a process that has ended is noticed at once."""
 
-_READY = re.compile(rb" is ready(?:: (http://[0-9.:]+))?")
+_READY = re.compile(rb"flexrun [a-z, ]+ is ready(?:: (http://[0-9.:]+))?")
 _GRACE_SECONDS = 30.0
 
 
