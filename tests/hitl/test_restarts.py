@@ -34,6 +34,14 @@ def site(database_url: str, carrier: Carrier, tmp_path: Path) -> Site:
     return site
 
 
+@pytest.fixture
+def plain_site(database_url: str, tmp_path: Path) -> Site:
+    """The same on the Postgres broker, where the broker makes no difference."""
+    site = Site(Setting(database_url), tmp_path)
+    site.add_all(gateway=1, planner=1, executor=1)
+    return site
+
+
 async def test_an_approval_counts_after_every_process_was_restarted(site: Site) -> None:
     async with site, GatewayClient(site.urls[0]) as client:
         run_id = await client.start_run(envelope("linkedin-approval"))
@@ -64,7 +72,8 @@ async def test_what_was_approved_goes_on_after_every_process_was_killed(site: Si
         assert len(completed) == len(set(completed))
 
 
-async def test_no_completed_node_runs_again_after_the_wait(site: Site) -> None:
+async def test_no_completed_node_runs_again_after_the_wait(plain_site: Site) -> None:
+    site = plain_site
     policies = {"runtime": [{"trigger": {"event": "node_complete", "nodeId": "brief"}, "action": "hitl"}]}
     async with site, GatewayClient(site.urls[0]) as client:
         run_id = await client.start_run(envelope("linkedin-variants", **policies))
@@ -77,7 +86,10 @@ async def test_no_completed_node_runs_again_after_the_wait(site: Site) -> None:
         assert starts.count("brief") == 1
 
 
-async def test_a_request_that_expires_while_every_process_is_down_does_what_its_rules_say(site: Site) -> None:
+async def test_a_request_that_expires_while_every_process_is_down_does_what_its_rules_say(
+    plain_site: Site,
+) -> None:
+    site = plain_site
     rules = {
         "reject": {"onExpiry": "reject"},
         "approve": {"onExpiry": "approve"},

@@ -88,7 +88,7 @@ class CommandLine:
     """`flexrun …` against one gateway, in processes of its own."""
 
     def __init__(self, url: str, folder: Path, token: str | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._environment = clean_environment() | {"FLEXRUN_URL": url}
         if token is not None:
             self._environment["FLEXRUN_TOKEN"] = token
@@ -104,7 +104,7 @@ class CommandLine:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self._environment,
-            cwd=self._folder,
+            cwd=self.folder,
         )
 
     async def run(self, *arguments: str, stdin: Any = None) -> Said:
