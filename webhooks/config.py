@@ -40,8 +40,8 @@ class WebhooksConfig:
     poll_seconds: float = 1.0
     """How often to look where no wake-up came."""
 
-    quiet_seconds: float = 0.02
-    """The least time between two looks at the log: what is committed meanwhile is fed together."""
+    quiet_seconds: float = 0.01
+    """The least time between two looks that found something: what happens meanwhile is taken together."""
 
     feed_events: int = 1_000
     """How much of the log one look takes in."""

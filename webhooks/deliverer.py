@@ -58,13 +58,17 @@ class Deliverer:
         Raises StoreUnavailable.
         """
         config = self._config
-        for claimed in await webhook_lanes.claim(
+        claims = await webhook_lanes.claim(
             self._store, self._worker, config.lease_seconds, config.slots, self._busy
-        ):
+        )
+        for claimed in claims:
             self._busy[claimed.hook_id] += 1
             task = asyncio.create_task(self._deliver(claimed))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
+        if claims:
+            await asyncio.sleep(config.quiet_seconds)
+            return 0
         seconds = await webhook_lanes.next_due_seconds(self._store, config.slots, self._busy)
         return config.poll_seconds if seconds is None else _between(seconds, config.poll_seconds)
 

@@ -27,7 +27,6 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 Duty = Callable[[], Awaitable[float]]
 """Done once; how many seconds to wait before it is done again, unless woken."""
 
-_HELD_BACK_SECONDS = 0.05
 _TIDY_ROWS = 1_000
 
 
@@ -104,7 +103,7 @@ class Webhooks:
         if fed.more:
             return 0
         await asyncio.sleep(self._config.quiet_seconds)
-        return _HELD_BACK_SECONDS if fed.held_back and self._any_webhooks else self._config.poll_seconds
+        return 0 if fed.held_back and self._any_webhooks else self._config.poll_seconds
 
     async def _tidy(self) -> float:
         met = await webhook_lanes.tidy(self._store, self._config.keep_seconds, _TIDY_ROWS)
