@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from random import Random
 
 import psycopg
@@ -25,6 +26,12 @@ select count(pg_terminate_backend(pid))
 from pg_stat_activity
 where application_name like 'flexrun %' and pid <> pg_backend_pid()
 """
+
+
+# A worker is named host:pid:random.
+_AT_WORK = "select from flex_work where started and worker like %s limit 1"
+_AT_WORK_SECONDS = 5.0
+_LOOK_SECONDS = 0.02
 
 
 class GoodOrderBroken(Exception):
@@ -69,9 +76,23 @@ class Faults:
             process = self._chance.choice(self._house.site.of_role(role))
             async with self._busy[process.name]:
                 process.require_running()
+                if role == "executor":
+                    await self._at_work(process)
                 await harm(process)
 
         return fault
+
+    async def _at_work(self, process: FlexrunProcess) -> None:
+        """Wait, for a moment, until it is in the middle of a node; a database that is away cannot tell."""
+        with suppress(psycopg.Error, TimeoutError):
+            async with (
+                asyncio.timeout(_AT_WORK_SECONDS),
+                await psycopg.AsyncConnection.connect(
+                    self._house.database_url, autocommit=True
+                ) as connection,
+            ):
+                while (await connection.execute(_AT_WORK, [f"%:{process.pid}:%"])).rowcount == 0:  # noqa: ASYNC110 - no event tells of rows
+                    await asyncio.sleep(_LOOK_SECONDS)
 
     async def _kill(self, process: FlexrunProcess) -> None:
         await process.kill()

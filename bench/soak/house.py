@@ -14,8 +14,8 @@ from tests.support.processes import Setting, Site
 from tests.support.rabbit_server import RabbitServer, find_rabbitmq
 
 LEASE_SECONDS = 2.0
-SLOW_SECONDS = 0.4
-"""The stubs take no time at all; one of the executors makes up for it, so that what is killed is at work."""
+SLOW_SECONDS = (0.15, 0.6)
+"""How long a node takes at most, for each executor. The stubs take no time at all: what is killed must be at work."""
 
 _SETTINGS = {
     "PING_SECONDS": "1",  # a reader of a frozen gateway notices soon
@@ -43,7 +43,7 @@ class House:
 
 @asynccontextmanager
 async def open_house(broker: str, folder: Path) -> AsyncIterator[House]:
-    """Two gateways, a planner, a quick executor and a slow one, on `postgres` or `rabbitmq`.
+    """Two gateways, a planner and two executors on `postgres` or `rabbitmq`.
 
     Raises RabbitMissing, ProcessFailed.
     """
@@ -65,6 +65,7 @@ async def open_house(broker: str, folder: Path) -> AsyncIterator[House]:
             extra=_SETTINGS,
         )
         site = Site(setting, folder)
-        site.add_all(gateway=2, planner=1, executor=1)
-        site.add_slow_executor("--seconds", str(SLOW_SECONDS))
+        site.add_all(gateway=2, planner=1)
+        for seconds in SLOW_SECONDS:
+            site.add_slow_executor("--seconds", str(seconds))
         yield House(postgres, rabbit, await stack.enter_async_context(site))
