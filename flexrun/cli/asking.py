@@ -102,7 +102,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: st
     """A plain table; ids are never cut. `empty` is said where there are no rows."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in ("run", "request", "created", "asked"))
+        made.add_column(column, overflow="fold", no_wrap=column in ("run", "request", "webhook", "created", "asked"))
     for row in rows:
         made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return made if made.row_count else Text(empty, style="dim")

@@ -86,36 +86,36 @@ def _added(webhook: Document) -> Any:
 
 
 def _listed(answer: Document) -> Any:
-    columns = ("webhook", "status", "waiting", "given up", "events", "url")
     rows = [
-        (
-            each["webhookId"],
-            each.get("disabledReason") or each["status"],
-            each["waiting"],
-            each["givenUp"],
-            " ".join(each["eventTypes"]),
-            each["url"],
-        )
+        (each["webhookId"], _state(each), " ".join(each["eventTypes"]), each["url"])
         for each in answer["webhooks"]
     ]
-    return table(columns, rows, empty="Nobody is told of anything: flexrun webhooks add URL --event complete")
+    empty = "Nobody is told of anything: flexrun webhooks add URL --event complete"
+    return table(("webhook", "state", "events", "url"), rows, empty=empty)
+
+
+def _state(webhook: Document) -> str:
+    said = [webhook.get("disabledReason") or webhook["status"]]
+    if webhook["waiting"]:
+        said.append(f"{webhook['waiting']} waiting")
+    if webhook["givenUp"]:
+        said.append(f"{webhook['givenUp']} given up")
+    return ", ".join(said)
 
 
 def _delivered(answer: Document) -> Any:
-    columns = ("run", "event", "status", "attempts", "last attempt", "next attempt", "reason")
     rows = [
-        (
-            each["runId"],
-            f"{each['eventId']} {each['type']}",
-            each["status"],
-            each["attempts"],
-            short_time(each.get("attemptedAt")),
-            short_time(each.get("nextAttemptAt")),
-            each.get("error"),
-        )
+        (each["runId"], f"{each['eventId']} {each['type']}", each["status"], each["attempts"], _outcome(each))
         for each in answer["deliveries"]
     ]
-    shown: list[Any] = [table(columns, rows, empty="Nothing has happened yet that it asked for.")]
+    empty = "Nothing has happened yet that it asked for."
+    shown: list[Any] = [table(("run", "event", "status", "tries", "at last"), rows, empty=empty)]
     if "nextCursor" in answer:
         shown.append(Text("There are more: --limit, or --status.", style="dim"))
     return shown
+
+
+def _outcome(delivery: Document) -> str:
+    said = delivery.get("error") or short_time(delivery.get("attemptedAt"))
+    next_attempt = delivery.get("nextAttemptAt")
+    return f"{said}; again at {short_time(next_attempt)}" if delivery["attempts"] and next_attempt else said
