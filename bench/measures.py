@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from bench.approvals import WaitingRun, measure_approvals
 from bench.cpu import CpuSeconds, read_cpu, unshared_bytes
 from bench.engines import Engine
 from bench.envelopes import NODES, three_nodes, waiting_for_approval
@@ -17,7 +18,7 @@ Figures = dict[str, Any]
 Measure = Callable[[Engine, Sizes], Awaitable[Figures]]
 
 RUN_STREAM = "/api/v1/flex/run.stream"
-MEASURES = ("idle", "load", "fan-out", "streams", "append")
+MEASURES = ("idle", "approve", "load", "fan-out", "streams", "append")
 """The names for `--only`."""
 
 
@@ -32,6 +33,12 @@ async def measure_idle(engine: Engine, sizes: Sizes) -> Figures:
         pause_seconds=sizes.idle_pause_seconds,
     )
     return {"runs": figures["runs"], "first_ms": figures["first_ms"], "complete_ms": figures["complete_ms"]}
+
+
+async def measure_approve(engine: Engine, sizes: Sizes) -> Figures:
+    """One approval after the other over HTTP: how soon whoever follows the run sees the next frame."""
+    runs = await _waiting_runs(engine, sizes.approvals)
+    return await measure_approvals(engine.url, runs, pause_seconds=sizes.idle_pause_seconds)
 
 
 async def measure_load(engine: Engine, sizes: Sizes, concurrency: int) -> Figures:
@@ -65,7 +72,7 @@ async def measure_load(engine: Engine, sizes: Sizes, concurrency: int) -> Figure
 
 async def measure_fan_out(engine: Engine, sizes: Sizes) -> Figures:
     """Frames/s from one run's log to many subscribers."""
-    run_id = (await _waiting_runs(engine, 1))[0][0]
+    run_id = (await _waiting_runs(engine, 1))[0].run_id
     async with ClientProcess(
         "fan-out",
         url=engine.url,
@@ -91,7 +98,7 @@ async def measure_fan_out(engine: Engine, sizes: Sizes) -> Figures:
 async def measure_streams(engine: Engine, sizes: Sizes) -> Figures:
     """Memory of the gateway for each idle stream, and its CPU while it holds them all."""
     waiting = await _waiting_runs(engine, sizes.waiting_runs)
-    paths = [[_events_path(run_id), head] for run_id, head in waiting]
+    paths = [[_events_path(run.run_id), run.head] for run in waiting]
     async with ClientProcess("streams", url=engine.url, paths=paths, count=sizes.idle_streams) as client:
         before = unshared_bytes(engine.gateway_pid)
         opened = (await client.until("open"))["streams"]
@@ -120,9 +127,9 @@ async def _load(engine: Engine, **parameters: Any) -> tuple[Figures, CpuSeconds]
         return await measured(client, lambda: read_cpu(engine.pids))
 
 
-async def _waiting_runs(engine: Engine, count: int) -> list[tuple[str, int]]:
-    """Runs that wait for a person, each with its last seq."""
-    found: list[tuple[str, int]] = []
+async def _waiting_runs(engine: Engine, count: int) -> list[WaitingRun]:
+    """Runs that wait for a person."""
+    found: list[WaitingRun] = []
     async with GatewayClient(engine.url) as gateway:
         for _ in range(count):
             run_id = await gateway.start_run(waiting_for_approval())
@@ -130,7 +137,7 @@ async def _waiting_runs(engine: Engine, count: int) -> list[tuple[str, int]]:
                 if frame["type"] == "complete":
                     raise RuntimeError(f"a run that should wait for a person is complete: {frame}")
                 if frame["type"] == "hitl_request":
-                    found.append((run_id, int(frame["id"])))
+                    found.append(WaitingRun(run_id, frame["payload"]["requestId"], int(frame["id"])))
                     break
     return found
 

@@ -11,6 +11,7 @@ class Sizes:
 
     idle_runs: int = 200
     idle_pause_seconds: float = 0.02
+    approvals: int = 100
     concurrency: tuple[int, ...] = (1, 8, 32, 64)
     load_warm_up_seconds: float = 1.5
     load_seconds: float = 6.0
@@ -27,6 +28,7 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     idle_runs=60,
+    approvals=30,
     load_warm_up_seconds=0.5,
     load_seconds=2.0,
     load_max_runs=4_000,

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.append_measure import CLIENTS, measure_append
 from bench.engines import Engine, EngineKind, running_engine
-from bench.measures import measure_fan_out, measure_idle, measure_load, measure_streams
+from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
 from bench.services import Services
 from bench.sizes import Sizes
 
@@ -44,6 +44,9 @@ def engine_steps(kind: EngineKind, measures: Sequence[str], sizes: Sizes) -> lis
         steps.append(Step(kind.name, "streams", title, lambda engine: measure_streams(engine, sizes)))
     if "idle" in measures:
         steps.append(Step(kind.name, "idle", "idle", lambda engine: measure_idle(engine, sizes)))
+    if "approve" in measures:
+        title = f"{sizes.approvals} approvals"
+        steps.append(Step(kind.name, "approve", title, lambda engine: measure_approve(engine, sizes)))
     if "load" in measures:
         steps += [_load_step(kind, sizes, concurrency) for concurrency in sizes.concurrency]
     if "fan-out" in measures:

@@ -15,7 +15,7 @@ from bench.append_measure import measure_append
 from bench.cpu import read_cpu
 from bench.engines import KINDS, Engine, running_engine
 from bench.load_process import ClientFailed, ClientProcess, measured
-from bench.measures import measure_fan_out, measure_idle, measure_load, measure_streams
+from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
 from bench.report import as_document, print_tables
 from bench.services import Services, pgbench_program
 from bench.sizes import QUICK
@@ -24,6 +24,7 @@ from bench.steps import Done
 SMALL = replace(
     QUICK,
     idle_runs=3,
+    approvals=3,
     load_warm_up_seconds=0.05,
     load_seconds=0.5,
     subscribers=10,
@@ -53,6 +54,7 @@ async def test_each_measure_of_an_engine_gives_figures_and_a_row(engine: Engine)
     results = [
         Done(engine.kind.name, "idle", await measure_idle(engine, SMALL)),
         Done(engine.kind.name, "load", await measure_load(engine, SMALL, 2)),
+        Done(engine.kind.name, "approve", await measure_approve(engine, SMALL)),
         Done(engine.kind.name, "fan-out", await measure_fan_out(engine, SMALL)),
         Done(engine.kind.name, "streams", await measure_streams(engine, SMALL)),
     ]
@@ -60,9 +62,12 @@ async def test_each_measure_of_an_engine_gives_figures_and_a_row(engine: Engine)
     assert load["runs"] > 0
     assert load["cpu_ms_per_run"]["flexrun"] > 0
     assert load["first_ms"]["p50"] <= load["complete_ms"]["p50"]
-    assert results[2].figures["frames"] == 50
+    approvals = results[2].figures
+    assert approvals["approvals"] == 3
+    assert 0 < approvals["next_frame_ms"]["p50"] <= approvals["complete_ms"]["max"]
+    assert results[3].figures["frames"] == 50
     text = tables(results)
-    assert text.count(" postgres ") >= 4
+    assert text.count(" postgres ") >= 5
 
 
 async def test_appends_are_measured_beside_pgbench(services: Services) -> None:
