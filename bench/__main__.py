@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.engines import KINDS, EngineKind
-from bench.machine import BUSY_LOAD, describe_machine
+from bench.machine import BUSY_LOAD, Neighbours, describe_machine
 from bench.measures import MEASURES
 from bench.report import as_document, print_tables
 from bench.services import started_services
@@ -55,6 +55,7 @@ def bench(
         _errors.print(
             f"Others are busy here (load {machine['load_before']}): the figures share the machine with them."
         )
+    neighbours = Neighbours()
     results: list[Done] = []
     code = 0
     try:
@@ -63,11 +64,14 @@ def bench(
     except KeyboardInterrupt:
         _errors.print("Interrupted; what was measured so far:")
         code = _INTERRUPTED
+    machine["others_cpu_percent"] = neighbours.percent()
     document = as_document(machine, " ".join(["python -m bench", *sys.argv[1:]]), results)
     if as_json:
         sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif results:
-        print_tables(Console(width=None if sys.stdout.isatty() else 140), document)
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        print_tables(console, document)
+        console.print(f"Other processes used {machine['others_cpu_percent']} % of the machine meanwhile.")
     raise typer.Exit(code)
 
 

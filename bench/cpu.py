@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -49,6 +50,16 @@ def read_cpu(engine_pids: Iterable[int]) -> CpuSeconds:
 def unshared_bytes(pid: int) -> int:
     """Memory that would be free if this process ended (USS)."""
     return psutil.Process(pid).memory_full_info().uss
+
+
+def own_seconds() -> float:
+    """What this process and everything it started have used so far, also those that have ended."""
+    for _ in range(_TRIES):
+        try:
+            return sum(map(_seconds, _tree(os.getpid())))
+        except psutil.NoSuchProcess:
+            continue
+    return sum(map(_seconds, _tree(os.getpid())))
 
 
 def _read(engine_pids: Iterable[int]) -> CpuSeconds:

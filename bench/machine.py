@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from bench.cpu import own_seconds
 from bench.engines import ROOT
 
 BUSY_LOAD = 0.7
@@ -29,6 +31,30 @@ def describe_machine() -> dict[str, Any]:
         "commit": _commit(),
         "load_before": round(os.getloadavg()[0], 2),
     }
+
+
+class Neighbours:
+    """How much of the machine was used by processes that are not ours, since this was made."""
+
+    def __init__(self) -> None:
+        self._used, self._whole = _used_by_others(), _whole()
+
+    def percent(self) -> float:
+        """Of all processors together. Above a few per cent, times and rates say little; CPU per run says more."""
+        whole = _whole() - self._whole
+        return round(max(0.0, _used_by_others() - self._used) / whole * 100, 1) if whole else 0.0
+
+
+def _used_by_others() -> float:
+    times = psutil.cpu_times()
+    busy = (
+        times.user + times.system + times.nice + getattr(times, "softirq", 0.0) + getattr(times, "irq", 0.0)
+    )
+    return busy - own_seconds()
+
+
+def _whole() -> float:
+    return time.monotonic() * (os.cpu_count() or 1)
 
 
 def _cpu_model() -> str:
