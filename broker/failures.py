@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from broker.seam import Handle, WorkHint
+from broker.seam import Handle, NotServedHere, WorkHint
 from eventstore import leases
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
@@ -30,6 +30,7 @@ NOBODYS_FAULT = (StoreUnavailable, VersionConflict)
 
 _FIRST_DELAY_SECONDS = 0.25
 _OUTAGE_DELAY_SECONDS = 2.0
+_ELSEWHERE_DELAY_SECONDS = 1.0
 _HOPELESS_DELAY_SECONDS = 60.0
 
 
@@ -42,10 +43,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Not now: offer it again after `delay_seconds`."""
+    """Not now: offer it again after `delay_seconds`, if it is meant for somebody else without looking at it first."""
 
     delay_seconds: float
     reason: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class FailureRule:
         """Let `handle` claim the work; never raises but for cancellation."""
         try:
             return Taken(await handle(hint))
+        except NotServedHere:
+            return Again(_ELSEWHERE_DELAY_SECONDS, elsewhere=True)
         except NOBODYS_FAULT as trouble:
             _log.warning(
                 "work_has_to_wait", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(trouble)

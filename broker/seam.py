@@ -29,6 +29,7 @@ __all__ = [
     "HandleMessage",
     "KeepOfMessage",
     "MessageRefused",
+    "NotServedHere",
     "WorkHint",
     "keep_all",
     "open_broker",
@@ -41,6 +42,10 @@ class BrokerUnavailable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NotServedHere(Exception):
+    """This worker cannot do the work, but another one of the same queue may: it is offered again a little later."""
 
 
 @dataclass(frozen=True, slots=True)

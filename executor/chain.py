@@ -12,7 +12,7 @@ import orjson
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from broker.seam import WorkHint
+from broker.seam import NotServedHere, WorkHint
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.handler import Outcome
 from executor.ahead import look_ahead
@@ -93,8 +93,8 @@ class Chain:
                 return await look_ahead(state, [], final, parts.goes_on_with, now)
             node = state.nodes.get(hint.ref)
             if node is not None and not parts.serves(node):
-                _leave_to_others(parts, state, node)
-                return []
+                _warn_once(parts, state, node)
+                raise NotServedHere
             if node is not None and node.due_at is not None:
                 now = await _a_moment_early(node.due_at, now, parts.clock)
             return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt)]
@@ -167,7 +167,7 @@ class Chain:
         return await patiently(parts.handler.transact, claim.state.run_id, build, lease=parts.lease)
 
 
-def _leave_to_others(parts: WorkerParts, state: RunState, node: NodeState) -> None:
+def _warn_once(parts: WorkerParts, state: RunState, node: NodeState) -> None:
     if node.capability_id not in parts.missed:
         parts.missed.add(node.capability_id)
         names = {"run_id": state.run_id, "node_id": node.id, "correlation_id": state.correlation_id}

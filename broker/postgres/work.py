@@ -147,7 +147,7 @@ class WorkConsumer:
             _log.warning(
                 "claim_not_released", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=outage.reason
             )
-        if isinstance(verdict, Again):
+        if isinstance(verdict, Again) and not verdict.elsewhere:
             self.wake(None)
 
     async def _release(self, rows: Sequence[WorkRow]) -> None:

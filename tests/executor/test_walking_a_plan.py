@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from executor.capability import CapabilityContext
+from executor.config import ExecutorConfig
 from tests.support.capabilities import FunctionCapability, Gate, Scripted, echo, returns
 from tests.support.given import node
 from tests.support.waiting import eventually
@@ -108,6 +109,17 @@ async def test_a_worker_leaves_capabilities_that_it_does_not_have_to_others(
             assert (await second.state(run_id)).nodes["b"].attempt == 1
             rare.open.set()
             assert (await second.ended(run_id)).output == "rare"
+
+
+async def test_nodes_that_nobody_serves_do_not_keep_a_worker_from_those_that_it_serves(
+    database_url: str, carrier: Carrier
+) -> None:
+    async with Workshop(database_url, [returns("test.a", 1)], carrier=carrier) as workshop:
+        slots = ExecutorConfig().slots
+        stuck = [node(f"n{number}", capabilityId="test.nobody") for number in range(2 * slots)]
+        await workshop.submit(*stuck)
+        run_id = await workshop.submit(node("a"))
+        assert (await workshop.ended(run_id)).status == "completed"
 
 
 async def test_groups_are_served_by_their_own_workers(database_url: str, carrier: Carrier) -> None:
