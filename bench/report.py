@@ -40,9 +40,14 @@ def print_tables(console: Console, document: dict[str, Any]) -> None:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
-    for number, column in enumerate(columns):
+    for number, column in enumerate((*columns, "others %")):
         table.add_column(column, justify="left" if number == 0 else "right")
     return table
+
+
+def _add_row(table: Table, row: dict[str, Any], *cells: str) -> None:
+    """The cells, and how much of the machine was used by others in the meantime."""
+    table.add_row(*cells, f"{row.get('others_cpu_percent', 0):.0f}")
 
 
 def _idle(rows: list[dict[str, Any]]) -> Table:
@@ -52,7 +57,8 @@ def _idle(rows: list[dict[str, Any]]) -> Table:
     )  # fmt: skip
     for row in rows:
         first, complete = row["first_ms"], row["complete_ms"]
-        table.add_row(
+        _add_row(
+            table, row,
             row["engine"], *(_number(value) for value in (first["p50"], first["p95"])),
             *(_number(value) for value in (complete["p50"], complete["p95"])), str(row["runs"]),
         )  # fmt: skip
@@ -66,7 +72,8 @@ def _approve(rows: list[dict[str, Any]]) -> Table:
     )  # fmt: skip
     for row in rows:
         following, complete = row["next_frame_ms"], row["complete_ms"]
-        table.add_row(
+        _add_row(
+            table, row,
             row["engine"], *(_number(value) for value in (following["p50"], following["p95"])),
             *(_number(value) for value in (complete["p50"], complete["p95"])),
             _number(row["answer_ms"]["p50"]), str(row["approvals"]),
@@ -86,7 +93,8 @@ def _load(rows: list[dict[str, Any]]) -> Table:
             table.add_section()
         previous = row["engine"]
         cpu, complete = row["cpu_ms_per_run"], row["complete_ms"]
-        table.add_row(
+        _add_row(
+            table, row,
             row["engine"], str(row["concurrency"]), _number(row["runs_per_second"]),
             _number(complete["p50"]), _number(complete["p95"]),
             *(_number(cpu[name]) for name in ("engine", "flexrun", "postgres", "rabbitmq", "client")),
@@ -101,7 +109,8 @@ def _fan_out(rows: list[dict[str, Any]]) -> Table:
         "flexrun CPU µs/frame",
     )  # fmt: skip
     for row in rows:
-        table.add_row(
+        _add_row(
+            table, row,
             row["engine"], f"{row['subscribers']:,}", f"{row['frames_per_second']:,}",
             f"{row['frames_per_second_paced']:,}", _number(row["one_frame_to_all_ms"]["p50"]),
             _number(row["cpu_us_per_frame"]["flexrun"]),
@@ -112,7 +121,8 @@ def _fan_out(rows: list[dict[str, Any]]) -> Table:
 def _streams(rows: list[dict[str, Any]]) -> Table:
     table = _table("Idle SSE streams", "engine", "streams", "KiB per stream", "gateway MiB", "flexrun CPU %")
     for row in rows:
-        table.add_row(
+        _add_row(
+            table, row,
             row["engine"], f"{row['streams']:,}", _number(row["kib_per_stream"]), _number(row["gateway_mib"]),
             _number(row["idle_cpu_percent"]["flexrun"]),
         )  # fmt: skip
@@ -126,7 +136,8 @@ def _append(rows: list[dict[str, Any]]) -> Table:
     )  # fmt: skip
     for row in rows:
         cpu = row["flexrun_cpu_us"]
-        table.add_row(
+        _add_row(
+            table, row,
             str(row["clients"]),
             *(_number(row[name]) for name in ("flexrun", "pgbench_call", "pgbench_insert")),
             _number(cpu["flexrun"]), _number(cpu["postgres"]),

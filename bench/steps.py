@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.append_measure import CLIENTS, measure_append
 from bench.engines import Engine, EngineKind, running_engine
+from bench.machine import Neighbours
 from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
 from bench.services import Services
 from bench.sizes import Sizes
@@ -74,8 +75,7 @@ async def run_steps(
     if "append" in measures:
         for clients in CLIENTS:
             announce(f"append/s, {clients} at a time")
-            async with asyncio.timeout(sizes.step_limit_seconds):
-                figures = await measure_append(services, sizes, clients)
+            figures = await _beside_others(measure_append(services, sizes, clients), sizes)
             yield Done("", "append", figures)
     for kind in kinds:
         steps = engine_steps(kind, measures, sizes)
@@ -85,10 +85,17 @@ async def run_steps(
         async with running_engine(kind, services) as engine:
             for step in steps:
                 announce(f"{kind.name}: {step.title}")
-                async with asyncio.timeout(sizes.step_limit_seconds):
-                    figures = await step.run(engine)
+                figures = await _beside_others(step.run(engine), sizes)
                 engine.require_alive()
                 yield Done(kind.name, step.measure, figures)
+
+
+async def _beside_others(measure: Awaitable[Figures], sizes: Sizes) -> Figures:
+    """The figures, and how much of the machine others used meanwhile."""
+    neighbours = Neighbours()
+    async with asyncio.timeout(sizes.step_limit_seconds):
+        figures = await measure
+    return {**figures, "others_cpu_percent": neighbours.percent()}
 
 
 def count_steps(kinds: Sequence[EngineKind], measures: Sequence[str], sizes: Sizes) -> int:
