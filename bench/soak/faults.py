@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
 
+import psutil
 import psycopg
 
 from bench.soak.house import LEASE_SECONDS, House
@@ -61,9 +61,11 @@ class Faults:
         faults["kill postgres"] = self._kill_postgres
         faults["restart postgres"] = self._restart_postgres
         faults["cut postgres"] = self._cut_postgres
+        faults["freeze postgres"] = self._freeze_postgres
         if self._house.rabbit is not None:
             faults["kill rabbitmq"] = self._kill_rabbit
             faults["restart rabbitmq"] = self._restart_rabbit
+            faults["freeze rabbitmq"] = self._freeze_rabbit
         return faults
 
     async def commit(self, name: str) -> None:
@@ -117,10 +119,22 @@ class Faults:
         await _bring_back(process)
 
     async def _freeze(self, process: FlexrunProcess) -> None:
-        """Stand still for longer than a lease, then go on as if nothing had been."""
-        process.send(signal.SIGSTOP)
-        await asyncio.sleep(LEASE_SECONDS * self._chance.uniform(1.0, 2.5))
-        process.send(signal.SIGCONT)
+        await self._stand_still(process.pid)
+
+    async def _stand_still(self, *pids: int) -> None:
+        """For longer than a lease, then go on as if nothing had been."""
+        stopped: list[psutil.Process] = []
+        try:
+            for pid in pids:
+                with suppress(psutil.NoSuchProcess):
+                    process = psutil.Process(pid)
+                    process.suspend()
+                    stopped.append(process)
+            await asyncio.sleep(LEASE_SECONDS * self._chance.uniform(1.0, 2.5))
+        finally:
+            for process in stopped:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     async def _kill_postgres(self) -> None:
         async with self._busy["postgres"]:
@@ -139,6 +153,18 @@ class Faults:
             await psycopg.AsyncConnection.connect(self._house.database_url, autocommit=True) as connection,
         ):
             await connection.execute(_CUT_ALL)
+
+    async def _freeze_postgres(self) -> None:
+        """The database says nothing while all leases run out, whose workers are well."""
+        async with self._busy["postgres"]:
+            postmaster = self._house.postgres.pid
+            backends = psutil.Process(postmaster).children()
+            await self._stand_still(postmaster, *(backend.pid for backend in backends))
+
+    async def _freeze_rabbit(self) -> None:
+        assert self._house.rabbit is not None  # noqa: S101 - `by_name` offers this only where there is one
+        async with self._busy["rabbitmq"]:
+            await self._stand_still(self._house.rabbit.pid)
 
     async def _kill_rabbit(self) -> None:
         assert self._house.rabbit is not None  # noqa: S101 - `by_name` offers this only where there is one

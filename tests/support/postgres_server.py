@@ -57,6 +57,11 @@ class PostgresServer:
         """A superuser's URL of `database`."""
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id; 0 while it is down."""
+        return self._server.pid if self._server else 0
+
     async def start(self) -> str:
         """Start the server and wait until it takes a connection; `url`."""
         folder = self._folder or self._make_folder()

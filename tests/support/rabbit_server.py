@@ -72,6 +72,11 @@ class RabbitServer:
             return None
         return f"http://guest:guest@127.0.0.1:{self.management_port}/api"
 
+    @property
+    def pid(self) -> int:
+        """The node's process id; 0 while it is down."""
+        return self._server.pid if self._server else 0
+
     async def start(self) -> str:
         """Start the node and wait until it takes a connection; its URL."""
         script = find_rabbitmq()
