@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 from uuid_utils import uuid7
 
+from eventstore import webhook_lanes
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
@@ -21,6 +22,7 @@ from eventstore.webhooks import DeliveryRow, NewWebhook, add_webhook, list_deliv
 from tests.support.by_hand import ByHand
 from tests.support.receivers import Receiver, receiving
 from tests.support.started_runs import started_run
+from tests.support.waiting import eventually
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
 
@@ -145,3 +147,20 @@ async def tables(database_url: str, hook_id: str) -> dict[str, int]:
             row = await found.fetchone()
             counts[table] = row[0] if row else -1
     return counts
+
+
+async def feed_all(store: EventStore, limit: int = 1000) -> int:
+    """Feed until nothing is left; how many deliveries were written.
+
+    The watermark is that of the whole server, so a transaction of some other test may hold it back for a moment.
+    """
+    written = 0
+
+    async def caught_up() -> bool:
+        nonlocal written
+        fed = await webhook_lanes.feed(store, limit)
+        written += fed.written
+        return not fed.more and not fed.held_back
+
+    await eventually(caught_up)
+    return written
