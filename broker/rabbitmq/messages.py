@@ -10,7 +10,7 @@ from broker.external import take_message
 from broker.failures import Again, Refused, Taken
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import acknowledge, bury, give_back
-from broker.rabbitmq.subscription import Subscription
+from broker.rabbitmq.subscription import Subscription, Terms
 from broker.seam import HandleMessage, KeepOfMessage, keep_all
 
 
@@ -31,13 +31,9 @@ class MessageConsumer:
         self._handle = handle
         self._kept = kept
         self._tasks: set[asyncio.Task[None]] = set()
+        terms = Terms(prefetch, check_seconds, disposable=False)
         self._subscription = Subscription(
-            server,
-            [name],
-            self._receive,
-            prefetch=prefetch,
-            check_seconds=check_seconds,
-            hungry=lambda: self.busy < prefetch,
+            server, [name], self._receive, terms, hungry=lambda: self.busy < prefetch
         )
 
     @property

@@ -11,6 +11,7 @@ import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from broker.rabbitmq.link import TROUBLE, Link
 from broker.rabbitmq.topology import DEAD, FORGETTING_SECONDS, Topology
@@ -19,6 +20,7 @@ from broker.seam import BrokerUnavailable
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _WINDOW = 256
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,19 @@ class Publisher:
                 # The queue was deleted after we declared it. Let its consumers hear of that before it is there again.
                 await asyncio.sleep(FORGETTING_SECONDS)
                 self._declared.discard(message.name)
-                await self._send_once(message)
+                await self._send_again(message)
+            except DeliveryError:
+                # Refused: its queue has no leader, because it was declared a moment ago or because a node went down.
+                await self._send_again(message)
+
+    async def _send_again(self, message: Outgoing) -> None:
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(DeliveryError),
+            wait=wait_exponential(multiplier=0.05),
+            stop=stop_after_attempt(_ATTEMPTS),
+            reraise=True,
+        )
+        await attempts(self._send_once, message)
 
     async def _send_once(self, message: Outgoing) -> None:
         channel = await self._prepare(message.name)

@@ -8,8 +8,10 @@ not tell, the queues are also looked at now and then; a consumer that gets nothi
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -24,13 +26,28 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _FIRST_PAUSE_SECONDS = FORGETTING_SECONDS
 _LONGEST_PAUSE_SECONDS = 5.0
 _SILENCE_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
+_DELETE_SECONDS = 20.0
+_DEAD_AFTER = 2
 
 Receive = Callable[[AbstractIncomingMessage, str], None]
 """Takes a message and the name of its queue; must return at once, because a closing channel cancels who is inside."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How to subscribe: `prefetch` for each queue; every `check_seconds` the server is asked whether it knows us.
+
+    `disposable` says that the messages are hints, which may be lost.
+    """
+
+    prefetch: int
+    check_seconds: float
+    disposable: bool
+
+
 class Subscription:
-    """A channel with a consumer for each queue. `prefetch` counts for each of them.
+    """A channel with a consumer for each queue.
 
     `on_lost` is called when the channel is gone: what came through it and is not acknowledged will come again.
     `hungry` says whether a message that waits should have come here by now.
@@ -41,9 +58,8 @@ class Subscription:
         server: Server,
         names: Sequence[str],
         receive: Receive,
+        terms: Terms,
         *,
-        prefetch: int,
-        check_seconds: float,
         hungry: Callable[[], bool],
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
@@ -51,9 +67,9 @@ class Subscription:
         self._topology = server.topology
         self._names = tuple(names)
         self._receive = receive
-        self._prefetch = prefetch
-        self._check_seconds = check_seconds
+        self._terms = terms
         self._hungry = hungry
+        self._unanswered: Counter[str] = Counter()
         self._came: set[str] = set()
         self._on_lost = on_lost
         self._paused = False
@@ -114,7 +130,7 @@ class Subscription:
         channel.close_callbacks.add(self._channel_closed)
         raw = await channel.get_underlay_channel()
         raw.on_consumer_cancel_callbacks.add(self._server_cancelled)
-        await channel.set_qos(prefetch_count=self._prefetch)
+        await channel.set_qos(prefetch_count=self._terms.prefetch, timeout=_ANSWER_SECONDS)
         self._forgotten = False
         while not (self._forgotten or channel.is_closed):
             self._changed.clear()
@@ -126,30 +142,62 @@ class Subscription:
             await self._while_consuming(channel)
             if not channel.is_closed:
                 for queue, tag in consumers:
-                    await queue.cancel(tag)
+                    await queue.cancel(tag, timeout=_ANSWER_SECONDS)
                 self._silent.set()
 
     async def _while_consuming(self, channel: AbstractChannel) -> None:
         while not (self._paused or self._forgotten or channel.is_closed):
             try:
-                async with asyncio.timeout(self._check_seconds):
+                async with asyncio.timeout(self._terms.check_seconds):
                     await self._changed.wait()
                 self._changed.clear()
             except TimeoutError:
                 await self._check(channel)
 
     async def _consume(self, channel: AbstractChannel) -> list[tuple[AbstractQueue, ConsumerTag]]:
-        queues = await self._topology.declare(channel, self._names)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            queues = await self._topology.declare(channel, self._names)
         self._silent.clear()
         return [
-            (queue, await queue.consume(partial(self._deliver, name)))
+            (queue, await self._consume_one(name, queue))
             for name, queue in zip(self._names, queues, strict=True)
         ]
+
+    async def _consume_one(self, name: str, queue: AbstractQueue) -> ConsumerTag:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                tag = await queue.consume(partial(self._deliver, name))
+        except TimeoutError:
+            self._unanswered[name] += 1
+            if self._unanswered[name] >= _DEAD_AFTER:
+                await self._replace(name)
+            raise
+        self._unanswered[name] = 0
+        return tag
+
+    async def _replace(self, name: str) -> None:
+        """Delete a queue that is there and never answers, so that the next round declares it anew.
+
+        Such is a quorum queue (of 3.10 at least) that was declared a moment before the server was killed. Hints can
+        be lost, the keeper sends them again; what people have decided cannot, so that is left to an operator.
+        """
+        queue = self._topology.queue(name)
+        _log.error("rabbitmq_queue_is_dead", queue=queue, deleted=self._terms.disposable)
+        if self._terms.disposable:
+            connection = await self._link.connection()
+            channel = await connection.channel(publisher_confirms=False)
+            try:
+                async with asyncio.timeout(_DELETE_SECONDS):
+                    await channel.queue_delete(queue)
+            finally:
+                await leave(channel)
 
     async def _check(self, channel: AbstractChannel) -> None:
         """Look whether the server still knows our consumers. A queue that is gone closes the channel."""
         for name in self._names:
-            queue = await channel.declare_queue(self._topology.queue(name), passive=True)
+            queue = await channel.declare_queue(
+                self._topology.queue(name), passive=True, timeout=_ANSWER_SECONDS
+            )
             found = queue.declaration_result
             left_out = found.message_count and self._hungry() and name not in self._came
             if not found.consumer_count or left_out:

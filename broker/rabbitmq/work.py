@@ -21,7 +21,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from broker.failures import Again, FailureRule, Refused, Taken, Verdict
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
-from broker.rabbitmq.subscription import Subscription
+from broker.rabbitmq.subscription import Subscription, Terms
 from broker.seam import BrokerUnavailable, Handle, MessageRefused, WorkHint
 from broker.serving import Serving
 from broker.wire import decode_hint
@@ -70,12 +70,12 @@ class WorkConsumer:
         self._waiting: deque[_Delivery] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
+        terms = Terms(slots + _READ_AHEAD, patience.check_seconds, disposable=True)
         self._subscription = Subscription(
             server,
             names,
             self._receive,
-            prefetch=slots + _READ_AHEAD,
-            check_seconds=patience.check_seconds,
+            terms,
             hungry=lambda: self._serving.free > 0,
             on_lost=self._waiting.clear,
         )

@@ -160,6 +160,23 @@ async def test_a_line_that_swallows_everything_makes_publishing_fail_in_time(sit
             assert await house.broker.depth("hitl") in (2, 3), "an unconfirmed message may have arrived"
 
 
+async def test_a_broker_that_is_killed_right_after_its_first_queue_is_used_again(database_url: str) -> None:
+    """RabbitMQ 3.10 then has a queue that is there and never answers; it has to be replaced."""
+    async with (
+        RabbitServer() as server,
+        House(Site(database_url, server.url, "young"), Tempo(publish_seconds=1)) as house,
+    ):
+        planner = Planner(house)
+        await house.broker.consume(["plan"], planner.handle, slots=4)
+        await house.keeper.start()
+        runs = await house.start_runs(10)
+        await eventually(lambda: len(planner.claimed) == 4)
+        await server.kill()
+        planner.gate.set()
+        await server.start()
+        await house.all_complete(runs, 90)
+
+
 async def test_restarts_kills_and_alarms_of_the_broker_lose_nothing(database_url: str) -> None:
     async with (
         RabbitServer() as server,
