@@ -19,6 +19,12 @@ from flexrun.cli.shared import load_settings, open_client, run_async, stop
 from flexrun.client import GatewayClient
 
 Document = dict[str, Any]
+
+_UNFOLDED_WIDTH = 10_000
+_WHOLE = frozenset(
+    {"run", "request", "task", "webhook", "node", "option", "created", "asked", "since", "status", "made by"}
+)
+_SENTENCES = frozenset({"question", "objective", "what", "says"})
 Query = Mapping[str, object | Sequence[object] | None]
 
 UrlFlag = Annotated[str | None, typer.Option("--url", help="the gateway's address (FLEXRUN_URL)")]
@@ -45,6 +51,9 @@ class Desk:
         self._settings = load_settings(url=url, token=token)
         self._as_json = as_json
         self.console = Console()
+        if not self.console.is_terminal:
+            # For a pipe or a file nothing is cut or folded.
+            self.console.width = _UNFOLDED_WIDTH
 
     def ask(self, work: Callable[[GatewayClient], Any]) -> Any:
         """Run `work` with a client; a refusal ends the command with its reasons."""
@@ -69,7 +78,7 @@ class Desk:
             print_json(answer)
             return
         for part in _parts(shown(answer)):
-            self.console.print(part)
+            self.console.print(part, soft_wrap=isinstance(part, JSON))
 
 
 def _parts(shown: Any) -> Iterable[Any]:
@@ -99,13 +108,21 @@ def _query(query: Query) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> Table | Text:
-    """A plain table; ids are never cut. `empty` is said where there are no rows."""
+    """A plain table. Ids and other short things are never cut, sentences are; `empty` is said without rows."""
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not texts:
+        return Text(empty, style="dim")
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in ("run", "request", "webhook", "created", "asked"))
-    for row in rows:
-        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    return made if made.row_count else Text(empty, style="dim")
+    for column, cells in zip(columns, zip(*texts, strict=True), strict=True):
+        if column in _WHOLE:
+            made.add_column(column, no_wrap=True, min_width=max(map(len, (column, *cells))))
+        elif column in _SENTENCES:
+            made.add_column(column, no_wrap=True, overflow="ellipsis")
+        else:
+            made.add_column(column, overflow="fold")
+    for cells in texts:
+        made.add_row(*map(Text, cells))
+    return made
 
 
 def facts(pairs: Mapping[str, object]) -> Table:
@@ -125,8 +142,8 @@ def document(value: Any) -> JSON:
 
 
 def short_time(moment: str | None) -> str:
-    """`2026-11-22 12:00:00` of an RFC 3339 time."""
-    return moment[:19].replace("T", " ") if moment else ""
+    """`2026-11-22 12:00` of an RFC 3339 time, which is in UTC."""
+    return moment[:16].replace("T", " ") if moment else ""
 
 
 def read_json(file: str) -> Any:

@@ -229,14 +229,12 @@ async def _find(client: GatewayClient, identity: str) -> Document:
 
 def _listed(answer: Document) -> Any:
     requests: list[Document] = answer["requests"]
-    columns = ("request", "asked", "kind", "expires", "question")
+    columns = ("request", "asked", "question")
     rows = [
         (
             each["requestId"],
             short_time(each.get("createdAt")),
-            each["kind"],
-            short_time(each.get("expiresAt")),
-            each["question"],
+            _with_end(each["question"], each.get("expiresAt")),
         )
         for each in requests
     ]
@@ -244,6 +242,10 @@ def _listed(answer: Document) -> Any:
     if "nextCursor" in answer:
         shown.append(Text("There are more: --limit, or a filter.", style="dim"))
     return shown
+
+
+def _with_end(question: str, expires_at: str | None) -> str:
+    return f"(until {short_time(expires_at)}) {question}" if expires_at else question
 
 
 def _shown(request: Document) -> Any:
