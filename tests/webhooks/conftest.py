@@ -164,3 +164,17 @@ async def feed_all(store: EventStore, limit: int = 1000) -> int:
 
     await eventually(caught_up)
     return written
+
+
+async def all_are(store: EventStore, hook: str, status: str, count: int) -> bool:
+    """Whether there are `count` deliveries, all with this status."""
+    return await statuses(store, hook) == [status] * count
+
+
+async def first_failed(store: EventStore, hook: str) -> DeliveryRow:
+    """The first delivery, once an attempt has failed. Raises AssertionError."""
+    rows = await deliveries(store, hook)
+    assert rows
+    assert rows[0].error is not None
+    assert rows[0].status == "pending"
+    return rows[0]
