@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aio_pika
 import orjson
+import psycopg
 
 from broker.seam import open_broker
 from tests.support.gateways import RunningGateway
@@ -113,4 +115,34 @@ async def test_a_message_that_waited_for_a_gateway_is_decided_when_one_is_there(
     await broker.close()
     assert await waiting.status() == "awaiting_hitl"
     async with open_inbox(gateway, carrier):
+        await ended(waiting)
+
+
+async def test_another_system_posts_with_a_client_of_its_own(
+    gateway: RunningGateway, amqp_url: str, broker_namespace: str
+) -> None:
+    waiting = await waiting_for_approval(gateway)
+    async with open_inbox(gateway, Carrier(amqp_url, broker_namespace)) as inbox:
+        await inbox.send(b"")  # the queue is there when its first dead letter is
+        await inbox.dead()
+        async with await aio_pika.connect(amqp_url) as connection:
+            channel = await connection.channel()
+            raw = aio_pika.Message(
+                orjson.dumps(message(waiting, operator="erp")),
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            )
+            await channel.default_exchange.publish(raw, routing_key=f"{broker_namespace}.v1.hitl")
+            await ended(waiting)
+    (resolved,) = await waiting.events("hitl_resolved")
+    assert resolved.payload["operator"] == "erp"
+
+
+async def test_without_a_broker_a_message_is_a_row_that_anybody_may_insert(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    async with open_inbox(gateway, Carrier()):
+        async with await psycopg.AsyncConnection.connect(gateway.database_url) as connection:
+            await connection.execute(
+                "insert into flex_messages (queue, body) values ('hitl', %s)",
+                (orjson.dumps(message(waiting)),),
+            )
         await ended(waiting)
