@@ -33,7 +33,9 @@ CANCELLED: Final = "cancelled"
 
 TERMINAL: Final = frozenset({COMPLETED, FAILED, ABORTED})
 WAITING: Final = frozenset({AWAITING_HITL, AWAITING_HUMAN, PAUSED})
-SETTLING: Final = frozenset({RUNNING, AWAITING_HITL, AWAITING_HUMAN})
+_SETTLING = (RUNNING, AWAITING_HITL, AWAITING_HUMAN)
+"""In an order of its own, so that the table is made, and drawn, in the same order each time."""
+SETTLING: Final = frozenset(_SETTLING)
 
 SETTLE_TRIGGERS: Final = ("unplanned", "plans", "works", "waits_for_hitl", "waits_for_human")
 
@@ -61,9 +63,9 @@ def _run_table() -> dict[tuple[str, str], str]:
         if status != PAUSED:
             table[status, "run_paused"] = PAUSED
     for event_type in _NODE_REPORTS + _DECISIONS:
-        table |= {(status, event_type): RUNNING for status in SETTLING}
+        table |= {(status, event_type): RUNNING for status in _SETTLING}
         table[PAUSED, event_type] = PAUSED
-    for status in SETTLING:
+    for status in _SETTLING:
         table |= {
             (status, "unplanned"): PENDING,
             (status, "plans"): PLANNING,
