@@ -13,6 +13,7 @@ from bench.soak.ledger import Ledger, Read, read_of
 from eventstore.rebuild import compare
 from eventstore.store import EventStore
 from gateway.sse import encode_frame
+from runs.errors import RunError
 
 Row = tuple[Any, ...]
 
@@ -95,8 +96,15 @@ async def judge(database_url: str, ledger: Ledger) -> Verdict:
         events = (await _rows(connection, "select count(*) from flex_events"))[0][0]
     breaches += [f"run {run_id} was accepted and is not in the log" for run_id in ledger.accepted - known]
     breaches += await _read_otherwise(database_url, ledger)
-    breaches += [f"read model: {difference}" for difference in await compare(database_url)]
+    breaches += await _read_models(database_url)
     return Verdict(len(known), events, losses, breaches)
+
+
+async def _read_models(database_url: str) -> list[str]:
+    try:
+        return [f"read model: {difference}" for difference in await compare(database_url)]
+    except RunError as error:
+        return [f"the log tells of something that cannot be: {error}"]
 
 
 async def _rows(connection: psycopg.AsyncConnection[Row], query: str) -> list[Row]:

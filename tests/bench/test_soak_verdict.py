@@ -1,0 +1,104 @@
+"""A soak's verdict is worth something only if it can be bad: each breach of a promise is found."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from bench.soak.ledger import Ledger
+from bench.soak.verdict import judge
+from gateway.sse import encode_frame
+from tests.support.by_hand import ByHand
+from tests.support.started_runs import started_run
+from tests.support.workshop import Desk
+
+
+@pytest.fixture
+async def desk(database_url: str) -> AsyncIterator[Desk]:
+    async with Desk(database_url) as open_desk:
+        yield open_desk
+
+
+async def _finished(desk: Desk, ledger: Ledger) -> ByHand:
+    """A run that was accepted and read to its end, as it should be."""
+    run = await started_run(desk.handler)
+    await run.to_the_end()
+    ledger.accept(run.run_id)
+    ledger.finish(run.run_id, await _frames(desk, run.run_id))
+    return run
+
+
+async def _frames(desk: Desk, run_id: str) -> list[bytes]:
+    return [encode_frame(event).data.removesuffix(b"\n\n") for event in await desk.events(run_id)]
+
+
+async def _sql(desk: Desk, statement: str, *values: Any) -> None:
+    async with await psycopg.AsyncConnection.connect(desk.database_url, autocommit=True) as connection:
+        await connection.execute(statement.encode(), values)
+
+
+async def _breaches(desk: Desk, ledger: Ledger) -> list[str]:
+    return [*ledger.breaches, *(await judge(desk.database_url, ledger)).breaches]
+
+
+async def test_runs_that_are_as_they_should_be_are_no_breach(desk: Desk) -> None:
+    ledger = Ledger()
+    for _ in range(3):
+        await _finished(desk, ledger)
+    verdict = await judge(desk.database_url, ledger)
+    assert (verdict.breaches, verdict.runs, verdict.events) == ([], 3, 18)
+
+
+async def test_an_accepted_run_that_is_not_in_the_log_is_a_breach(desk: Desk) -> None:
+    ledger = Ledger()
+    ledger.accept("01900000-0000-7000-8000-000000000001")
+    (breach,) = await _breaches(desk, ledger)
+    assert "is not in the log" in breach
+
+
+async def test_a_run_that_has_not_ended_is_a_breach_and_so_is_the_work_it_left(desk: Desk) -> None:
+    run = await started_run(desk.handler)
+    await run.planned()
+    breaches = await _breaches(desk, Ledger())
+    assert any("0 complete" in breach for breach in breaches)
+    assert any("has work left: node a" in breach for breach in breaches)
+
+
+async def test_two_results_of_one_attempt_are_a_breach(desk: Desk) -> None:
+    run = await started_run(desk.handler)
+    await run.planned()
+    await run.work()
+    await _sql(
+        desk,
+        "insert into flex_events (run_id, seq, type, node_id, payload, recorded_at) select run_id, seq + 1, type,"
+        " node_id, payload, recorded_at from flex_events where run_id = %s and type = 'node_complete'",
+        run.run_id,
+    )
+    breaches = await _breaches(desk, Ledger())
+    assert any(
+        "attempt 1 has the results ['node_complete', 'node_complete']" in breach for breach in breaches
+    )
+    assert any("completed 2 times" in breach for breach in breaches)
+    assert any("something that cannot be" in breach for breach in breaches)
+
+
+async def test_a_row_that_is_not_what_the_log_says_is_a_breach(desk: Desk) -> None:
+    ledger = Ledger()
+    run = await _finished(desk, ledger)
+    await _sql(desk, "update flex_runs set status = 'failed' where run_id = %s", run.run_id)
+    (breach,) = await _breaches(desk, ledger)
+    assert breach.startswith("read model: flex_runs")
+
+
+async def test_a_reader_who_was_given_other_frames_is_a_breach(desk: Desk) -> None:
+    ledger = Ledger()
+    run = await _finished(desk, ledger)
+    frames = await _frames(desk, run.run_id)
+    ledger.finish(run.run_id, frames[:-2] + frames[-1:])
+    (breach,) = await _breaches(desk, ledger)
+    assert "two readers were given different frames" in breach
+    lone = Ledger()
+    lone.finish(run.run_id, [*frames[:-1], frames[-1].replace(b"completed", b"COMPLETED")])
+    (breach,) = await _breaches(desk, lone)
+    assert "which are not the 6 in the log" in breach
