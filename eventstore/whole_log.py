@@ -2,7 +2,7 @@
 
 Positions are handed out before commits happen, so a reader that goes by position alone skips whoever commits late. This
 one goes by (transaction, position) and stops at the oldest transaction that is still open. The price: a write
-transaction that idles anywhere in the database stalls it. `lag` measures that, and our own connections have an
+transaction that idles anywhere in the database server stalls it. `lag` measures that, and our own connections have an
 `idle_in_transaction_session_timeout`. Streams of single runs do not depend on it: they go by seq.
 """
 
