@@ -5,13 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from flexrun.embedded import default_data_dir
 
 Role = Literal["gateway", "planner", "executor"]
 ROLES: tuple[Role, ...] = ("gateway", "planner", "executor")
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+"""A list that a variable of the environment holds with commas between its parts."""
 
 
 class Settings(BaseSettings):
@@ -43,7 +51,8 @@ class Settings(BaseSettings):
     webhook_allow_private: bool | None = None
     """Whether webhooks may lead to addresses that are not public; unset: only in a `flexrun up` that is private itself,
     on loopback and without tokens."""
-    cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    cors_origins: CommaSeparated = Field(default_factory=list)
+    """Origins whose pages may call the gateway (`https://app.example,https://other.example`), or `*`."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 15.0
     planner_slots: Annotated[int, Field(ge=1)] = 32
