@@ -79,7 +79,7 @@ async def main() -> None:
             engine.store, engine.handler, engine.broker, SlowPlanner(), engine.worker, config
         )
         await planner.start()
-        say("slow worker is ready", "-")
+        say("flexrun slow worker is ready", "-")
         await stopped.wait()
         await planner.close()
 
