@@ -60,10 +60,9 @@ class Notifier:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        if self._connection is not None:
-            if self._runs:
-                await self._send()
-            await self._connection.close()
+        if self._connection is not None and self._runs:
+            await self._send()
+        await self._drop_connection()
 
     def _on_commit(self, commit: Commit) -> None:
         self._runs.add(commit.after.run_id)
