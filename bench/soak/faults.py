@@ -103,20 +103,11 @@ class Faults:
 
     async def _stop(self, process: FlexrunProcess) -> None:
         """SIGTERM, with whatever streams and work there are."""
-        try:
-            async with asyncio.timeout(_GOOD_ORDER_SECONDS):
-                status = await process.stop()
-        except TimeoutError:
-            await process.kill()
-            raise GoodOrderBroken(
-                f"{process.name} was still there {_GOOD_ORDER_SECONDS} s after SIGTERM"
-            ) from None
-        if status != 0:
-            raise GoodOrderBroken(
-                f"{process.name} ended with {status} after SIGTERM:\n{process.last_words(1500)}"
-            )
+        disorder = await _stop_in_good_order(process)
         await self._pause()
         await _bring_back(process)
+        if disorder:
+            raise GoodOrderBroken(disorder)
 
     async def _freeze(self, process: FlexrunProcess) -> None:
         await self._stand_still(process.pid)
@@ -180,6 +171,17 @@ class Faults:
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._chance.uniform(0, _DOWN_SECONDS))
+
+
+async def _stop_in_good_order(process: FlexrunProcess) -> str:
+    """Stop it; what was wrong about its end, '' for nothing."""
+    try:
+        async with asyncio.timeout(_GOOD_ORDER_SECONDS):
+            status = await process.stop()
+    except TimeoutError:
+        await process.kill()
+        return f"{process.name} was still there {_GOOD_ORDER_SECONDS} s after SIGTERM"
+    return f"{process.name} ended with {status} after SIGTERM:\n{process.last_words(1500)}" if status else ""
 
 
 async def _bring_back(process: FlexrunProcess) -> None:

@@ -138,7 +138,8 @@ class Soak:
             async with asyncio.timeout(self.plan.settle_seconds):
                 await asyncio.gather(*shopping)
                 while await _open_runs(house.database_url):
-                    await _approve_all(http, house.site.urls[0])
+                    for url in house.site.urls:
+                        await _approve_all(http, url)
                     await asyncio.sleep(0.2)
         except TimeoutError:
             self.ledger.breach(f"not everything has ended {self.plan.settle_seconds} s after the last fault")
