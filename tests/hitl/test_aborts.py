@@ -1,6 +1,7 @@
 """Abort on real processes: while a run waits, while it is planned, while a node works for a minute."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,20 +48,37 @@ class Slow:
         return parse_time(complete["timestamp"]).timestamp()
 
 
-@pytest.fixture
-async def slow(database_url: str, carrier: Carrier, tmp_path: Path) -> AsyncIterator[Slow]:
-    setting = Setting(database_url, carrier.broker_url, carrier.namespace, lease_seconds=15)
-    site = Site(setting, tmp_path)
+@asynccontextmanager
+async def slow_site(setting: Setting, folder: Path) -> AsyncIterator[Slow]:
+    site = Site(setting, folder)
     site.add("gateway")
     worker = FlexrunProcess(
-        "slow-worker", [], setting.environment(), tmp_path, module="tests.support.slow_worker"
+        "slow-worker", [], setting.environment(), folder, module="tests.support.slow_worker"
     )
     site.processes[worker.name] = worker
     async with site, GatewayClient(site.urls[0]) as client:
         yield Slow(client, worker)
 
 
-async def test_a_capability_that_works_for_a_minute_is_cancelled_within_a_second(slow: Slow) -> None:
+@pytest.fixture
+async def slow(database_url: str, tmp_path: Path) -> AsyncIterator[Slow]:
+    """On the Postgres broker."""
+    async with slow_site(Setting(database_url, lease_seconds=15), tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+async def slow_on_either(database_url: str, carrier: Carrier, tmp_path: Path) -> AsyncIterator[Slow]:
+    """On either broker."""
+    setting = Setting(database_url, carrier.broker_url, carrier.namespace, lease_seconds=15)
+    async with slow_site(setting, tmp_path) as site:
+        yield site
+
+
+async def test_a_capability_that_works_for_a_minute_is_cancelled_within_a_second(
+    slow_on_either: Slow,
+) -> None:
+    slow = slow_on_either
     run_id = await slow.submit("node")
     await slow.said("begun-node", run_id)
     aborted_at = await slow.abort(run_id)
