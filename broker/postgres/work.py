@@ -1,7 +1,8 @@
 """Consumes work from the table `flex_work`: claimed with SKIP LOCKED, only as much as there are free slots.
 
 Work that was committed in this process is handed over without asking the table, unless older work may be waiting there:
-the append with the expected version is the claim, and what comes first is served first.
+the append with the expected version is the claim, and what comes first is served first. Other processes hear of that
+work as well; those who come too late for it time and again learn to wait for a moment before they look.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from eventstore.store import EventStore
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 LAST_CLAIM_SECONDS = 1.0
+_COURTESY_SECONDS = 0.005
+_LONGEST_MEMORY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class WorkConsumer:
         self._pace = pace
         self._serving = Serving(handle, slots, failures, self._slot_is_free)
         self._closing = False
+        self._too_late = 0
+        self._patient: asyncio.TimerHandle | None = None
         self._maybe_more = True
         self._woken = asyncio.Event()
         self._woken.set()
@@ -79,15 +84,25 @@ class WorkConsumer:
         return False
 
     def wake(self, queues: set[str] | None) -> None:
-        """There may be work in these queues (in any, for None)."""
-        if queues is None or not queues.isdisjoint(self._queues):
-            self._maybe_more = True
-            self._woken.set()
+        """Another process has committed work in these queues (None: anything may have happened)."""
+        if queues is not None and queues.isdisjoint(self._queues):
+            return
+        if not self._too_late:
+            self._look()
+        elif self._patient is None:
+            self._patient = asyncio.get_running_loop().call_later(_COURTESY_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._patient = None
+        self._maybe_more = True
+        self._woken.set()
 
     async def cancel(self, *, drain_seconds: float) -> None:
         """Claim nothing new and wait for what is being done."""
         self._serving.stop()
         self._closing = True
+        if self._patient is not None:
+            self._patient.cancel()
         self._woken.set()
         # A claim that is on its way is not cut off: what it brings is released.
         await asyncio.wait({self._task}, timeout=LAST_CLAIM_SECONDS)
@@ -129,7 +144,13 @@ class WorkConsumer:
         hint = WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
         return self._serving.offer(hint, partial(self._settle, hint, row))
 
+    def _learn(self, *, stale: bool) -> None:
+        """Whether what was claimed was still to be had."""
+        self._too_late = min(self._too_late + 1, _LONGEST_MEMORY) if stale else max(self._too_late - 1, 0)
+
     async def _settle(self, hint: WorkHint, claimed: WorkRow | None, verdict: Verdict) -> None:
+        if claimed is not None and isinstance(verdict, Taken):
+            self._learn(stale=verdict.task is None)
         try:
             match verdict:
                 case Taken(task):
@@ -148,7 +169,7 @@ class WorkConsumer:
                 "claim_not_released", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=outage.reason
             )
         if isinstance(verdict, Again) and not verdict.elsewhere:
-            self.wake(None)
+            self._look()
 
     async def _release(self, rows: Sequence[WorkRow]) -> None:
         await leases.release(self._store, rows, self._claimant)
