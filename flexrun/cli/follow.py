@@ -72,15 +72,9 @@ async def follow_run(settings: Settings, run_id: str, as_json: bool, after: int 
 async def _follow(
     client: GatewayClient, settings: Settings, run_id: str, as_json: bool, after: int = 0
 ) -> None:
-    renderer = make_renderer(as_json)
-    status: str | None = None
     try:
-        async for frame in client.frames(run_id, after):
-            renderer.show(frame)
-            if frame["type"] == "complete":
-                status = frame["payload"]["status"]
+        await show_run(client, run_id, as_json, after)
     except (asyncio.CancelledError, GatewayUnreachableError):
-        renderer.close()
         where = "" if settings.url == Settings.model_fields["url"].default else f" --url {settings.url}"
         errors.print(
             f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}",
@@ -89,6 +83,17 @@ async def _follow(
             soft_wrap=True,
         )
         raise
+
+
+async def show_run(client: GatewayClient, run_id: str, as_json: bool, after: int = 0) -> None:
+    """`follow_run` for a run that ends with whoever follows it."""
+    renderer = make_renderer(as_json)
+    status: str | None = None
+    try:
+        async for frame in client.frames(run_id, after):
+            renderer.show(frame)
+            if frame["type"] == "complete":
+                status = frame["payload"]["status"]
     finally:
         renderer.close()
     if status not in ("completed", None):

@@ -17,7 +17,7 @@ import psycopg
 import typer
 
 from eventstore.errors import MigrationRefused, StoreUnavailable
-from flexrun.cli.follow import follow_run
+from flexrun.cli.follow import show_run
 from flexrun.cli.shared import errors, load_settings, open_client, run_async, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine
@@ -184,5 +184,4 @@ async def _demo(file: Path, as_json: bool) -> None:
             )
             settings = settings.with_flags(url=engine.server.url)
             async with open_client(settings) as client:
-                run_id = await client.start_run(envelope)
-            await follow_run(settings, run_id, as_json)
+                await show_run(client, await client.start_run(envelope), as_json)
