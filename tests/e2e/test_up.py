@@ -11,7 +11,7 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.support.cli import run
+from tests.support.cli import run, running
 from tests.support.followers import API
 from tests.support.linkedin import example
 from tests.support.ports import free_port
@@ -98,22 +98,27 @@ async def test_sigterm_ends_it_within_seconds_and_open_streams_in_good_order(
     await eventually(lambda: not any(child.is_running() for child in children))
 
 
-async def test_after_kill_9_everything_is_there_again_and_nothing_is_left_behind(
+async def test_after_kill_9_everything_goes_on_and_whoever_is_attached_misses_nothing(
     engine: FlexrunProcess, http: aiohttp.ClientSession
 ) -> None:
     await engine.start()
-    runs = [(await _accepted(http, engine.url, example("linkedin-variants"))) for _ in range(20)]
-    children = psutil.Process(engine.pid).children(recursive=True)
-    assert any("postgres" in child.name() for child in children)
-    await engine.kill()
-    await eventually(lambda: not any(child.is_running() for child in children), 20)
+    asked = (await stream_run(http, engine.url, example("linkedin-approval")))[-1]
+    async with running("attach", asked["runId"], "--url", engine.url) as attached:
+        await attached.until_frame("hitl_request")
+        runs = [await _accepted(http, engine.url, example("linkedin-variants")) for _ in range(20)]
+        children = psutil.Process(engine.pid).children(recursive=True)
+        assert any("postgres" in child.name() for child in children)
+        await engine.kill()
+        await eventually(lambda: not any(child.is_running() for child in children), 20)
 
-    await engine.start()
+        await engine.start()
+        decided = await run("hitl", "approve", asked["payload"]["requestId"], "--url", engine.url)
+        assert decided.status == 0, decided.err
+        done = await attached.done()
+    assert [int(frame["id"]) for frame in done.frames] == list(range(1, len(done.frames) + 1))
+    delivered(example("linkedin-approval"), done.frames)
     for run_id in runs:
-        followed = await run("attach", run_id, "--url", engine.url) if run_id == runs[-1] else None
         await eventually(lambda run_id=run_id: _is_over(http, engine.url, run_id), 40)
-        if followed is not None:
-            delivered(example("linkedin-variants"), followed.frames)
 
 
 async def _accepted(http: aiohttp.ClientSession, gateway: str, envelope: object) -> str:
@@ -131,4 +136,18 @@ async def test_the_demo_runs_from_nothing_to_the_output_and_leaves_nothing() -> 
     done = await run("demo", "--json")
     assert done.status == 0, done.err
     delivered(example("linkedin-variants"), done.frames)
+    assert set(Path("/tmp").glob("flexrun-demo-*")) <= before
+
+
+async def test_ctrl_c_ends_a_demo_and_all_that_it_started() -> None:
+    before = set(Path("/tmp").glob("flexrun-demo-*"))
+    async with running("demo", "examples/linkedin-approval.json", "--json") as demo:
+        await demo.until_frame("hitl_request")
+        children = psutil.Process(demo.process.pid).children(recursive=True)
+        demo.interrupt()
+        done = await demo.done()
+    assert done.status == 130
+    assert "Traceback" not in done.err
+    assert "goes on" not in done.err, "nothing goes on after a demo"
+    await eventually(lambda: not any(child.is_running() for child in children), 20)
     assert set(Path("/tmp").glob("flexrun-demo-*")) <= before
