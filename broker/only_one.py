@@ -12,9 +12,13 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _ANSWER_SECONDS = 5.0
 
+_SILENCE = "set idle_session_timeout = '10s'"
+"""A holder asks at every turn. One that says nothing for so long stands still, frozen or blocked by what runs beside it,
+although its connection lives: the database ends the session, and the lock with it."""
+
 
 class OnlyOne:
-    """Tries for the lock that `lock_statement` takes. A holder whom the database no longer hears loses it."""
+    """Tries for the lock that `lock_statement` takes. A holder of whom the database hears nothing more loses it."""
 
     def __init__(self, database_url: str, lock_statement: str) -> None:
         self._database_url = database_url
@@ -27,6 +31,7 @@ class OnlyOne:
         try:
             if self._connection is None:
                 self._connection = await connect(self._database_url, "keeper")
+                await self._connection.execute(_SILENCE, prepare=False)
             with hang_up_after(self._connection, _ANSWER_SECONDS):
                 if self._held:
                     await self._connection.execute(statement("ping"))

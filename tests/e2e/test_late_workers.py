@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
+import psycopg
 import pytest
 
 from tests.support.followers import API
@@ -15,6 +17,12 @@ from tests.support.submitting import delivered, get_json
 from tests.support.waiting import eventually
 
 LEASE_SECONDS = 1.0
+
+_KEEPER = """
+select a.client_port from pg_locks l join pg_stat_activity a using (pid)
+where l.locktype = 'advisory' and l.granted and a.application_name = 'flexrun keeper'
+  and a.datname = current_database()
+"""
 
 
 @pytest.fixture
@@ -68,6 +76,47 @@ async def test_the_late_result_of_a_frozen_worker_is_refused(
     assert of_brief[1]["payload"]["error"]["code"] == "worker_lost"
     assert [(e["type"], e["payload"]["attempt"]) for e in of_brief[3:]] == [("node_complete", 2)]
     delivered(envelope, await events())
+
+
+@pytest.mark.parametrize("setting", ["postgres"], indirect=True)
+async def test_a_keeper_that_stands_still_for_ever_is_replaced(
+    site: Site, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """As when a capability blocks its process: the connection lives, its lock is held, and nobody is at home."""
+    spare = site.add("gateway")
+    worker = site.add_slow_executor("--gate", str(tmp_path / "never"))
+    await spare.start()
+    await worker.start()
+    await eventually(lambda: _keeper(site), 20)
+    keeper = await _keeper(site)
+    assert keeper is not None
+    healthy = next(process for process in site.of_role("gateway") if process is not keeper)
+    async with http.post(f"{healthy.url}{API}/runs", json=with_inputs(VARIANTS, variantCount=1)) as answer:
+        events_url = f"{healthy.url}{(await answer.json())['eventsUrl']}"
+    await _at_work(worker, "brief", 1)
+
+    keeper.send(signal.SIGSTOP)
+    if keeper is not worker:
+        await worker.kill()
+
+    async def taken_away() -> bool:
+        events = (await get_json(http, events_url))["events"]
+        return any(event["type"] == "node_error" for event in events)
+
+    await eventually(taken_away, 40)
+
+
+async def _keeper(site: Site) -> FlexrunProcess | None:
+    """The process that holds the keeper's lock."""
+    async with await psycopg.AsyncConnection.connect(
+        site.setting.database_url, autocommit=True
+    ) as connection:
+        found = await (await connection.execute(_KEEPER)).fetchone()
+    ports = {found[0]} if found else set[int]()
+    for process in site.processes.values():
+        if any(line.laddr.port in ports for line in psutil.Process(process.pid).net_connections("tcp")):
+            return process
+    return None
 
 
 def _says_how_it_ended(process: FlexrunProcess) -> bool:
