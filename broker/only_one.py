@@ -13,7 +13,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 5.0
 
 _SILENCE = "set idle_session_timeout = '10s'"
-"""A holder asks at every turn. One that says nothing for so long stands still, frozen or blocked by what runs beside it,
+"""A holder asks at every turn. One that says nothing for so long stands still, frozen or blocked by its own process,
 although its connection lives: the database ends the session, and the lock with it."""
 
 
