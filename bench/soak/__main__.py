@@ -18,7 +18,7 @@ import uvloop
 from rich.console import Console
 
 from bench.soak.house import RabbitMissing
-from bench.soak.soak import Plan, Soak
+from bench.soak.soak import FaultUnknown, Plan, Soak
 from flexrun.logs import configure_logs
 from tests.support.processes import ProcessFailed
 
@@ -61,8 +61,8 @@ def main(
             summary = runner.run(_soak(plan, Path(folder)))
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise typer.Exit(_INTERRUPTED) from None
-    except (RabbitMissing, ProcessFailed) as error:
-        _errors.print(str(error), style="red", markup=False, highlight=False)
+    except (RabbitMissing, FaultUnknown, ProcessFailed) as error:
+        _errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(_CANNOT) from None
     _print(summary, as_json)
     if summary["breaches"]:

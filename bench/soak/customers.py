@@ -22,7 +22,10 @@ _PAUSE_SECONDS = 0.25
 
 @dataclass(slots=True, kw_only=True)
 class Customer:
-    """One order after the other until `stopping` is set; the last one is still read to its end."""
+    """One order after the other until `stopping` is set; the last one is still read to its end.
+
+    `waits_for` is the run that is being read at the moment.
+    """
 
     http: aiohttp.ClientSession
     gateways: Sequence[str]
@@ -39,6 +42,8 @@ class Customer:
                 await self._one(next_order(self.chance))
             except PromiseBroken as broken:
                 self.ledger.breach(str(broken))
+            finally:
+                await self._forget_decisions()
             await self._pause()
 
     async def _one(self, order: Order) -> None:
@@ -58,9 +63,13 @@ class Customer:
         self.waits_for = ""
         if fault := order.fault_of(document_of(follower.frames[-1])):
             self.ledger.breach(f"{follower.run_id}: {fault}")
-        if self._decisions:
-            await asyncio.gather(*self._decisions)
-            self._decisions.clear()
+        await asyncio.gather(*self._decisions)
+
+    async def _forget_decisions(self) -> None:
+        for decision in self._decisions:
+            decision.cancel()
+        await asyncio.gather(*self._decisions, return_exceptions=True)
+        self._decisions.clear()
 
     async def _post(self, order: Order) -> Follower:
         """`POST runs` with a key, as often as it takes; sometimes once more, which must find the same run."""

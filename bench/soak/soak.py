@@ -29,6 +29,10 @@ select count(*) from flex_runs where status not in ('completed', 'failed', 'abor
 """
 
 
+class FaultUnknown(Exception):
+    """A fault was asked for that this broker's house cannot have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """`faults`: those to choose from, all for none. They come once each, one at a time, then at random, also together.
@@ -58,18 +62,25 @@ class Soak:
     _ends_at: float = 0.0
 
     async def run(self) -> dict[str, Any]:
-        """The summary, with `breaches` of promises. Raises RabbitMissing, ProcessFailed where nothing can start."""
+        """The summary, with `breaches` of promises.
+
+        Raises RabbitMissing, FaultUnknown, ProcessFailed where nothing can start.
+        """
         self.show("starting")
         async with open_house(self.plan.broker, self.folder) as house, open_session() as http:
             began = monotonic()
             self._ends_at = began + self.plan.seconds
             self.faults = Faults(house, Random(f"faults {self.plan.seed}"))
+            self._require_known(self.faults)
             customers = [self._customer(http, house, number) for number in range(self.plan.customers)]
             shopping = [asyncio.create_task(customer.shop()) for customer in customers]
-            await self._harm(self.faults, shopping)
-            self.stopping.set()
-            self.show("letting it settle")
-            await self._settle(house, http, shopping)
+            try:
+                await self._harm(self.faults, shopping)
+                self.stopping.set()
+                self.show("letting it settle")
+                await self._settle(house, http, customers, shopping)
+            finally:
+                await _leave(shopping)
             seconds = monotonic() - began
             self.show("judging")
             verdict = await judge(house.database_url, self.ledger)
@@ -77,6 +88,10 @@ class Soak:
             if breaches:
                 breaches.append(f"last words:\n{house.site.last_words(_LAST_WORDS)}")
         return self._summary(seconds, verdict, breaches)
+
+    def _require_known(self, faults: Faults) -> None:
+        if unknown := sorted(set(self.plan.faults) - set(faults.by_name)):
+            raise FaultUnknown(f"no fault {', '.join(unknown)} here; there are {', '.join(faults.by_name)}")
 
     def _customer(self, http: aiohttp.ClientSession, house: House, number: int) -> Customer:
         chance = Random(f"customer {self.plan.seed} {number}")
@@ -128,7 +143,11 @@ class Soak:
         return self.stopping.is_set() or monotonic() > self._ends_at
 
     async def _settle(
-        self, house: House, http: aiohttp.ClientSession, shopping: list[asyncio.Task[None]]
+        self,
+        house: House,
+        http: aiohttp.ClientSession,
+        customers: list[Customer],
+        shopping: list[asyncio.Task[None]],
     ) -> None:
         """Until every customer has what was ordered, and every run in the log has ended."""
         for process in house.site.processes.values():
@@ -142,7 +161,11 @@ class Soak:
                         await _approve_all(http, url)
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            self.ledger.breach(f"not everything has ended {self.plan.settle_seconds} s after the last fault")
+            waiting = ", ".join(customer.waits_for for customer in customers if customer.waits_for)
+            self.ledger.breach(
+                f"not everything has ended {self.plan.settle_seconds} s after the last fault;"
+                f" customers wait for {waiting or 'nothing'}"
+            )
 
     def _summary(self, seconds: float, verdict: Verdict, breaches: list[str]) -> dict[str, Any]:
         return {
@@ -160,6 +183,12 @@ class Soak:
             "takenOver": verdict.losses,
             "breaches": breaches,
         }
+
+
+async def _leave(shopping: list[asyncio.Task[None]]) -> None:
+    for task in shopping:
+        task.cancel()
+    await asyncio.gather(*shopping, return_exceptions=True)
 
 
 async def _open_runs(database_url: str) -> int:
