@@ -1,17 +1,16 @@
-"""`flexrun db …`: the schema and the read models."""
+"""`flexrun db …`: the schema and the read models.
+
+The event store is imported by the commands themselves: it takes its time, and most of `flexrun` needs none of it.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import orjson
-import psycopg
 import typer
 from rich.console import Console
 
-from eventstore.migrate import migrate as run_migrations
-from eventstore.rebuild import compare
-from eventstore.rebuild import rebuild as run_rebuild
 from flexrun.cli.shared import errors, load_settings, run_async, stop
 
 app = typer.Typer(
@@ -34,10 +33,14 @@ def _database_url(flag: str | None) -> str:
 @app.command()
 def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Bring the schema up to date. Safe to run again, and from several places at once."""
+    from psycopg import Error  # noqa: PLC0415 - see the module's docstring
+
+    from eventstore.migrate import migrate as run_migrations  # noqa: PLC0415 - the same
+
     url = _database_url(database)
     try:
         applied = run_async(run_migrations(url))
-    except psycopg.Error as error:
+    except Error as error:
         stop(f"The migration failed and was rolled back: {error}")
     if as_json:
         typer.echo(orjson.dumps({"applied": applied}))
@@ -48,6 +51,8 @@ def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
 @app.command()
 def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Drop the read models' rows and make them again from the log."""
+    from eventstore.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - see the module's docstring
+
     url = _database_url(database)
     errors.print("Reading the log …", style="dim")
     run_async(run_rebuild(url))
@@ -57,6 +62,8 @@ def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
 @app.command()
 def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Compare the read models with what the log says; exit 1 where they differ. Changes nothing."""
+    from eventstore.rebuild import compare  # noqa: PLC0415 - see the module's docstring
+
     url = _database_url(database)
     errors.print("Reading the log …", style="dim")
     differences = run_async(compare(url))

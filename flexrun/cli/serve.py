@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import gc
-import signal
-import tempfile
-import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import psycopg
 import typer
 
-from eventstore.errors import MigrationRefused, StoreUnavailable
-from flexrun.cli.follow import show_run
-from flexrun.cli.shared import errors, load_settings, open_client, run_async, stop
-from flexrun.embedded import EmbeddedPostgresError
-from flexrun.engine import Engine
+from flexrun.cli.shared import load_settings, run_async, stop
 from flexrun.logs import configure_logs
 from flexrun.settings import ROLES, Role, Settings
-from gateway.auth import BindRefused, TokensInvalid
 
 HostFlag = Annotated[str | None, typer.Option("--host", help="address to listen on (FLEXRUN_HOST)")]
 PortFlag = Annotated[
@@ -67,7 +53,7 @@ def up(
     settings = _settings(
         host=host, port=port, data=data, database=database, broker=broker, log_level=log_level
     )
-    run_async(_serve(settings, frozenset(ROLES)))
+    _run(settings, frozenset(ROLES))
 
 
 def gateway(
@@ -97,8 +83,10 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON frame per line")] = False,
 ) -> None:
     """Start an engine of its own, run one envelope from start to output, and stop."""
+    from flexrun.cli.running import run_demo  # noqa: PLC0415 - see _run
+
     configure_logs("warning")
-    run_async(_demo(file, as_json))
+    run_async(run_demo(file, as_json))
 
 
 def _settings(**flags: Any) -> Settings:
@@ -114,74 +102,11 @@ def _serve_role(role: Role, settings: Settings) -> None:
             f"A {role} of its own needs a database that the other processes use too:"
             " --database postgresql://… or FLEXRUN_DATABASE_URL.\nFor everything in one process: flexrun up"
         )
-    run_async(_serve(settings, frozenset({role})))
+    _run(settings, frozenset({role}))
 
 
-async def _serve(settings: Settings, roles: frozenset[Role]) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    async with _running(settings, roles) as engine:
-        _spare_the_collector()
-        errors.print(_ready_text(engine), highlight=False, markup=False, soft_wrap=True)
-        await stopped.wait()
-        errors.print("Stopping: open streams end, work under way is finished or handed on.", markup=False)
+def _run(settings: Settings, roles: frozenset[Role]) -> None:
+    # Imported here: an engine takes a third of a second, and commands that only ask a gateway need none of it.
+    from flexrun.cli.running import serve_roles  # noqa: PLC0415 - see above
 
-
-def _spare_the_collector() -> None:
-    """Runs leave next to no cycles behind (measured: three objects each), and what is alive now stays alive.
-
-    Looking for them after every 700 objects, as Python does by default, costs a busy process a twentieth of its time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _ready_text(engine: Engine) -> str:
-    names = ", ".join(role for role in ROLES if role in engine.roles)
-    if engine.server is None:
-        return f"flexrun {names} is ready."
-    data = "" if engine.settings.database_url else f" (data: {engine.settings.data})"
-    return f"flexrun {names} is ready: {engine.server.url}{data}"
-
-
-@asynccontextmanager
-async def _running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator[Engine]:
-    """An engine, with what goes wrong at start told as a sentence."""
-    engine = Engine(settings, roles)
-    try:
-        await engine.__aenter__()
-    except (EmbeddedPostgresError, MigrationRefused, BindRefused, TokensInvalid, ValueError) as error:
-        stop(f"flexrun cannot start: {error}")
-    except (StoreUnavailable, psycopg.Error) as error:
-        stop(f"flexrun cannot start: the database does not answer as it should: {error}")
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            stop(f"flexrun cannot start: {settings.host}:{settings.port} is taken; choose another --port")
-        stop(f"flexrun cannot start: {error}")
-    try:
-        yield engine
-    finally:
-        await engine.__aexit__(None, None, None)
-
-
-async def _demo(file: Path, as_json: bool) -> None:
-    began = time.monotonic()
-    try:
-        envelope = await asyncio.to_thread(file.read_bytes)
-    except OSError as error:
-        stop(f"Cannot read {file}: {error.strerror}")
-    with tempfile.TemporaryDirectory(prefix="flexrun-demo-", ignore_cleanup_errors=True) as folder:
-        settings = load_settings(port=0, host="127.0.0.1", data=Path(folder))
-        errors.print("Starting flexrun with an embedded Postgres …", style="dim")
-        async with _running(settings, frozenset(ROLES)) as engine:
-            if engine.server is None:
-                raise RuntimeError("an engine with a gateway has a server")
-            errors.print(
-                f"Ready at {engine.server.url} after {time.monotonic() - began:.1f} s.\n", style="dim"
-            )
-            settings = settings.with_flags(url=engine.server.url)
-            async with open_client(settings) as client:
-                await show_run(client, await client.start_run(envelope), as_json)
+    run_async(serve_roles(settings, roles))
