@@ -12,7 +12,8 @@ from typing import Any, Literal, cast
 import fastjsonschema
 import orjson
 
-WorkKind = Literal["plan", "node", "finalize", "timer"]
+WorkKind = Literal["plan", "node", "output"]
+"""What travels; timers are the keeper's and stay in the database."""
 
 MAX_MESSAGE_BYTES = 10_000
 
@@ -24,7 +25,7 @@ WORK_MESSAGE_SCHEMA: dict[str, Any] = {
     "required": ["v", "kind", "runId", "nodeId", "attempt", "workId"],
     "properties": {
         "v": {"const": 1},
-        "kind": {"enum": ["plan", "node", "finalize", "timer"]},
+        "kind": {"enum": ["plan", "node", "output"]},
         "runId": {
             "type": "string",
             "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",

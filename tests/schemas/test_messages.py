@@ -22,8 +22,8 @@ def garbled(**keys: Any) -> bytes:
     [
         NODE_WORK,
         WorkMessage("plan", RUN_ID, None, 0, "w1"),
-        WorkMessage("finalize", RUN_ID, None, 1, "w2"),
-        WorkMessage("timer", RUN_ID, "variant-a", 2_147_483_647, "w3"),
+        WorkMessage("output", RUN_ID, None, 1, "w2"),
+        WorkMessage("node", RUN_ID, "variant-a", 2_147_483_647, "w3"),
     ],
 )
 def test_a_message_comes_back_the_same_each_time_it_is_delivered(message: WorkMessage) -> None:
