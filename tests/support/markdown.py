@@ -54,7 +54,9 @@ def the_command(text: str, *words: str) -> str:
 
 def as_typed(command: str, gateway: str, places: Mapping[str, str] | None = None) -> list[str]:
     """The shell that runs a command of the documents, with this gateway's address and real ids in place of RUN_ID …"""
-    text = command.replace(ADDRESS, gateway).replace(".venv/bin/flexrun", f"{shlex.quote(sys.executable)} -m flexrun")
+    text = command.replace(ADDRESS, gateway).replace(
+        ".venv/bin/flexrun", f"{shlex.quote(sys.executable)} -m flexrun"
+    )
     for name, value in (places or {}).items():
         text = text.replace(name, value)
     return ["bash", "-euc", text]
