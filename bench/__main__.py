@@ -17,7 +17,8 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.engines import KINDS, EngineKind
+from bench.engines import KINDS, EngineFailed, EngineKind
+from bench.load_process import ClientFailed
 from bench.machine import BUSY_LOAD, Neighbours, describe_machine
 from bench.measures import MEASURES
 from bench.report import as_document, print_tables
@@ -64,6 +65,11 @@ def bench(
     except KeyboardInterrupt:
         _errors.print("Interrupted; what was measured so far:")
         code = _INTERRUPTED
+    except (ClientFailed, EngineFailed, RuntimeError, TimeoutError) as error:
+        _errors.print(
+            f"A measure failed; what was measured before it: {error or type(error).__name__}", markup=False
+        )
+        code = 1
     machine["others_cpu_percent"] = neighbours.percent()
     document = as_document(machine, " ".join(["python -m bench", *sys.argv[1:]]), results)
     if as_json:
