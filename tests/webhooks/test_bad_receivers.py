@@ -9,7 +9,15 @@ from aiohttp import web
 from eventstore.store import EventStore
 from tests.support.receivers import Call, Receiver, failing, never
 from tests.support.waiting import eventually
-from tests.webhooks.conftest import AddHook, StartRun, StartWebhooks, all_are, deliveries, first_failed
+from tests.webhooks.conftest import (
+    AddHook,
+    StartRun,
+    StartWebhooks,
+    all_are,
+    deliveries,
+    feed_all,
+    first_failed,
+)
 
 
 async def test_a_receiver_that_is_gone_is_asked_no_more(
@@ -27,6 +35,8 @@ async def test_a_receiver_that_is_gone_is_asked_no_more(
     await add_hook("other", "log")
     run = await start_run()
     await run.log("second")
+    # Both before the first attempt: a webhook that is disabled is fed no more.
+    assert await feed_all(store) == 3
     await start_webhooks()
     await eventually(lambda: all_are(store, gone, "given_up", 2))
     await run.log("third")
