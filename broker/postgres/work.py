@@ -80,7 +80,7 @@ class WorkConsumer:
             return False
         if not self._maybe_more and self._serving.offer(hint, partial(self._settle, hint, None)):
             return True
-        self._maybe_more = True
+        self._look()
         return False
 
     def wake(self, queues: set[str] | None) -> None:
@@ -129,16 +129,18 @@ class WorkConsumer:
     async def _claim(self) -> None:
         """Fill the free slots."""
         while (free := self._serving.free) > 0:
-            self._maybe_more = False
+            # Until the table has answered, older work may be waiting: nothing is handed over meanwhile.
+            self._maybe_more = True
+            self._woken.clear()
             rows = await leases.claim(
                 self._store, self._queues, self._claimant, self._pace.claim_seconds, free
             )
             left_over = [row for row in rows if not self._serve(row)]
             if left_over:
                 await self._release(left_over)
+            self._maybe_more = len(rows) == free or self._woken.is_set()
             if len(rows) < free:
                 return
-            self._maybe_more = True
 
     def _serve(self, row: WorkRow) -> bool:
         hint = WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)

@@ -55,8 +55,7 @@ async def test_work_that_waits_is_served_before_work_that_comes(house: House) ->
     planner.gate.set()
     late = [await house.start_run() for _ in range(3)]
     await house.all_complete(early + late)
-    # In order, but for one whose claim was just being given back when its turn came.
-    assert set(early) <= set(planner.claimed[:7])
+    assert set(planner.claimed[:6]) == set(early)
 
 
 async def test_a_refused_claim_is_given_back_at_once(house: House) -> None:
@@ -154,3 +153,16 @@ async def test_a_broker_is_named_by_its_address(house: House) -> None:
     assert open_broker("amqp://guest:guest@localhost/", house.store, None).forgets_hints
     with pytest.raises(ValueError, match="amqp"):
         open_broker("kafka://secret@example", house.store, None)
+
+
+async def test_no_plan_of_the_database_claims_more_messages_than_asked_for(house: House) -> None:
+    # Nested loops run a subquery of IN once for each row; statistics may lead a planner there on any day.
+    database = house.site.database_url.rpartition("/")[2]
+    async with await psycopg.AsyncConnection.connect(house.site.database_url, autocommit=True) as connection:
+        for way in ("hashagg", "hashjoin", "mergejoin", "material", "sort"):
+            await connection.execute(f'alter database "{database}" set enable_{way} = off')  # pyright: ignore[reportArgumentType]
+        for _ in range(9):
+            await house.broker.publish_message("hitl", b"x")
+    async with House(house.site) as fresh:
+        parameters = {"queue": "hitl", "hidden_seconds": 60, "limit": 3}
+        assert len(await fresh.store.fetch("claim_messages", parameters)) == 3
