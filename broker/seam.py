@@ -153,14 +153,23 @@ class Broker(Protocol):
 
 
 def open_broker(
-    url: str, store: EventStore, listener: LogListener | None, *, namespace: str = "flexrun"
+    url: str,
+    store: EventStore,
+    listener: LogListener | None,
+    *,
+    namespace: str = "flexrun",
+    claim_seconds: float = 15.0,
 ) -> Broker:
-    """The broker that `url` names: `postgres`, or `amqp://…` / `amqps://…`. Raises ValueError for anything else."""
+    """The broker that `url` names: `postgres`, or `amqp://…` / `amqps://…`. Raises ValueError for anything else.
+
+    `claim_seconds`: for how long work that a consumer took, and died before it started it, is kept from the others
+    (Postgres; RabbitMQ sees the consumer's connection end).
+    """
     # Imported here: aio-pika costs a tenth of a second, and the brokers themselves import this module.
     if url == "postgres":
-        from broker.postgres import PostgresBroker  # noqa: PLC0415 - see above
+        from broker.postgres import Pace, PostgresBroker  # noqa: PLC0415 - see above
 
-        return PostgresBroker(store, listener)
+        return PostgresBroker(store, listener, pace=Pace(claim_seconds=claim_seconds))
     if url.startswith(("amqp://", "amqps://")):
         from broker.rabbitmq import RabbitBroker  # noqa: PLC0415 - see above
 

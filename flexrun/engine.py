@@ -98,7 +98,11 @@ class Engine:
         self._stack.push_async_callback(self.listener.close)
         self.contracts = await self._stack.enter_async_context(ContractDoor())
         self.broker = open_broker(
-            settings.broker_url, self.store, self.listener, namespace=settings.namespace
+            settings.broker_url,
+            self.store,
+            self.listener,
+            namespace=settings.namespace,
+            claim_seconds=settings.lease_seconds,
         )
         await self.broker.start()
         self._stack.push_async_callback(self.broker.close)

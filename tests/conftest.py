@@ -1,5 +1,6 @@
 """What every test may ask for: a database, a broker, a place of its own in both."""
 
+import os
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -11,6 +12,11 @@ from tests.support.service_door import ServiceDoor, ask_controller
 from tests.support.services import Services
 
 _DOOR = pytest.StashKey[ServiceDoor]()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: much of the time of many tests is waiting for a process to start or to notice."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +47,12 @@ def postgres_url(service: Callable[[str], str]) -> str:
 @pytest.fixture
 def database_url(service: Callable[[str], str], postgres_url: str) -> Iterator[str]:
     """A database of this test's own, migrated."""
+    yield from _database(postgres_url, service("postgres_template"))
+
+
+@pytest.fixture
+def other_database_url(service: Callable[[str], str], postgres_url: str) -> Iterator[str]:
+    """Another one, for a second site."""
     yield from _database(postgres_url, service("postgres_template"))
 
 

@@ -1,5 +1,6 @@
 """The broker over Postgres alone: nothing to install, and `flex_work` is the queue."""
 
 from broker.postgres.broker import PostgresBroker
+from broker.postgres.work import Pace
 
-__all__ = ["PostgresBroker"]
+__all__ = ["Pace", "PostgresBroker"]

@@ -1,4 +1,4 @@
-"""Keeps checkers at work and one spare warm; sees that every question is answered whatever becomes of a process.
+"""Keeps checkers at work and a spare warm; sees that every question is answered whatever becomes of a process.
 
 A checker works in order, so when it dies the oldest unanswered question is the guilty one, or was unlucky: it gets
 one more chance, unless the kernel says that it used up its time. The others are simply asked again.
@@ -17,7 +17,6 @@ from schemas.contracts.settings import DoorSettings
 
 MAX_DEATHS = 2
 MAX_FAILED_STARTS = 3
-_SPARES = 1
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +130,8 @@ class CheckerPool:
     def _staff(self) -> None:
         """Have as many processes as wanted, running or on their way; give up after several failures in a row."""
         if self._failed_starts < MAX_FAILED_STARTS:
-            while len(self._processes) + len(self._spawning) < self._settings.checkers + _SPARES:
+            wanted = self._settings.checkers + self._settings.spares
+            while len(self._processes) + len(self._spawning) < wanted:
                 task = asyncio.create_task(self._spawn())
                 self._spawning.add(task)
                 task.add_done_callback(self._spawned)

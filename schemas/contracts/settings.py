@@ -24,6 +24,8 @@ class DoorSettings:
 
     checker: CheckerSettings = CheckerSettings()
     checkers: int = 1
+    spares: int = 1
+    """Checkers kept warm for when one dies; without, the next question waits until another has started."""
     in_flight: int = 16
     """Requests that one checker has in its pipe: enough to keep it busy, few to send again when it dies."""
     stall_seconds: float = 3.0

@@ -6,11 +6,12 @@ import pytest
 import pytest_asyncio
 
 from schemas.contracts.door import ContractDoor
+from tests.support.no_spare import NO_SPARE
 
 
 @pytest.fixture
 async def door() -> AsyncIterator[ContractDoor]:
-    async with ContractDoor() as opened:
+    async with ContractDoor(NO_SPARE) as opened:
         yield opened
 
 

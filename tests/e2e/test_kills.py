@@ -34,7 +34,7 @@ KILLS = {
 @pytest.mark.parametrize("broker", ["postgres", "rabbitmq"])
 @pytest.mark.timeout(240)
 async def test_kills_and_restarts_under_load_break_no_promise(broker: str, tmp_path: Path) -> None:
-    plan = Plan(broker=broker, seconds=20, seed=20261122, customers=8, faults=KILLS[broker], each_once=True)
+    plan = Plan(broker=broker, seconds=8, seed=20261122, customers=8, faults=KILLS[broker], each_once=True)
     summary = await Soak(plan, tmp_path).run()
     assert summary["breaches"] == [], "\n".join(summary["breaches"])
     assert set(summary["faults"]) == set(KILLS[broker])

@@ -41,7 +41,8 @@ async def engine(place: Path) -> AsyncIterator[FlexrunProcess]:
 
 def _up(place: Path, name: str) -> FlexrunProcess:
     arguments = ["up", "--port", str(free_port()), "--data", str(place / "data")]
-    return FlexrunProcess(name, arguments, clean_environment() | {"FLEXRUN_LEASE_SECONDS": "2"}, place)
+    environment = clean_environment() | {"FLEXRUN_LEASE_SECONDS": "2"}
+    return FlexrunProcess(name, arguments, environment, place, fresh=True)
 
 
 async def test_the_address_is_printed_once_it_is_ready_and_a_second_start_finds_the_runs(

@@ -8,12 +8,13 @@ import pytest
 
 from schemas.contracts.door import ContractDoor
 from tests.support.gateways import RunningGateway, running_gateway
+from tests.support.no_spare import NO_SPARE
 from tests.support.workshop import Carrier
 
 
 @pytest.fixture
 async def contracts() -> AsyncIterator[ContractDoor]:
-    async with ContractDoor() as door:
+    async with ContractDoor(NO_SPARE) as door:
         yield door
 
 

@@ -10,10 +10,12 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flexrun.embedded.launch import GuardedServer
+from tests.support.forked import ForkedServer
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -58,9 +60,10 @@ def clean_environment() -> dict[str, str]:
 
 
 class FlexrunProcess:
-    """One `python -m …`, under a guard that ends it when the tests are gone, whatever way they went.
+    """One `python -m …`, which ends when the tests are gone, whatever way they went.
 
-    It may be started again after its end; its log goes on in the same file.
+    It may be started again after its end; its log goes on in the same file. With `fresh` it is a new interpreter under
+    a guard, all as a person would start it; without, it is forked, see forked.py.
     """
 
     def __init__(
@@ -71,13 +74,16 @@ class FlexrunProcess:
         folder: Path,
         *,
         module: str = "flexrun",
+        fresh: bool = False,
     ) -> None:
         self.name = name
         self.log_path = folder / f"{name}.log"
         self.url = ""
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._module = module
+        self._arguments = arguments
         self._environment = environment
-        self._server: GuardedServer | None = None
+        self._fresh = fresh
+        self._server: GuardedServer | ForkedServer | None = None
         self._log_began = 0
 
     @property
@@ -94,12 +100,16 @@ class FlexrunProcess:
     def launch(self) -> None:
         """Start it; see `ready`."""
         self._log_began = self.log_path.stat().st_size if self.log_path.exists() else 0
-        self._server = GuardedServer.launch(
-            self._command,
-            log_path=self.log_path,
-            environment=self._environment,
-            grace_seconds=_GRACE_SECONDS,
-        )
+        if self._fresh:
+            self._server = GuardedServer.launch(
+                [sys.executable, "-m", self._module, *self._arguments],
+                log_path=self.log_path,
+                environment=self._environment,
+            )
+        else:
+            self._server = ForkedServer(
+                self._module, self._arguments, log_path=self.log_path, environment=self._environment
+            )
 
     async def ready(self) -> None:
         """Wait until it says that it is ready. Raises ProcessFailed."""
@@ -141,6 +151,10 @@ class FlexrunProcess:
         if self._server is None:
             return 0
         self._server.request_stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_SECONDS):
+                return await self._server.ended()
+        self._server.kill()
         return await self._server.ended()
 
     def last_words(self, size: int = 4000) -> str:

@@ -26,6 +26,7 @@ from runs.event import Event
 from runs.state import RunState
 from schemas.contracts.door import ContractDoor
 from tests.support.capabilities import FunctionCapability
+from tests.support.no_spare import NO_SPARE
 from tests.support.waiting import eventually
 
 QUICK = ExecutorConfig(
@@ -159,7 +160,7 @@ class Workshop(Desk):
         await listener.start()
         self.stack.push_async_callback(listener.close)
         await listener.listening()
-        self.contracts = await self.stack.enter_async_context(ContractDoor())
+        self.contracts = await self.stack.enter_async_context(ContractDoor(NO_SPARE))
         self.broker = open_broker(
             self._carrier.broker_url, self.store, listener, namespace=self._carrier.namespace
         )

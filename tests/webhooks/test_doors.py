@@ -17,6 +17,7 @@ from gateway.openapi import openapi_document
 from schemas.contracts.door import ContractDoor
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway, running_gateway
+from tests.support.no_spare import NO_SPARE
 from tests.support.receivers import Receiver, failing
 from tests.support.waiting import eventually
 from tests.webhooks.conftest import StartWebhooks, feed_all
@@ -29,7 +30,7 @@ BODY: dict[str, Any] = {"url": "http://127.0.0.1:9/hook", "eventTypes": ["hitl_r
 async def gateways(database_url: str) -> AsyncIterator[Any]:
     """Start gateways on this test's database."""
     async with AsyncExitStack() as stack:
-        contracts = await stack.enter_async_context(ContractDoor())
+        contracts = await stack.enter_async_context(ContractDoor(NO_SPARE))
 
         async def start(**settings: Any) -> RunningGateway:
             return await stack.enter_async_context(running_gateway(database_url, contracts, **settings))
