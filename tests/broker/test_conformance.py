@@ -181,7 +181,7 @@ async def test_no_more_messages_are_read_at_a_time_than_the_prefetch_lets_throug
     for _ in range(9):
         await house.broker.publish_message("hitl", b"x")
     consumer = await house.broker.consume_messages("hitl", slow, prefetch=3)
-    await eventually(lambda: consumer.busy == 3)
+    await eventually(lambda: reading == consumer.busy == 3)
     gate.set()
     await eventually(lambda: read == 9)
     assert most == 3

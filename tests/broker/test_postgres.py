@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from broker.postgres import PostgresBroker
 from broker.seam import WorkHint, open_broker
@@ -157,10 +158,11 @@ async def test_a_broker_is_named_by_its_address(house: House) -> None:
 
 async def test_no_plan_of_the_database_claims_more_messages_than_asked_for(house: House) -> None:
     # Nested loops run a subquery of IN once for each row; statistics may lead a planner there on any day.
-    database = house.site.database_url.rpartition("/")[2]
+    database = sql.Identifier(house.site.database_url.rpartition("/")[2])
     async with await psycopg.AsyncConnection.connect(house.site.database_url, autocommit=True) as connection:
         for way in ("hashagg", "hashjoin", "mergejoin", "material", "sort"):
-            await connection.execute(f'alter database "{database}" set enable_{way} = off')  # pyright: ignore[reportArgumentType]
+            setting = sql.Identifier(f"enable_{way}")
+            await connection.execute(sql.SQL("alter database {} set {} = off").format(database, setting))
         for _ in range(9):
             await house.broker.publish_message("hitl", b"x")
     async with House(house.site) as fresh:
