@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -30,14 +31,35 @@ def _context() -> ForkServerContext:
     return context
 
 
+@dataclass(frozen=True, slots=True)
+class StandardFiles:
+    """Where a process reads and writes. `errors` are appended to `output` where no file is named for them."""
+
+    output: Path
+    errors: Path | None = None
+    given: Path = Path(os.devnull)
+    folder: Path = Path("/")
+
+    def take_over(self) -> None:
+        """Make them those of this process."""
+        os.dup2(os.open(self.given, os.O_RDONLY), 0)
+        os.dup2(_open_to_append(self.output), 1)
+        os.dup2(_open_to_append(self.errors or self.output), 2)
+        os.chdir(self.folder)
+
+
+def _open_to_append(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+
 class ForkedServer:
     """The same to its owner as a GuardedServer: see flexrun/embedded/launch.py."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str], *, log_path: Path, environment: Mapping[str, str]
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], files: StandardFiles
     ) -> None:
         self._process = _context().Process(
-            target=_become, args=(module, list(arguments), str(log_path), dict(environment))
+            target=_become, args=(module, list(arguments), dict(environment), files)
         )
         self._process.start()
 
@@ -78,14 +100,13 @@ class ForkedServer:
                 os.kill(self.pid, number)
 
 
-def _become(module: str, arguments: list[str], log_path: str, environment: dict[str, str]) -> None:
+def _become(module: str, arguments: list[str], environment: dict[str, str], files: StandardFiles) -> None:
     """`python -m module arguments`, in a process that was forked for it."""
     os.setsid()
     _end_with_the_fork_server()
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.chdir("/")
+    files.take_over()
+    # multiprocessing has closed what was there.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [module, *arguments]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flexrun.embedded.launch import GuardedServer
-from tests.support.forked import ForkedServer
+from tests.support.forked import ForkedServer, StandardFiles
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -107,9 +107,8 @@ class FlexrunProcess:
                 environment=self._environment,
             )
         else:
-            self._server = ForkedServer(
-                self._module, self._arguments, log_path=self.log_path, environment=self._environment
-            )
+            files = StandardFiles(self.log_path)
+            self._server = ForkedServer(self._module, self._arguments, self._environment, files)
 
     async def ready(self) -> None:
         """Wait until it says that it is ready. Raises ProcessFailed."""

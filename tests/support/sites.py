@@ -6,11 +6,13 @@ import asyncio
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 
 from flexrun.client import API, GatewayClient, GatewayUnreachableError
+from tests.support.forked import ForkedServer, StandardFiles
 from tests.support.processes import ROOT, Site, clean_environment
 from tests.support.waiting import eventually
 
@@ -94,13 +96,13 @@ class CommandLine:
             self._environment["FLEXRUN_TOKEN"] = token
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """A command that the test talks to while it runs."""
+        """A command, as a person starts it, that the test listens to while it runs."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "flexrun",
             *arguments,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self._environment,
@@ -108,9 +110,12 @@ class CommandLine:
         )
 
     async def run(self, *arguments: str, stdin: Any = None) -> Said:
-        """A command from start to end; `stdin` is a document."""
-        process = await self.start(*arguments)
-        raw = orjson.dumps(stdin) if stdin is not None else b""
-        async with asyncio.timeout(60):
-            out, err = await process.communicate(raw)
-        return Said(process.returncode or 0, out.decode(), err.decode())
+        """A command from start to end, forked (see forked.py); `stdin` is a document."""
+        with TemporaryDirectory() as scratch:
+            out, err, given = (Path(scratch, name) for name in ("out", "err", "in"))
+            given.write_bytes(orjson.dumps(stdin) if stdin is not None else b"")
+            files = StandardFiles(out, err, given, self.folder)
+            process = ForkedServer("flexrun", arguments, self._environment, files)
+            async with asyncio.timeout(60):
+                code = await process.ended()
+            return Said(code, out.read_text(), err.read_text())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +12,20 @@ import pytest
 from flexrun.client import GatewayClient
 from flexrun.engine import Engine
 from flexrun.settings import Settings
-from tests.support.processes import ROOT, Setting, Site, clean_environment
+from tests.support.processes import ROOT, Setting, Site
 from tests.support.receivers import Call, Receiver
+from tests.support.sites import CommandLine
 from tests.support.waiting import eventually
 
 EXAMPLES = ROOT / "examples"
 EVENTS = ("--event", "hitl_request", "--event", "complete")
 
 
-async def flexrun(url: str, *arguments: str) -> tuple[int, bytes, bytes]:
-    """Run a command to its end; exit status, standard output and standard error."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "flexrun",
-        *arguments,
-        env=clean_environment() | {"FLEXRUN_URL": url},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out, err
-
-
-async def done(url: str, *arguments: str) -> Any:
+async def done(flexrun: CommandLine, *arguments: str) -> Any:
     """The JSON of a command that must go well."""
-    status, out, err = await flexrun(url, *arguments, "--json")
-    assert status == 0, err.decode()
-    return orjson.loads(out)
+    said = await flexrun.run(*arguments, "--json")
+    assert said.code == 0, said.err
+    return said.document
 
 
 async def test_a_run_that_waits_and_ends_is_told_of_and_every_command_does_what_it_says(
@@ -50,7 +34,8 @@ async def test_a_run_that_waits_and_ends_is_told_of_and_every_command_does_what_
     site = Site(Setting(database_url), tmp_path)
     up = site.add("up")
     async with site, GatewayClient(up.url) as client:
-        made = await done(up.url, "webhooks", "add", f"{receiver.url}/a", *EVENTS)
+        flexrun = CommandLine(up.url, tmp_path)
+        made = await done(flexrun, "webhooks", "add", f"{receiver.url}/a", *EVENTS)
         hook, receiver.secrets["a"] = made["webhookId"], made["secret"]
         run_id = await client.start_run((EXAMPLES / "linkedin-approval.json").read_bytes())
         asked = await eventually(lambda: _one(receiver, "hitl_request"), timeout_seconds=30)
@@ -64,14 +49,14 @@ async def test_a_run_that_waits_and_ends_is_told_of_and_every_command_does_what_
         rows = await eventually(lambda: _all_delivered(client, hook), timeout_seconds=30)
         assert [row["type"] for row in rows] == ["complete", "hitl_request"]
 
-        assert (await done(up.url, "webhooks", "list"))["webhooks"][0]["webhookId"] == hook
-        status, table, _ = await flexrun(up.url, "webhooks", "deliveries", hook, "--status", "delivered")
-        assert (status, table.decode().count(run_id)) == (0, 2)
-        await done(up.url, "webhooks", "remove", hook)
-        status, _, err = await flexrun(up.url, "webhooks", "remove", hook)
-        assert (status, b"webhook_unknown" in err) == (2, True)
-        status, _, err = await flexrun(up.url, "webhooks", "add", "ftp://x/", "--event", "done")
-        assert (status, b"/url" in err, b"/eventTypes/0" in err) == (2, True, True)
+        assert (await done(flexrun, "webhooks", "list"))["webhooks"][0]["webhookId"] == hook
+        said = await flexrun.run("webhooks", "deliveries", hook, "--status", "delivered")
+        assert (said.code, said.out.count(run_id)) == (0, 2)
+        await done(flexrun, "webhooks", "remove", hook)
+        said = await flexrun.run("webhooks", "remove", hook)
+        assert (said.code, "webhook_unknown" in said.err) == (2, True)
+        said = await flexrun.run("webhooks", "add", "ftp://x/", "--event", "done")
+        assert (said.code, "/url" in said.err, "/eventTypes/0" in said.err) == (2, True, True)
 
 
 def _one(receiver: Receiver, event_type: str) -> Call:
