@@ -81,6 +81,7 @@ def submit(
 def decline(
     task: TaskArgument,
     reason: Annotated[str, typer.Option("--reason", help="why not, for the log")],
+    note: NoteFlag = None,
     operator: OperatorFlag = None,
     url: UrlFlag = None,
     token: TokenFlag = None,
@@ -88,7 +89,7 @@ def decline(
 ) -> None:
     """Say that you will not do it; what happens then says the node's fallback."""
     desk = Desk(url, token, as_json)
-    body = {"reason": reason, "operator": operator}
+    body = {"reason": reason, "note": note, "operator": operator}
     desk.show(desk.post(f"{API}/tasks/{in_path(task)}/decline", body), _outcome)
 
 

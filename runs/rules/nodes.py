@@ -142,7 +142,9 @@ def decline_task(draft: Draft, command: c.DeclineTask) -> None:
     node = _task(draft, command)
     operator = operator_name(command)
     reason = f"declined by {operator}" + (f": {command.reason}" if command.reason else "")
-    fail_attempt(draft, node.id, code="declined", message=reason, jitter=0.5, retryable=False)
+    # A node_error says on the wire what went wrong, not who: the people are in the detail.
+    detail: JsonObject = {"operator": operator, "note": command.note, **(claimed_detail(command) or {})}
+    fail_attempt(draft, node.id, code="declined", message=reason, jitter=0.5, retryable=False, detail=detail)
 
 
 def fail_node(draft: Draft, command: c.FailNode) -> None:
@@ -155,7 +157,7 @@ def fail_node(draft: Draft, command: c.FailNode) -> None:
         message=command.message,
         jitter=command.jitter,
         retryable=command.retryable,
-        lost=command.lost,
+        detail={"lost": True} if command.lost else None,
     )
 
 
@@ -167,10 +169,11 @@ def fail_attempt(
     message: str,
     jitter: float,
     retryable: bool = True,
-    lost: bool = False,
+    detail: JsonObject | None = None,
 ) -> None:
     """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
     node = draft.node(node_id)
+    lost = detail is not None and bool(detail.get("lost"))
     retry = retryable and not _spent(node, lost)
     payload: JsonObject = {
         "capabilityId": node.capability_id,
@@ -183,9 +186,7 @@ def fail_attempt(
         # A lost worker says nothing about the work: the next one takes over at once.
         due_at = draft.now if lost else next_attempt_at(draft.now, node.failures + 1, jitter)
         payload["nextAttemptAt"] = rfc3339(due_at)
-    draft.add(
-        "node_error", payload, node_id=node_id, message=message, detail={"lost": True} if lost else None
-    )
+    draft.add("node_error", payload, node_id=node_id, message=message, detail=detail)
     if retry:
         return
     if node.contract.get("fallback") == "hitl":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 
 from flexrun.client import GatewayClient
@@ -41,6 +42,14 @@ async def waiting_run(up: Site, **policies: Any) -> tuple[str, dict[str, Any]]:
         run_id = await client.start_run(envelope("linkedin-approval", **policies))
         await reached(client, run_id, "awaiting_hitl")
         return run_id, await only_request(client, run_id)
+
+
+def detail_of_error(up: Site, run_id: str) -> dict[str, Any]:
+    """What the log keeps of the run's only failed attempt and the wire does not show."""
+    query = "select detail from flex_events where run_id = %s and type = 'node_error'"
+    with psycopg.connect(up.setting.database_url) as connection:
+        ((detail,),) = connection.execute(query, (run_id,)).fetchall()
+    return detail
 
 
 async def test_whoever_submitted_and_stayed_sees_the_run_through_when_another_terminal_approves(
@@ -131,8 +140,10 @@ async def test_a_failed_node_is_answered_by_an_option(up: Site, flexrun: Command
     async with GatewayClient(up.urls[0]) as client:
         await reached(client, run_id, "awaiting_human")
         tasks = (await flexrun.run("tasks", "list", "--run", run_id, "--json")).document["tasks"]
-        declined = await flexrun.run("tasks", "decline", tasks[0]["taskId"], "--reason", "no time")
+        why = ("--reason", "no time", "--as", "ann", "--note", "ask Sue")
+        declined = await flexrun.run("tasks", "decline", tasks[0]["taskId"], *why)
         assert declined == Said(0, f"run {run_id} is awaiting_hitl\n", "")
+        assert detail_of_error(up, run_id) == {"operator": "ann", "note": "ask Sue"}
         assert (await flexrun.run("hitl", "answer", run_id)).code == 2
         answered = await flexrun.run("hitl", "answer", run_id, "please", "--option", "retry", "--json")
         assert answered.document["requests"][0]["decision"] == "answered"

@@ -128,6 +128,18 @@ async def test_declining_fails_the_node_and_what_its_fallback_says_happens(gatew
     assert (await gateway.post(f"{API}/tasks/{task_id}/decline", {}))[0].status == 400
 
 
+async def test_who_declined_and_the_note_are_in_the_log_whatever_name_the_body_claims(
+    start_gateway: Start,
+) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    run, task_id = await with_task(gateway, by=SUE)
+    body = {"reason": "on leave", "operator": {"id": "mallory"}, "note": "ask Sue"}
+    assert (await gateway.post(f"{API}/tasks/{task_id}/decline", body, Authorization=ANN))[0].status == 200
+    error = (await gateway.store.read(run.run_id))[-2]
+    assert error.message == "declined by ann: on leave"
+    assert error.detail == {"operator": "ann", "note": "ask Sue", "claimedOperator": "mallory"}
+
+
 async def test_only_assignees_do_a_task_and_the_list_can_be_theirs(start_gateway: Start) -> None:
     gateway = await start_gateway(tokens=TOKENS)
     _, task_id = await with_task(gateway, by=SUE, bundle={"assignees": ["legal"]})

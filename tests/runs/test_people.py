@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -356,6 +357,18 @@ def test_a_declined_task_fails_its_node():
     given = given.when(c.DeclineTask(now=NOON, node_id="a", actor=ANN, reason="on leave"))
     assert given.types == ["node_error", "complete"]
     assert given.new[0].payload["error"] == {"code": "declined", "message": "declined by ann: on leave"}
+
+
+def test_who_declined_a_task_is_in_the_log_beside_the_name_that_was_claimed():
+    given = Given().started().planned(node("a", agentType="human")).start("a")
+    said = c.DeclineTask(
+        now=NOON, node_id="a", actor=ANN, reason="on leave", claimed_operator="bob", note="ask Sue"
+    )
+    (error, _) = given.when(said).new
+    assert error.detail == {"operator": "ann", "note": "ask Sue", "claimedOperator": "bob"}
+    (error, _) = given.when(replace(said, actor=c.Actor("anonymous"))).new
+    assert error.detail == {"operator": "bob", "note": "ask Sue"}
+    assert error.message == "declined by bob: on leave"
 
 
 def test_a_policy_can_have_the_plan_approved_before_any_node_starts():
