@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flexrun.embedded import EmbeddedPostgres
 from flexrun.embedded.account import server_account
 from flexrun.embedded.binaries import PostgresBinaries, binaries_for, choose_binaries
+from flexrun.embedded.postgres import EmbeddedPostgres
 from tests.support import packages
 from tests.support.databases import create_database, drop_database
 from tests.support.rabbit_server import RabbitServer, find_rabbitmq

@@ -18,27 +18,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from flexrun.api import API, Frame, GatewayProblemError, GatewayUnreachableError
 from flexrun.sse import SseParser
 
-Frame = dict[str, Any]
-
-API = "/api/v1/flex"
 READ_LIMIT = 64 * 1024
 SILENCE_SECONDS = 60.0
 """Four missed keep-alive comments: the connection is taken for dead and made anew."""
-
-
-class GatewayProblemError(Exception):
-    """The gateway said no: an `application/problem+json` with its status."""
-
-    def __init__(self, status: int, problem: Frame) -> None:
-        super().__init__(problem.get("detail") or problem.get("title") or f"HTTP {status}")
-        self.status = status
-        self.problem = problem
-
-
-class GatewayUnreachableError(Exception):
-    """Nothing answers at the address, or the answer broke off."""
 
 
 class GatewayClient:

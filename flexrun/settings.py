@@ -8,10 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from flexrun.embedded import default_data_dir
-
-Role = Literal["gateway", "planner", "executor"]
-ROLES: tuple[Role, ...] = ("gateway", "planner", "executor")
+from flexrun.data_dir import default_data_dir
 
 
 def _split(value: Any) -> Any:

@@ -25,7 +25,7 @@ class TokensInvalid(ValueError):
     """`FLEXRUN_TOKENS` cannot be read; the text says why and never shows a token."""
 
 
-class BindRefused(Exception):
+class BindRefused(ValueError):
     """Without tokens the gateway listens on the loopback interface only."""
 
 

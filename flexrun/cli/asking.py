@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -16,7 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flexrun.cli.shared import load_settings, open_client, run_async, stop
-from flexrun.client import GatewayClient
+
+if TYPE_CHECKING:
+    from flexrun.client import GatewayClient
 
 Document = dict[str, Any]
 

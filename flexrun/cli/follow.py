@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flexrun.api import GatewayUnreachableError
 from flexrun.cli.render import make_renderer
 from flexrun.cli.shared import EXIT_RUN_FAILED, errors, load_settings, open_client, run_async, stop
-from flexrun.client import GatewayClient, GatewayUnreachableError
-from flexrun.settings import Settings
+
+if TYPE_CHECKING:
+    from flexrun.client import GatewayClient
+    from flexrun.settings import Settings
 
 UrlFlag = Annotated[str | None, typer.Option("--url", help="the gateway's address (FLEXRUN_URL)")]
 TokenFlag = Annotated[str | None, typer.Option("--token", help="bearer token (FLEXRUN_TOKEN)")]
@@ -75,7 +78,7 @@ async def _follow(
     try:
         await show_run(client, run_id, as_json, after)
     except (asyncio.CancelledError, GatewayUnreachableError):
-        where = "" if settings.url == Settings.model_fields["url"].default else f" --url {settings.url}"
+        where = "" if settings.url == type(settings).model_fields["url"].default else f" --url {settings.url}"
         errors.print(
             f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}",
             markup=False,

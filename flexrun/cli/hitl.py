@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
+from flexrun.api import GatewayProblemError
 from flexrun.cli.asking import (
     ClientFilter,
     Desk,
@@ -31,7 +32,9 @@ from flexrun.cli.asking import (
     table,
 )
 from flexrun.cli.shared import stop
-from flexrun.client import GatewayClient, GatewayProblemError
+
+if TYPE_CHECKING:
+    from flexrun.client import GatewayClient
 
 app = typer.Typer(help="What waits for a person: list, show, decide.", no_args_is_help=True)
 

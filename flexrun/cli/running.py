@@ -18,17 +18,19 @@ from flexrun.cli.follow import show_run
 from flexrun.cli.shared import errors, load_settings, open_client, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine
-from flexrun.settings import ROLES, Role, Settings
-from gateway.auth import BindRefused, TokensInvalid
+from flexrun.logs import configure_logs
+from flexrun.roles import ROLES, Role
+from flexrun.settings import Settings
 
 
 async def serve_roles(settings: Settings, roles: frozenset[Role]) -> None:
     """Serve until SIGINT or SIGTERM, then stop in good order."""
+    configure_logs(settings.log_level, settings.log_format)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with _running(settings, roles) as engine:
+    async with running(settings, roles) as engine:
         errors.print(_ready_text(engine), highlight=False, markup=False, soft_wrap=True)
         await stopped.wait()
         errors.print("Stopping: open streams end, work under way is finished or handed on.", markup=False)
@@ -43,12 +45,12 @@ def _ready_text(engine: Engine) -> str:
 
 
 @asynccontextmanager
-async def _running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator[Engine]:
+async def running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator[Engine]:
     """An engine, with what goes wrong at start told as a sentence."""
     engine = Engine(settings, roles)
     try:
         await engine.__aenter__()
-    except (EmbeddedPostgresError, MigrationRefused, BindRefused, TokensInvalid, ValueError) as error:
+    except (EmbeddedPostgresError, MigrationRefused, ValueError) as error:
         stop(f"flexrun cannot start: {error}")
     except (StoreUnavailable, psycopg.Error) as error:
         stop(f"flexrun cannot start: the database does not answer as it should: {error}")
@@ -64,6 +66,7 @@ async def _running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator
 
 async def run_demo(file: Path, as_json: bool) -> None:
     """An engine on data that is thrown away, one run, and its frames."""
+    configure_logs("warning")
     began = time.monotonic()
     try:
         envelope = await asyncio.to_thread(file.read_bytes)
@@ -72,7 +75,7 @@ async def run_demo(file: Path, as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="flexrun-demo-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(port=0, host="127.0.0.1", data=Path(folder))
         errors.print("Starting flexrun with an embedded Postgres …", style="dim")
-        async with _running(settings, frozenset(ROLES)) as engine:
+        async with running(settings, frozenset(ROLES)) as engine:
             if engine.server is None:
                 raise RuntimeError("an engine with a gateway has a server")
             errors.print(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from flexrun.api import API
 from flexrun.cli.asking import (
     ClientFilter,
     Desk,
@@ -25,7 +26,6 @@ from flexrun.cli.asking import (
     short_time,
     table,
 )
-from flexrun.client import API
 
 app = typer.Typer(help="Runs: list, show, abort, pause, resume, retry, fork.", no_args_is_help=True)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flexrun.cli.shared import load_settings, run_async, stop
-from flexrun.logs import configure_logs
-from flexrun.settings import ROLES, Role, Settings
+from flexrun.roles import ROLES, Role
+
+if TYPE_CHECKING:
+    from flexrun.settings import Settings
 
 HostFlag = Annotated[str | None, typer.Option("--host", help="address to listen on (FLEXRUN_HOST)")]
 PortFlag = Annotated[
@@ -85,15 +87,12 @@ def demo(
     """Start an engine of its own, run one envelope from start to output, and stop."""
     from flexrun.cli.running import run_demo  # noqa: PLC0415 - see _run
 
-    configure_logs("warning")
     run_async(run_demo(file, as_json))
 
 
 def _settings(**flags: Any) -> Settings:
     names = {"database": "database_url", "broker": "broker_url"}
-    settings = load_settings(**{names.get(name, name): value for name, value in flags.items()})
-    configure_logs(settings.log_level, settings.log_format)
-    return settings
+    return load_settings(**{names.get(name, name): value for name, value in flags.items()})
 
 
 def _serve_role(role: Role, settings: Settings) -> None:

@@ -1,18 +1,24 @@
-"""What several commands need: settings with clear errors, a way into asyncio, a way out with a message."""
+"""What several commands need: settings with clear errors, a way into asyncio, a way out with a message.
+
+Settings and the client are imported by whoever asks for them: pydantic and aiohttp take longer than all else together,
+and neither `--help` nor the answer to a mistyped flag is to wait for them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 import uvloop
-from pydantic import ValidationError
 from rich.console import Console
 
-from flexrun.client import GatewayClient, GatewayProblemError, GatewayUnreachableError
-from flexrun.settings import Settings
+from flexrun.api import GatewayProblemError, GatewayUnreachableError
+
+if TYPE_CHECKING:
+    from flexrun.client import GatewayClient
+    from flexrun.settings import Settings
 
 T = TypeVar("T")
 
@@ -32,6 +38,10 @@ def stop(message: str, code: int = EXIT_REFUSED) -> NoReturn:
 
 def load_settings(**flags: Any) -> Settings:
     """Flags over environment over defaults; a bad value is named with its place."""
+    from pydantic import ValidationError  # noqa: PLC0415 - see the module's docstring
+
+    from flexrun.settings import Settings  # noqa: PLC0415 - the same
+
     try:
         return Settings().with_flags(**flags)
     except ValidationError as error:
@@ -61,4 +71,6 @@ def describe_problem(error: GatewayProblemError) -> str:
 
 def open_client(settings: Settings) -> GatewayClient:
     """A client for `settings.url`."""
+    from flexrun.client import GatewayClient  # noqa: PLC0415 - see the module's docstring
+
     return GatewayClient(settings.url, settings.token.get_secret_value() if settings.token else None)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from flexrun.api import API
 from flexrun.cli.asking import (
     ClientFilter,
     Desk,
@@ -27,7 +28,6 @@ from flexrun.cli.asking import (
     short_time,
     table,
 )
-from flexrun.client import API
 
 app = typer.Typer(help="Nodes that people do: list, show, submit, decline.", no_args_is_help=True)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from flexrun.api import API
 from flexrun.cli.asking import (
     Desk,
     Document,
@@ -20,7 +21,6 @@ from flexrun.cli.asking import (
     short_time,
     table,
 )
-from flexrun.client import API
 
 app = typer.Typer(help="Who is told of what happens: add, list, remove, deliveries.", no_args_is_help=True)
 

@@ -1,7 +1,8 @@
-"""A private Postgres for one machine: supervised, unprivileged, gone when its owner is."""
+"""A private Postgres for one machine: supervised, unprivileged, gone when its owner is.
 
-from flexrun.embedded.data_folder import default_data_dir
+It is in `flexrun.embedded.postgres`, which takes a tenth of a second to import; here is only how it fails.
+"""
+
 from flexrun.embedded.errors import DataFolderInUseError, EmbeddedPostgresError
-from flexrun.embedded.postgres import EmbeddedPostgres
 
-__all__ = ["DataFolderInUseError", "EmbeddedPostgres", "EmbeddedPostgresError", "default_data_dir"]
+__all__ = ["DataFolderInUseError", "EmbeddedPostgresError"]

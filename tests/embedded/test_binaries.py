@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flexrun.embedded import EmbeddedPostgresError, binaries, default_data_dir
+from flexrun.data_dir import default_data_dir
+from flexrun.embedded import EmbeddedPostgresError, binaries
 from flexrun.embedded.account import server_account
 from flexrun.embedded.binaries import binaries_for, choose_binaries, inspect_binaries, wheel_binaries
 

@@ -11,8 +11,8 @@ import psutil
 import psycopg
 import pytest
 
-from flexrun.embedded import EmbeddedPostgres
 from flexrun.embedded.account import Account
+from flexrun.embedded.postgres import EmbeddedPostgres
 from tests.support.embedded_owner import Owner, answers, kept, postmaster, socket_dir, write
 from tests.support.waiting import eventually
 

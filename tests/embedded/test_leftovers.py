@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
-from flexrun.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from flexrun.embedded import EmbeddedPostgresError
 from flexrun.embedded.account import server_account
 from flexrun.embedded.binaries import choose_binaries
+from flexrun.embedded.postgres import EmbeddedPostgres
 from tests.support.embedded_owner import answers, kept, write
 from tests.support.waiting import eventually
 

@@ -19,9 +19,10 @@ import psycopg
 import structlog
 import uvloop
 
-from flexrun.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from flexrun.embedded import EmbeddedPostgresError
 from flexrun.embedded.account import Account
 from flexrun.embedded.binaries import system_binaries, wheel_binaries
+from flexrun.embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,17 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-PRELOADED = ("flexrun.cli", "flexrun.engine", "tests.support.forked")
+PRELOADED = (
+    "broker.postgres",
+    "broker.rabbitmq",
+    "flexrun.cli.running",
+    "flexrun.client",
+    "flexrun.roles.executor",
+    "flexrun.roles.gateway",
+    "flexrun.roles.planner",
+    "schemas.contracts.door",
+    "tests.support.forked",
+)
 
 _PR_SET_PDEATHSIG = 1
 

@@ -1,0 +1,37 @@
+"""A process that runs the nodes of capabilities, and composes outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from executor.capability import Capability
+from executor.config import ExecutorConfig
+from executor.people import people
+from executor.registry import CapabilityRegistry
+from executor.stubs import stub_capabilities
+from executor.worker import ExecutorWorker
+from flexrun.roles.parts import Parts
+from flexrun.settings import Settings
+
+
+async def start_executor(settings: Settings, parts: Parts, capabilities: Sequence[Capability] | None) -> None:
+    """Take the work of these capabilities (the stubs, where none are named) from now on."""
+    config = ExecutorConfig(
+        slots=settings.executor_slots,
+        lease_seconds=settings.lease_seconds,
+        heartbeat_seconds=settings.lease_seconds / 5,
+        drain_seconds=settings.drain_seconds,
+        serves_output=True,
+    )
+    worker = ExecutorWorker(
+        parts.store,
+        parts.handler,
+        parts.broker,
+        await parts.contracts(),
+        CapabilityRegistry(stub_capabilities() if capabilities is None else capabilities, people()),
+        parts.worker,
+        config,
+        listener=parts.listener,
+    )
+    await worker.start()
+    parts.stack.push_async_callback(worker.close)

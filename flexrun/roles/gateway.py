@@ -1,0 +1,78 @@
+"""A process that listens, with the inbox for decisions and the webhooks."""
+
+from __future__ import annotations
+
+from eventstore.tail import RunTail
+from flexrun import __version__
+from flexrun.roles.parts import Parts
+from flexrun.settings import Settings
+from gateway.app import create_app
+from gateway.auth import Tokens, check_bind, is_loopback
+from gateway.config import GatewayConfig
+from gateway.deps import GatewayDeps
+from gateway.hitl.inbox import HitlInbox
+from gateway.serve import Server, serve
+from gateway.sse import Frame, encode_frame
+from webhooks.config import WebhooksConfig
+from webhooks.service import Webhooks
+
+
+class GatewayRole:
+    """Made before anything is started, so that what may not be is refused first: bad tokens, an open door.
+
+    `alone` says that this engine is all on this machine. Raises TokensInvalid, BindRefused.
+    """
+
+    def __init__(self, settings: Settings, *, alone: bool) -> None:
+        self._settings = settings
+        self._tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
+        self._alone = alone
+        check_bind(settings.host, self._tokens)
+
+    async def start(self, parts: Parts) -> Server:
+        """Listen from now on."""
+        tail = RunTail(parts.store, parts.listener, encode_frame)
+        await tail.start()
+        parts.stack.push_async_callback(tail.close)
+        deps = await self._deps(parts, tail)
+        await self._start_webhooks(parts, deps.config.webhook_allow_private)
+        server = await serve(create_app(deps), self._settings.host, self._settings.port)
+        parts.stack.push_async_callback(server.close)
+        inbox = HitlInbox.over(deps, parts.broker)
+        await inbox.start()
+        parts.stack.push_async_callback(inbox.close)
+        return server
+
+    async def _deps(self, parts: Parts, tail: RunTail[Frame]) -> GatewayDeps:
+        settings = self._settings
+        config = GatewayConfig(
+            ping_seconds=settings.ping_seconds,
+            backlog_limit=settings.backlog_limit,
+            cors_origins=tuple(settings.cors_origins),
+            webhook_allow_private=self._webhooks_may_be_private(),
+            public_url=settings.public_url,
+        )
+        return GatewayDeps(
+            store=parts.store,
+            handler=parts.handler,
+            tail=tail,
+            contracts=await parts.contracts(),
+            tokens=self._tokens,
+            broker=parts.broker,
+            config=config,
+            link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,
+            version=__version__,
+        )
+
+    async def _start_webhooks(self, parts: Parts, allow_private: bool) -> None:
+        config = WebhooksConfig(allow_private=allow_private, drain_seconds=self._settings.drain_seconds)
+        webhooks = Webhooks(parts.store, parts.listener, parts.worker, config)
+        await webhooks.start()
+        parts.stack.push_async_callback(webhooks.close)
+
+    def _webhooks_may_be_private(self) -> bool:
+        """Where it is not said: whoever can reach an engine that is all on this machine is on this machine anyway."""
+        told = self._settings.webhook_allow_private
+        if told is not None:
+            return told
+        return self._alone and not self._tokens.configured and is_loopback(self._settings.host)
