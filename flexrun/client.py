@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, cast
 from uuid import uuid4
 
 import aiohttp
 import orjson
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay
 
 from flexrun.api import API, Frame, GatewayProblemError, GatewayUnreachableError
 from flexrun.sse import SseParser
@@ -24,6 +19,19 @@ from flexrun.sse import SseParser
 READ_LIMIT = 64 * 1024
 SILENCE_SECONDS = 60.0
 """Four missed keep-alive comments: the connection is taken for dead and made anew."""
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+def pause_seconds(attempt: int, chance: float) -> float:
+    """How long to wait after the attempt of this number, from 1. `chance` in [0, 1) spreads a crowd."""
+    doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 10)
+    return chance * min(doubled, LONGEST_PAUSE_SECONDS)
+
+
+async def _pause(attempt: int) -> None:
+    await asyncio.sleep(pause_seconds(attempt, random.random()))  # noqa: S311 - spreads attempts
 
 
 class GatewayClient:
@@ -40,11 +48,13 @@ class GatewayClient:
         *,
         patience_seconds: float = 60.0,
         first_seconds: float = 3.0,
+        pause: Callable[[int], Awaitable[None]] = _pause,
     ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._patience_seconds = patience_seconds
         self._first_seconds = first_seconds
+        self._pause = pause
         self._has_answered = False
         self._session: aiohttp.ClientSession | None = None
 
@@ -81,22 +91,27 @@ class GatewayClient:
         return answer["runId"]
 
     async def frames(self, run_id: str, after: int = 0) -> AsyncIterator[Frame]:
-        """The frames after `after`, each once and in order, up to `complete`. Reconnects as often as it takes."""
-        cursor = after
+        """The frames after `after`, each once and in order, up to `complete`. Reconnects as often as it takes.
+
+        A stream that brought nothing is asked for again after a pause that grows: whoever ends it may go on doing so.
+        """
+        cursor, fruitless = after, 0
         while True:
             response: aiohttp.ClientResponse = await self._retrying()(self._open_stream, run_id, cursor)
             if response.status == 204:
                 return
             try:
                 async for frame in _read(response):
-                    cursor = int(frame["id"])
+                    cursor, fruitless = int(frame["id"]), 0
                     yield frame
                     if frame["type"] == "complete":
                         return
             except (aiohttp.ClientError, OSError, TimeoutError):
-                await asyncio.sleep(0)
+                pass  # the next stream goes on after the last frame
             finally:
                 response.close()
+            fruitless += 1
+            await self._pause(fruitless)
 
     async def _open_stream(self, run_id: str, after: int) -> aiohttp.ClientResponse:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
@@ -118,7 +133,7 @@ class GatewayClient:
     def _retrying(self) -> AsyncRetrying:
         return AsyncRetrying(
             retry=retry_if_exception_type(GatewayUnreachableError),
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            wait=lambda state: pause_seconds(state.attempt_number, random.random()),  # noqa: S311 - as in _pause
             stop=self._out_of_patience,
             reraise=True,
         )
