@@ -44,6 +44,15 @@ class LogRefused(StoreError):
         self.reason = reason
 
 
+class LogUnfoldable(StoreError):
+    """What the log tells of a run cannot be: a bug, or a log from another world."""
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        super().__init__(f"the log of run {run_id} cannot be folded: {reason}")
+        self.run_id = run_id
+        self.reason = reason
+
+
 class MigrationRefused(StoreError):
     """The database was migrated by other files than these."""
 

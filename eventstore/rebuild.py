@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from eventstore.connection import Connection, connect
+from eventstore.errors import LogUnfoldable
 from eventstore.projection import Sections
 from eventstore.recognise import event_of
 from eventstore.replay import replay
@@ -25,16 +26,22 @@ _UNHELD = {"worker": "", "lease_seconds": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that is not what the log says: `kept` is in the table, `rebuilt` should be; None for no row."""
+    """A row that is not what the log says: `kept` is in the table, `rebuilt` should be; None for no row.
+
+    Where the log itself cannot be folded, `unfoldable` says why, and the run's rows were not compared.
+    """
 
     table: str
     run_id: str
     key: str
     kept: dict[str, Json] | None
     rebuilt: dict[str, Json] | None
+    unfoldable: str | None = None
 
     def __str__(self) -> str:
         place = f"{self.table} {self.run_id} {self.key}".rstrip()
+        if self.unfoldable is not None:
+            return f"{place}: the log cannot be folded: {self.unfoldable}"
         if self.kept is None:
             return f"{place}: the row is missing"
         if self.rebuilt is None:
@@ -50,14 +57,15 @@ class Difference:
 async def rebuild(database_url: str) -> int:
     """Empty the read models and fill them from the log; the number of runs. Leases that still hold are kept.
 
-    One transaction: readers see the old rows or the new ones; appends wait until it is over. Raises psycopg.Error.
+    One transaction: readers see the old rows or the new ones; appends wait until it is over.
+    Raises LogUnfoldable, psycopg.Error; everything is as it was then.
     """
     connection = await _connect(database_url)
     runs = 0
     try:
         async with connection.transaction():
             await connection.execute(statement("rebuild_begin"), prepare=False)
-            async with aclosing(_replayed(connection)) as chunks:
+            async with aclosing(_replayed(connection, _give_up)) as chunks:
                 async for run_ids, sections in chunks:
                     for row in sections["work"]:
                         row.update(_UNHELD if row["started"] else {})
@@ -72,12 +80,13 @@ async def rebuild(database_url: str) -> int:
 async def compare(database_url: str) -> list[Difference]:
     """Where the read models differ from what the log says, as of one moment. Changes nothing. Raises psycopg.Error."""
     connection = await _connect(database_url)
+    unfoldable: list[LogUnfoldable] = []
     try:
         async with connection.transaction():
             await connection.execute("set transaction isolation level repeatable read, read only")
             cursor = await connection.execute(statement("compare_orphans"))
             rows = await cursor.fetchall()
-            async with aclosing(_replayed(connection)) as chunks:
+            async with aclosing(_replayed(connection, unfoldable.append)) as chunks:
                 async for run_ids, sections in chunks:
                     cursor = await connection.execute(
                         statement("compare_rows"), _parameters(run_ids, sections)
@@ -85,7 +94,12 @@ async def compare(database_url: str) -> list[Difference]:
                     rows += await cursor.fetchall()
     finally:
         await connection.close()
-    return [Difference(*row) for row in rows]
+    broken = [Difference("flex_events", log.run_id, "", None, None, log.reason) for log in unfoldable]
+    return [*broken, *(Difference(*row) for row in rows)]
+
+
+def _give_up(unfoldable: LogUnfoldable) -> None:
+    raise unfoldable
 
 
 async def _connect(database_url: str) -> Connection:
@@ -98,14 +112,21 @@ def _parameters(run_ids: list[str], sections: Sections) -> dict[str, Any]:
     return {"run_ids": run_ids, "batch": orjson.dumps(sections).decode()}
 
 
-async def _replayed(connection: Connection) -> AsyncGenerator[tuple[list[str], Sections]]:
-    """The rows of all runs, some runs at a time."""
+async def _replayed(
+    connection: Connection, refuse: Callable[[LogUnfoldable], None]
+) -> AsyncGenerator[tuple[list[str], Sections]]:
+    """The rows of all runs, some runs at a time; those whose log cannot be folded go to `refuse`."""
     run_ids: list[str] = []
     chunk: Sections = {}
     async with aclosing(_logs(connection)) as logs:
         async for run_id, commits in logs:
+            try:
+                sections = replay(run_id, commits)
+            except Exception as error:  # noqa: BLE001 - such a log may lack anything: a node, a key, a plan
+                refuse(LogUnfoldable(run_id, f"{type(error).__name__}: {error}"))
+                continue
             run_ids.append(run_id)
-            for name, rows in replay(run_id, commits).items():
+            for name, rows in sections.items():
                 chunk.setdefault(name, []).extend(rows)
             if len(run_ids) == _RUNS_AT_ONCE:
                 yield run_ids, chunk

@@ -51,11 +51,15 @@ def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
 @app.command()
 def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Drop the read models' rows and make them again from the log."""
-    from eventstore.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - see the module's docstring
+    from eventstore.errors import LogUnfoldable  # noqa: PLC0415 - see the module's docstring
+    from eventstore.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - the same
 
     url = _database_url(database)
     errors.print("Reading the log …", style="dim")
-    run_async(run_rebuild(url))
+    try:
+        run_async(run_rebuild(url))
+    except LogUnfoldable as error:
+        stop(f"Nothing was rebuilt, all rows are as they were: {error}\nAll such runs: flexrun db verify")
     typer.echo(orjson.dumps({"rebuilt": True}) if as_json else "read models rebuilt from the log")
 
 

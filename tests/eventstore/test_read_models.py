@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from eventstore import leases
 from eventstore.batch import Lease
+from eventstore.errors import LogUnfoldable
 from eventstore.handler import RunHandler
 from eventstore.rebuild import compare, rebuild
 from eventstore.store import EventStore
@@ -19,6 +20,7 @@ from runs import commands as c
 from runs.bundle import node_context
 from runs.fork import ForkChange, fork_commands
 from tests.eventstore.conftest import StartRun
+from tests.support import cli
 from tests.support.given import ANN, node
 from tests.support.started_runs import WRONG, Walk, new_run_id
 
@@ -197,6 +199,48 @@ async def test_tampering_is_found_and_mended(
     ]
     await rebuild(database_url)
     assert await compare(database_url) == []
+
+
+async def break_log(database: AsyncConnection[Any], run_id: str, event_type: str) -> None:
+    """Add a second event that says nothing of what such an event must say; the log's triggers let it pass."""
+    await database.execute(
+        "insert into flex_events (run_id, seq, type, payload, recorded_at) values (%s, 2, %s, '{}', now())",
+        (run_id, event_type),
+    )
+
+
+async def test_a_log_that_cannot_be_folded_is_a_difference_and_the_other_runs_are_compared_all_the_same(
+    start_run: StartRun, database: AsyncConnection[Any], database_url: str
+):
+    early, bare, whole, tampered = sorted([(await start_run()).run_id for _ in range(4)])
+    await break_log(database, early, "node_start")
+    await break_log(database, bare, "plan_requested")
+    await database.execute("update flex_runs set objective = 'x' where run_id = %s", (tampered,))
+    found = sorted([(each.table, each.run_id) for each in await compare(database_url)])
+    assert found == [("flex_events", early), ("flex_events", bare), ("flex_runs", tampered)]
+    said = await cli.run("db", "verify", "--database", database_url)
+    assert said.status == 1
+    refused = [line.partition(": the log cannot be folded: ") for line in said.out.splitlines()[:2]]
+    assert [(place, reason) for place, _, reason in refused] == [
+        (f"flex_events {early}", "IllegalTransition: a run that is pending cannot take node_start"),
+        (f"flex_events {bare}", "KeyError: 'attempt'"),
+    ]
+    assert whole not in said.out
+
+
+async def test_a_rebuild_refuses_a_log_that_cannot_be_folded_and_keeps_every_row(
+    start_run: StartRun, database: AsyncConnection[Any], database_url: str
+):
+    good, broken = await start_run(), await start_run()
+    await break_log(database, broken.run_id, "node_start")
+    before = await rows(database, "select * from flex_runs order by run_id")
+    with pytest.raises(LogUnfoldable, match=broken.run_id):
+        await rebuild(database_url)
+    assert await rows(database, "select * from flex_runs order by run_id") == before
+    said = await cli.run("db", "rebuild", "--database", database_url)
+    assert (said.status, said.out) == (2, "")
+    assert f"the log of run {broken.run_id} cannot be folded: IllegalTransition" in said.err
+    assert good.run_id not in said.err
 
 
 async def test_a_rebuild_keeps_the_leases_that_hold_and_frees_the_rest(
