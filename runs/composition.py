@@ -11,6 +11,7 @@ from typing import cast
 
 from runs.event import Json, JsonObject
 from runs.state import RunState
+from schemas.pointer import split
 
 NODE_KEY = "$node"
 POINTER_KEY = "$pointer"
@@ -35,16 +36,12 @@ def compose(template: Json, outputs: Mapping[str, Json]) -> Json:
 
 
 def _resolve(value: Json, pointer: str, node_id: str) -> Json:
-    for key in _tokens(pointer):
-        try:
+    try:
+        for key in split(pointer):
             value = cast(Json, value[int(key)] if isinstance(value, list) else value[key])
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise CompositionError(f"the output of node {node_id} has nothing at {pointer}") from None
+    except (KeyError, IndexError, ValueError, TypeError):
+        raise CompositionError(f"the output of node {node_id} has nothing at {pointer}") from None
     return value
-
-
-def _tokens(pointer: str) -> list[str]:
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 
 def sources(template: Json) -> list[str]:
@@ -64,7 +61,7 @@ def sources(template: Json) -> list[str]:
 def sources_at(template: Json, instance_path: str) -> list[str]:
     """The nodes that made what stands at `instance_path` (a JSON pointer into the composed output)."""
     part = template
-    for key in _tokens(instance_path):
+    for key in split(instance_path):
         if isinstance(part, list) and key.isdigit() and int(key) < len(cast(list[Json], part)):
             part = cast(list[Json], part)[int(key)]
         elif isinstance(part, dict) and NODE_KEY not in part and key in part:
