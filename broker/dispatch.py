@@ -8,9 +8,9 @@ from datetime import datetime
 
 import structlog
 
-from broker.failures import utc_now
 from broker.seam import Broker, BrokerUnavailable, WorkHint
 from eventstore.batch import Commit
+from eventstore.clock import utc_now
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
 from broker.seam import Handle, NotServedHere, WorkHint
 from eventstore import leases
+from eventstore.clock import utc_now
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
@@ -58,11 +59,6 @@ class Refused:
 
 
 Verdict = Taken | Again | Refused
-
-
-def utc_now() -> datetime:
-    """The clock that commands are stamped with."""
-    return datetime.now(UTC)
 
 
 class FailureRule:

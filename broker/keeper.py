@@ -15,11 +15,12 @@ from datetime import datetime
 
 import structlog
 
-from broker.failures import FailureRule, utc_now
+from broker.failures import FailureRule
 from broker.only_one import OnlyOne
 from broker.seam import Broker, BrokerUnavailable, WorkHint
 from broker.troublemakers import Troublemakers
 from eventstore import leases
+from eventstore.clock import utc_now
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.leases import WorkRow

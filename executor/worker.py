@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
 from broker.seam import Broker, Consumer, WorkHint
 from eventstore import capabilities
+from eventstore.clock import utc_now
 from eventstore.errors import StoreUnavailable
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener
@@ -27,10 +28,6 @@ from runs.errors import NotReady, RunFinished, RunUnknown, StaleAttempt
 from schemas.contracts.door import ContractDoor
 
 _log = structlog.get_logger("executor")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class ExecutorWorker:
@@ -53,7 +50,7 @@ class ExecutorWorker:
         config: ExecutorConfig | None = None,
         *,
         listener: LogListener | None = None,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store

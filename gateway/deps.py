@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from aiohttp import web
 
 from broker.seam import Broker
+from eventstore.clock import utc_now
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
@@ -23,10 +24,6 @@ from gateway.sse import Frame
 from schemas.contracts.door import ContractDoor
 
 T = TypeVar("T")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

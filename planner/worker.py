@@ -6,11 +6,12 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
 from broker.seam import Broker, Consumer, WorkHint
+from eventstore.clock import utc_now
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore, Lease
 from planner.capability_list import CapabilityList
@@ -28,10 +29,6 @@ from runs.transitions import PAUSED
 __all__ = ["PlannerConfig", "PlannerWorker"]
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class PlannerWorker:
@@ -52,7 +49,7 @@ class PlannerWorker:
         config: PlannerConfig | None = None,
         *,
         capabilities: Iterable[JsonObject] = (),
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._handler = handler

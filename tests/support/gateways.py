@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 import psycopg
 
+from eventstore.clock import utc_now
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
@@ -22,7 +23,7 @@ from eventstore.tail import RunTail
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
-from gateway.deps import GATEWAY, Gateway, GatewayDeps, utc_now
+from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.serve import Server, serve
 from gateway.sse import Frame, encode_frame
 from schemas.contracts.door import ContractDoor
