@@ -24,6 +24,9 @@ from runs.state import RunState, new_run
 PATIENCE_SECONDS = 30.0
 """How long an append or a read goes on trying while the database is away."""
 
+CACHED_RUNS = 1024
+"""How many of the runs that are being worked on a process remembers, unless it is told otherwise."""
+
 _LAST_SEQ = 2_147_483_647
 _PAGE_EVENTS = 1000
 
@@ -52,7 +55,7 @@ class EventStore:
         *,
         writers: int = 2,
         readers: int = 4,
-        cache_runs: int = 1024,
+        cache_runs: int = CACHED_RUNS,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> EventStore:
         """Connect. Raises StoreUnavailable when the database does not answer within `patience_seconds`."""

@@ -21,7 +21,7 @@ from broker.seam import Broker, open_broker
 from eventstore.handler import RunHandler
 from eventstore.migrate import migrate
 from eventstore.notify import LogListener, Notifier
-from eventstore.store import EventStore
+from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import Parts
 from flexrun.settings import Settings
@@ -76,7 +76,7 @@ class Engine:
     async def _start(self) -> None:
         gateway = self._gateway() if "gateway" in self.roles else None
         await self._open_database()
-        self.store = await EventStore.open(self.database_url)
+        self.store = await EventStore.open(self.database_url, cache_runs=self._cached_runs())
         self._stack.push_async_callback(self.store.close)
         self.handler = RunHandler(self.store)
         listener = LogListener(self.database_url, ignore_origin=self.store.origin)
@@ -88,6 +88,10 @@ class Engine:
         await self._start_workers(parts)
         if gateway is not None:
             self.server = await gateway.start(parts)
+
+    def _cached_runs(self) -> int:
+        """Who only plans seldom sees a run again: it remembers those that it may be planning, and no more."""
+        return self.settings.planner_slots if self.roles <= {"planner"} else CACHED_RUNS
 
     async def _open_database(self) -> None:
         if not self.database_url:
