@@ -6,14 +6,13 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import aio_pika
 
 from flexrun.embedded.account import server_account
 from flexrun.embedded.launch import GuardedServer
 from tests.support.ports import free_port
+from tests.support.private_server import PrivateServer
 
 _READY_SECONDS = 60
 _FOLDERS = (
@@ -45,19 +44,13 @@ def find_rabbitmq() -> Path | None:
     return next((script for script in found if script.is_file()), None)
 
 
-class RabbitServer:
-    """One node with its data in a temporary folder; it ends with the process that started it.
-
-    `async with RabbitServer() as server` starts it and throws it away. In between: `kill`, `stop`, `start`, `restart`;
-    address and data stay the same. With `management`, its HTTP API answers on `management_url`.
-    """
+class RabbitServer(PrivateServer):
+    """A node; with `management`, its HTTP API answers on `management_url`."""
 
     def __init__(self, *, management: bool = False) -> None:
+        super().__init__()
         self.management_port = free_port() if management else None
         self._account = server_account(("rabbitmq", "nobody"))
-        self.port = free_port()
-        self._folder: Path | None = None
-        self._server: GuardedServer | None = None
         self._environment: dict[str, str] = {}
 
     @property
@@ -71,11 +64,6 @@ class RabbitServer:
         if self.management_port is None:
             return None
         return f"http://guest:guest@127.0.0.1:{self.management_port}/api"
-
-    @property
-    def pid(self) -> int:
-        """The node's process id; 0 while it is down."""
-        return self._server.pid if self._server else 0
 
     async def start(self) -> str:
         """Start the node and wait until it takes a connection; its URL."""
@@ -92,45 +80,6 @@ class RabbitServer:
         )
         await self._ready(self._server, folder)
         return self.url
-
-    async def kill(self) -> None:
-        """SIGKILL the node, as a crash would, and wait until it is gone."""
-        if self._server is not None:
-            self._server.kill()
-            await self._server.ended()
-            self._server = None
-
-    async def stop(self) -> None:
-        """Shut the node down in good order; its data stays."""
-        if self._server is not None:
-            self._server.request_stop()
-            await self._server.ended()
-            self._server = None
-
-    async def restart(self) -> None:
-        """Stop in good order and start again."""
-        await self.stop()
-        await self.start()
-
-    async def close(self) -> None:
-        """End the node in whatever way is quickest, and remove its data."""
-        await self.kill()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def _make_folder(self) -> Path:
         folder = self._folder = Path(tempfile.mkdtemp(prefix="flexrun-rabbit-", dir="/tmp"))
