@@ -1,8 +1,9 @@
 """Consumes work from the table `flex_work`: claimed with SKIP LOCKED, only as much as there are free slots.
 
 Work that was committed in this process is handed over without asking the table, unless older work may be waiting there:
-the append with the expected version is the claim, and what comes first is served first. Other processes hear of that
-work as well; those who come too late for it time and again learn to wait for a moment before they look.
+the append with the expected version is the claim, and what comes first is served first. What comes while the table is
+being asked is handed over behind the answer. Other processes hear of that work as well; those who come too late for it
+time and again learn to wait for a moment before they look.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class WorkConsumer:
         self._too_late = 0
         self._patient: asyncio.TimerHandle | None = None
         self._maybe_more = True
+        self._meanwhile: list[WorkHint] | None = None
         self._woken = asyncio.Event()
         self._woken.set()
         self._task = asyncio.create_task(self._keep())
@@ -78,6 +80,9 @@ class WorkConsumer:
         """Take work that was committed a moment ago; False where it has to wait in the table."""
         if hint.queue not in self._queues:
             return False
+        if self._meanwhile is not None:
+            self._meanwhile.append(hint)
+            return True
         if not self._maybe_more and self._serving.offer(hint, partial(self._settle, hint, None)):
             return True
         self._look()
@@ -129,21 +134,33 @@ class WorkConsumer:
     async def _claim(self) -> None:
         """Fill the free slots."""
         while (free := self._serving.free) > 0:
-            # Until the table has answered, older work may be waiting: nothing is handed over meanwhile.
             self._maybe_more = True
             self._woken.clear()
-            rows = await leases.claim(
-                self._store, self._queues, self._claimant, self._pace.claim_seconds, free
-            )
+            rows, meanwhile = await self._ask_table(free)
             left_over = [row for row in rows if not self._serve(row)]
             if left_over:
                 await self._release(left_over)
             self._maybe_more = len(rows) == free or self._woken.is_set()
+            claimed = {_hint_of(row) for row in rows}
+            for hint in meanwhile:
+                if hint not in claimed:
+                    self.offer(hint)
             if len(rows) < free:
                 return
 
+    async def _ask_table(self, free: int) -> tuple[list[WorkRow], list[WorkHint]]:
+        """The oldest work of the table, and what was offered until the table had answered: that is younger."""
+        meanwhile = self._meanwhile = []
+        try:
+            rows = await leases.claim(
+                self._store, self._queues, self._claimant, self._pace.claim_seconds, free
+            )
+        finally:
+            self._meanwhile = None
+        return rows, meanwhile
+
     def _serve(self, row: WorkRow) -> bool:
-        hint = WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
+        hint = _hint_of(row)
         return self._serving.offer(hint, partial(self._settle, hint, row))
 
     def _learn(self, *, stale: bool) -> None:
@@ -175,3 +192,7 @@ class WorkConsumer:
 
     async def _release(self, rows: Sequence[WorkRow]) -> None:
         await leases.release(self._store, rows, self._claimant)
+
+
+def _hint_of(row: WorkRow) -> WorkHint:
+    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
