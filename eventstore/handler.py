@@ -11,7 +11,7 @@ from eventstore.batch import Lease
 from eventstore.errors import VersionConflict
 from eventstore.store import EventStore
 from runs.commands import Command, StartRun
-from runs.decide import step
+from runs.decide import Decided
 from runs.errors import RunError
 from runs.event import Event
 from runs.state import RunState, new_run
@@ -20,7 +20,8 @@ MAX_TRIES = 50
 _TRIES_AT_ONCE = 3
 _LONGEST_PAUSE_SECONDS = 0.02
 
-Build = Callable[[RunState], Awaitable[Sequence[Command]]]
+Build = Callable[[RunState], Awaitable[Sequence[Command] | Decided]]
+"""The commands that fit a state; or, from whoever had to look ahead, what was decided on that state already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class RunHandler:
         return await self._transact(run_id, build, lease, known)
 
     async def transact(self, run_id: str, build: Build, *, lease: Lease | None = None) -> Outcome:
-        """Ask `build` for the commands that fit the run's state, decide them, and append what follows from them.
+        """Ask `build` what fits the run's state, and append what follows from it.
 
         `build` is asked again, with a newer state, after each conflict. Raises RunError where the rules refuse,
         VersionConflict after MAX_TRIES, and what `EventStore.append` raises.
@@ -80,10 +81,11 @@ class RunHandler:
         raise conflict
 
     async def _try(self, state: RunState, build: Build, lease: Lease | None) -> Outcome:
-        events, after = step(state, await build(state))
-        if events:
-            await self._store.append(state, after, events, lease=lease)
-        return Outcome(state, after, events)
+        built = await build(state)
+        decided = built if isinstance(built, Decided) else Decided(state).then(*built)
+        if decided.events:
+            await self._store.append(state, decided.state, decided.events, lease=lease)
+        return Outcome(state, decided.state, decided.events)
 
 
 async def _pause(tries: int) -> None:

@@ -139,9 +139,11 @@ class Writer:
                 await self._settle_conflict(append, conflicts[append.run_id])
 
     def _settle(self, append: PendingAppend) -> None:
-        self._stored(append.commit)
+        # Its caller runs in the next turn of the loop, after the listeners, and before all that these set going:
+        # a caller waits for the first frame, and nobody yet for the plan.
         if not append.answer.done():
             append.answer.set_result(append.commit)
+        self._stored(append.commit)
 
     async def _settle_conflict(self, append: PendingAppend, actual: int) -> None:
         if append.in_doubt and await self._was_stored(append):

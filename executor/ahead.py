@@ -10,7 +10,7 @@ import structlog
 from executor.final_output import FinalOutput
 from executor.parts import HUMAN
 from runs.commands import Command, StartNode
-from runs.decide import step
+from runs.decide import Decided
 from runs.outstanding import Work, outstanding
 from runs.state import NodeState, RunState
 from schemas.contracts.problems import CheckerUnavailable
@@ -24,26 +24,24 @@ async def look_ahead(
     final: FinalOutput,
     take: Callable[[NodeState], bool],
     now: datetime,
-) -> list[Command]:
-    """`commands`, and what follows from them at once: delivering the output, and starting nodes that became ready.
+) -> Decided:
+    """What follows from `commands`, and from that at once: delivering the output, starting nodes that became ready.
 
     One node that `take` accepts is started, for the caller to go on with; the others are for the brokers to carry.
     Every node that is a person is started, since nobody has to work on it. Raises what `step` raises for `commands`.
     """
-    _, ahead = step(state, commands)
-    done = list(commands)
-    if ("output", "") in outstanding(ahead):
+    decided = Decided(state).then(*commands)
+    if ("output", "") in outstanding(decided.state):
         try:
-            delivery = await final.command(ahead, now)
+            delivery = await final.command(decided.state, now)
         except CheckerUnavailable as failure:
             if not commands:
                 raise
             # The result must not be lost with the check: the output stays outstanding work.
             _log.warning("output_not_checked", run_id=state.run_id, reason=str(failure))
-            return done
-        done.append(delivery)
-        _, ahead = step(ahead, [delivery])
-    return done + _starts(state, ahead, take, now)
+            return decided
+        decided = decided.then(delivery)
+    return decided.then(*_starts(state, decided.state, take, now))
 
 
 def _starts(

@@ -26,6 +26,7 @@ from executor.parts import HUMAN, WorkerParts
 from executor.results import Asked, Dropped, Failed, Produced, Result, command_for, status_of
 from runs.bundle import context_bundle
 from runs.commands import Command, StartNode
+from runs.decide import Decided
 from runs.errors import RunFinished, StaleAttempt
 from runs.event import JsonObject
 from runs.state import NodeState, RunState
@@ -87,7 +88,7 @@ class Chain:
         parts = self._parts
         final = FinalOutput(parts.checker)
 
-        async def build(state: RunState) -> Sequence[Command]:
+        async def build(state: RunState) -> Sequence[Command] | Decided:
             now = parts.clock()
             if hint.kind == "output":
                 return await look_ahead(state, [], final, parts.goes_on_with, now)
@@ -143,7 +144,7 @@ class Chain:
         final = FinalOutput(parts.checker)
         jitter = parts.jitter()
 
-        async def build(state: RunState) -> Sequence[Command]:
+        async def build(state: RunState) -> Sequence[Command] | Decided:
             now = parts.clock()
             commands = [
                 *lines.closing_line(now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from runs import commands as c
@@ -53,6 +54,19 @@ def step(state: RunState, commands: Iterable[c.Command]) -> tuple[list[Event], R
         events += draft.events
         state = draft.state
     return events, state
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided and is not stored yet: the events so far, and the state that they lead to."""
+
+    state: RunState
+    events: list[Event] = field(default_factory=list[Event])
+
+    def then(self, *commands: c.Command) -> Decided:
+        """This, and what follows from `commands`; see `step`."""
+        events, state = step(self.state, commands)
+        return Decided(state, self.events + events)
 
 
 def decide(state: RunState, command: c.Command) -> list[Event]:

@@ -13,7 +13,7 @@ from gateway.hitl.verdicts import Verdicts, schema_of_request
 from gateway.operators import operator_text
 from gateway.query import known_form
 from runs.commands import Actor, Command, RemoveRequest, ResolveRequest, ResumeRun
-from runs.decide import step
+from runs.decide import Decided, step
 from runs.errors import NotWaiting, RequestUnknown, RunFinished, RunUnknown
 from runs.rules.access import check_plan_version
 from runs.state import RunState
@@ -52,13 +52,15 @@ class Decisions:
         """
         verdicts = Verdicts(self.contracts)
 
-        async def build(state: RunState) -> Sequence[Command]:
+        async def build(state: RunState) -> Decided:
             _require_waiting(state, body.expected_plan_version)
-            first = [self._resume_run(body, actor)] if state.status == PAUSED else []
+            decided = Decided(state)
+            if state.status == PAUSED:
+                decided = decided.then(self._resume_run(body, actor))
             if responses is None:
-                return first
-            _, resumed = step(state, first)
-            return [*first, *_in_order(resumed, await self._commands(resumed, responses, actor, verdicts))]
+                return decided
+            commands = await self._commands(decided.state, responses, actor, verdicts)
+            return decided.then(*_in_order(decided.state, commands))
 
         return await self.handler.transact(known_form(body.run_id), build)
 
