@@ -30,6 +30,7 @@ __all__ = [
     "KeepOfMessage",
     "MessageRefused",
     "NotServedHere",
+    "WorkConsumer",
     "WorkHint",
     "keep_all",
     "open_broker",
@@ -106,6 +107,23 @@ class Consumer(Protocol):
         ...
 
 
+class WorkConsumer(Consumer, Protocol):
+    """A subscription to work. A slot of it can be had for work that no hint brings: whoever makes work ready, and may
+    do it right here, reserves a slot, starts the work in the same append, and says what became of it."""
+
+    def reserve(self) -> bool:
+        """Take a slot for work that is younger than all that waits; False where none is free or something waits."""
+        ...
+
+    def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
+        """The reserved slot is for `task`: it is treated like what a handler returned for `hint`."""
+        ...
+
+    def give_back(self) -> None:
+        """The reserved slot is not needed."""
+        ...
+
+
 class Broker(Protocol):
     """Carries work to workers and messages from outside."""
 
@@ -133,7 +151,7 @@ class Broker(Protocol):
         """How many hints wait in a queue. Raises BrokerUnavailable."""
         ...
 
-    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> Consumer:
+    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
         """Hand hints from `queues` to `handle`, for at most `slots` pieces of work at a time."""
         ...
 

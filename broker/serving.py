@@ -45,6 +45,18 @@ class Serving:
         task.add_done_callback(self._serving.discard)
         return True
 
+    def reserve(self) -> bool:
+        """Take a slot for work that comes without a hint; False where none is free."""
+        return not self._closing and self._slots.take()
+
+    def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
+        """Give a slot that was taken to `task`, until it ends."""
+        task.add_done_callback(lambda done: self._ended(hint, done))
+
+    def give_back(self) -> None:
+        """Free a slot that was taken."""
+        self._slots.give_back()
+
     def stop(self) -> None:
         """Take nothing new."""
         self._closing = True
@@ -66,9 +78,9 @@ class Serving:
             task = verdict.task if isinstance(verdict, Taken) else None
         finally:
             if task is None:
-                self._slots.give_back()
+                self.give_back()
             else:
-                task.add_done_callback(lambda done: self._ended(hint, done))
+                self.occupy(hint, task)
         await settle(verdict)
 
     def _ended(self, hint: WorkHint, task: asyncio.Task[None]) -> None:

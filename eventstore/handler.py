@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from eventstore.batch import Lease
 from eventstore.errors import VersionConflict
@@ -24,6 +25,12 @@ Build = Callable[[RunState], Awaitable[Sequence[Command] | Decided]]
 """The commands that fit a state; or, from whoever had to look ahead, what was decided on that state already."""
 
 
+async def decided(build: Build, state: RunState) -> Decided:
+    """What `build` makes of this state. Raises RunError, and what it raises itself."""
+    built = await build(state)
+    return built if isinstance(built, Decided) else Decided(state).then(*built)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of the commands; `events` is [] where they changed nothing."""
@@ -31,6 +38,12 @@ class Outcome:
     before: RunState
     state: RunState
     events: list[Event]
+
+
+class Transact(Protocol):
+    """`RunHandler.transact`, or what does more in the same append."""
+
+    async def __call__(self, run_id: str, build: Build) -> Outcome: ...
 
 
 class RunHandler:
@@ -81,11 +94,10 @@ class RunHandler:
         raise conflict
 
     async def _try(self, state: RunState, build: Build, lease: Lease | None) -> Outcome:
-        built = await build(state)
-        decided = built if isinstance(built, Decided) else Decided(state).then(*built)
-        if decided.events:
-            await self._store.append(state, decided.state, decided.events, lease=lease)
-        return Outcome(state, decided.state, decided.events)
+        following = await decided(build, state)
+        if following.events:
+            await self._store.append(state, following.state, following.events, lease=lease)
+        return Outcome(state, following.state, following.events)
 
 
 async def _pause(tries: int) -> None:

@@ -41,12 +41,14 @@ async def look_ahead(
             _log.warning("output_not_checked", run_id=state.run_id, reason=str(failure))
             return decided
         decided = decided.then(delivery)
-    return decided.then(*_starts(state, decided.state, take, now))
+    return start_ready(state, decided, take, now)
 
 
-def _starts(
-    before: RunState, ahead: RunState, take: Callable[[NodeState], bool], now: datetime
-) -> list[Command]:
+def start_ready(
+    before: RunState, decided: Decided, take: Callable[[NodeState], bool], now: datetime
+) -> Decided:
+    """`decided`, and the start of nodes that it makes ready: one that `take` accepts, and all that are people."""
+    ahead = decided.state
     starts: list[Command] = []
     taken = False
     for work in _new_node_work(before, ahead):
@@ -55,7 +57,7 @@ def _starts(
         if human or (not taken and take(node)):
             starts.append(StartNode(now=now, node_id=node.id, attempt=work.attempt))
             taken = taken or not human
-    return starts
+    return decided.then(*starts)
 
 
 def _new_node_work(before: RunState, ahead: RunState) -> list[Work]:

@@ -53,6 +53,11 @@ class Claim:
         return (self.state.run_id, self.node_id, self.attempt)
 
     @property
+    def hint(self) -> WorkHint:
+        """What would have brought it here."""
+        return WorkHint(self.state.run_id, "node", self.node_id, self.attempt, f"node.{self.node.queue}")
+
+    @property
     def names(self) -> JsonObject:
         """What each line of the process log about this attempt carries."""
         return {

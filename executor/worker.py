@@ -9,22 +9,25 @@ from datetime import datetime
 
 import structlog
 
-from broker.seam import Broker, Consumer, WorkHint
+from broker.seam import Broker, WorkConsumer, WorkHint
 from eventstore import capabilities
 from eventstore.clock import utc_now
 from eventstore.errors import StoreUnavailable
-from eventstore.handler import RunHandler
+from eventstore.handler import Build, Outcome, RunHandler, decided
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
+from executor.ahead import start_ready
 from executor.cancellation import RunWatch
-from executor.chain import Chain, Claim
+from executor.chain import Chain, Claim, claim_in
 from executor.checks import Checker
 from executor.config import ExecutorConfig
 from executor.held import WORKER_STOPPED, Hold, Holds
 from executor.leases import Heartbeat
 from executor.parts import WorkerParts
 from executor.registry import CapabilityRegistry
+from runs.decide import Decided
 from runs.errors import NotReady, RunFinished, RunUnknown, StaleAttempt
+from runs.state import RunState
 from schemas.contracts.door import ContractDoor
 
 _log = structlog.get_logger("executor")
@@ -64,7 +67,7 @@ class ExecutorWorker:
         self._heartbeat = Heartbeat(store, handler, self._holds, worker_id, self._config, clock)
         self._watch = RunWatch(store, self._holds, self._config.watch_seconds)
         self._listener = listener
-        self._consumer: Consumer | None = None
+        self._consumer: WorkConsumer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._duties: list[asyncio.Task[None]] = []
 
@@ -122,8 +125,37 @@ class ExecutorWorker:
         finally:
             if claim is None:
                 self._holds.remove(hold)
-        if claim is None:
-            return None
+        return None if claim is None else self._begin(chain, hold, claim)
+
+    async def transact(self, run_id: str, build: Build) -> Outcome:
+        """`RunHandler.transact`, and a node that this makes ready is started here in the same append.
+
+        Where no slot is free for it, or older work waits, that is left to the broker.
+        """
+        handler, consumer = self._parts.handler, self._consumer
+        if consumer is None or not consumer.reserve():
+            return await handler.transact(run_id, build)
+        hold = self._holds.add(run_id)
+        claim: Claim | None = None
+        try:
+            outcome = await handler.transact(run_id, self._and_start(build), lease=self._parts.lease)
+            claim = claim_in(outcome)
+        finally:
+            if claim is None:
+                self._holds.remove(hold)
+                consumer.give_back()
+        if claim is not None:
+            consumer.occupy(claim.hint, self._begin(Chain(self._parts, hold), hold, claim))
+        return outcome
+
+    def _and_start(self, build: Build) -> Build:
+        async def and_start(state: RunState) -> Decided:
+            following = await decided(build, state)
+            return start_ready(state, following, self._parts.goes_on_with, self._parts.clock())
+
+        return and_start
+
+    def _begin(self, chain: Chain, hold: Hold, claim: Claim) -> asyncio.Task[None]:
         task = asyncio.create_task(self._work(chain, hold, claim))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

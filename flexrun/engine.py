@@ -18,7 +18,7 @@ import structlog
 from broker.dispatch import Dispatcher
 from broker.keeper import Keeper
 from broker.seam import Broker, open_broker
-from eventstore.handler import RunHandler
+from eventstore.handler import RunHandler, Transact
 from eventstore.migrate import migrate
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import CACHED_RUNS, EventStore
@@ -130,14 +130,16 @@ class Engine:
         self._stack.push_async_callback(keeper.close)
 
     async def _start_workers(self, parts: Parts) -> None:
+        # A planner appends through the executor beside it, which may start a node in the append that stores the plan.
+        transact: Transact = self.handler.transact
         if "executor" in self.roles:
             from flexrun.roles.executor import start_executor  # noqa: PLC0415 - see the module's docstring
 
-            await start_executor(self.settings, parts, self.capabilities)
+            transact = (await start_executor(self.settings, parts, self.capabilities)).transact
         if "planner" in self.roles:
             from flexrun.roles.planner import start_planner  # noqa: PLC0415 - see the module's docstring
 
-            await start_planner(self.settings, parts)
+            await start_planner(self.settings, parts, transact)
 
     def _gateway(self) -> GatewayRole:
         from flexrun.roles.gateway import GatewayRole  # noqa: PLC0415 - see the module's docstring

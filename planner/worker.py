@@ -12,7 +12,7 @@ import structlog
 
 from broker.seam import Broker, Consumer, WorkHint
 from eventstore.clock import utc_now
-from eventstore.handler import RunHandler
+from eventstore.handler import RunHandler, Transact
 from eventstore.store import EventStore, Lease
 from planner.capability_list import CapabilityList
 from planner.config import PlannerConfig
@@ -36,7 +36,8 @@ class PlannerWorker:
 
     With an instant planner the claim and its result are one append, so that there is nothing to lose and no lease.
     With any other the claim comes first, under a lease that is kept alive while the planner works. `capabilities` are
-    descriptors that this process knows of by itself, beside those in the registry.
+    descriptors that this process knows of by itself, beside those in the registry. A plan is appended by `transact`,
+    which may start a node of it in the same append.
     """
 
     def __init__(  # noqa: PLR0913 - the wiring names each part once
@@ -51,8 +52,10 @@ class PlannerWorker:
         capabilities: Iterable[JsonObject] = (),
         clock: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random.random,
+        transact: Transact | None = None,
     ) -> None:
         self._handler = handler
+        self._transact = transact or handler.transact
         self._broker = broker
         self._planner = planner
         self._config = config or PlannerConfig()
@@ -127,7 +130,7 @@ class PlannerWorker:
                 return ()
             return (request, verdict.command(hint.attempt, self._clock(), self._jitter()))
 
-        outcome = await self._handler.transact(hint.run_id, build)
+        outcome = await self._transact(hint.run_id, build)
         if outcome.events:
             _tell(outcome.state, hint.attempt)
         return missing
@@ -150,8 +153,12 @@ class PlannerWorker:
     async def _plan(self, state: RunState, attempt: int) -> None:
         verdict = await self._ask_patiently(state, attempt)
         command = verdict.command(attempt, self._clock(), self._jitter())
+
+        async def build(_: RunState) -> Sequence[Command]:
+            return (command,)
+
         try:
-            outcome = await self._handler.execute(state.run_id, command)
+            outcome = await self._transact(state.run_id, build)
         except RunError as refused:
             _log.info("plan_comes_late", run_id=state.run_id, attempt=attempt, code=refused.code)
         else:

@@ -68,7 +68,7 @@ class PostgresBroker:
         rows = await self._fetch("count_due_work", {"queue": queue})
         return rows[0][0]
 
-    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> Consumer:
+    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
         """Claim work of these queues."""
         claimant = f"claim:{self._store.origin}:{secrets.token_hex(4)}"
         worker = WorkConsumer(

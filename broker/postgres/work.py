@@ -88,6 +88,18 @@ class WorkConsumer:
         self._look()
         return False
 
+    def reserve(self) -> bool:
+        """See `broker.seam.WorkConsumer`."""
+        return self._meanwhile is None and not self._maybe_more and self._serving.reserve()
+
+    def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
+        """See `broker.seam.WorkConsumer`."""
+        self._serving.occupy(hint, task)
+
+    def give_back(self) -> None:
+        """See `broker.seam.WorkConsumer`."""
+        self._serving.give_back()
+
     def wake(self, queues: set[str] | None) -> None:
         """Another process has committed work in these queues (None: anything may have happened)."""
         if queues is not None and queues.isdisjoint(self._queues):

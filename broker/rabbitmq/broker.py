@@ -74,7 +74,7 @@ class RabbitBroker:
         """How many hints wait in a queue. Raises BrokerUnavailable."""
         return await inspection.queue_depth(self._server, queue)
 
-    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> Consumer:
+    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
         """Subscribe to queues of work; the subscription is there as soon as the server is."""
         consumer = WorkConsumer(
             self._server, self._failures, queues, handle, slots=slots, patience=self._patience

@@ -84,6 +84,18 @@ class WorkConsumer:
     def busy(self) -> int:
         return self._serving.busy
 
+    def reserve(self) -> bool:
+        """See `broker.seam.WorkConsumer`."""
+        return not self._waiting and self._serving.reserve()
+
+    def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
+        """See `broker.seam.WorkConsumer`."""
+        self._serving.occupy(hint, task)
+
+    def give_back(self) -> None:
+        """See `broker.seam.WorkConsumer`."""
+        self._serving.give_back()
+
     async def cancel(self, *, drain_seconds: float) -> None:
         """Stop taking hints, let others have those that wait, and wait for what is being done."""
         await self._subscription.silence()

@@ -14,7 +14,9 @@ from flexrun.roles.parts import Parts
 from flexrun.settings import Settings
 
 
-async def start_executor(settings: Settings, parts: Parts, capabilities: Sequence[Capability] | None) -> None:
+async def start_executor(
+    settings: Settings, parts: Parts, capabilities: Sequence[Capability] | None
+) -> ExecutorWorker:
     """Take the work of these capabilities (the stubs, where none are named) from now on."""
     config = ExecutorConfig(
         slots=settings.executor_slots,
@@ -35,3 +37,4 @@ async def start_executor(settings: Settings, parts: Parts, capabilities: Sequenc
     )
     await worker.start()
     parts.stack.push_async_callback(worker.close)
+    return worker

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from eventstore.handler import Transact
 from flexrun.roles.parts import Parts
 from flexrun.settings import Settings
 from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerConfig, PlannerWorker
 
 
-async def start_planner(settings: Settings, parts: Parts) -> None:
-    """Take work of the queue `plan` from now on."""
+async def start_planner(settings: Settings, parts: Parts, transact: Transact) -> None:
+    """Take work of the queue `plan` from now on; plans are appended by `transact`."""
     config = PlannerConfig(
         slots=settings.planner_slots,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.lease_seconds / 5,
         drain_seconds=settings.drain_seconds,
     )
-    worker = PlannerWorker(parts.store, parts.handler, parts.broker, SkeletonPlanner(), parts.worker, config)
+    worker = PlannerWorker(
+        parts.store, parts.handler, parts.broker, SkeletonPlanner(), parts.worker, config, transact=transact
+    )
     await worker.start()
     parts.stack.push_async_callback(worker.close)

@@ -82,14 +82,9 @@ async def test_each_step_of_a_chain_is_one_commit(database_url: str) -> None:
     async with Workshop(database_url, capabilities) as workshop:
         run_id = await workshop.submit(node("a"), node("b", "a"), node("c", "b"))
         await workshop.ended(run_id)
-    async with await psycopg.AsyncConnection.connect(database_url) as connection:
-        cursor = await connection.execute(
-            "select string_agg(type || coalesce(' ' || node_id, ''), ', ' order by seq) from flex_events"
-            " where run_id = %s and seq > 3 group by xid order by min(seq)",
-            (run_id,),
-        )
-        commits = [row[0] for row in await cursor.fetchall()]
+        commits = await workshop.commits_of(run_id)
     assert commits == [
+        "start, plan_requested, plan_generated",
         "node_start a",
         "node_complete a, node_start b",
         "node_complete b, node_start c",

@@ -28,7 +28,13 @@ async def house(database_url: str) -> AsyncIterator[Workshop]:
     async with AsyncExitStack() as stack:
         shop = await stack.enter_async_context(Workshop(database_url, stub_capabilities()))  # type: ignore[arg-type] - it asks for a subclass only by its annotation
         planner = PlannerWorker(
-            shop.store, shop.handler, shop.broker, SkeletonPlanner(), shop.worker_id, QUICK
+            shop.store,
+            shop.handler,
+            shop.broker,
+            SkeletonPlanner(),
+            shop.worker_id,
+            QUICK,
+            transact=shop.worker.transact,
         )
         await planner.start()
         stack.push_async_callback(planner.close)

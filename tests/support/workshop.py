@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+import psycopg
 from uuid_utils import uuid7
 
 from broker.dispatch import Dispatcher
@@ -109,6 +110,16 @@ class Desk:
         """The run's events, of these types if any are given."""
         events = await self.store.read(run_id)
         return [event for event in events if not types or event.type in types]
+
+    async def commits_of(self, run_id: str) -> list[str]:
+        """What each commit of the run holds, such as `node_complete a, node_start b`."""
+        async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
+            cursor = await connection.execute(
+                "select string_agg(type || coalesce(' ' || node_id, ''), ', ' order by seq) from flex_events"
+                " where run_id = %s group by xid order by min(seq)",
+                [run_id],
+            )
+            return [row[0] for row in await cursor.fetchall()]
 
     async def ended(self, run_id: str, timeout_seconds: float = 15) -> RunState:
         """The run's state when it has ended."""
