@@ -1,7 +1,7 @@
-"""Changed copies of frozen values.
+"""Changed copies of values.
 
 Deciding a run copies its state some thirty times, and `dataclasses.replace` asks each field in Python what it is. Here
-a type is asked once: a copy takes 3.2 µs in place of 5.2, deciding a run of three nodes 165 µs in place of 243.
+a type is asked once: a copy takes 1.1 µs in place of 2.8.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from runs.values import value
 
 Json = Any
 """What JSON can hold: dict, list, str, int, float, bool or None."""
@@ -12,7 +13,7 @@ Json = Any
 JsonObject = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """One row of the log.
 
@@ -34,7 +35,7 @@ class Event:
 
 def rfc3339(moment: datetime) -> str:
     """`2026-11-22T09:30:00.123456Z`: UTC, always with six digits, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:

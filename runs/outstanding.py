@@ -6,12 +6,12 @@ neither be lost nor invented.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from runs.settle import held_nodes, needs_plan, output_due
 from runs.state import NodeState, RunState
 from runs.transitions import PAUSED, READY, RUNNING, WAITING_RETRY
+from runs.values import value
 
 WorkKey = tuple[str, str]
 """(kind, reference): the identity of a piece of work within its run."""
@@ -21,7 +21,7 @@ TIMER_QUEUE = "timer"
 OUTPUT_QUEUE = "node.default"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Work:
     """One thing to do.
 

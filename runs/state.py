@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from runs.event import Json, JsonObject
 from runs.transitions import PENDING, TERMINAL
+from runs.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NodeState:
     """A node of the plan and how far it is.
 
@@ -40,7 +41,7 @@ class NodeState:
     finished_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestState:
     """A question to people, and what came of it.
 
@@ -67,7 +68,7 @@ class RequestState:
         return self.decision is None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunState:
     """A run at version `seq`; `seq` 0 is a run that does not exist yet."""
 
