@@ -60,7 +60,7 @@ class Notifier:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        if self._connection is not None and self._runs:
+        if self._runs:
             await self._send()
         await self._drop_connection()
 
