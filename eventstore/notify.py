@@ -1,7 +1,8 @@
 """Wake-ups between processes. They are hints: losing one costs time, because every reader also polls slowly.
 
-A payload is `<origin>;<names>`: the store that committed, then run ids (channel `flexrun_log`) or queues (channel
-`flexrun_work`) with commas between them, or `*` for "anything may have changed".
+A payload is `<origin>;<names>`: the store that committed, or nothing for whoever sent a message, then run ids (channel
+`flexrun_log`) or queues (channel `flexrun_work`) with commas between them, or `*` for "anything may have changed"; on
+channel `flexrun_here`, `hello` or `here`: see company.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import psycopg
 import structlog
 
 from eventstore.batch import Commit
+from eventstore.company import Company, Manners
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
 from eventstore.statements import statement
@@ -21,6 +23,7 @@ from runs.outstanding import TIMER_QUEUE
 
 LOG_CHANNEL = "flexrun_log"
 WORK_CHANNEL = "flexrun_work"
+HERE_CHANNEL = "flexrun_here"
 ANYTHING = "*"
 
 QUIET_SECONDS = 0.005
@@ -30,7 +33,9 @@ _MAX_RUN_IDS = 200
 _MAX_PAYLOAD_BYTES = 7900
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
-_ALIVE_SECONDS = 30.0
+_HELLO = "hello"
+_HERE = "here"
+_NOBODY = "-"
 
 Woken = Callable[[set[str] | None], None]
 """Called with the names, or with None for "anything may have changed"."""
@@ -39,10 +44,14 @@ _log = structlog.get_logger(__name__)
 
 
 class Notifier:
-    """Tells other processes what this one has committed: at once when it is quiet, in bundles when it is busy."""
+    """Tells other processes what this one has committed: at once when it is quiet, in bundles when it is busy.
 
-    def __init__(self, store: EventStore) -> None:
+    With this process's `listener` it says nothing while nobody else is there: it would be a tenth of what a run costs.
+    """
+
+    def __init__(self, store: EventStore, listener: LogListener | None = None) -> None:
         self._store = store
+        self._listener = listener
         self._runs: set[str] = set()
         self._queues: set[str] = set()
         self._news = asyncio.Event()
@@ -52,6 +61,8 @@ class Notifier:
     async def start(self) -> None:
         """Start telling. It never fails: a database that is away is tried again."""
         self._store.on_commit(self._on_commit)
+        if self._listener is not None:
+            self._listener.on_hello(self._tell_anything)
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -64,7 +75,14 @@ class Notifier:
             await self._send()
         await self._drop_connection()
 
+    def _tell_anything(self) -> None:
+        self._runs.add(ANYTHING)
+        self._queues.add(ANYTHING)
+        self._news.set()
+
     def _on_commit(self, commit: Commit) -> None:
+        if self._listener is not None and self._listener.alone:
+            return
         self._runs.add(commit.after.run_id)
         now = commit.after.updated_at
         for work in commit.new_work:
@@ -115,7 +133,7 @@ class Notifier:
 
 def _payload(origin: str, names: Iterable[str]) -> str:
     names = list(names)
-    text = f"{origin};{','.join(names)}" if len(names) <= _MAX_RUN_IDS else ""
+    text = f"{origin};{','.join(names)}" if len(names) <= _MAX_RUN_IDS and ANYTHING not in names else ""
     return text if text and len(text.encode()) <= _MAX_PAYLOAD_BYTES else f"{origin};{ANYTHING}"
 
 
@@ -125,9 +143,14 @@ class LogListener:
     `ignore_origin` is the origin of a store whose commits this process knows of without being told.
     """
 
-    def __init__(self, database_url: str, *, ignore_origin: str | None = None) -> None:
+    def __init__(
+        self, database_url: str, *, ignore_origin: str | None = None, manners: Manners | None = None
+    ) -> None:
         self._database_url = database_url
         self._ignore_origin = ignore_origin
+        self._manners = manners or Manners()
+        self._company = Company(self._manners)
+        self._on_hello: list[Callable[[], None]] = []
         self._callbacks: dict[str, list[Woken]] = {LOG_CHANNEL: [], WORK_CHANNEL: []}
         self._listening = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -139,6 +162,15 @@ class LogListener:
     def on_work(self, callback: Woken) -> None:
         """Call `callback` with the queues that have new work which is due; with None after each (re)connection."""
         self._callbacks[WORK_CHANNEL].append(callback)
+
+    def on_hello(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when another process has begun to listen, which knows nothing of what was said before."""
+        self._on_hello.append(callback)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process listens, as far as one can know."""
+        return self._company.alone(asyncio.get_running_loop().time())
 
     async def start(self) -> None:
         """Start listening. It never fails: a database that is away is tried again."""
@@ -171,18 +203,35 @@ class LogListener:
         connection = await connect(self._database_url, "listener")
         try:
             await connection.execute(statement("listen"), prepare=False)
+            await self._say(connection, _HELLO)
+            self._company.greeted(asyncio.get_running_loop().time())
             self._listening.set()
             for channel in self._callbacks:
                 self._tell(channel, ANYTHING)
             while True:
-                async for notice in connection.notifies(timeout=_ALIVE_SECONDS):
-                    origin, _, names = notice.payload.partition(";")
-                    if origin != self._ignore_origin:
-                        self._tell(notice.channel, names)
+                async for notice in connection.notifies(timeout=self._manners.here_seconds):
+                    self._hear(notice)
                 with hang_up_after(connection):
-                    await connection.execute(statement("ping"))
+                    await self._say(connection, _HERE)
         finally:
+            self._company.deaf()
             await connection.close()
+
+    async def _say(self, connection: Connection, word: str) -> None:
+        payload = f"{self._ignore_origin or _NOBODY};{word}"
+        await connection.execute(statement("say"), {"channel": HERE_CHANNEL, "payload": payload})
+
+    def _hear(self, notice: psycopg.Notify) -> None:
+        origin, _, names = notice.payload.partition(";")
+        if origin == self._ignore_origin:
+            return
+        if origin:
+            self._company.heard(asyncio.get_running_loop().time())
+        if notice.channel != HERE_CHANNEL:
+            self._tell(notice.channel, names)
+        elif names == _HELLO:
+            for callback in self._on_hello:
+                callback()
 
     def _tell(self, channel: str, names: str) -> None:
         for callback in self._callbacks[channel]:

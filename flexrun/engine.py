@@ -83,7 +83,7 @@ class Engine:
         await listener.start()
         self._stack.push_async_callback(listener.close)
         self.broker = await self._open_broker(listener)
-        await self._start_carriers()
+        await self._start_carriers(listener)
         parts = Parts(self.store, self.handler, listener, self.broker, self.worker, self._stack)
         await self._start_workers(parts)
         if gateway is not None:
@@ -117,9 +117,9 @@ class Engine:
         self._stack.push_async_callback(broker.close)
         return broker
 
-    async def _start_carriers(self) -> None:
+    async def _start_carriers(self, listener: LogListener) -> None:
         """What takes a commit's consequences to other processes and picks up what was dropped on the way."""
-        notifier = Notifier(self.store)
+        notifier = Notifier(self.store, listener)
         await notifier.start()
         self._stack.push_async_callback(notifier.close)
         dispatcher = Dispatcher(self.store, self.broker)

@@ -13,7 +13,7 @@ from broker.postgres import PostgresBroker
 from broker.seam import WorkHint, open_broker
 from eventstore import leases
 from eventstore.migrate import migrate
-from tests.support.carriage import House, Planner, Site, open_planner
+from tests.support.carriage import House, Planner, Site, Tempo, open_planner
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
 
@@ -168,3 +168,16 @@ async def test_no_plan_of_the_database_claims_more_messages_than_asked_for(house
     async with House(house.site) as fresh:
         parameters = {"queue": "hitl", "hidden_seconds": 60, "limit": 3}
         assert len(await fresh.store.fetch("claim_messages", parameters)) == 3
+
+
+async def test_a_message_wakes_its_reader_before_the_next_poll(database_url: str) -> None:
+    async with House(Site(database_url, "postgres", ""), Tempo(poll_seconds=600)) as house:
+        read: list[bytes] = []
+
+        async def note(body: bytes) -> None:
+            read.append(body)
+
+        await house.broker.consume_messages("hitl", note, prefetch=1)
+        for body in (b"1", b"2"):
+            await house.broker.publish_message("hitl", body)
+            await eventually(lambda body=body: read[-1:] == [body])
