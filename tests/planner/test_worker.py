@@ -233,7 +233,7 @@ async def test_an_abort_cancels_a_slow_planner(database_url: str) -> None:
     planner = Slow()
     async with PlanningRoom(database_url, planner) as room:
         run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_in_progress)
+        await eventually(lambda: planner.asked)
         await room.execute(run_id, AbortRun(now=now(), actor=ANN))
         await asyncio.wait_for(planner.cancelled.wait(), 5)
         assert await room.types(run_id) == ["start", "plan_requested", "complete"]
@@ -243,7 +243,7 @@ async def test_a_lost_lease_cancels_a_slow_planner_and_its_plan_is_not_taken(dat
     planner = Slow()
     async with PlanningRoom(database_url, planner, keeps=False) as room:
         run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_in_progress)
+        await eventually(lambda: planner.asked)
         await _sql(room, "update flex_work set worker = 'another' where run_id = %s", run_id)
         await room.worker.beat()
         await asyncio.wait_for(planner.cancelled.wait(), 5)
