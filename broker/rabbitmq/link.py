@@ -101,7 +101,7 @@ class Link:
         return connection
 
     async def _keep(self) -> None:
-        while True:
+        while not self._closed:
             connection = await self._connect()
             self._lost.clear()
             connection.close_callbacks.add(self._on_lost)
@@ -121,7 +121,7 @@ class Link:
 
     async def _connect(self) -> AbstractConnection:
         attempts = AsyncRetrying(
-            retry=retry_if_exception(_is_trouble),
+            retry=retry_if_exception(lambda error: not self._closed and _is_trouble(error)),
             wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE_SECONDS),
             before_sleep=self._say_waiting,
         )

@@ -25,7 +25,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS = FORGETTING_SECONDS
 _LONGEST_PAUSE_SECONDS = 5.0
-_SILENCE_SECONDS = 5.0
+_SILENCE_SECONDS = 2.0
 _ANSWER_SECONDS = 5.0
 _DELETE_SECONDS = 20.0
 _DEAD_AFTER = 2
@@ -75,6 +75,7 @@ class Subscription:
         self._paused = False
         self._ending = False
         self._forgotten = False
+        self._closing = False
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
@@ -102,11 +103,13 @@ class Subscription:
 
     async def close(self) -> None:
         """Close the channel; what was not acknowledged goes back to its queue."""
+        self._closing = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
-        while True:
+        # Not `while True`: aiormq may answer a cancellation with an error of its own.
+        while not self._closing:
             connection = await self._link.connection()
             try:
                 channel = await connection.channel(publisher_confirms=False)

@@ -29,6 +29,7 @@ from broker.wire import decode_hint
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _READ_AHEAD = 2
+_LAST_WORD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,12 @@ class WorkConsumer:
         self._waiting.clear()
         await asyncio.gather(*(give_back(delivery.message) for delivery in waiting))
         await self._serving.drain(drain_seconds)
-        await asyncio.gather(*self._background)
+        if self._background:
+            await asyncio.wait(self._background, timeout=_LAST_WORD_SECONDS)
+        # What a silent server does not let go out, it will hand to others when the channel is closed.
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._subscription.close()
 
     def _receive(self, message: AbstractIncomingMessage, name: str) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
+from structlog.testing import capture_logs
 
 from broker.seam import BrokerUnavailable, Consumer
 from tests.support.carriage import House, Planner, Site, Tempo, open_planner, plan_hint
@@ -159,6 +160,22 @@ async def test_a_line_that_swallows_everything_makes_publishing_fail_in_time(sit
             proxy.stalled = False
             await house.broker.publish_message("hitl", b"3")
             assert await house.broker.depth("hitl") in (2, 3), "an unconfirmed message may have arrived"
+
+
+async def test_a_worker_that_stops_does_not_wait_long_for_a_silent_broker(site: Site) -> None:
+    parts = urlsplit(site.broker_url)
+    async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
+        behind = replace(site, broker_url=proxy.url(site.broker_url))
+        async with House(behind, Tempo(hand_on_seconds=1, publish_seconds=60)) as house:
+            planner = Planner(house)
+            consumer = await house.broker.consume(["plan"], planner.handle, slots=1)
+            await house.start_runs(3)
+            await eventually(lambda: planner.claimed)
+            with capture_logs() as logs:
+                proxy.stalled = True
+                await eventually(lambda: any(line["event"] == "hints_handed_on" for line in logs))
+            async with asyncio.timeout(20):
+                await consumer.cancel(drain_seconds=0)
 
 
 @dataclass
