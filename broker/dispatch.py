@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from broker.seam import Broker, BrokerUnavailable, WorkHint
+from broker.tasks import finish
 from eventstore.batch import Commit
 from eventstore.clock import utc_now
 from eventstore.store import EventStore
@@ -52,11 +53,7 @@ class Dispatcher:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        if self._publishing:
-            await asyncio.wait(self._publishing, timeout=_CLOSING_SECONDS)
-        for task in self._publishing:
-            task.cancel()
-        await asyncio.gather(*self._publishing, return_exceptions=True)
+        await finish(self._publishing, _CLOSING_SECONDS)
 
     def _on_commit(self, commit: Commit) -> None:
         if not self._open:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from broker.failures import FailureRule, Taken, Verdict
 from broker.seam import Handle, WorkHint
 from broker.slots import Slots
+from broker.tasks import finish
 
 Settle = Callable[[Verdict], Awaitable[None]]
 """Tells the broker what became of a hint: acknowledge, offer again, bury. Must not raise."""
@@ -65,11 +66,7 @@ class Serving:
         """Take nothing new, wait for what is being done, then give up claims that are still on their way."""
         self.stop()
         await self._slots.drained(seconds)
-        if self._serving:
-            await asyncio.wait(self._serving, timeout=min(seconds, _SETTLING_SECONDS))
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await finish(self._serving, min(seconds, _SETTLING_SECONDS))
 
     async def _serve(self, hint: WorkHint, settle: Settle) -> None:
         task = None

@@ -11,6 +11,7 @@ from broker.external import take_message
 from broker.failures import Again, Refused, Taken
 from broker.postgres.work import LAST_CLAIM_SECONDS, Pace
 from broker.seam import HandleMessage, KeepOfMessage, keep_all
+from broker.tasks import finish
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
 
@@ -58,14 +59,8 @@ class MessageConsumer:
         """Take nothing new and wait for the messages at hand; others see those given up when their time is over."""
         self._closing = True
         self._woken.set()
-        await asyncio.wait({self._task}, timeout=LAST_CLAIM_SECONDS)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=drain_seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await finish([self._task], LAST_CLAIM_SECONDS)
+        await finish(self._tasks, drain_seconds)
 
     async def _keep(self) -> None:
         while not self._closing:

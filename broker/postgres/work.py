@@ -19,6 +19,7 @@ import structlog
 from broker.failures import Again, FailureRule, Refused, Taken, Verdict
 from broker.seam import Handle, WorkHint
 from broker.serving import Serving
+from broker.tasks import finish
 from broker.wire import encode_hint
 from eventstore import leases
 from eventstore.errors import StoreUnavailable
@@ -122,9 +123,7 @@ class WorkConsumer:
             self._patient.cancel()
         self._woken.set()
         # A claim that is on its way is not cut off: what it brings is released.
-        await asyncio.wait({self._task}, timeout=LAST_CLAIM_SECONDS)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await finish([self._task], LAST_CLAIM_SECONDS)
         await self._serving.drain(drain_seconds)
 
     def _slot_is_free(self) -> None:

@@ -12,6 +12,7 @@ from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import acknowledge, bury, give_back
 from broker.rabbitmq.subscription import Subscription, Terms
 from broker.seam import HandleMessage, KeepOfMessage, keep_all
+from broker.tasks import finish
 
 
 class MessageConsumer:
@@ -43,11 +44,7 @@ class MessageConsumer:
     async def cancel(self, *, drain_seconds: float) -> None:
         """Stop taking messages and wait for those at hand; the others go back to the queue."""
         await self._subscription.silence()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=drain_seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await finish(self._tasks, drain_seconds)
         await self._subscription.close()
 
     def _receive(self, message: AbstractIncomingMessage, name: str) -> None:

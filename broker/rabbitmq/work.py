@@ -24,6 +24,7 @@ from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
 from broker.rabbitmq.subscription import Subscription, Terms
 from broker.seam import BrokerUnavailable, Handle, MessageRefused, WorkHint
 from broker.serving import Serving
+from broker.tasks import finish
 from broker.wire import decode_hint
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -106,12 +107,8 @@ class WorkConsumer:
         self._waiting.clear()
         await asyncio.gather(*(give_back(delivery.message) for delivery in waiting))
         await self._serving.drain(drain_seconds)
-        if self._background:
-            await asyncio.wait(self._background, timeout=_LAST_WORD_SECONDS)
         # What a silent server does not let go out, it will hand to others when the channel is closed.
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await finish(self._background, _LAST_WORD_SECONDS)
         await self._subscription.close()
 
     def _receive(self, message: AbstractIncomingMessage, name: str) -> None:
