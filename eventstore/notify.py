@@ -219,7 +219,7 @@ class LogListener:
 
     async def _say(self, connection: Connection, word: str) -> None:
         payload = f"{self._ignore_origin or _NOBODY};{word}"
-        await connection.execute(statement("say"), {"channel": HERE_CHANNEL, "payload": payload})
+        await connection.execute(statement("notify"), {"channels": [HERE_CHANNEL], "payloads": [payload]})
 
     def _hear(self, notice: psycopg.Notify) -> None:
         origin, _, names = notice.payload.partition(";")

@@ -29,6 +29,7 @@ from runs.commands import Command, StartNode
 from runs.decide import Decided
 from runs.errors import RunFinished, StaleAttempt
 from runs.event import JsonObject
+from runs.outstanding import node_queue
 from runs.state import NodeState, RunState
 
 _log = structlog.get_logger("executor")
@@ -55,7 +56,7 @@ class Claim:
     @property
     def hint(self) -> WorkHint:
         """What would have brought it here."""
-        return WorkHint(self.state.run_id, "node", self.node_id, self.attempt, f"node.{self.node.queue}")
+        return WorkHint(self.state.run_id, "node", self.node_id, self.attempt, node_queue(self.node.queue))
 
     @property
     def names(self) -> JsonObject:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from executor.capability import Capability
 from runs.event import JsonObject
-from runs.outstanding import OUTPUT_QUEUE
+from runs.outstanding import OUTPUT_QUEUE, node_queue
 from schemas.capability import CapabilityDescriptor
 
 
@@ -45,7 +45,7 @@ class CapabilityRegistry:
 
     def queues(self, *, serves_output: bool = False) -> list[str]:
         """The queues of these capabilities' groups; outputs are composed where the default one is served."""
-        queues = {f"node.{descriptor.queue}" for descriptor in self.descriptors}
+        queues = {node_queue(descriptor.queue) for descriptor in self.descriptors}
         if serves_output:
             queues.add(OUTPUT_QUEUE)
         return sorted(queues)

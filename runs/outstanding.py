@@ -21,6 +21,11 @@ TIMER_QUEUE = "timer"
 OUTPUT_QUEUE = "node.default"
 
 
+def node_queue(group: str) -> str:
+    """The queue on which the workers of a capability group find their nodes."""
+    return f"node.{group}"
+
+
 @value
 class Work:
     """One thing to do.
@@ -78,7 +83,7 @@ def _node_work(state: RunState) -> list[Work]:
 
 
 def _work_of(node: NodeState) -> Work | None:
-    queue = f"node.{node.queue}"
+    queue = node_queue(node.queue)
     if node.status == READY:
         return Work("node", node.id, queue, node.attempt + 1)
     if node.status == WAITING_RETRY:
