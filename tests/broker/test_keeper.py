@@ -186,6 +186,11 @@ async def test_hints_that_wait_in_the_queue_of_busy_workers_are_not_sent_again(
         await house.start_runs(40)
         await eventually(lambda: len(planner.claimed) == 1)
         await eventually(lambda: house.broker.healthy)
+
+        async def waits_there() -> bool:
+            return await house.broker.depth("plan") >= 36
+
+        await eventually(waits_there)
         sent = sum([(await house.keeper.run_once()).hints for _ in range(10)])
         # What the worker has been sent but not begun (its prefetch) may be taken for lost, once.
         assert sent <= 3
