@@ -12,6 +12,7 @@ from eventstore.notify import LogListener
 from eventstore.store import EventStore
 
 if TYPE_CHECKING:
+    from sandbox.sandbox import Sandbox
     from schemas.contracts.door import ContractDoor
 
 
@@ -28,12 +29,23 @@ class Parts:
     broker: Broker
     worker: str
     stack: AsyncExitStack
+    _sandbox: Sandbox | None = None
     _contracts: ContractDoor | None = None
 
+    async def sandbox(self) -> Sandbox:
+        """The child processes that compute for strangers, started for the first role that asks."""
+        if self._sandbox is None:
+            from sandbox.config import SandboxConfig  # noqa: PLC0415 - for a role that asks
+            from sandbox.sandbox import Sandbox  # noqa: PLC0415 - the same
+
+            config = SandboxConfig(preload=("schemas.contracts.worker",))
+            self._sandbox = await self.stack.enter_async_context(Sandbox(config))
+        return self._sandbox
+
     async def contracts(self) -> ContractDoor:
-        """The one door to contracts, opened for the first role that asks: a planner needs no checking processes."""
+        """The one door to contracts, opened for the first role that asks; it checks in the sandbox."""
         if self._contracts is None:
             from schemas.contracts.door import ContractDoor  # noqa: PLC0415 - for whoever opens it
 
-            self._contracts = await self.stack.enter_async_context(ContractDoor())
+            self._contracts = await self.stack.enter_async_context(ContractDoor(sandbox=await self.sandbox()))
         return self._contracts

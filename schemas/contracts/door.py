@@ -1,6 +1,7 @@
 """The one door for a caller's JSON Schema: may it be a contract, and does a document keep it?
 
-Nothing else in flexrun hands a caller's schema to a validator. Open one door in each process:
+Nothing else in flexrun hands a caller's schema to a validator. The checking happens in a sandbox (one of its own,
+unless one is given). Open one door in each process:
 
     async with ContractDoor() as door:
         contract = await door.compile(schema)       # SchemaRefused: the caller's mistake, with pointers
@@ -10,14 +11,18 @@ Nothing else in flexrun hands a caller's schema to a validator. Open one door in
 import hashlib
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import orjson
+
+from sandbox.config import SandboxConfig
+from sandbox.errors import Refusal, SandboxCrashed, SandboxFailed, SandboxTimedOut, SandboxUnavailable
+from sandbox.sandbox import Sandbox
 from schemas.contracts.documents import encode_document
-from schemas.contracts.frames import Reply
 from schemas.contracts.gate import DEFAULT_LIMITS, GateLimits, canonical_schema, pass_gate
-from schemas.contracts.pool import CheckerPool
 from schemas.contracts.problems import (
     CheckCrashed,
+    CheckerUnavailable,
     CheckTimedOut,
     ContractError,
     SchemaProblem,
@@ -25,6 +30,8 @@ from schemas.contracts.problems import (
 )
 from schemas.contracts.recent import Recent
 from schemas.contracts.settings import DoorSettings
+
+_CHECK = "schemas.contracts.worker:check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +53,38 @@ def _hash(text: bytes) -> str:
 class ContractDoor:
     """Safe for concurrent use within one event loop. Everything that it knows is a cache."""
 
-    def __init__(self, settings: DoorSettings | None = None, limits: GateLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        settings: DoorSettings | None = None,
+        limits: GateLimits = DEFAULT_LIMITS,
+        *,
+        sandbox: Sandbox | None = None,
+    ) -> None:
         self._settings = settings or DoorSettings()
         self._limits = limits
-        self._pool = CheckerPool(self._settings)
+        self._is_owner = sandbox is None
+        self._sandbox = sandbox or Sandbox(_sandbox_config(self._settings))
         self._compiled: Recent[str, CompiledContract] = Recent(self._settings.remembered_passes)
         self._refused: Recent[str, list[SchemaProblem]] = Recent(self._settings.remembered_refusals)
 
     @property
     def checker_pids(self) -> list[int]:
         """The processes that do the checking: those at work first, then the spare."""
-        return self._pool.pids
+        return self._sandbox.pids
 
     async def start(self) -> None:
         """Start the checkers and return when one is ready; raises CheckerUnavailable."""
-        await self._pool.start()
+        if not self._is_owner:
+            return
+        try:
+            await self._sandbox.start()
+        except SandboxUnavailable as failure:
+            raise CheckerUnavailable(str(failure)) from None
 
     async def close(self) -> None:
-        """End the checkers; whoever still waits for an answer gets CheckerUnavailable."""
-        await self._pool.close()
+        """End the checkers, unless the sandbox was given; checks in flight raise CheckerUnavailable."""
+        if self._is_owner:
+            await self._sandbox.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -83,12 +103,12 @@ class ContractDoor:
             return compiled
         self._admit(name, text)
         try:
-            reply = await self._pool.ask(name, text, None)
+            await self._ask(name, text, None)
         except CheckTimedOut as failure:
             raise self._refuse(name, [SchemaProblem("schema_check_timed_out", "", str(failure))]) from None
         except CheckCrashed as failure:
             raise self._refuse(name, [SchemaProblem("schema_check_crashed", "", str(failure))]) from None
-        return self._accept(name, reply)
+        return self._accept(name)
 
     async def check(self, schema: object, document: object) -> list[ContractError]:
         """What `document` breaks of `schema`, at most `max_errors`; an empty list means that it is valid.
@@ -103,12 +123,26 @@ class ContractDoor:
         encoded = encode_document(document, self._settings)
         if not isinstance(encoded, bytes):
             return encoded
-        reply = await self._pool.ask(name, text, encoded)
-        self._accept(name, reply)
-        if "errors" not in reply:
-            msg = "The checker gave no verdict."
-            raise CheckCrashed(msg)
+        reply = await self._ask(name, text, encoded)
+        self._accept(name)
         return reply["errors"]
+
+    async def _ask(self, name: str, text: bytes, document: bytes | None) -> dict[str, Any]:
+        """The worker's answer; raises SchemaRefused, CheckTimedOut, CheckCrashed, CheckerUnavailable."""
+        argument: dict[str, Any] = {"hash": name, "max_errors": self._settings.checker.max_errors}
+        if document is not None:
+            argument["document"] = orjson.Fragment(document)
+        seconds = self._settings.checker.deadline_seconds
+        try:
+            return await self._sandbox.call(_CHECK, argument, text, deadline_seconds=seconds)
+        except Refusal as refusal:
+            raise self._refuse(name, [SchemaProblem(**problem) for problem in refusal.data]) from None
+        except SandboxTimedOut:
+            raise CheckTimedOut(f"Checking took more than {seconds:g} s and was stopped.") from None
+        except SandboxCrashed:
+            raise CheckCrashed("Checking needed more memory or stack than there is for it.") from None
+        except SandboxFailed as failure:
+            raise CheckerUnavailable(str(failure)) from None
 
     def _admit(self, name: str, text: bytes) -> None:
         """Through the gate, unless it is known already what would come of it."""
@@ -123,9 +157,20 @@ class ContractDoor:
         self._refused.put(name, problems)
         return SchemaRefused(problems)
 
-    def _accept(self, name: str, reply: Reply) -> CompiledContract:
-        if "refused" in reply:
-            raise self._refuse(name, [SchemaProblem(**problem) for problem in reply["refused"]])
+    def _accept(self, name: str) -> CompiledContract:
         compiled = CompiledContract(name)
         self._compiled.put(name, compiled)
         return compiled
+
+
+def _sandbox_config(settings: DoorSettings) -> SandboxConfig:
+    return SandboxConfig(
+        processes=settings.checkers,
+        spares=settings.spares,
+        in_flight=settings.in_flight,
+        deadline_seconds=settings.checker.deadline_seconds,
+        memory_bytes=settings.checker.memory_bytes,
+        stall_seconds=settings.stall_seconds,
+        startup_seconds=settings.startup_seconds,
+        preload=("schemas.contracts.worker",),
+    )

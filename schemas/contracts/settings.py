@@ -15,7 +15,6 @@ class CheckerSettings:
     memory_bytes: int = 1024 * 1024 * 1024
     """Address space of the process."""
     max_errors: int = 100
-    remembered_schemas: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class DoorSettings:
     in_flight: int = 16
     """Requests that one checker has in its pipe: enough to keep it busy, few to send again when it dies."""
     stall_seconds: float = 3.0
-    """Wall time without an answer after which a checker counts as hung: it may be stopped or starved."""
+    """Wall time without an answer, beyond the deadline, after which a checker counts as hung: stopped, or starved."""
     startup_seconds: float = 20.0
     max_document_bytes: int = 4 * 1024 * 1024
     max_document_values: int = 200_000

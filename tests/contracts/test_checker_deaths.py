@@ -212,9 +212,7 @@ async def test_closing_at_once_leaves_no_process() -> None:
 
     with pytest.raises(CheckerUnavailable):
         await starting
-    assert not [
-        child for child in psutil.Process().children() if "schemas.contracts.worker" in child.cmdline()
-    ]
+    assert not [child for child in psutil.Process().children() if "sandbox.child" in child.cmdline()]
 
 
 async def test_checkers_end_when_their_parent_is_killed() -> None:

@@ -1,4 +1,4 @@
-"""One checker process as its parent sees it: requests go in, replies come back in the same order, until it ends."""
+"""One child process as its parent sees it: calls go in, replies come back in the same order, until it ends."""
 
 import asyncio
 import os
@@ -10,10 +10,8 @@ from typing import Protocol, cast
 
 import orjson
 
-from schemas.contracts import frames
-from schemas.contracts.frames import Reply, Request
-from schemas.contracts.recent import Recent
-from schemas.contracts.settings import DoorSettings
+from sandbox.config import SandboxConfig
+from sandbox.frames import Kind, Reply, ReplyReader
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _LAST_LOOK_SECONDS = 0.05
@@ -21,63 +19,61 @@ _LAST_LOOK_SECONDS = 0.05
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A question for a checker: compile a schema, or, with a `document` (JSON text), check that."""
+    """A call on its way: its frame, and who waits for the reply."""
 
-    schema_hash: str
-    schema_text: bytes
-    document: bytes | None
+    function: str
+    frame: bytes
+    deadline_seconds: float
     answer: asyncio.Future[Reply]
     deaths: int = 0
-    """How many checkers have died over it."""
+    """How many children have died over it."""
 
 
 class Owner(Protocol):
-    """Whoever runs checker processes; called from the event loop."""
+    """The owner of child processes; called from the event loop."""
 
-    def became_ready(self, process: "CheckerProcess") -> None:
+    def became_ready(self, process: "ChildProcess") -> None:
         """It has started, and answers from now on."""
         ...
 
-    def answered(self, process: "CheckerProcess", job: Job, reply: Reply) -> None:
-        """The oldest request has its reply, and there is room for another."""
+    def answered(self, process: "ChildProcess", job: Job, reply: Reply) -> None:
+        """The oldest call has its reply, and there is room for another."""
         ...
 
-    def ended(self, process: "CheckerProcess", unanswered: list[Job]) -> None:
+    def ended(self, process: "ChildProcess", unanswered: list[Job]) -> None:
         """It is gone; the first of `unanswered` is the one that it was working on."""
         ...
 
 
-class CheckerProcess(asyncio.SubprocessProtocol):
+class ChildProcess(asyncio.SubprocessProtocol):
     """Made by `spawn`; `send` while there is `room`; the owner hears the rest."""
 
     _transport: asyncio.SubprocessTransport
     _stdin: asyncio.WriteTransport
 
-    def __init__(self, owner: Owner, settings: DoorSettings) -> None:
+    def __init__(self, owner: Owner, config: SandboxConfig) -> None:
         self.is_ready = False
         self.is_stalled = False
         self.gone = asyncio.Event()
         self._owner = owner
-        self._settings = settings
+        self._config = config
         self._loop = asyncio.get_running_loop()
-        self._reader = frames.ReplyReader()
+        self._reader = ReplyReader()
         self._in_flight: deque[Job] = deque()
-        self._known: Recent[str, int] = Recent(settings.checker.remembered_schemas)
-        self._sent = 0
         self._is_broken = False
         self._silent_since = self._loop.time()
         self._is_suspected = False
         self._watch: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def spawn(cls, owner: Owner, settings: DoorSettings) -> "CheckerProcess":
-        """Start a process; raises OSError. Requests may be sent before it is ready."""
+    async def spawn(cls, owner: Owner, config: SandboxConfig) -> "ChildProcess":
+        """Start a process; raises OSError. Calls may be sent before it is ready."""
         _, protocol = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(owner, settings),
+            lambda: cls(owner, config),
             sys.executable,
             "-m",
-            "schemas.contracts.worker",
-            orjson.dumps(settings.checker).decode(),
+            "sandbox.child",
+            orjson.dumps([config.memory_bytes, config.preload]).decode(),
             stderr=None,
             env=_environment(),
             start_new_session=True,  # a Ctrl-C on the terminal is not for it, not even while it starts
@@ -96,35 +92,24 @@ class CheckerProcess(asyncio.SubprocessProtocol):
 
     @property
     def used_up_its_time(self) -> bool:
-        """Whether the kernel ended it because one request took more CPU time than allowed."""
+        """Whether the kernel ended it because one call took more CPU time than allowed."""
         return self.exit_code == -signal.SIGPROF
 
     @property
     def room(self) -> int:
-        """How many more requests may be sent now."""
+        """How many more calls may be sent now."""
         if self._is_broken or self._stdin.is_closing():  # uvloop closes the pipe before it says so
             return 0
-        return self._settings.in_flight - len(self._in_flight)
+        return self._config.in_flight - len(self._in_flight)
 
     def send(self, job: Job) -> None:
-        """Put a request into the pipe; the schema goes along if the process does not have it."""
-        self._sent += 1
-        request: Request = {"id": self._sent, "hash": job.schema_hash}
-        if self._known.get(job.schema_hash) is None:
-            request["schema"] = orjson.Fragment(job.schema_text)
-            self._known.put(job.schema_hash, self._sent)
-        if job.document is not None:
-            request["document"] = orjson.Fragment(job.document)
+        """Put a call into the pipe."""
         if not self._in_flight:
             self._silent_since = self._loop.time()
         self._in_flight.append(job)
         if self._watch is None:
             self._look()
-        self._stdin.write(frames.encode(request))
-
-    def forget(self, schema_hash: str) -> None:
-        """The process does not have this schema after all."""
-        self._known.discard(schema_hash)
+        self._stdin.write(job.frame)
 
     def kill(self) -> None:
         """End it now; the owner hears when it is gone."""
@@ -143,7 +128,7 @@ class CheckerProcess(asyncio.SubprocessProtocol):
         self._silent_since = self._loop.time()
         self._is_suspected = False
         for reply in self._reader.feed(data):
-            if reply.get("ready"):
+            if reply.kind is Kind.READY:
                 self._has_started()
             else:
                 self._owner.answered(self, self._in_flight.popleft(), reply)
@@ -177,8 +162,7 @@ class CheckerProcess(asyncio.SubprocessProtocol):
         self._watch = None
         if self.is_ready and not self._in_flight and not self._is_broken:
             return
-        patience = self._settings.stall_seconds if self.is_ready else self._settings.startup_seconds
-        remaining = self._silent_since + patience - self._loop.time()
+        remaining = self._silent_since + self._patience() - self._loop.time()
         if remaining <= 0 and self._is_suspected:
             self.is_stalled = True
             self.kill()
@@ -189,8 +173,15 @@ class CheckerProcess(asyncio.SubprocessProtocol):
             remaining = _LAST_LOOK_SECONDS
         self._watch = self._loop.call_later(remaining, self._look)
 
+    def _patience(self) -> float:
+        """How many seconds it may be silent now."""
+        if not self.is_ready:
+            return self._config.startup_seconds
+        deadline = self._in_flight[0].deadline_seconds if self._in_flight else 0.0
+        return self._config.stall_seconds + deadline
+
 
 def _environment() -> dict[str, str]:
-    """Only what Python needs to start: our secrets are no business of a process that handles hostile input."""
+    """Only what Python needs to start: a process that handles hostile input has none of our secrets."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {**passed_on, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
