@@ -23,6 +23,7 @@ from eventstore import leases
 from eventstore.clock import utc_now
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
+from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 from runs.commands import Command, ExpireDeadline, ExpireRequest, FailNode, RejectPlan
@@ -82,7 +83,7 @@ class Keeper:
 
     async def start(self) -> None:
         """Begin the rounds, in the background."""
-        self._task = asyncio.create_task(self._keep())
+        self._task = start_lasting("keeper", self._keep())
 
     async def close(self) -> None:
         """Stop, and let another process have the turn."""

@@ -17,6 +17,7 @@ from eventstore.batch import Commit
 from eventstore.company import Company, Manners
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
+from eventstore.lasting import start_lasting
 from eventstore.statements import statement
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
@@ -63,7 +64,7 @@ class Notifier:
         self._store.on_commit(self._on_commit)
         if self._listener is not None:
             self._listener.on_hello(self._tell_anything)
-        self._task = asyncio.create_task(self._run())
+        self._task = start_lasting("notifier", self._run())
 
     async def close(self) -> None:
         """Tell what is left, and stop."""
@@ -174,7 +175,7 @@ class LogListener:
 
     async def start(self) -> None:
         """Start listening. It never fails: a database that is away is tried again."""
-        self._task = asyncio.create_task(self._run())
+        self._task = start_lasting("listener", self._run())
 
     async def listening(self) -> None:
         """Return as soon as nothing that is committed from now on goes unheard."""

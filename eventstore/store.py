@@ -12,6 +12,7 @@ import structlog
 from eventstore.batch import UNHELD, Commit, Lease, PendingAppend, encode_sections
 from eventstore.cache import RunCache
 from eventstore.errors import StoreUnavailable
+from eventstore.lasting import start_lasting
 from eventstore.projection import project
 from eventstore.reader import Reader, Rows
 from eventstore.recognise import event_of
@@ -66,7 +67,9 @@ class EventStore:
         except BaseException:
             await reader.close()
             raise
-        store._writers = [asyncio.create_task(store._writer().run()) for _ in range(writers)]
+        store._writers = [
+            start_lasting(f"writer-{number}", store._writer().run()) for number in range(1, writers + 1)
+        ]
         return store
 
     async def close(self) -> None:

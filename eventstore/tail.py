@@ -18,6 +18,7 @@ import structlog
 
 from eventstore.batch import Commit
 from eventstore.errors import StoreError
+from eventstore.lasting import start_lasting
 from eventstore.notify import LogListener
 from eventstore.store import EventStore, is_run_id
 from eventstore.topic import Topic
@@ -108,8 +109,8 @@ class RunTail(Generic[T]):
     async def start(self) -> None:
         """Start following what other processes commit."""
         self._tasks = [
-            asyncio.create_task(self._fetch_for_ever()),
-            asyncio.create_task(self._poll_for_ever()),
+            start_lasting("tail-fetch", self._fetch_for_ever()),
+            start_lasting("tail-poll", self._poll_for_ever()),
         ]
 
     async def close(self) -> None:

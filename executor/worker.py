@@ -14,6 +14,7 @@ from eventstore import capabilities
 from eventstore.clock import utc_now
 from eventstore.errors import StoreUnavailable
 from eventstore.handler import Build, Outcome, RunHandler, decided
+from eventstore.lasting import start_lasting
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
 from executor.ahead import start_ready
@@ -83,8 +84,12 @@ class ExecutorWorker:
             self._listener.on_runs(self._watch.on_runs)
         await self._dutifully("register", self.register)
         self._duties = [
-            asyncio.create_task(self._repeat("register", self._config.register_seconds, self.register)),
-            asyncio.create_task(self._repeat("heartbeat", self._config.heartbeat_seconds, self.beat)),
+            start_lasting(
+                "executor-register", self._repeat("register", self._config.register_seconds, self.register)
+            ),
+            start_lasting(
+                "executor-heartbeat", self._repeat("heartbeat", self._config.heartbeat_seconds, self.beat)
+            ),
         ]
         queues = self._parts.registry.queues(serves_output=self._config.serves_output)
         self._consumer = await self._broker.consume(queues, self.handle, slots=self._config.slots)

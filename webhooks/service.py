@@ -16,6 +16,7 @@ import structlog
 from eventstore import webhook_lanes
 from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
+from eventstore.lasting import start_lasting
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
 from webhooks.config import WebhooksConfig
@@ -71,11 +72,13 @@ class Webhooks:
         if self._listener is not None:
             self._listener.on_runs(self._heard_runs)
         duties = (
-            (self._feed, self._news),
-            (self._deliverer.run_once, self._due),
-            (self._tidy, self._untidy),
+            ("feed", self._feed, self._news),
+            ("deliver", self._deliverer.run_once, self._due),
+            ("tidy", self._tidy, self._untidy),
         )
-        self._tasks = [asyncio.create_task(self._repeat(duty, wake)) for duty, wake in duties]
+        self._tasks = [
+            start_lasting(f"webhooks-{name}", self._repeat(duty, wake)) for name, duty, wake in duties
+        ]
 
     async def close(self) -> None:
         """Begin nothing more; deliveries under way are finished, or given back for others to take at once."""

@@ -13,6 +13,7 @@ from broker.postgres.work import LAST_CLAIM_SECONDS, Pace
 from broker.seam import HandleMessage, KeepOfMessage, keep_all
 from broker.tasks import finish
 from eventstore.errors import StoreUnavailable
+from eventstore.lasting import start_lasting
 from eventstore.store import EventStore
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class MessageConsumer:
         self._closing = False
         self._woken = asyncio.Event()
         self._woken.set()
-        self._task = asyncio.create_task(self._keep())
+        self._task = start_lasting(f"messages-{name}", self._keep(), closing=lambda: self._closing)
 
     @property
     def busy(self) -> int:

@@ -23,6 +23,7 @@ from broker.tasks import finish
 from broker.wire import encode_hint
 from eventstore import leases
 from eventstore.errors import StoreUnavailable
+from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 
@@ -71,7 +72,7 @@ class WorkConsumer:
         self._meanwhile: list[WorkHint] | None = None
         self._woken = asyncio.Event()
         self._woken.set()
-        self._task = asyncio.create_task(self._keep())
+        self._task = start_lasting("work", self._keep(), closing=lambda: self._closing)
 
     @property
     def busy(self) -> int:

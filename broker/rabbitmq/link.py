@@ -20,6 +20,7 @@ from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from broker.seam import BrokerUnavailable
+from eventstore.lasting import start_lasting
 
 # A server that is not there yet, or not any more, is what the link is for; it says so itself, without a traceback.
 logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
@@ -76,7 +77,7 @@ class Link:
     def start(self) -> None:
         """Begin to connect, in the background."""
         if self._task is None:
-            self._task = asyncio.create_task(self._keep())
+            self._task = start_lasting(f"rabbitmq-{self.purpose}", self._keep(), closing=lambda: self._closed)
 
     async def close(self) -> None:
         """Close the connection and keep it closed."""

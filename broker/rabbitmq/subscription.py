@@ -20,6 +20,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from broker.rabbitmq.link import TROUBLE, cancelled_from_outside, leave
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.topology import FORGETTING_SECONDS
+from eventstore.lasting import start_lasting
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -80,7 +81,9 @@ class Subscription:
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
         self._silent.set()
-        self._task = asyncio.create_task(self._keep())
+        self._task = start_lasting(
+            f"subscription-{self._names[0]}", self._keep(), closing=lambda: self._closing
+        )
 
     def pause(self) -> None:
         """Let the server give new messages to others; those that came stay ours to acknowledge."""

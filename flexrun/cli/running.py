@@ -12,28 +12,34 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psycopg
+import typer
 
 from eventstore.errors import MigrationRefused, StoreUnavailable
 from flexrun.cli.follow import show_run
 from flexrun.cli.shared import errors, load_settings, open_client, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine
+from flexrun.faults import Stopping
 from flexrun.logs import configure_logs
 from flexrun.roles import ROLES, Role
 from flexrun.settings import Settings
 
 
 async def serve_roles(settings: Settings, roles: frozenset[Role]) -> None:
-    """Serve until SIGINT or SIGTERM, then stop in good order."""
+    """Serve until SIGINT, SIGTERM or SIGHUP, then stop in good order. Raises typer.Exit after a fault."""
     configure_logs(settings.log_level, settings.log_format)
-    stopped = asyncio.Event()
+    stopping = Stopping(settings.drain_seconds)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+    loop.set_exception_handler(stopping.on_exception)
+    # A terminal that closes sends SIGHUP, and so do some operators: work in progress is not to be lost by either.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopping.ask)
     async with running(settings, roles) as engine:
         errors.print(_ready_text(engine), highlight=False, markup=False, soft_wrap=True)
-        await stopped.wait()
+        await stopping.asked()
         errors.print("Stopping: open streams end, work under way is finished or handed on.", markup=False)
+    if stopping.status:
+        raise typer.Exit(stopping.status)
 
 
 def _ready_text(engine: Engine) -> str:

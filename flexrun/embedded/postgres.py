@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from eventstore.lasting import start_lasting
 from flexrun.embedded.account import Account, server_account
 from flexrun.embedded.binaries import PostgresBinaries, binaries_for, choose_binaries
 from flexrun.embedded.data_folder import SUPERUSER, DataFolder, server_environment
@@ -94,7 +95,7 @@ class EmbeddedPostgres:
         except BaseException:
             await self.stop()
             raise
-        self._watch = asyncio.create_task(self._start_again_when_it_ends(), name="embedded-postgres")
+        self._watch = start_lasting("embedded-postgres", self._start_again_when_it_ends())
         return self.url
 
     async def stop(self) -> None:
