@@ -59,21 +59,23 @@ class Model(BaseModel):
 class OpenModel(Model):
     """An open model: keys that it does not know are kept as they are.
 
-    Only the snake_case twin of a known key is refused: it would be kept, and silently not obeyed.
+    Refused are only those that would be kept and silently not obeyed: the snake_case twin of a known key, and what a
+    model adds in `objection`.
     """
 
     model_config = ConfigDict(extra="allow")
 
+    @classmethod
+    def objection(cls, key: str) -> str | None:
+        """Why this unknown key is refused; None where it is kept."""
+        return f"Unknown key; did you mean {wire_name(key)!r}?" if key in cls.model_fields else None
+
     @model_validator(mode="after")
-    def _refuse_twins(self) -> Self:
-        twins = (self.__pydantic_extra__ or {}).keys() & type(self).model_fields.keys()
-        if twins:
-            raise refused(
-                *(
-                    flaw("unknown_key", f"Unknown key; did you mean {wire_name(twin)!r}?", twin)
-                    for twin in sorted(twins)
-                )
-            )
+    def _refuse_mistaken_keys(self) -> Self:
+        extra = sorted(self.__pydantic_extra__ or ())
+        found = [(key, message) for key in extra if (message := self.objection(key)) is not None]
+        if found:
+            raise refused(*(flaw("unknown_key", message, key) for key, message in found))
         return self
 
 

@@ -43,13 +43,14 @@ class EnvelopeRefused(DocumentRefused):
     """A body that is not a TaskEnvelope; `problems` says where and why, each with a JSON pointer."""
 
 
-class Constraints(OpenModel):
-    """Limits of the run itself; other keys are kept."""
+class Constraints(Model):
+    """Limits of the run itself. `variantCount` is read by the planner, which says what it takes."""
 
     thread_id: Reference | None = None
     resume_run_id: Reference | None = None
     requires_hitl_approval: bool | None = None
     deadline_seconds: Duration | None = None
+    variant_count: Any = None
 
 
 class Metadata(OpenModel):

@@ -1,15 +1,16 @@
 """Turns what pydantic found into field problems: our codes, exact pointers, sentences that help."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from re import findall
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas import pointer
 from schemas.base import NOT_BLANK, json_type
+from schemas.near import suggest
 from schemas.refusal import MAX_PROBLEMS, DocumentRefused, FieldProblem
 
 TAG_MARK = "\0"
@@ -31,7 +32,6 @@ _EXPECTED_TYPE = {
 # pydantic's error type -> our code and sentence; the names in braces are pydantic's own context.
 _SENTENCES = {
     "missing": ("missing", "This is required."),
-    "literal_error": ("not_allowed", "This must be {expected}."),
     "string_too_short": ("too_short", "This needs at least {min_length} character(s)."),
     "string_too_long": ("too_long", "This may have at most {max_length} characters."),
     "too_short": ("too_short", "This needs at least {min_length} item(s)."),
@@ -58,6 +58,8 @@ def _field_problem(detail: ErrorDetails, model: type[BaseModel]) -> FieldProblem
         code, message = "unknown_key", _unknown_key(path, model)
     elif kind == "string_pattern_mismatch":
         code, message = _pattern(context)
+    elif kind == "literal_error":
+        code, message = "not_allowed", _not_among(str(context["expected"]), detail["input"])
     elif kind in _EXPECTED_TYPE:
         found = json_type(detail["input"])
         code, message = "wrong_type", f"This must be {_EXPECTED_TYPE[kind]}, not {found}."
@@ -75,16 +77,42 @@ def _pattern(context: Mapping[str, Any]) -> tuple[str, str]:
     return "bad_format", f"This must match {context['pattern']}."
 
 
+def _not_among(expected: str, found: object) -> str:
+    nearest = suggest(found, findall(r"'([^']*)'", expected)) if isinstance(found, str) else ""
+    return f"This must be {expected}{nearest or '.'}"
+
+
 def _unknown_key(path: list[int | str], model: type[BaseModel]) -> str:
-    nearest = get_close_matches(str(path[-1])[:100], _known_keys(model, nested=len(path) > 1), n=1)
-    return f"Unknown key; did you mean {nearest[0]!r}?" if nearest else "Unknown key."
+    known = _keys_at(path[:-1], _schema(model))
+    return f"Unknown key{suggest(str(path[-1]), known) or '.'}"
 
 
 @cache
-def _known_keys(model: type[BaseModel], *, nested: bool) -> list[str]:
-    """The keys that a suggestion is made from: those of the model itself, or of everything inside it."""
-    schema = model.model_json_schema()
-    inside = [definition.get("properties", {}) for definition in schema.get("$defs", {}).values()]
-    return list(
-        dict.fromkeys(key for keys in (inside if nested else [schema.get("properties", {})]) for key in keys)
-    )
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _keys_at(path: list[int | str], schema: dict[str, Any]) -> list[str]:
+    """The keys that the object at `path` of a document may have, by the model's own JSON Schema."""
+    places = _forms(schema, schema)
+    for part in path:
+        inside = [_below(place, part) for place in places]
+        places = [form for each in inside if each is not None for form in _forms(each, schema)]
+    return list(dict.fromkeys(key for place in places for key in place.get("properties", {})))
+
+
+def _forms(place: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schema itself, behind its reference, or the members of its union. Our models are not recursive."""
+    if "$ref" in place:
+        return _forms(schema["$defs"][place["$ref"].rpartition("/")[2]], schema)
+    members: list[dict[str, Any]] = [
+        *place.get("anyOf", ()),
+        *place.get("oneOf", ()),
+        *place.get("allOf", ()),
+    ]
+    return [form for member in members for form in _forms(member, schema)] or [place]
+
+
+def _below(place: dict[str, Any], part: int | str) -> dict[str, Any] | None:
+    inside = place.get("items") if isinstance(part, int) else place.get("properties", {}).get(part)
+    return cast("dict[str, Any]", inside) if isinstance(inside, dict) else None

@@ -14,6 +14,7 @@ NodeKind = Literal["structuring", "execution", "validation", "transformation", "
 Fallback = Literal["retry", "hitl", "abort"]
 
 DEFAULT_MAX_ATTEMPTS = 3
+MaxAttempts = Annotated[int, Field(ge=1, le=100)]
 
 AgentType = Literal["ai", "human", "service"]
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
@@ -41,7 +42,7 @@ class NodeContract(Model):
 
     output: JsonSchema | None = None
     expectations: list[Note] = Field(default_factory=list[str])
-    max_attempts: Annotated[int, Field(ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
+    max_attempts: MaxAttempts = DEFAULT_MAX_ATTEMPTS
     fallback: Fallback = "retry"
     timeout_seconds: TimeoutSeconds | None = None
 

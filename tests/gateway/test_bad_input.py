@@ -68,6 +68,63 @@ BAD: dict[str, tuple[Any, str, str]] = {
 }
 
 
+def _watching(trigger: Any, action: Any = "hitl") -> dict[str, Any]:
+    return {**ENVELOPE, "policies": {"runtime": [{"trigger": trigger, "action": action}]}}
+
+
+_JUNK_RULES = {"approvers": 5, "quorum": "abc", "expiresInSeconds": 1e308}
+
+BAD_RULES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "approval misspelt": (
+        {**ENVELOPE, "policies": {"requiresHITLApproval": True}},
+        {"/policies/requiresHITLApproval": "did you mean 'requiresHitlApproval'?"},
+    ),
+    "rules misspelt": (
+        {
+            **ENVELOPE,
+            "policies": {
+                "requiresHitlApproval": True,
+                "hitl": {"approver": ["legal"], "forbidSubmiter": True},
+            },
+        },
+        {
+            "/policies/hitl/approver": "did you mean 'approvers'?",
+            "/policies/hitl/forbidSubmiter": "did you mean 'forbidSubmitter'?",
+        },
+    ),
+    "an unknown trigger": (
+        _watching("node_completed"),
+        {"/policies/runtime/0/trigger": "did you mean 'node_complete'?"},
+    ),
+    "an unknown action": (
+        _watching("node_complete", "hitll"),
+        {"/policies/runtime/0/action": "did you mean 'hitl'?"},
+    ),
+    "junk rules": (
+        _watching("plan_generated", {"type": "hitl", "hitl": _JUNK_RULES}),
+        {
+            "/policies/runtime/0/action/hitl/approvers": "must be an array",
+            "/policies/runtime/0/action/hitl/quorum": "must be an integer",
+            "/policies/runtime/0/action/hitl/expiresInSeconds": "must be at most",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_RULES)
+async def test_rules_of_approval_that_would_not_hold_are_refused_with_the_right_word(
+    gateway: RunningGateway, name: str
+) -> None:
+    body, wanted = BAD_RULES[name]
+    answer, problem = await gateway.post(f"{API}/runs", body)
+    assert (answer.status, problem["code"]) == (400, "invalid_body")
+    said = {each["pointer"]: each["message"] for each in problem["errors"]}
+    assert said.keys() == wanted.keys()
+    for place, words in wanted.items():
+        assert words in said[place]
+    assert set((await gateway.rows()).values()) == {0}
+
+
 @pytest.mark.parametrize("door", ["run.stream", "runs"])
 async def test_whatever_is_wrong_in_an_envelope_is_pointed_at_and_nothing_is_stored(
     gateway: RunningGateway, door: str

@@ -13,6 +13,14 @@ def envelope(**keys: Any) -> dict[str, Any]:
     return {"objective": "Write a post", "outputContract": CONTRACT} | keys
 
 
+LOGGED: dict[str, Any] = {"trigger": "node_error", "action": "log"}
+
+
+def asking(**hitl: Any) -> dict[str, Any]:
+    """Keys of an envelope whose one runtime policy asks people under rules of its own."""
+    return {"policies": {"runtime": [LOGGED | {"action": {"type": "hitl", "hitl": hitl}}]}}
+
+
 # Keys of an envelope that make it bad, the code of the problem, and its place.
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"objective": ""}, "too_short", "/objective"),
@@ -43,8 +51,36 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"policies": []}, "wrong_type", "/policies"),
     ({"policies": {"planner": 3}}, "wrong_type", "/policies/planner"),
     ({"policies": {"runtime": {}}}, "wrong_type", "/policies/runtime"),
-    ({"policies": {"runtime": [{}, "hitl"]}}, "wrong_type", "/policies/runtime/1"),
-    ({"policies": {"runtime": [{"action": 1}]}}, "wrong_type", "/policies/runtime/0/action"),
+    ({"policies": {"runtime": [LOGGED, "hitl"]}}, "wrong_type", "/policies/runtime/1"),
+    ({"policies": {"runtime": [LOGGED | {"action": 1}]}}, "wrong_type", "/policies/runtime/0/action"),
+    ({"policies": {"runtime": [{"action": "log"}]}}, "missing", "/policies/runtime/0/trigger"),
+    ({"policies": {"runtime": [{"trigger": "node_error"}]}}, "missing", "/policies/runtime/0/action"),
+    ({"policies": {"runtime": [LOGGED | {"trigger": 1}]}}, "wrong_type", "/policies/runtime/0/trigger"),
+    ({"policies": {"runtime": [LOGGED | {"weight": 1}]}}, "unknown_key", "/policies/runtime/0/weight"),
+    ({"policies": {"runtime": [LOGGED | {"trigger": {}}]}}, "missing", "/policies/runtime/0/trigger/event"),
+    (
+        {"policies": {"runtime": [LOGGED | {"trigger": {"event": "plan_generated", "nodeId": "a"}}]}},
+        "contradiction",
+        "/policies/runtime/0/trigger/nodeId",
+    ),
+    (
+        {"policies": {"runtime": [LOGGED | {"action": {"type": "log", "hitl": {}}}]}},
+        "contradiction",
+        "/policies/runtime/0/action/hitl",
+    ),
+    (asking(quorum=0), "out_of_range", "/policies/runtime/0/action/hitl/quorum"),
+    (asking(approvers="bob"), "wrong_type", "/policies/runtime/0/action/hitl/approvers"),
+    (asking(expiresInSeconds="x"), "wrong_type", "/policies/runtime/0/action/hitl/expiresInSeconds"),
+    (asking(onExpiry="escalate"), "missing", "/policies/runtime/0/action/hitl/escalateTo"),
+    ({"policies": {"maxAttempts": 0}}, "out_of_range", "/policies/maxAttempts"),
+    ({"policies": {"maxAttempts": 2.5}}, "wrong_type", "/policies/maxAttempts"),
+    ({"policies": {"fallback": "hope"}}, "not_allowed", "/policies/fallback"),
+    ({"policies": {"humanReview": "yes"}}, "wrong_type", "/policies/humanReview"),
+    ({"policies": {f"own {n}": n for n in range(201)}}, "too_long", "/policies"),
+    ({"policies": {"requiresHITLApproval": True}}, "unknown_key", "/policies/requiresHITLApproval"),
+    ({"policies": {"approvers": ["ann"]}}, "unknown_key", "/policies/approvers"),
+    ({"policies": {"hitl": {"room": 7}}}, "unknown_key", "/policies/hitl/room"),
+    ({"constraints": {"budget": {"euro": 3}}}, "unknown_key", "/constraints/budget"),
     ({"policies": {"requiresHitlApproval": "no"}}, "wrong_type", "/policies/requiresHitlApproval"),
     ({"policies": {"hitl": "always"}}, "wrong_type", "/policies/hitl"),
     ({"policies": {"hitl": {"quorum": 0}}}, "out_of_range", "/policies/hitl/quorum"),

@@ -15,10 +15,23 @@ KNOWN_KEYS = st.sampled_from(
         *TaskEnvelope.model_json_schema()["properties"],
         *("mode", "schema", "hints", "example", "facets", "instructions", "expectedFormat"),
         *("planner", "runtime", "requiresHitlApproval", "deadlineSeconds", "threadId", "thread_id"),
-        *("correlationId", "trigger"),
+        *(
+            "correlationId",
+            "trigger",
+            "action",
+            "event",
+            "type",
+            "hitl",
+            "maxAttempts",
+            "fallback",
+            "humanReview",
+        ),
+        *("approvers", "quorum", "expiresInSeconds", "onExpiry", "escalateTo", "nodeId", "question"),
     ]
 )
-KNOWN_VALUES = st.sampled_from(["json_schema", "freeform", "facets", "x", True, 1])
+KNOWN_VALUES = st.sampled_from(
+    ["json_schema", "freeform", "facets", "x", True, 1, "node_complete", "plan_generated", "hitl", "escalate"]
+)
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT | KNOWN_VALUES,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KNOWN_KEYS | TEXT, inner, max_size=6),
@@ -68,7 +81,14 @@ GOOD_ENVELOPES = st.fixed_dictionaries(
     },
     optional={
         "inputs": st.dictionaries(FREE_TEXT, FREE_JSON, max_size=4),
-        "constraints": FREE_OBJECTS,
+        "constraints": st.fixed_dictionaries(
+            {},
+            optional={
+                "threadId": st.none() | GOOD_TEXT,
+                "deadlineSeconds": st.floats(1, 60),
+                "variantCount": FREE_JSON,
+            },
+        ),
         "policies": FREE_OBJECTS,
         "metadata": FREE_OBJECTS,
         "specialInstructions": st.lists(FREE_TEXT, max_size=4),

@@ -47,13 +47,29 @@ def test_an_example_comes_back_exactly_as_it_was_sent(path: Path) -> None:
 def test_keys_nobody_knows_are_kept_where_the_design_says_so() -> None:
     sent = envelope(
         inputs={"variantCount": 2, "snake_case": [1, 2.5, None, {"deep": True}]},
-        constraints={"threadId": "t", "deadlineSeconds": 60, "budget": {"euro": 3}},
+        constraints={"threadId": "t", "deadlineSeconds": 60, "variantCount": "2"},
         policies={
             "brandVoice": "bold",
             "variantCount": "2",
-            "runtime": [{"id": "p", "trigger": {"kind": "x"}, "action": "hitl", "weight": 1}],
+            "budget": {"euro": 3},
+            "runtime": [
+                {
+                    "id": "p",
+                    "trigger": {"event": "node_error", "nodeId": "a", "kind": None},
+                    "action": "hitl",
+                },
+                {
+                    "trigger": "node_error",
+                    "action": {"type": "hitl", "question": "Go on?", "hitl": {"quorum": 3}},
+                },
+            ],
             "copy": "model_dump",
-            "hitl": {"approvers": ["legal"], "quorum": 2, "expiresInSeconds": 60, "room": 7},
+            "callback": "https://example.com",
+            "urgency": "ours",
+            "hitl": {"approvers": ["legal"], "quorum": 2, "expiresInSeconds": 60},
+            "maxAttempts": 7,
+            "fallback": "hitl",
+            "humanReview": True,
         },
         metadata={"clientId": "c", "model_config": 1, "größe": "ä"},
         outputContract={"mode": "json_schema", "schema": True, "hints": {"anything": [1]}, "example": None},
@@ -126,6 +142,56 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ("missing", "/outputContract"),
         ("unknown_key", "/objectiv"),
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "said"),
+    [
+        (
+            {"policies": {"requiresHITLApproval": True}},
+            "requiresHITLApproval",
+            "mean 'requiresHitlApproval'?",
+        ),
+        ({"policies": {"requireHitlAproval": True}}, "requireHitlAproval", "mean 'requiresHitlApproval'?"),
+        ({"policies": {"max_attempt": 1}}, "max_attempt", "mean 'maxAttempts'?"),
+        ({"policies": {"hilt": {}}}, "hilt", "mean 'hitl'?"),
+        ({"policies": {"approver": ["ann"]}}, "approver", "mean 'approvers' in policies.hitl?"),
+        ({"policies": {"forbidSubmitter": True}}, "forbidSubmitter", "'forbidSubmitter' in policies.hitl?"),
+        ({"policies": {"deadlineSeconds": 5}}, "deadlineSeconds", "'deadlineSeconds' in constraints?"),
+        ({"policies": {"hitl": {"approver": []}}}, "hitl/approver", "mean 'approvers'?"),
+        ({"constraints": {"deadlineSecond": 1}}, "deadlineSecond", "mean 'deadlineSeconds'?"),
+        ({"constraints": {"approvers": []}}, "approvers", "Unknown key."),
+        (
+            {"policies": {"runtime": [{"trigger": "node_completed", "action": "hitl"}]}},
+            "runtime/0/trigger",
+            "mean 'node_complete'?",
+        ),
+        (
+            {"policies": {"runtime": [{"trigger": {"event": "planGenerated"}, "action": "hitl"}]}},
+            "runtime/0/trigger/event",
+            "mean 'plan_generated'?",
+        ),
+        (
+            {"policies": {"runtime": [{"trigger": "node_error", "action": "hittl"}]}},
+            "runtime/0/action",
+            "'hitl'?",
+        ),
+        (
+            {"policies": {"runtime": [{"trigger": "node_error", "action": {"typ": "hitl", "type": "hitl"}}]}},
+            "runtime/0/action/typ",
+            "mean 'type'?",
+        ),
+        ({"policies": {"hitl": {"onExpiry": "aprove"}}}, "hitl/onExpiry", "mean 'approve'?"),
+    ],
+)
+def test_a_rule_that_is_misspelt_or_misplaced_is_refused_with_the_nearest_right_word(
+    keys: dict[str, Any], place: str, said: str
+) -> None:
+    with pytest.raises(EnvelopeRefused) as caught:
+        parse_envelope(orjson.dumps(envelope(**keys)))
+    (problem,) = caught.value.problems
+    assert problem.pointer == f"/{next(iter(keys))}/{place}"
+    assert said in problem.message
 
 
 @pytest.mark.parametrize("document", [[], "text", 3, None, True])

@@ -15,7 +15,15 @@ from tests.schemas.samples import EXAMPLES, PAYLOAD_OF, REFUSED, envelope, frame
 
 # What a JSON Schema has no words for; the models refuse it all the same.
 BEYOND_JSON_SCHEMA = {"nul_character", "bad_format"}
-BEYOND_PLACES = {"/constraints/requires_hitl_approval", "/policies/hitl/escalateTo"}
+BEYOND_PLACES = {
+    "/policies",
+    "/policies/hitl/escalateTo",
+    "/policies/requiresHITLApproval",
+    "/policies/approvers",
+    "/policies/runtime/0/trigger/nodeId",
+    "/policies/runtime/0/action/hitl",
+    "/policies/runtime/0/action/hitl/escalateTo",
+}
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""Words that are nearly right: which known word somebody most likely meant."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+MAX_WORD_CHARS = 100
+"""A longer word is taken for none that is known."""
+
+_SHORT_WORD_CHARS = 5
+_OTHER_WORDS = frozenset({"callback", "planned"})
+"""Words of their own that happen to be near one of ours (`fallback`, `planner`)."""
+
+
+def mistaken_word(word: str, known: Iterable[str]) -> str | None:
+    """The known word of which `word` is a misspelling: other capitals, snake_case, one or two edits. None for others.
+
+    Short words (up to five letters) may differ by one edit. A known word itself is no misspelling.
+    """
+    if len(word) > MAX_WORD_CHARS or word in _OTHER_WORDS:
+        return None
+    plain = _plain(word)
+    for each in known:
+        edits = 1 if len(each) <= _SHORT_WORD_CHARS else 2
+        if word != each and _within(plain, _plain(each), edits):
+            return each
+    return None
+
+
+def nearest_word(word: str, known: Iterable[str]) -> str | None:
+    """The best suggestion for a word that is refused already; None where nothing is like it."""
+    words = list(known)
+    close = get_close_matches(word[:MAX_WORD_CHARS], words, n=1)
+    return mistaken_word(word, words) or (close[0] if close else None)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` to end a sentence with, or nothing."""
+    nearest = nearest_word(word, known)
+    return f"; did you mean {nearest!r}?" if nearest is not None else ""
+
+
+def _plain(word: str) -> str:
+    return word.replace("_", "").replace("-", "").casefold()
+
+
+def _within(left: str, right: str, edits: int) -> bool:
+    """Whether at most `edits` letters are left out, put in, exchanged or swapped with their neighbour."""
+    if abs(len(left) - len(right)) > edits:
+        return False
+    start = 0
+    while start < min(len(left), len(right)) and left[start] == right[start]:
+        start += 1
+    left, right = left[start:], right[start:]
+    if not left or not right or edits == 0:
+        return len(left) + len(right) <= edits
+    one_less = edits - 1
+    return (
+        _within(left[1:], right[1:], one_less)
+        or _within(left[1:], right, one_less)
+        or _within(left, right[1:], one_less)
+        or (left[:2] == right[1::-1] and _within(left[2:], right[2:], one_less))
+    )
