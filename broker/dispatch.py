@@ -98,6 +98,9 @@ class Dispatcher:
             await self._broker.publish(hints)
         except BrokerUnavailable as unavailable:
             self._leave(hints, unavailable.reason)
+        except Exception as error:  # noqa: BLE001 - the keeper sends these again, whatever happened to them here
+            _log.exception("hints_not_published")
+            self._leave(hints, repr(error))
         finally:
             self._on_their_way -= len(hints)
 

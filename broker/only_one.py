@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import psycopg
 import structlog
 
 from eventstore.connection import Connection, connect, hang_up_after
@@ -39,8 +38,9 @@ class OnlyOne:
                     cursor = await self._connection.execute(statement(self._lock_statement))
                     row = await cursor.fetchone()
                     self._held = row is not None and row[0]
-        except psycopg.Error as error:
-            _log.warning("keeper_cut_off", reason=str(error).strip())
+        # Not only what psycopg raises: with any error the lock is in doubt, and another process may have it.
+        except Exception as error:  # noqa: BLE001 - see above
+            _log.warning("keeper_cut_off", reason=str(error).strip() or repr(error))
             await self.give_up()
         return self._held
 

@@ -115,13 +115,14 @@ class Notifier:
                 await self._connection.execute(
                     statement("notify"), {"channels": channels, "payloads": payloads}, prepare=True
                 )
-        except (psycopg.Error, asyncio.CancelledError) as error:
+        # Whatever one attempt meets, what is left to tell is told by the next.
+        except (Exception, asyncio.CancelledError) as error:
             self._runs |= runs
             self._queues |= queues
             self._news.set()
             if isinstance(error, asyncio.CancelledError):
                 raise
-            _log.warning("notify_postponed", runs=len(runs), error=brief(error))
+            _log.warning("notify_postponed", runs=len(runs), error=brief(error), exc_info=_surprise(error))
             await self._drop_connection()
             return False
         return True
@@ -130,6 +131,11 @@ class Notifier:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+def _surprise(error: BaseException) -> BaseException | None:
+    """`error` where its traceback belongs into the log."""
+    return None if isinstance(error, psycopg.Error) else error
 
 
 def _payload(origin: str, names: Iterable[str]) -> str:
@@ -192,11 +198,14 @@ class LogListener:
         while True:
             try:
                 await self._listen()
-            except psycopg.Error as error:
+            # A process that has stopped listening would follow every other one by its poll alone.
+            except Exception as error:  # noqa: BLE001 - see above
                 if self._listening.is_set():
                     pause_seconds = _FIRST_PAUSE_SECONDS
                 self._listening.clear()
-                _log.warning("listen_again", error=brief(error), pause_seconds=pause_seconds)
+                _log.warning(
+                    "listen_again", error=brief(error), pause_seconds=pause_seconds, exc_info=_surprise(error)
+                )
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 

@@ -199,6 +199,10 @@ class RunTail(Generic[T]):
             except StoreError as error:
                 _log.warning("tail_waits_for_database", runs=len(self._behind), error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
+            # Every stream of this process stands on these two loops.
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("tail_fetch_failed", runs=len(self._behind))
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _fetch(self) -> None:
         """One query for the runs that have changed."""
@@ -210,7 +214,7 @@ class RunTail(Generic[T]):
             found = await self._store.read_many(
                 {topic.run_id: topic.head for topic in topics}, limit_each=FETCH_EVENTS_EACH
             )
-        except StoreError:
+        except Exception:
             self._fall_behind(topic.run_id for topic in topics)
             raise
         for topic in topics:
@@ -227,6 +231,8 @@ class RunTail(Generic[T]):
                 await self.poll()
             except StoreError as error:
                 _log.warning("tail_poll_missed", error=str(error))
+            except Exception:  # noqa: BLE001 - see _fetch_for_ever
+                _log.exception("tail_poll_failed")
 
     async def poll(self) -> None:
         """Look at the head of every run that is read here: finds what no wake-up told of."""

@@ -74,6 +74,9 @@ class MessageConsumer:
                 await self._claim()
             except StoreUnavailable as outage:
                 _log.warning("no_messages_without_database", queue=self._name, reason=outage.reason)
+            # Whatever one look meets, there must be another, or all that waits would go on waiting.
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("claim_failed", queue=self._name)
 
     async def _claim(self) -> None:
         while not self._closing and (free := self._prefetch - len(self._tasks)) > 0:

@@ -142,6 +142,9 @@ class WorkConsumer:
                 await self._claim()
             except StoreUnavailable as outage:
                 _log.warning("no_work_without_database", queues=self._queues, reason=outage.reason)
+            # Whatever one look meets, there must be another, or all that waits would go on waiting.
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("claim_failed", queues=self._queues)
 
     async def _claim(self) -> None:
         """Fill the free slots."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from broker.rabbitmq.link import TROUBLE
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import QUEUE_HEADER, REASON_HEADER
 from broker.rabbitmq.topology import DELIVERY_LIMIT, Topology
@@ -34,7 +33,7 @@ async def queue_depth(server: Server, name: str) -> int:
                 return queue.declaration_result.message_count or 0
     except ChannelNotFoundEntity:
         return 0
-    except TROUBLE as trouble:
+    except Exception as trouble:
         raise BrokerUnavailable(f"the queue {name} cannot be looked at: {trouble!r}") from trouble
 
 
@@ -54,7 +53,7 @@ async def dead_letters(server: Server, name: str, limit: int) -> list[DeadLetter
                     letter = _letter(message, server.topology)
                     if name in ("", letter.queue):
                         found.append(letter)
-    except TROUBLE as trouble:
+    except Exception as trouble:
         raise BrokerUnavailable(f"the dead letters cannot be looked at: {trouble!r}") from trouble
     return found
 

@@ -27,9 +27,10 @@ logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
-TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError)
-"""What aio-pika raises when a connection or channel is gone; RuntimeError is its word for a closed transport."""
-
+_TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError)
+"""What aio-pika usually raises when a connection or channel is gone; RuntimeError is its word for a closed transport.
+It only decides how an error is logged. No loop ends by an error that is missing here: when the other side closes before
+its first frame, for example, aiormq raises StopAsyncIteration."""
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -43,15 +44,21 @@ def cancelled_from_outside() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def surprise(error: BaseException) -> BaseException | None:
+    """`error` where its traceback belongs into the log, None for the usual trouble with a connection."""
+    return None if isinstance(error, (*_TROUBLE, StopAsyncIteration, asyncio.CancelledError)) else error
+
+
 async def leave(what: AbstractConnection | AbstractChannel) -> None:
     """Close a connection or channel that may be dead, without waiting long for the server's farewell."""
-    with suppress(*TROUBLE):
+    with suppress(Exception):
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await what.close()
 
 
 def _is_trouble(error: BaseException) -> bool:
-    return isinstance(error, TROUBLE) or (
+    """Everything but our own cancellation."""
+    return isinstance(error, Exception) or (
         isinstance(error, asyncio.CancelledError) and not cancelled_from_outside()
     )
 
@@ -103,19 +110,30 @@ class Link:
 
     async def _keep(self) -> None:
         while not self._closed:
-            connection = await self._connect()
-            self._lost.clear()
-            connection.close_callbacks.add(self._on_lost)
-            self._connection = connection
-            self._available.set()
-            _log.info("rabbitmq_connected", purpose=self.purpose, address=self.address)
             try:
-                await self._lost.wait()
-                _log.warning("rabbitmq_connection_lost", purpose=self.purpose, address=self.address)
-            finally:
-                self._connection = None
-                self._available.clear()
-                await leave(connection)
+                await self._use(await self._connect())
+            except asyncio.CancelledError:
+                if cancelled_from_outside():
+                    raise
+            # A link that ended here would leave its process without a broker until somebody restarts it.
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("rabbitmq_link_failed", purpose=self.purpose, address=self.address)
+                await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
+
+    async def _use(self, connection: AbstractConnection) -> None:
+        """Offer the connection until it is lost."""
+        self._lost.clear()
+        connection.close_callbacks.add(self._on_lost)
+        self._connection = connection
+        self._available.set()
+        _log.info("rabbitmq_connected", purpose=self.purpose, address=self.address)
+        try:
+            await self._lost.wait()
+            _log.warning("rabbitmq_connection_lost", purpose=self.purpose, address=self.address)
+        finally:
+            self._connection = None
+            self._available.clear()
+            await leave(connection)
 
     def _on_lost(self, _connection: object, _error: BaseException | None) -> None:
         self._lost.set()
@@ -144,4 +162,5 @@ class Link:
             attempt=state.attempt_number,
             next_attempt_in_seconds=round(state.upcoming_sleep, 1),
             reason=str(error) or type(error).__name__,
+            exc_info=surprise(error) if error is not None else None,
         )

@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from broker.rabbitmq.link import TROUBLE, Link
+from broker.rabbitmq.link import Link, surprise
 from broker.rabbitmq.topology import DEAD, FORGETTING_SECONDS, Topology
 from broker.seam import BrokerUnavailable
 
@@ -67,6 +67,8 @@ class Publisher:
             if isinstance(result, BrokerUnavailable):
                 raise result
             if isinstance(result, BaseException):
+                if surprise(result) is not None:
+                    _log.error("rabbitmq_not_published", exc_info=result)
                 raise self._translate(result) from result
 
     async def _send(self, message: Outgoing) -> None:
@@ -108,7 +110,7 @@ class Publisher:
             timeout=self._timeout_seconds,
         )
 
-    def _translate(self, error: BaseException) -> BaseException:
+    def _translate(self, error: BaseException) -> BrokerUnavailable:
         """The seam's word for what aio-pika raised."""
         match error:
             case TimeoutError():
@@ -120,10 +122,8 @@ class Publisher:
                 return BrokerUnavailable(f"RabbitMQ refused a message: {error}")
             case asyncio.CancelledError():
                 return BrokerUnavailable("the connection to RabbitMQ was closed")
-            case _ if isinstance(error, TROUBLE):
-                return BrokerUnavailable(f"the connection to RabbitMQ broke: {error!r}")
             case _:
-                return error
+                return BrokerUnavailable(f"the connection to RabbitMQ broke: {error!r}")
 
     async def _prepare(self, name: str) -> AbstractChannel:
         """The channel, with the queue declared; made anew after a loss."""

@@ -8,7 +8,6 @@ from contextlib import suppress
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
-from broker.rabbitmq.link import TROUBLE
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.topology import DEAD
 from broker.seam import BrokerUnavailable, KeepOfMessage, keep_all
@@ -22,13 +21,13 @@ _LONGEST_REASON = 2_000
 
 async def acknowledge(message: AbstractIncomingMessage) -> None:
     """Done with it. On a channel that is gone the message comes again, which is harmless."""
-    with suppress(*TROUBLE):
+    with suppress(Exception):
         await message.ack()
 
 
 async def give_back(message: AbstractIncomingMessage) -> None:
     """Let the queue have it again; this counts as a delivery."""
-    with suppress(*TROUBLE):
+    with suppress(Exception):
         await message.nack(requeue=True)
 
 
@@ -54,7 +53,7 @@ async def bury(
         await publisher.publish([Outgoing(DEAD, kept(message.body), headers)])
     except BrokerUnavailable:
         # The server can bury it by itself, though it will only say "rejected".
-        with suppress(*TROUBLE):
+        with suppress(Exception):
             await message.reject(requeue=False)
         return
     await acknowledge(message)

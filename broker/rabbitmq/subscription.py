@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
 
-from broker.rabbitmq.link import TROUBLE, cancelled_from_outside, leave
+from broker.rabbitmq.link import cancelled_from_outside, leave, surprise
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.topology import FORGETTING_SECONDS
 from eventstore.lasting import start_lasting
@@ -113,16 +113,19 @@ class Subscription:
     async def _keep(self) -> None:
         # Not `while True`: aiormq may answer a cancellation with an error of its own.
         while not self._closing:
-            connection = await self._link.connection()
             try:
+                connection = await self._link.connection()
                 channel = await connection.channel(publisher_confirms=False)
                 try:
                     await self._serve(channel)
                 finally:
                     self._silent.set()
                     await leave(channel)
-            except TROUBLE as trouble:
-                _log.warning("subscription_lost", queues=self._names, reason=repr(trouble))
+            # Whatever ends a subscription, there must be another: its work would wait for as long as the process lives.
+            except Exception as trouble:  # noqa: BLE001 - see above
+                _log.warning(
+                    "subscription_lost", queues=self._names, reason=repr(trouble), exc_info=surprise(trouble)
+                )
             except asyncio.CancelledError:
                 # aiormq cancels whoever waits for an answer when it closes; only our own cancellation ends the loop.
                 if cancelled_from_outside():

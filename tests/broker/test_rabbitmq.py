@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from broker.seam import BrokerUnavailable, Consumer
@@ -129,6 +130,32 @@ async def test_a_broker_that_is_not_there_holds_nobody_up(site: Site) -> None:
             await house.broker.publish_message("hitl", b"x")
         assert await house.types(run_id) == ["start"]
     assert time.monotonic() - started < 10
+
+
+async def test_links_outlive_a_balancer_that_accepts_and_closes(site: Site) -> None:
+    parts = urlsplit(site.broker_url)
+    async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
+        # On the loop that flexrun runs on, while the other side does not wait for it: there aiormq raises
+        # StopAsyncIteration out of its connect.
+        await asyncio.to_thread(uvloop.run, links_outlive(proxy, site, asyncio.get_running_loop()))
+
+
+async def links_outlive(proxy: TcpProxy, site: Site, proxys_loop: asyncio.AbstractEventLoop) -> None:
+    behind = replace(site, broker_url=proxy.url(site.broker_url))
+    async with House(behind, Tempo(publish_seconds=0.5)) as house:
+        planner = open_planner(house)
+        await house.broker.consume(["plan"], planner.handle, slots=4)
+        await house.keeper.start()
+        await house.all_complete([await house.start_run()])
+        proxy.hanging_up = True
+        accepted = proxy.accepted
+        proxys_loop.call_soon_threadsafe(proxy.cut)
+        await eventually(lambda: proxy.accepted >= accepted + 4, describe="both links try more than once")
+        assert not house.broker.healthy
+        runs = await house.start_runs(5)
+        proxy.hanging_up = False
+        await house.all_complete(runs)
+        await eventually(lambda: house.broker.healthy)
 
 
 async def test_a_broker_that_comes_late_is_used_as_soon_as_it_is_there(site: Site) -> None:

@@ -12,7 +12,8 @@ _CHUNK_BYTES = 65536
 class TcpProxy:
     """`async with TcpProxy("127.0.0.1", port) as proxy`: what connects to `proxy.port` talks to the server.
 
-    `cut` resets every open connection; with `refusing` set, new ones are closed at once; with `stalled` set, nothing is
+    `cut` resets every open connection; with `refusing` set, new ones are reset at once; with `hanging_up` set, they are
+    accepted and closed in good order, as a balancer without a server behind it does; with `stalled` set, nothing is
     carried in either direction until it is unset, while the connections stay open.
     """
 
@@ -25,6 +26,7 @@ class TcpProxy:
         self._flowing.set()
         self.port = 0
         self.refusing = False
+        self.hanging_up = False
         self.accepted = 0
 
     @property
@@ -72,6 +74,12 @@ class TcpProxy:
         self.accepted += 1
         if self.refusing:
             writer.transport.abort()
+            return
+        if self.hanging_up:
+            writer.write_eof()
+            # Unread bytes would turn the close into a reset.
+            await reader.read(_CHUNK_BYTES)
+            writer.close()
             return
         link = asyncio.create_task(self._carry(reader, writer))
         self._links.add(link)
