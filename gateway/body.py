@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 
 from gateway.config import GatewayConfig
@@ -14,12 +14,13 @@ from gateway.problems import ProblemError
 async def read_body(request: web.Request, config: GatewayConfig) -> bytes:
     """The body, whatever its content type says. Raises ProblemError: too large (413), too slow (408) or broken (400).
 
-    A length that is announced is judged before anything is read; without one, reading stops at the limit. aiohttp
-    then takes in what is still on its way for a while, so that the client gets to read the answer.
+    A length that is announced is judged before anything is read; without one, reading stops at the limit. What is
+    still on its way then is thrown away for `linger_seconds`, so that the client gets to read the answer.
     """
     if (request.content_length or 0) > config.body_limit_bytes:
         raise _too_large(config)
     try:
+        await _ask_for_body(request)
         async with asyncio.timeout(config.body_seconds):
             return await request.read()
     except HTTPRequestEntityTooLarge:
@@ -32,13 +33,43 @@ async def read_body(request: web.Request, config: GatewayConfig) -> bytes:
 
 
 async def expect_continue(request: web.Request) -> None:
-    """Answer `Expect: 100-continue`, unless the body would be refused for its length: then it is never sent."""
-    if request.version != HttpVersion11 or request.headers.get("Expect", "").lower() != "100-continue":
-        return
-    if (request.content_length or 0) <= request.client_max_size:
+    """Answer `Expect: 100-continue` when the body is read and not before: one that is refused is never sent."""
+
+
+async def _ask_for_body(request: web.Request) -> None:
+    expects = request.headers.get("Expect", "").lower() == "100-continue"
+    if expects and request.version == HttpVersion11 and not request.content.is_eof():
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # aiohttp counts it as the body of the answer otherwise.
         request.writer.output_size = 0
+
+
+def refuse_codings(request: web.Request) -> None:
+    """Raise ProblemError (415) for a body that would have to be unpacked: a few bytes may become any number."""
+    codings = [
+        *_codings(request, hdrs.CONTENT_ENCODING, plain="identity"),
+        *_codings(request, hdrs.TRANSFER_ENCODING, plain="chunked"),
+    ]
+    if codings:
+        detail = (
+            f"Bodies are taken as they are, without a content coding; not as {', '.join(codings)[:100]!r}."
+        )
+        headers = {"Accept-Encoding": "identity"}
+        raise ProblemError(415, "coding_unsupported", detail, headers=headers, close=True)
+
+
+def _codings(request: web.Request, header: str, *, plain: str) -> list[str]:
+    named = [
+        each.strip().lower() for value in request.headers.getall(header, []) for each in value.split(",")
+    ]
+    return [each for each in named if each not in ("", plain)]
+
+
+def close_unread(request: web.Request, response: web.StreamResponse) -> None:
+    """Close the connection behind an answer that was given without reading the whole body."""
+    if not request.content.at_eof():
+        response.force_close()
+        response.headers[hdrs.CONNECTION] = "close"
 
 
 def _too_large(config: GatewayConfig) -> ProblemError:

@@ -13,6 +13,9 @@ class GatewayConfig:
     body_seconds: float = 30.0
     """How long a body may take to arrive."""
 
+    linger_seconds: float = 2.0
+    """How long the rest of a body that is not wanted is thrown away, so that its sender gets to read the answer."""
+
     ping_seconds: float = 15.0
     """How often an idle stream gets a comment, so that no proxy takes it for dead."""
 

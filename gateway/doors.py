@@ -65,8 +65,6 @@ UNKNOWN = {404: "There is no such run (`run_unknown`)."}
 REFUSED = {
     400: "The body is no JSON (`invalid_json`), no TaskEnvelope, or its contract cannot be compiled (`invalid_body`)."
     " Every place that is wrong is in `errors`, and nothing is stored.",
-    408: "The body took too long (`body_too_slow`).",
-    413: "The body is too large (`body_too_large`).",
     422: "The Idempotency-Key has started a run with another envelope (`idempotency_key_reused`).",
     503: "Too much work is waiting (`backlog_full`, with X-Backlog-Pending and X-Backlog-Limit), or the database is"
     " away (`store_unavailable`). Retry-After says when to try again.",

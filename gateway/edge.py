@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.auth import ANONYMOUS, bearer_token
+from gateway.body import close_unread, refuse_codings
 from gateway.cors import allow_origin, preflight_answer, refuse_strangers
 from gateway.deps import GATEWAY, Gateway
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response
@@ -83,6 +84,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
+        refuse_codings(request)
         preflight = preflight_answer(request)
         if preflight is not None:
             return preflight
@@ -148,4 +150,5 @@ async def complete_headers(request: web.Request, response: web.StreamResponse) -
     """What every answer carries; aiohttp calls this just before the headers go out."""
     request[_ANSWERED] = True
     response.headers["X-Correlation-Id"] = request.get(_CORRELATION_ID) or str(uuid4())
+    close_unread(request, response)
     allow_origin(request, response.headers, request.app[GATEWAY].config.cors_origins)

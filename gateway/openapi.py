@@ -40,6 +40,14 @@ def openapi_document(version: str) -> dict[str, Any]:
     }
 
 
+_OF_BODIES = {
+    408: "The body took too long (`body_too_slow`).",
+    413: "The body is too large (`body_too_large`).",
+    415: "The body has a content coding (`coding_unsupported`): send it as it is.",
+}
+"""What every operation with a body may answer before it has been read."""
+
+
 def _schemas() -> dict[str, Any]:
     models = (*responses.MODELS, *PEOPLE_MODELS, *WEBHOOK_MODELS)
     _, combined = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
@@ -76,7 +84,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _answers(door: Door) -> dict[str, Any]:
     answers = {str(answer.status): _answer(answer.description, answer.content) for answer in door.answers}
-    for status, description in door.problems.items():
+    problems = {**door.problems, **(_OF_BODIES if door.method == "post" else {})}
+    for status, description in problems.items():
         answers[str(status)] = _answer(description, {"application/problem+json": "Problem"})
     return answers
 

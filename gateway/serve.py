@@ -39,6 +39,8 @@ async def serve(app: web.Application, host: str, port: int, *, reuse_port: bool 
         # A reader that leaves is noticed at once, and not with the next frame; writes are shielded (Gateway.carry_out).
         handler_cancellation=True,
         access_log=None,
+        auto_decompress=False,
+        lingering_time=gateway.config.linger_seconds,
         shutdown_timeout=gateway.config.shutdown_seconds,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
     )
