@@ -6,13 +6,16 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
+from time import monotonic
 
 import psutil
 import psycopg
 
 from bench.soak.house import LEASE_SECONDS, House
 from tests.support.processes import FlexrunProcess, ProcessFailed
+from tests.support.tcp_proxy import TcpProxy
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -39,8 +42,9 @@ class GoodOrderBroken(Exception):
 
 
 class Faults:
-    """Each fault begins with everything it needs running, and leaves it running again. `done` counts them by name.
+    """Each fault begins with everything it needs running, and leaves it running again.
 
+    `done` counts them by name; `times` says of each when it began and ended (seconds, monotonic).
     Faults may overlap; those with the same target wait for each other.
     """
 
@@ -49,6 +53,7 @@ class Faults:
         self._chance = chance
         self._busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.done: Counter[str] = Counter()
+        self.times: list[tuple[str, float, float]] = []
 
     @property
     def by_name(self) -> dict[str, Fault]:
@@ -66,12 +71,22 @@ class Faults:
             faults["kill rabbitmq"] = self._kill_rabbit
             faults["restart rabbitmq"] = self._restart_rabbit
             faults["freeze rabbitmq"] = self._freeze_rabbit
+        for server, proxy in (
+            ("postgres", self._house.postgres_proxy),
+            ("rabbitmq", self._house.rabbit_proxy),
+        ):
+            if proxy is not None:
+                faults[f"cut link to {server}"] = partial(self._cut_link, proxy)
+                faults[f"stall link to {server}"] = partial(self._stall_link, proxy)
+                faults[f"refuse link to {server}"] = partial(self._refuse_link, proxy)
         return faults
 
     async def commit(self, name: str) -> None:
         """Do one, and wait until everything runs again. Raises ProcessFailed, GoodOrderBroken."""
+        began = monotonic()
         await self.by_name[name]()
         self.done[name] += 1
+        self.times.append((name, began, monotonic()))
 
     def _on(self, role: str, harm: Callable[[FlexrunProcess], Awaitable[None]]) -> Fault:
         async def fault() -> None:
@@ -168,6 +183,30 @@ class Faults:
         assert self._house.rabbit is not None  # noqa: S101 - `by_name` offers this only where there is one
         async with self._busy["rabbitmq"]:
             await self._house.rabbit.restart()
+
+    async def _cut_link(self, proxy: TcpProxy) -> None:
+        """Reset every connection at once; new ones are taken."""
+        proxy.cut()
+        await self._pause()
+
+    async def _stall_link(self, proxy: TcpProxy) -> None:
+        """Connections stay open and carry nothing for longer than a lease."""
+        async with self._busy[f"link {proxy.port}"]:
+            proxy.stalled = True
+            try:
+                await asyncio.sleep(LEASE_SECONDS * self._chance.uniform(1.0, 2.0))
+            finally:
+                proxy.stalled = False
+
+    async def _refuse_link(self, proxy: TcpProxy) -> None:
+        """Accept and close, as a balancer without a server behind it does."""
+        async with self._busy[f"link {proxy.port}"]:
+            proxy.refusing = True
+            try:
+                proxy.cut()
+                await asyncio.sleep(LEASE_SECONDS * self._chance.uniform(0.5, 1.5))
+            finally:
+                proxy.refusing = False
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._chance.uniform(0, _DOWN_SECONDS))

@@ -12,6 +12,7 @@ from tests.support import packages
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Setting, Site
 from tests.support.rabbit_server import RabbitServer, find_rabbitmq
+from tests.support.tcp_proxy import TcpProxy
 
 LEASE_SECONDS = 2.0
 SLOW_SECONDS = (0.15, 0.6)
@@ -21,6 +22,7 @@ _SETTINGS = {
     "PING_SECONDS": "1",  # a reader of a frozen gateway notices soon
     "DRAIN_SECONDS": "2",
     "LOG_FORMAT": "json",
+    "WEBHOOK_ALLOW_PRIVATE": "true",  # the soak's own receiver is on this machine
 }
 
 
@@ -30,15 +32,18 @@ class RabbitMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """`rabbit` is None on the Postgres broker."""
+    """`rabbit` is None on the Postgres broker. The processes reach database and broker through proxies."""
 
     postgres: PostgresServer
+    postgres_proxy: TcpProxy
     rabbit: RabbitServer | None
+    rabbit_proxy: TcpProxy | None
     site: Site
 
     @property
     def database_url(self) -> str:
-        return self.site.setting.database_url
+        """The database itself, past the proxy."""
+        return self.postgres.url
 
 
 @asynccontextmanager
@@ -49,17 +54,19 @@ async def open_house(broker: str, folder: Path) -> AsyncIterator[House]:
     """
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(PostgresServer())
-        rabbit = None
+        postgres_proxy = await stack.enter_async_context(TcpProxy("127.0.0.1", postgres.port))
+        rabbit = rabbit_proxy = None
         if broker == "rabbitmq":
             if find_rabbitmq() is None and not (
                 packages.can_install() and packages.install("rabbitmq-server")
             ):
                 raise RabbitMissing("RabbitMQ is not installed; --broker postgres needs none")
             rabbit = await stack.enter_async_context(RabbitServer())
+            rabbit_proxy = await stack.enter_async_context(TcpProxy("127.0.0.1", rabbit.port))
         await migrate(postgres.url)
         setting = Setting(
-            postgres.url,
-            rabbit.url if rabbit else "postgres",
+            postgres_proxy.url(postgres.url),
+            rabbit_proxy.url(rabbit.url) if rabbit and rabbit_proxy else "postgres",
             namespace="soak",
             lease_seconds=LEASE_SECONDS,
             extra=_SETTINGS,
@@ -68,4 +75,5 @@ async def open_house(broker: str, folder: Path) -> AsyncIterator[House]:
         site.add_all(gateway=2, planner=1)
         for seconds in SLOW_SECONDS:
             site.add_slow_executor("--seconds", str(seconds))
-        yield House(postgres, rabbit, await stack.enter_async_context(site))
+        await stack.enter_async_context(site)
+        yield House(postgres, postgres_proxy, rabbit, rabbit_proxy, site)

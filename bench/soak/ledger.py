@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any, cast
 
 MOST_BREACHES = 200
 
@@ -18,6 +19,39 @@ class Read:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A caller was answered 200: the log must have an event of this type that holds at least these values."""
+
+    run_id: str
+    what: str
+    event_type: str
+    payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    node_id: str | None = None
+
+    def is_said_by(self, event_type: str, node_id: str | None, payload: Any, detail: Any) -> bool:
+        """Whether this event of the log is the one."""
+        return (
+            event_type == self.event_type
+            and self.node_id in (None, node_id)
+            and _holds(payload, self.payload)
+            and _holds(detail, self.detail)
+        )
+
+
+def _holds(value: Any, wanted: Mapping[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return not wanted
+    members = cast("dict[str, Any]", value)
+    return all(
+        _holds(members.get(key), cast("dict[str, Any]", each))
+        if isinstance(each, dict)
+        else members.get(key) == each
+        for key, each in wanted.items()
+    )
+
+
 def read_of(frames: Sequence[bytes]) -> Read:
     """The exact bytes of all frames, as a digest."""
     digest = sha256()
@@ -28,10 +62,17 @@ def read_of(frames: Sequence[bytes]) -> Read:
 
 @dataclass(slots=True)
 class Ledger:
-    """`accepted`: runs whose acceptance a customer has seen. `read`: those that somebody has read to the end."""
+    """`accepted`: runs whose acceptance a customer has seen. `read`: those that somebody has read to the end.
+
+    `told`: what the 200s said. `notified`: runs whose `complete` came to the webhook; None where there is no webhook.
+    `waits`: for each run that was read to the end, when its reader began and had its last frame (seconds, monotonic).
+    """
 
     accepted: set[str] = field(default_factory=set[str])
     read: dict[str, Read] = field(default_factory=dict[str, Read])
+    told: list[Told] = field(default_factory=list[Told])
+    notified: set[str] | None = None
+    waits: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     counts: Counter[str] = field(default_factory=Counter[str])
     breaches: list[str] = field(default_factory=list[str])
 
@@ -39,8 +80,17 @@ class Ledger:
         """A customer has seen `start`, or a 202."""
         self.accepted.add(run_id)
 
+    def tell(self, told: Told) -> None:
+        """A caller was answered 200."""
+        self.told.append(told)
+        self.counts["told"] += 1
+
+    def unnotified(self) -> set[str]:
+        """Runs that were read to the end and whose webhook has not come."""
+        return set() if self.notified is None else self.read.keys() - self.notified
+
     def finish(self, run_id: str, frames: Sequence[bytes]) -> None:
-        """Somebody has read a run to its end; whoever does it again must have read the same."""
+        """A reader has a run to its end; every other reader must have read the same."""
         read = read_of(frames)
         if self.read.setdefault(run_id, read) != read:
             self.breach(f"{run_id}: two readers were given different frames")

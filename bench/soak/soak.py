@@ -13,16 +13,22 @@ from typing import Any
 import aiohttp
 import psycopg
 
+from bench.soak.caller import Caller
 from bench.soak.customers import Customer
 from bench.soak.faults import Faults, GoodOrderBroken
 from bench.soak.house import House, open_house
 from bench.soak.ledger import Ledger
+from bench.soak.recovery import recovery_times
 from bench.soak.verdict import Verdict, judge
-from tests.support.followers import LOST, open_session
+from tests.support.followers import API, LOST, Follower, PromiseBroken, open_session
 from tests.support.processes import ProcessFailed
+from tests.support.receivers import Call, Receiver, receiving
 
 _LONGEST_GAP_SECONDS = 1.5
 _LAST_WORDS = 3000
+_RECEIVER_FAILS = 0.05
+_READ_AGAIN = 300
+"""How many finished runs each gateway is asked for once more."""
 
 _OPEN_RUNS = """
 select count(*) from flex_runs where status not in ('completed', 'failed', 'aborted')
@@ -67,7 +73,12 @@ class Soak:
         Raises RabbitMissing, FaultUnknown, ProcessFailed where nothing can start.
         """
         self.show("starting")
-        async with open_house(self.plan.broker, self.folder) as house, open_session() as http:
+        async with (
+            open_house(self.plan.broker, self.folder) as house,
+            open_session() as http,
+            receiving() as receiver,
+        ):
+            await self._subscribe(http, house, receiver)
             began = monotonic()
             self._ends_at = began + self.plan.seconds
             self.faults = Faults(house, Random(f"faults {self.plan.seed}"))
@@ -79,6 +90,8 @@ class Soak:
                 self.stopping.set()
                 self.show("letting it settle")
                 await self._settle(house, http, customers, shopping)
+                self.show("reading again")
+                await self._read_again(http, house)
             finally:
                 await _leave(shopping)
             seconds = monotonic() - began
@@ -95,13 +108,40 @@ class Soak:
 
     def _customer(self, http: aiohttp.ClientSession, house: House, number: int) -> Customer:
         chance = Random(f"customer {self.plan.seed} {number}")
-        return Customer(
-            http=http,
-            gateways=house.site.urls,
-            ledger=self.ledger,
-            chance=chance,
-            stopping=self.stopping,
-        )
+        caller = Caller(http=http, gateways=house.site.urls, ledger=self.ledger, chance=chance)
+        return Customer(caller=caller, stopping=self.stopping)
+
+    async def _subscribe(self, http: aiohttp.ClientSession, house: House, receiver: Receiver) -> None:
+        """A webhook for the end of every run, whose receiver fails now and then."""
+        notified = self.ledger.notified = set[str]()
+        chance = Random(f"webhook {self.plan.seed}")
+
+        async def behave(call: Call) -> int:
+            receiver.calls.clear()  # a soak of days would keep them all
+            if chance.random() < _RECEIVER_FAILS:
+                return 503
+            notified.add(call.run_id)
+            return 204
+
+        receiver.behave = behave
+        caller = Caller(http=http, gateways=house.site.urls, ledger=self.ledger, chance=chance)
+        body = {"url": f"{receiver.url}/soak", "eventTypes": ["complete"]}
+        made = await caller.insist("POST", f"{API}/webhooks", body, (201,))
+        receiver.secrets["soak"] = made.body["secret"]
+
+    async def _read_again(self, http: aiohttp.ClientSession, house: House) -> None:
+        """Finished runs once more, from every gateway: the same bytes as the first time."""
+        chance = Random(f"again {self.plan.seed}")
+        run_ids = chance.sample(sorted(self.ledger.read), k=min(len(self.ledger.read), _READ_AGAIN))
+        for url in house.site.urls:
+            for run_id in run_ids:
+                follower = Follower(http=http, gateways=[url], run_id=run_id, chance=chance)
+                try:
+                    async with asyncio.timeout(self.plan.settle_seconds):
+                        self.ledger.finish(run_id, await follower.follow())
+                except (PromiseBroken, TimeoutError) as error:
+                    self.ledger.breach(f"{run_id} cannot be read again at {url}: {error!r}")
+                self.ledger.counts["read again"] += 1
 
     async def _harm(self, faults: Faults, shopping: list[asyncio.Task[None]]) -> None:
         """One fault after the other until the time is over, or something happens that must not."""
@@ -158,7 +198,9 @@ class Soak:
                 await asyncio.gather(*shopping)
                 while await _open_runs(house.database_url):
                     for url in house.site.urls:
-                        await _approve_all(http, url)
+                        await _approve_all(http, url, self.ledger.accepted)
+                    await asyncio.sleep(0.2)
+                while self.ledger.unnotified():  # noqa: ASYNC110 - the receiver fills the ledger
                     await asyncio.sleep(0.2)
         except TimeoutError:
             waiting = ", ".join(customer.waits_for for customer in customers if customer.waits_for)
@@ -179,7 +221,11 @@ class Soak:
             **{name: self.ledger.counts[name] for name in ("frames", "connections")},
             "askedAgain": self.ledger.counts["asked again"],
             "unanswered": self.ledger.counts["unanswered"],
+            "answersRemembered": self.ledger.counts["told"],
+            "webhooksReceived": len(self.ledger.notified or ()),
+            "readAgain": self.ledger.counts["read again"],
             "faults": dict(sorted(self.faults.done.items())) if self.faults else {},
+            "recoverySeconds": recovery_times(self.faults.times, self.ledger.waits) if self.faults else {},
             "takenOver": verdict.losses,
             "breaches": breaches,
         }
@@ -197,12 +243,14 @@ async def _open_runs(database_url: str) -> int:
         return row[0] if row else 0
 
 
-async def _approve_all(http: aiohttp.ClientSession, gateway: str) -> None:
-    """What customers ordered who never heard that they had: somebody else approves it."""
+async def _approve_all(http: aiohttp.ClientSession, gateway: str, accepted: set[str]) -> None:
+    """Approve what customers ordered who never saw that it was accepted."""
     try:
         async with http.get(f"{gateway}/api/hitl/pending") as answer:
             pending = (await answer.json())["requests"]
         for request in pending:
+            if request["runId"] in accepted:
+                continue
             responses = [{"requestId": request["requestId"], "responseType": "approval"}]
             body = {"runId": request["runId"], "responses": responses}
             async with http.post(f"{gateway}/api/hitl/resume", json=body) as answer:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from bench.soak.ledger import Ledger, Read, read_of
+from bench.soak.ledger import Ledger, Read, Told, read_of
 from eventstore.rebuild import compare
 from eventstore.store import EventStore
 from gateway.sse import encode_frame
@@ -38,11 +38,14 @@ group by run_id, node_id, payload ->> 'attempt'
 having count(*) > 1
 """
 
-# None of the soak's orders needs a repair, which would be the one reason to complete a node again.
+# A person who sends the output back is the one reason to complete a node again: no order needs a repair.
 _COMPLETED_TWICE = """
 select run_id::text, node_id, count(*)
-from flex_events
-where type = 'node_complete'
+from flex_events e
+where type = 'node_complete' and not exists (
+    select from flex_events r
+    where r.run_id = e.run_id and r.type = 'hitl_resolved' and r.detail ->> 'effect' = 'rerun'
+)
 group by run_id, node_id
 having count(*) > 1
 """
@@ -64,6 +67,8 @@ where (type = 'node_error' and payload #>> '{error,code}' in ('worker_lost', 'wo
    or (type = 'plan_rejected' and payload::text like '%planner_lost%')
 group by 1
 """
+
+_EVENTS = "select type, node_id, payload, detail from flex_events where run_id = %s order by seq"
 
 _CHECKS = (
     (_NOT_ENDED_ONCE, "run {} has {} events up to {}, {} complete, and ends with {}"),
@@ -94,6 +99,8 @@ async def judge(database_url: str, ledger: Ledger) -> Verdict:
         losses = dict(await _rows(connection, _LOSSES))
         events = (await _rows(connection, "select count(*) from flex_events"))[0][0]
     breaches += [f"run {run_id} was accepted and is not in the log" for run_id in ledger.accepted - known]
+    breaches += [f"run {run_id}: its webhook was not notified of the end" for run_id in ledger.unnotified()]
+    breaches += await _told_otherwise(database_url, ledger)
     breaches += await _read_otherwise(database_url, ledger)
     breaches += await _read_models(database_url)
     return Verdict(len(known), events, losses, breaches)
@@ -106,6 +113,24 @@ async def _read_models(database_url: str) -> list[str]:
 async def _rows(connection: psycopg.AsyncConnection[Row], query: str) -> list[Row]:
     cursor = await connection.execute(query.encode())
     return await cursor.fetchall()
+
+
+async def _told_otherwise(database_url: str, ledger: Ledger) -> list[str]:
+    """Callers who were answered 200 for something that the log does not know."""
+    by_run: dict[str, list[Told]] = {}
+    for told in ledger.told:
+        by_run.setdefault(told.run_id, []).append(told)
+    breaches: list[str] = []
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        for run_id, all_told in by_run.items():
+            cursor = await connection.execute(_EVENTS, [run_id])
+            events = await cursor.fetchall()
+            breaches += [
+                f"run {run_id}: a caller was answered 200 for {told.what}, and the log does not have it"
+                for told in all_told
+                if not any(told.is_said_by(*event) for event in events)
+            ]
+    return breaches
 
 
 async def _read_otherwise(database_url: str, ledger: Ledger) -> list[str]:

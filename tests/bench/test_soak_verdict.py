@@ -6,7 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from bench.soak.ledger import Ledger
+from bench.soak.ledger import Ledger, Told
+from bench.soak.recovery import recovery_times
 from bench.soak.verdict import judge
 from gateway.sse import encode_frame
 from tests.support.by_hand import ByHand
@@ -102,3 +103,33 @@ async def test_a_reader_who_was_given_other_frames_is_a_breach(desk: Desk) -> No
     lone.finish(run.run_id, [*frames[:-1], frames[-1].replace(b"completed", b"COMPLETED")])
     (breach,) = await _breaches(desk, lone)
     assert "which are not the 6 in the log" in breach
+
+
+async def test_a_200_that_the_log_does_not_know_is_a_breach(desk: Desk) -> None:
+    ledger = Ledger()
+    run = await _finished(desk, ledger)
+    ledger.tell(Told(run.run_id, "a result", "node_complete", {"attempt": 1}, node_id="a"))
+    ledger.tell(Told(run.run_id, "an abort", "complete", {"status": "aborted"}))
+    ledger.tell(Told(run.run_id, "ann's vote", "log", detail={"vote": {"operator": "ann"}}))
+    breaches = await _breaches(desk, ledger)
+    assert [breach.partition(": ")[2] for breach in breaches] == [
+        f"a caller was answered 200 for {what}, and the log does not have it"
+        for what in ("an abort", "ann's vote")
+    ]
+
+
+async def test_a_run_whose_webhook_never_came_is_a_breach(desk: Desk) -> None:
+    ledger = Ledger()
+    first, second = await _finished(desk, ledger), await _finished(desk, ledger)
+    ledger.notified = {first.run_id}
+    (breach,) = await _breaches(desk, ledger)
+    assert breach == f"run {second.run_id}: its webhook was not notified of the end"
+
+
+def test_a_recovery_is_the_time_from_a_faults_end_to_the_end_of_a_run_that_began_after_it() -> None:
+    faults = [("kill a", 10.0, 12.0), ("kill a", 20.0, 21.0), ("cut b", 30.0, 30.0), ("late", 90.0, 91.0)]
+    waits = [(9.0, 12.5), (10.5, 13.0), (20.5, 20.9), (40.0, 41.5)]
+    assert recovery_times(faults, waits) == {
+        "cut b": {"median": 11.5, "longest": 11.5},
+        "kill a": {"median": 0.5, "longest": 1.0},
+    }
