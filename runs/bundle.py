@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from runs.event import Json, JsonObject
 from runs.state import NodeState, RunState
 
@@ -37,10 +39,14 @@ def context_bundle(state: RunState, node: NodeState) -> JsonObject:
     `dependencies` maps the id of each node this one depends on to its output.
     """
     inputs: JsonObject = state.envelope.get("inputs") or {}
-    keys: list[str] | None = node.bundle.get("inputKeys")
+    keys = node.bundle.get("inputKeys")
     outputs: dict[str, Json] = {need: state.nodes[need].output for need in node.depends_on}
     return {
         **node_context(state, node),
-        "inputs": inputs if keys is None else {key: inputs[key] for key in keys if key in inputs},
+        "inputs": _slice(inputs, cast("list[Json]", keys)) if isinstance(keys, list) else inputs,
         "dependencies": outputs,
     }
+
+
+def _slice(inputs: JsonObject, keys: list[Json]) -> JsonObject:
+    return {key: inputs[key] for key in keys if isinstance(key, str) and key in inputs}

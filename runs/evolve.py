@@ -10,6 +10,7 @@ from runs.copying import changed
 from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time
 from runs.graph import downstream, meet_dependencies
+from runs.policies import read_policies, read_rules
 from runs.settle import settle_trigger
 from runs.state import NodeState, RequestState, RunState
 from runs.transitions import next_node_status, next_run_status
@@ -54,14 +55,15 @@ def _start(state: RunState, event: Event) -> RunState:
         raise RunAlreadyStarted(f"run {state.run_id} has started already")
     detail = event.detail or {}
     envelope: JsonObject = detail.get("envelope", {})
-    constraints: JsonObject = envelope.get("constraints") or {}
-    seconds = constraints.get("deadlineSeconds")
+    policies = read_policies(envelope)
+    seconds = policies.deadline_seconds
     return RunState(
         run_id=event.run_id,
         seq=event.seq,
         thread_id=event.payload.get("threadId"),
         correlation_id=event.correlation_id,
         envelope=envelope,
+        policies=policies,
         schema_hash=event.payload.get("schemaHash"),
         submitted_by=detail.get("submittedBy"),
         origin=detail.get("origin"),
@@ -224,7 +226,7 @@ def _hitl_request(state: RunState, event: Event) -> RunState:
         subject=detail["subject"],
         node_id=event.node_id,
         payload=event.payload,
-        rules=detail.get("rules") or {},
+        rules=read_rules(detail.get("rules")).to_wire(),
         created_at=event.recorded_at,
         expires_at=parse_time(expires_at) if expires_at else None,
     )

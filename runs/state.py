@@ -7,6 +7,7 @@ from dataclasses import field
 from datetime import datetime
 
 from runs.event import Json, JsonObject
+from runs.policies import NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
 from runs.values import value
 
@@ -40,13 +41,19 @@ class NodeState:
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
+    @property
+    def assignees(self) -> list[str]:
+        """Who may do this node, where a person does it; [] for anybody."""
+        return read_names(self.bundle.get("assignees"))
+
 
 @value
 class RequestState:
     """A question to people, and what came of it.
 
     `subject` says what the answer is applied to: `output` (the composed output), `node` (a node whose attempts are used
-    up), `clarify` (a capability's question) or `policy`. `rules` is the `policies.hitl` that was in force.
+    up), `clarify` (a capability's question) or `policy`. `rules` is the `policies.hitl` that was in force, in wire form
+    and as its model reads it, so that each value is what the model says.
     """
 
     id: str
@@ -78,6 +85,7 @@ class RunState:
     thread_id: str | None = None
     correlation_id: str | None = None
     envelope: JsonObject = field(default_factory=dict[str, Json])
+    policies: RunPolicies = NO_POLICIES
     schema_hash: str | None = None
     submitted_by: str | None = None
     origin: JsonObject | None = None

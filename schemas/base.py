@@ -115,10 +115,14 @@ def json_type(value: object) -> str:
 AS_SENT = WrapValidator(_as_sent)
 """Put last: the value is checked, and kept as it was; a number stays an integer if it was one."""
 
-Duration = Annotated[float, Field(gt=0, le=366 * 24 * 3600), AS_SENT]
+MAX_SECONDS = 366 * 24 * 3600
+
+Duration = Annotated[float, Field(gt=0, le=MAX_SECONDS), AS_SENT]
 """Seconds, more than none and at most a year, so that every moment counted from them exists."""
 
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NOT_BLANK)]
+MAX_NAME_CHARS = 200
+
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS, pattern=NOT_BLANK)]
 """An id or a name that somebody else gave: 1 to 200 characters, not blank."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=NOT_BLANK)]

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Literal
+from itertools import islice
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from schemas import pointer
-from schemas.base import AS_SENT, JsonSchema, Model, NodeId, Note, OpenModel
+from schemas.base import AS_SENT, JsonSchema, Model, NodeId, Note, OpenModel, Reference, flaw, refused
+from schemas.near import mistaken_word
 
 NodeKind = Literal["structuring", "execution", "validation", "transformation", "routing"]
 Fallback = Literal["retry", "hitl", "abort"]
@@ -16,6 +18,8 @@ Fallback = Literal["retry", "hitl", "abort"]
 DEFAULT_MAX_ATTEMPTS = 3
 MaxAttempts = Annotated[int, Field(ge=1, le=100)]
 
+MAX_BUNDLE_KEYS = 1_000
+MISSPELT_ASSIGNEES = "Unknown key; did you mean 'assignees'?"
 AgentType = Literal["ai", "human", "service"]
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 MAX_TIMEOUT_SECONDS = 24 * 3600
@@ -47,6 +51,26 @@ class NodeContract(Model):
     timeout_seconds: TimeoutSeconds | None = None
 
 
+class NodeBundle(OpenModel):
+    """What the engine itself reads of a node's bundle; all other keys are the capability's.
+
+    `assignees` are the names or roles that may do a person's node, `inputKeys` the inputs that the node is given.
+    """
+
+    assignees: Annotated[list[Reference], Field(max_length=100)] | None = None
+    input_keys: Annotated[list[str], Field(max_length=1_000)] | None = None
+
+
+def _read_by_the_engine(bundle: dict[str, Any]) -> dict[str, Any]:
+    NodeBundle.model_validate(bundle, by_alias=True, by_name=False)
+    return bundle
+
+
+def misspelt_assignees(bundle: dict[str, Any]) -> list[str]:
+    """Keys of a person's bundle that are nearly `assignees`: with these, anybody could do the node."""
+    return [key for key in islice(bundle, MAX_BUNDLE_KEYS) if mistaken_word(key, ("assignees",))]
+
+
 class PlanNode(Model):
     """One piece of work for one capability; it starts when every node in `dependsOn` is completed."""
 
@@ -56,9 +80,18 @@ class PlanNode(Model):
     label: Label
     depends_on: list[NodeId] = Field(default_factory=list[str])
     contract: NodeContract = Field(default_factory=NodeContract)
-    bundle: dict[str, Any] = Field(default_factory=dict[str, Any])
+    bundle: Annotated[dict[str, Any], AfterValidator(_read_by_the_engine)] = Field(
+        default_factory=dict[str, Any]
+    )
     queue: QueueName = "default"
     agent_type: AgentType = "ai"
+
+    @model_validator(mode="after")
+    def _names_its_people(self) -> Self:
+        misspelt = misspelt_assignees(self.bundle) if self.agent_type == "human" else []
+        if misspelt:
+            raise refused(*(flaw("unknown_key", MISSPELT_ASSIGNEES, "bundle", key) for key in misspelt))
+        return self
 
 
 class PlanEdge(Model):

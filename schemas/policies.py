@@ -6,6 +6,7 @@ none is taken that looks like a misspelt or misplaced rule.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -31,6 +32,7 @@ Urgency = Literal["low", "normal", "high"]
 WatchedEvent = Literal["plan_generated", "plan_updated", "node_complete", "node_error", "validation_error"]
 ActionType = Literal["hitl", "fail", "log"]
 
+MAX_APPROVERS = 100
 MAX_OWN_KEYS = 200
 """How many keys of its own an envelope's `policies` may have."""
 
@@ -40,7 +42,7 @@ _ABOUT_THE_PLAN = ("plan_generated", "plan_updated")
 class HitlPolicy(Model):
     """The rules of every request of the run: who may decide, how many must, and what if no decision comes in time."""
 
-    approvers: Annotated[list[Reference], Field(max_length=100)] = Field(default_factory=list[str])
+    approvers: Annotated[list[Reference], Field(max_length=MAX_APPROVERS)] = Field(default_factory=list[str])
     quorum: Annotated[int, Field(ge=1, le=100)] = 1
     expires_in_seconds: Duration | None = None
     on_expiry: Literal["reject", "approve", "escalate"] = "reject"
@@ -130,12 +132,12 @@ class RuntimePolicy(Model):
     trigger: AnyTrigger
     action: AnyAction
 
-    @property
+    @cached_property
     def watched(self) -> Trigger:
         """The trigger, with its short form written out."""
         return self.trigger if isinstance(self.trigger, Trigger) else Trigger(event=self.trigger)
 
-    @property
+    @cached_property
     def taken(self) -> Action:
         """The action, with its short form written out."""
         return self.action if isinstance(self.action, Action) else Action(type=self.action)

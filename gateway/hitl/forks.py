@@ -23,7 +23,8 @@ from runs.state import RunState
 from schemas.base import Model
 from schemas.contracts.problems import SchemaRefused
 from schemas.control import ForkBody, OperatorBody
-from schemas.plan import PlanGraph, PlanNode, plan_problems
+from schemas.plan import MISSPELT_ASSIGNEES, PlanGraph, PlanNode, misspelt_assignees, plan_problems
+from schemas.pointer import escape
 from schemas.problem import Located
 from schemas.refusal import FieldProblem
 
@@ -120,6 +121,12 @@ class Forks:
         if node.agent_type != "human" and node.capability_id not in registered:
             message = f"No worker has ever registered {node.capability_id!r}."
             problems.append(FieldProblem("capability_unknown", f"{place}/capabilityId", message))
+        descriptor = registered.get(node.capability_id, {})
+        if "agent_type" not in node.model_fields_set and descriptor.get("agentType") == "human":
+            problems += [
+                FieldProblem("unknown_key", f"{place}/bundle/{escape(key)}", MISSPELT_ASSIGNEES)
+                for key in misspelt_assignees(node.bundle)
+            ]
         if node.contract.output is not None:
             try:
                 await self.gateway.deps.contracts.compile(node.contract.output)

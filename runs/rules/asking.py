@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 from uuid import UUID, uuid5
 
 from runs import commands as c
@@ -20,16 +19,13 @@ NODE_OPTIONS: tuple[JsonObject, ...] = (
 
 
 def hitl_rules(state: RunState) -> JsonObject:
-    """`policies.hitl`: approvers, quorum, expiresInSeconds, onExpiry, escalateTo, onReject, forbidSubmitter."""
-    policies: JsonObject = state.envelope.get("policies") or {}
-    rules = policies.get("hitl")
-    return cast(JsonObject, rules) if isinstance(rules, dict) else {}
+    """`policies.hitl` in wire form, without what is left out: see `schemas.policies.HitlPolicy`."""
+    return state.policies.hitl.to_wire()
 
 
 def needs_approval(state: RunState) -> bool:
     """`requiresHitlApproval`, in `policies` or in `constraints`."""
-    places: list[JsonObject] = [state.envelope.get("policies") or {}, state.envelope.get("constraints") or {}]
-    return any(place.get("requiresHitlApproval") is True for place in places)
+    return state.policies.approval_required
 
 
 def ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name

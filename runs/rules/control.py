@@ -54,7 +54,7 @@ def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
     deadline = draft.state.deadline_at
     if deadline is None or command.now < deadline:
         raise NotReady("the deadline has not passed")
-    seconds = draft.state.envelope["constraints"]["deadlineSeconds"]
+    seconds = draft.state.policies.deadline_seconds
     draft.fail_run(
         "deadline_exceeded", f"the run was not done within {seconds} s", {"deadlineSeconds": seconds}
     )

@@ -102,7 +102,7 @@ def _task(draft: Draft, command: c.SubmitTask | c.DeclineTask) -> NodeState:
     node = _known(draft, command.node_id)
     if node.status != t.AWAITING_HUMAN:
         raise NotReady(f"node {node.id} is {node.status}; no person's work is awaited", nodeId=node.id)
-    assignees: list[str] = node.bundle.get("assignees") or []
+    assignees = node.assignees
     name = operator_name(command)
     if assignees and not {name, *command.actor.roles} & set(assignees):
         raise NotAllowed(f"{name} is not among the assignees ({', '.join(assignees)})", nodeId=node.id)

@@ -202,6 +202,53 @@ async def test_a_plan_that_cannot_be_run_is_refused_with_its_place(
     assert await gateway.rows() == rows
 
 
+PERSON = {"id": "x", "capabilityId": "by.hand", "agentType": "human", "kind": "execution", "label": "X"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "pointer"),
+    [
+        ({"nodes": [PERSON | {"bundle": {"assignees": 7}}]}, "wrong_type", "/nodes/0/bundle/assignees"),
+        ({"nodes": [PERSON | {"bundle": {"assignees": [7]}}]}, "wrong_type", "/nodes/0/bundle/assignees/0"),
+        ({"nodes": [PERSON | {"bundle": {"assignee": ["ann"]}}]}, "unknown_key", "/nodes/0/bundle/assignee"),
+        ({"nodes": [PERSON | {"bundle": {"inputKeys": "x"}}]}, "wrong_type", "/nodes/0/bundle/inputKeys"),
+        (
+            {"nodes": [PERSON | {"contract": {"maxAttempts": 0}}]},
+            "out_of_range",
+            "/nodes/0/contract/maxAttempts",
+        ),
+        ({"policies": {"hitl": {"approver": ["ann"]}}}, "unknown_key", "/policies/hitl/approver"),
+        ({"policies": {"requiresHITLApproval": False}}, "unknown_key", "/policies/requiresHITLApproval"),
+        (
+            {"policies": {"runtime": [{"trigger": "node_completed", "action": "hitl"}]}},
+            "not_allowed",
+            "/policies/runtime/0/trigger",
+        ),
+    ],
+)
+async def test_rules_in_a_fork_that_cannot_be_read_are_refused_with_their_place(
+    gateway: RunningGateway, body: dict[str, Any], code: str, pointer: str
+) -> None:
+    run = await failed_run(gateway)
+    rows = await gateway.rows()
+    status, problem = await post(gateway, run.run_id, "fork", {"fromNodeId": "b", **body})
+    assert (status, problem["code"]) == (400, "invalid_body")
+    assert [(each["code"], each["pointer"]) for each in problem["errors"]] == [(code, pointer)]
+    assert await gateway.rows() == rows
+
+
+async def test_assignees_are_not_misspelt_where_the_capability_is_a_person_either(
+    gateway: RunningGateway,
+) -> None:
+    await register(gateway.store, [HUMAN_REVIEW.to_wire()], "elsewhere")
+    run = await failed_run(gateway)
+    review = {"id": "y", "capabilityId": "human.review", "kind": "validation", "label": "Y"}
+    nodes = [{**review, "bundle": {"asignees": ["ann"]}}]
+    status, problem = await post(gateway, run.run_id, "fork", {"fromNodeId": "b", "nodes": nodes})
+    assert (status, problem["code"]) == (422, "plan_invalid")
+    assert [each["pointer"] for each in problem["errors"]] == ["/nodes/0/bundle/asignees"]
+
+
 async def test_what_cannot_be_forked_is_refused(gateway: RunningGateway) -> None:
     run = await failed_run(gateway)
     status, problem = await post(gateway, run.run_id, "fork", {"fromNodeId": "zz"})

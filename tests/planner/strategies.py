@@ -49,7 +49,7 @@ _VERBS = st.sampled_from(["highlight", "be"])
 _TOLD = st.builds("Variant {} should {} {}.".format, st.sampled_from("ABCDEFGZ"), _VERBS, WORDS)
 INSTRUCTIONS: st.SearchStrategy[Any] = st.lists(WORDS | _TOLD, max_size=4)
 POLICIES: st.SearchStrategy[Any] = st.fixed_dictionaries(
-    {}, optional={"brandVoice": WORDS | JSON, "maxAttempts": st.integers(1, 3) | JSON}
+    {}, optional={"brandVoice": WORDS | JSON, "maxAttempts": st.integers(1, 3)}
 )
 _ASKED = st.sampled_from(["Create LinkedIn posts", "Draft a LinkedIn post that invites {} to x"])
 OBJECTIVES = _ASKED | _ASKED | _ASKED | WORDS.map("x".__add__)

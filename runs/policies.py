@@ -1,0 +1,89 @@
+"""The policies of a run as its rules read them: parsed by the models that accepted them.
+
+An envelope is refused where it breaks these models. What a log holds from before is read without what is wrong in it,
+so that an old run can be loaded, decided and ended whatever it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from runs.event import Json, JsonObject
+from schemas.base import MAX_NAME_CHARS, MAX_SECONDS
+from schemas.policies import MAX_APPROVERS, HitlPolicy, RuntimePolicy
+from schemas.stored import read_stored
+
+UNREADABLE = "an approver who cannot be read"
+"""Stands for a stored approver that is no name: a rule that names somebody never becomes one that names nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPolicies:
+    """What the rules read of an envelope. `deadline_seconds` is None for a run without a deadline."""
+
+    hitl: HitlPolicy
+    runtime: tuple[RuntimePolicy, ...] = ()
+    approval_required: bool = False
+    deadline_seconds: float | None = None
+
+
+NO_POLICIES = RunPolicies(HitlPolicy())
+
+
+def read_policies(envelope: JsonObject) -> RunPolicies:
+    """The policies in a stored envelope; never raises."""
+    policies, constraints = _object(envelope.get("policies")), _object(envelope.get("constraints"))
+    if not policies and not constraints:
+        return NO_POLICIES
+    return RunPolicies(
+        hitl=read_rules(policies.get("hitl")),
+        runtime=tuple(_runtime(policies.get("runtime"))),
+        approval_required=any(place.get("requiresHitlApproval") is True for place in (policies, constraints)),
+        deadline_seconds=_seconds(constraints.get("deadlineSeconds")),
+    )
+
+
+def read_rules(stored: Json) -> HitlPolicy:
+    """The rules in a stored envelope or request; never raises."""
+    rules = _object(stored)
+    return (read_stored(HitlPolicy, _named(rules)) if rules else None) or NO_POLICIES.hitl
+
+
+def read_names(stored: Json) -> list[str]:
+    """Stored approvers or assignees; [] only where there are none."""
+    if stored is None or stored == []:
+        return []
+    names = cast("list[Any]", stored) if isinstance(stored, list) else [stored]
+    return [each if isinstance(each, str) and each.strip() else UNREADABLE for each in names]
+
+
+def _runtime(stored: Json) -> Iterator[RuntimePolicy]:
+    for each in _list(stored):
+        policy, action = _object(each), _object(_object(each).get("action"))
+        if isinstance(action.get("hitl"), dict):
+            policy = {**policy, "action": {**action, "hitl": _named(action["hitl"])}}
+        read = read_stored(RuntimePolicy, policy)
+        if read is not None:
+            yield read
+
+
+def _named(rules: JsonObject) -> JsonObject:
+    names = read_names(rules.get("approvers"))
+    return (
+        {**rules, "approvers": [name[:MAX_NAME_CHARS] for name in names[:MAX_APPROVERS]]} if names else rules
+    )
+
+
+def _object(stored: Json) -> JsonObject:
+    return cast(JsonObject, stored) if isinstance(stored, dict) else {}
+
+
+def _list(stored: Json) -> list[Any]:
+    return cast("list[Any]", stored) if isinstance(stored, list) else []
+
+
+def _seconds(stored: Json) -> float | None:
+    is_number = isinstance(stored, int | float) and not isinstance(stored, bool)
+    return stored if is_number and 0 < stored <= MAX_SECONDS else None
