@@ -26,7 +26,7 @@ from eventstore.handler import RunHandler
 from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
-from runs.commands import Command, ExpireDeadline, ExpireRequest, FailNode, RejectPlan
+from runs.commands import Command, ExpireDeadline, ExpireRequest, ExpireTask, FailNode, RejectPlan
 from runs.errors import RunError
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -160,11 +160,13 @@ class Keeper:
     async def _fire(self, row: WorkRow) -> None:
         """A timer whose time has come."""
         now = self._clock()
-        command: Command = (
-            ExpireRequest(now=now, request_id=row.ref)
-            if row.kind == "request_expiry"
-            else ExpireDeadline(now=now)
-        )
+        command: Command
+        if row.kind == "request_expiry":
+            command = ExpireRequest(now=now, request_id=row.ref)
+        elif row.kind == "task_expiry":
+            command = ExpireTask(now=now, node_id=row.ref, attempt=row.attempt)
+        else:
+            command = ExpireDeadline(now=now)
         await self._handler.execute(row.run_id, command)
 
     async def _hand_back(self, row: WorkRow) -> None:

@@ -16,7 +16,10 @@ _FIRST_RUN_ID = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A node that waits for a person's work. `context` is its bundle without other nodes' outputs."""
+    """A node that waits for a person's work. `context` is its bundle without other nodes' outputs.
+
+    `expires_at` is the end of the time for it; None where there is none, and while the run is paused.
+    """
 
     run_id: str
     node_id: str
@@ -30,6 +33,7 @@ class TaskRow:
     objective: str
     tenant: str | None
     run_status: str
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

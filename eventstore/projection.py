@@ -33,7 +33,8 @@ def project(
     rows: Sections = {
         "starts": [] if before.exists else [_started_run(after)],
         "advances": [_advanced_run(before, after)] if before.exists else [],
-        "requests": _requests(before, after),
+        "requests": _new_requests(after, events),
+        "request_changes": _changed_requests(before, after, events),
         "work": [_work(after, work) for key, work in owes.items() if owed.get(key) != work],
         "gone": [_gone(after, key) for key in owed if key not in owes],
     }
@@ -60,6 +61,8 @@ def _advanced_run(before: RunState, after: RunState) -> JsonObject:
         "plan_version": after.plan_version,
         "updated_at": after.updated_at,
     }
+    if after.deadline_at != before.deadline_at:
+        row["deadline_at"] = after.deadline_at
     if after.finished:
         row |= {"output": after.output, "error": after.error, "completed_at": after.completed_at}
     return row
@@ -148,33 +151,56 @@ def _context(
     return context
 
 
-def _requests(before: RunState, after: RunState) -> list[JsonObject]:
-    if after.requests is before.requests and not after.finished:
-        return []
+def _new_requests(after: RunState, events: Sequence[Event]) -> list[JsonObject]:
     return [
-        _request(after, request)
-        for request in after.requests.values()
-        if request is not before.requests.get(request.id) or (request.open and after.finished)
+        _request(after, after.requests[event.payload["requestId"]], event.payload)
+        for event in events
+        if event.type == "hitl_request"
     ]
 
 
-def _request(after: RunState, request: RequestState) -> JsonObject:
-    waiting = "cancelled" if after.finished else "open"
+def _changed_requests(before: RunState, after: RunState, events: Sequence[Event]) -> list[JsonObject]:
+    """Of the requests that were there: those that these events are about, and those that a change of the run is."""
+    if after.requests is before.requests and not after.finished:
+        return []
+    touched = [request_id for event in events for request_id in _requests_of(event)]
+    if after.finished or any(event.type == "run_resumed" for event in events):
+        touched += after.open_ids
+    known = [request_id for request_id in dict.fromkeys(touched) if request_id in before.requests]
+    return [_request_change(after, after.requests[request_id]) for request_id in known]
+
+
+def _requests_of(event: Event) -> list[str]:
+    if event.type == "hitl_resolved":
+        return [event.payload["requestId"]]
+    vote: JsonObject | None = (event.detail or {}).get("vote") if event.type == "log" else None
+    return [vote["requestId"]] if vote is not None else []
+
+
+def _request(after: RunState, request: RequestState, payload: JsonObject) -> JsonObject:
     return {
-        "id": request.id,
+        **_request_change(after, request),
         "run_id": after.run_id,
         "thread_id": after.thread_id,
         "node_id": request.node_id,
         "kind": request.kind,
         "subject": request.subject,
-        "status": waiting if request.open else "resolved",
-        "payload": request.payload,
+        "payload": payload,
         "rules": request.rules,
+        "created_at": request.created_at,
+    }
+
+
+def _request_change(after: RunState, request: RequestState) -> JsonObject:
+    waiting = "cancelled" if after.finished else "open"
+    return {
+        "id": request.id,
+        "status": waiting if request.open else "resolved",
         "votes": request.votes,
+        "proposal": request.proposal,
         "decision": request.decision,
         "operator": request.operator,
         "note": request.note,
-        "created_at": request.created_at,
         "expires_at": request.expires_at,
         "resolved_at": request.resolved_at,
     }

@@ -75,6 +75,7 @@ class RequestRow:
     payload: JsonObject
     rules: JsonObject
     votes: list[JsonObject]
+    proposal: JsonObject | None
     decision: str | None
     operator: str | None
     note: str | None
@@ -88,7 +89,7 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """A run with everything that belongs to it."""
+    """A run with everything that belongs to it; `requests` are those that wait."""
 
     run: RunRow
     envelope: JsonObject

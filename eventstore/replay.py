@@ -51,6 +51,8 @@ class _RunRows:
             node = self.nodes[row["node_id"]]
             node |= {"context": node["context"], **row}
         self.requests |= {row["id"]: row for row in changes.get("requests", ())}
+        for row in changes.get("request_changes", ()):
+            self.requests[row["id"]] |= row
         for row in changes.get("gone", ()):
             del self.work[row["kind"], row["ref"]]
         self.work |= {(row["kind"], row["ref"]): row for row in changes.get("work", ())}

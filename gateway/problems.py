@@ -56,6 +56,9 @@ RUN_ERRORS: dict[type[r.RunError], int] = {
     r.StaleAttempt: 409,
     r.StalePlanVersion: 409,
     r.NotReady: 409,
+    r.NotVoted: 409,
+    r.TooManyVotes: 409,
+    r.StaleProposal: 409,
     r.NotWaiting: 409,
     r.IllegalTransition: 409,
 }

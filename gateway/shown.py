@@ -53,8 +53,14 @@ def shown_detail(detail: RunDetail) -> JsonObject:
 
 
 def shown_request(request: RequestRow) -> JsonObject:
-    """A question to people, with its run and, once there is one, with the decision."""
-    return request.payload | _without_nothing(
+    """A question to people, with its run and, once there is one, with the decision.
+
+    `pendingOutput` is what an approval says yes to: an edit, where one is proposed.
+    """
+    shown = request.payload | {"expiresAt": _time(request.expires_at)}
+    if request.proposal is not None and "output" in request.proposal:
+        shown["pendingOutput"] = request.proposal["output"]
+    return shown | _without_nothing(
         {
             "requestId": request.request_id,
             "runId": request.run_id,

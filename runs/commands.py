@@ -26,13 +26,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun(Command):
-    """Accept an envelope whose contract has been compiled already."""
+    """Accept an envelope whose contract has been compiled already. `authors` are those of the run it was made from."""
 
     envelope: JsonObject
     schema_hash: str | None
     thread_id: str | None = None
     correlation_id: str | None = None
     submitted_by: str | None = None
+    authors: tuple[str, ...] = ()
     origin: JsonObject | None = None
 
 
@@ -161,7 +162,10 @@ class FailRun(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveRequest(Command):
-    """A person's decision. `errors` is what the contract says of `edited_output`; a door must have checked it."""
+    """A person's decision. `errors` is what the contract says of `edited_output`; a door must have checked it.
+
+    `expected_proposal` is the `proposal_id` of what the person has seen; None accepts whatever is proposed.
+    """
 
     request_id: str
     response_type: str
@@ -173,6 +177,7 @@ class ResolveRequest(Command):
     edited_output: Json = None
     errors: tuple[JsonObject, ...] = ()
     expected_plan_version: int | None = None
+    expected_proposal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +195,14 @@ class ExpireRequest(Command):
     """The request's time is up."""
 
     request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireTask(Command):
+    """A person's time for a node, its contract's `timeoutSeconds`, is over."""
+
+    node_id: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

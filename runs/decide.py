@@ -31,6 +31,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.ResolveRequest: deciding.resolve_request,
     c.RemoveRequest: deciding.remove_request,
     c.ExpireRequest: expiry.expire_request,
+    c.ExpireTask: nodes.expire_task,
     c.ExpireDeadline: control.expire_deadline,
     c.FailRun: control.fail_run,
     c.AbortRun: control.abort_run,

@@ -76,6 +76,24 @@ class NotAllowed(RunError):
     code = "not_allowed"
 
 
+class NotVoted(RunError):
+    """There is no vote of this person to withdraw."""
+
+    code = "not_voted"
+
+
+class TooManyVotes(RunError):
+    """The request takes no further votes."""
+
+    code = "too_many_votes"
+
+
+class StaleProposal(RunError):
+    """Somebody has proposed something else than the caller has seen."""
+
+    code = "stale_proposal"
+
+
 class ResponseInvalid(RunError):
     """The response does not fit the request: an unknown option, or an edit that the contract rejects."""
 

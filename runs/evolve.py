@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
+from runs import evolve_people as people
 from runs import transitions as t
 from runs.copying import changed
 from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time
-from runs.graph import downstream, meet_dependencies
-from runs.policies import read_policies, read_rules
+from runs.evolve_nodes import completed, reset_nodes, with_node, with_output
+from runs.graph import meet_dependencies
+from runs.policies import read_policies, read_seconds
 from runs.settle import settle_trigger
-from runs.state import NodeState, RequestState, RunState
+from runs.state import NodeState, RunState
 from runs.transitions import next_node_status, next_run_status
 
 Fold = Callable[[RunState, Event], RunState]
@@ -57,6 +59,8 @@ def _start(state: RunState, event: Event) -> RunState:
     envelope: JsonObject = detail.get("envelope", {})
     policies = read_policies(envelope)
     seconds = policies.deadline_seconds
+    submitted_by: str | None = detail.get("submittedBy")
+    authors: list[str] = detail.get("authors") or ([submitted_by] if submitted_by is not None else [])
     return RunState(
         run_id=event.run_id,
         seq=event.seq,
@@ -65,7 +69,8 @@ def _start(state: RunState, event: Event) -> RunState:
         envelope=envelope,
         policies=policies,
         schema_hash=event.payload.get("schemaHash"),
-        submitted_by=detail.get("submittedBy"),
+        submitted_by=submitted_by,
+        authors=tuple(authors),
         origin=detail.get("origin"),
         created_at=event.recorded_at,
         updated_at=event.recorded_at,
@@ -118,10 +123,6 @@ def _planned_node(node: JsonObject) -> NodeState:
     )
 
 
-def _with_node(state: RunState, node: NodeState) -> RunState:
-    return changed(state, nodes={**state.nodes, node.id: node})
-
-
 def _node_of(state: RunState, event: Event) -> NodeState:
     node = state.nodes.get(event.node_id or "")
     if node is None:
@@ -132,6 +133,7 @@ def _node_of(state: RunState, event: Event) -> NodeState:
 def _node_start(state: RunState, event: Event) -> RunState:
     node = _node_of(state, event)
     human = event.payload.get("executorType") == "human"
+    seconds = read_seconds(node.contract.get("timeoutSeconds")) if human else None
     status = next_node_status(node.status, "start_human" if human else "start", node.id)
     started = changed(
         node,
@@ -140,25 +142,15 @@ def _node_start(state: RunState, event: Event) -> RunState:
         due_at=None,
         started_at=event.recorded_at,
         finished_at=None,
+        expires_at=event.recorded_at + timedelta(seconds=seconds) if seconds else None,
     )
-    return _with_node(state, started)
+    return with_node(state, started)
 
 
 def _node_complete(state: RunState, event: Event) -> RunState:
-    trigger = "reuse" if (event.detail or {}).get("origin") else "complete"
-    done = _completed(_node_of(state, event), event.payload.get("output"), event, trigger)
-    return changed(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
-
-
-def _completed(node: NodeState, output: object, event: Event, trigger: str = "complete") -> NodeState:
-    return changed(
-        node,
-        status=next_node_status(node.status, trigger, node.id),
-        output=output,
-        error=None,
-        validation_errors=(),
-        finished_at=event.recorded_at,
-    )
+    origin: JsonObject | None = (event.detail or {}).get("origin")
+    done = completed(_node_of(state, event), event.payload.get("output"), event, origin)
+    return with_output(state, done, event.payload.get("operator"))
 
 
 def _node_error(state: RunState, event: Event) -> RunState:
@@ -176,99 +168,16 @@ def _node_error(state: RunState, event: Event) -> RunState:
         error=payload["error"],
         finished_at=event.recorded_at,
     )
-    return _with_node(state, failed)
+    return with_node(state, failed)
 
 
 def _validation_error(state: RunState, event: Event) -> RunState:
     errors = tuple(event.payload["errors"])
     if event.payload["scope"] == "node":
-        return _with_node(state, changed(_node_of(state, event), validation_errors=errors))
+        return with_node(state, changed(_node_of(state, event), validation_errors=errors))
     state = changed(state, final_attempt=event.payload["attempt"])
     repair: list[str] = (event.detail or {}).get("repair", [])
     return reset_nodes(state, repair, validation_errors=errors) if repair else state
-
-
-def reset_nodes(
-    state: RunState,
-    node_ids: Iterable[str],
-    *,
-    validation_errors: tuple[JsonObject, ...] = (),
-    answer: JsonObject | None = None,
-) -> RunState:
-    """Make nodes run again with what was said about them; whatever depends on them waits for the new output."""
-    again = set(node_ids)
-    nodes = dict(state.nodes)
-    for node_id in downstream(nodes, again) - again:
-        if nodes[node_id].status in (t.COMPLETED, t.READY):
-            status = next_node_status(nodes[node_id].status, "await_repair", node_id)
-            nodes[node_id] = changed(nodes[node_id], status=status, failures=0)
-    for node_id in again:
-        node = nodes[node_id]
-        trigger = "answer" if node.status == t.AWAITING_HITL else "repair"
-        nodes[node_id] = changed(
-            node,
-            status=next_node_status(node.status, trigger, node_id),
-            failures=0,
-            validation_errors=validation_errors or node.validation_errors,
-            answers=(*node.answers, answer) if answer else node.answers,
-        )
-        if any(nodes[dependency].status != t.COMPLETED for dependency in node.depends_on):
-            nodes[node_id] = changed(nodes[node_id], status=t.PENDING)
-    return changed(state, nodes=nodes)
-
-
-def _hitl_request(state: RunState, event: Event) -> RunState:
-    detail = event.detail or {}
-    expires_at = event.payload.get("expiresAt")
-    request = RequestState(
-        id=event.payload["requestId"],
-        kind=event.payload["kind"],
-        subject=detail["subject"],
-        node_id=event.node_id,
-        payload=event.payload,
-        rules=read_rules(detail.get("rules")).to_wire(),
-        created_at=event.recorded_at,
-        expires_at=parse_time(expires_at) if expires_at else None,
-    )
-    state = changed(state, requests={**state.requests, request.id: request})
-    node = state.nodes.get(event.node_id or "")
-    if node is None or request.subject not in ("node", "clarify"):
-        return state
-    return _with_node(state, changed(node, status=next_node_status(node.status, "ask", node.id)))
-
-
-def _hitl_resolved(state: RunState, event: Event) -> RunState:
-    payload, detail = event.payload, event.detail or {}
-    request = changed(
-        state.requests[payload["requestId"]],
-        decision=payload["decision"],
-        operator=payload.get("operator"),
-        note=payload.get("note"),
-        resolved_at=event.recorded_at,
-    )
-    state = changed(state, requests={**state.requests, request.id: request})
-    effect = detail.get("effect")
-    if effect == "rerun":
-        return reset_nodes(state, detail["nodes"], answer=detail.get("answer"))
-    if effect == "complete_node":
-        done = _completed(state.nodes[request.node_id or ""], detail["output"], event)
-        return changed(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
-    if effect == "replan":
-        return changed(state, replan_reason=payload.get("note") or "rejected")
-    return state
-
-
-def _log(state: RunState, event: Event) -> RunState:
-    vote: JsonObject | None = (event.detail or {}).get("vote")
-    if vote is None:
-        return state
-    request = state.requests[vote["requestId"]]
-    if "pendingOutput" in vote:
-        payload = {**request.payload, "pendingOutput": vote["pendingOutput"]}
-        voted = changed(request, payload=payload, votes=(vote,))
-    else:
-        voted = changed(request, votes=(*request.votes, vote))
-    return changed(state, requests={**state.requests, request.id: voted})
 
 
 def _complete(state: RunState, event: Event) -> RunState:
@@ -297,8 +206,10 @@ _FOLDS: dict[str, Fold] = {
     "node_complete": _node_complete,
     "node_error": _node_error,
     "validation_error": _validation_error,
-    "hitl_request": _hitl_request,
-    "hitl_resolved": _hitl_resolved,
-    "log": _log,
+    "hitl_request": people.hitl_request,
+    "hitl_resolved": people.hitl_resolved,
+    "log": people.log,
+    "run_paused": people.run_paused,
+    "run_resumed": people.run_resumed,
     "complete": _complete,
 }

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from runs.settle import held_nodes, needs_plan, output_due
 from runs.state import NodeState, RunState
-from runs.transitions import PAUSED, READY, RUNNING, WAITING_RETRY
+from runs.transitions import AWAITING_HUMAN, PAUSED, READY, RUNNING, WAITING_RETRY
 from runs.values import value
 
 WorkKey = tuple[str, str]
@@ -30,8 +30,9 @@ def node_queue(group: str) -> str:
 class Work:
     """One thing to do.
 
-    `kind` is plan, node, output, request_expiry or deadline; `ref` the node or request id ('' otherwise). `attempt` is
-    the number that doing it will carry. `started` work is being done by someone who holds a lease. `due_at` None: now.
+    `kind` is plan, node, output, request_expiry, task_expiry or deadline; `ref` the node or request id ('' otherwise).
+    `attempt` is the number that doing it will carry, or that of the task whose time is over.
+    `started` work is being done by someone who holds a lease. `due_at` None: now.
     """
 
     kind: str
@@ -50,20 +51,26 @@ def outstanding(state: RunState) -> dict[WorkKey, Work]:
     """All that is due in this run, by key. Empty for a finished run."""
     if not state.exists or state.finished:
         return {}
-    works = _timers(state)
-    works += _plan_work(state) if needs_plan(state) else _node_work(state)
+    works = _plan_work(state) if needs_plan(state) else _node_work(state)
+    if state.status == PAUSED:
+        # Time stands still as well: the timers come back with the run, later by as long as the pause took.
+        return {work.key: work for work in works if work.started}
+    works += _timers(state)
     if output_due(state):
         works.append(Work("output", "", OUTPUT_QUEUE, state.final_attempt + 1))
-    if state.status == PAUSED:
-        works = [work for work in works if work.started or work.queue == TIMER_QUEUE]
     return {work.key: work for work in works}
 
 
 def _timers(state: RunState) -> list[Work]:
     works = [
         Work("request_expiry", request.id, TIMER_QUEUE, 1, due_at=request.expires_at)
-        for request in state.requests.values()
-        if request.open and request.expires_at is not None
+        for request in state.open_requests
+        if request.expires_at is not None
+    ]
+    works += [
+        Work("task_expiry", node.id, TIMER_QUEUE, node.attempt, due_at=node.expires_at)
+        for node in state.nodes.values()
+        if node.status == AWAITING_HUMAN and node.expires_at is not None
     ]
     if state.deadline_at is not None:
         works.append(Work("deadline", "", TIMER_QUEUE, 1, due_at=state.deadline_at))
@@ -77,7 +84,7 @@ def _plan_work(state: RunState) -> list[Work]:
 
 
 def _node_work(state: RunState) -> list[Work]:
-    held = held_nodes(state) if state.requests else frozenset[str]()
+    held = held_nodes(state)
     works = [work for node in state.nodes.values() if (work := _work_of(node)) is not None]
     return [work for work in works if work.started or work.ref not in held]
 

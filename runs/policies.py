@@ -41,7 +41,7 @@ def read_policies(envelope: JsonObject) -> RunPolicies:
         hitl=read_rules(policies.get("hitl")),
         runtime=tuple(_runtime(policies.get("runtime"))),
         approval_required=any(place.get("requiresHitlApproval") is True for place in (policies, constraints)),
-        deadline_seconds=_seconds(constraints.get("deadlineSeconds")),
+        deadline_seconds=read_seconds(constraints.get("deadlineSeconds")),
     )
 
 
@@ -84,6 +84,7 @@ def _list(stored: Json) -> list[Any]:
     return cast("list[Any]", stored) if isinstance(stored, list) else []
 
 
-def _seconds(stored: Json) -> float | None:
+def read_seconds(stored: Json) -> float | None:
+    """A stored length of time; None where there is none that can be read."""
     is_number = isinstance(stored, int | float) and not isinstance(stored, bool)
     return stored if is_number and 0 < stored <= MAX_SECONDS else None

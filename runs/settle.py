@@ -17,18 +17,19 @@ def needs_plan(state: RunState) -> bool:
 
 def held_nodes(state: RunState) -> frozenset[str]:
     """Nodes that may not start because a policy's request is open: what follows its node, or everything."""
-    held: set[str] = set()
-    for request in state.requests.values():
-        if request.open and request.subject == "policy":
-            held |= downstream(state.nodes, [request.node_id]) if request.node_id else set(state.nodes)
-    return frozenset(held)
+    asked = {request.node_id for request in state.open_requests if request.subject == "policy"}
+    if not asked:
+        return frozenset()
+    if None in asked:
+        return frozenset(state.nodes)
+    return frozenset(downstream(state.nodes, [node_id for node_id in asked if node_id is not None]))
 
 
 def output_due(state: RunState) -> bool:
     """Every node is done, nobody has been asked about it, and the output waits to be composed."""
     if needs_plan(state) or any(node.status != COMPLETED for node in state.nodes.values()):
         return False
-    return not any(request.open and request.subject in _HOLDING for request in state.requests.values())
+    return not any(request.subject in _HOLDING for request in state.open_requests)
 
 
 def settle_trigger(state: RunState) -> str:
@@ -37,7 +38,7 @@ def settle_trigger(state: RunState) -> str:
         return "plans" if state.plan_in_progress else "unplanned"
     if _works(state):
         return "works"
-    if any(request.open for request in state.requests.values()):
+    if state.open_ids:
         return "waits_for_hitl"
     if any(node.status == AWAITING_HUMAN for node in state.nodes.values()):
         return "waits_for_human"
@@ -45,7 +46,7 @@ def settle_trigger(state: RunState) -> str:
 
 
 def _works(state: RunState) -> bool:
-    held = held_nodes(state) if state.requests else frozenset[str]()
+    held = held_nodes(state)
     for node in state.nodes.values():
         if node.status == RUNNING or (node.status in _STARTABLE and node.id not in held):
             return True

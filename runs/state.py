@@ -17,7 +17,8 @@ class NodeState:
     """A node of the plan and how far it is.
 
     `attempt` is the number of the last start; `failures` counts the attempts that used up the contract's
-    `maxAttempts`, `losses` those whose worker vanished (they have a limit of their own).
+    `maxAttempts`, `losses` those whose worker vanished (they have a limit of their own). `expires_at` is the end of a
+    person's time for the node. `approved` names the runtime policies whose question about this output was approved.
     """
 
     id: str
@@ -40,6 +41,8 @@ class NodeState:
     answers: tuple[JsonObject, ...] = ()
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    expires_at: datetime | None = None
+    approved: tuple[str, ...] = ()
 
     @property
     def assignees(self) -> list[str]:
@@ -54,6 +57,8 @@ class RequestState:
     `subject` says what the answer is applied to: `output` (the composed output), `node` (a node whose attempts are used
     up), `clarify` (a capability's question) or `policy`. `rules` is the `policies.hitl` that was in force, in wire form
     and as its model reads it, so that each value is what the model says.
+    `votes` are for `proposal`: the edit or answer that somebody proposed last, or None for what was asked at first.
+    `changes` counts the votes, proposals and withdrawals so far. A request that is resolved has no `payload` any more.
     """
 
     id: str
@@ -65,6 +70,8 @@ class RequestState:
     created_at: datetime
     expires_at: datetime | None = None
     votes: tuple[JsonObject, ...] = ()
+    proposal: JsonObject | None = None
+    changes: int = 0
     decision: str | None = None
     operator: str | None = None
     note: str | None = None
@@ -74,10 +81,20 @@ class RequestState:
     def open(self) -> bool:
         return self.decision is None
 
+    @property
+    def proposal_id(self) -> str:
+        """Names what a vote is for: the seq of the event that proposed it, or `0` for what was asked at first."""
+        return self.proposal["id"] if self.proposal is not None else "0"
+
 
 @value
 class RunState:
-    """A run at version `seq`; `seq` 0 is a run that does not exist yet."""
+    """A run at version `seq`; `seq` 0 is a run that does not exist yet.
+
+    `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
+    it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
+    `requests` has all requests, `open_ids` the ids of those that wait. `paused_at` is the beginning of a pause.
+    """
 
     run_id: str
     seq: int = 0
@@ -88,6 +105,8 @@ class RunState:
     policies: RunPolicies = NO_POLICIES
     schema_hash: str | None = None
     submitted_by: str | None = None
+    authors: tuple[str, ...] = ()
+    editors: tuple[str, ...] = ()
     origin: JsonObject | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -101,6 +120,8 @@ class RunState:
     replan_reason: str | None = None
     nodes: Mapping[str, NodeState] = field(default_factory=dict[str, NodeState])
     requests: Mapping[str, RequestState] = field(default_factory=dict[str, RequestState])
+    open_ids: tuple[str, ...] = ()
+    paused_at: datetime | None = None
     final_attempt: int = 0
     output: Json = None
     error: JsonObject | None = None
@@ -116,7 +137,7 @@ class RunState:
 
     @property
     def open_requests(self) -> list[RequestState]:
-        return [request for request in self.requests.values() if request.open]
+        return [self.requests[request_id] for request_id in self.open_ids]
 
 
 def new_run(run_id: str) -> RunState:

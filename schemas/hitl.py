@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 HitlKind = Literal["approval", "clarify", "choice"]
-ResponseType = Literal["approval", "rejection", "option", "freeform", "edit"]
+ResponseType = Literal["approval", "rejection", "option", "freeform", "edit", "withdraw"]
 Decision = Literal["approved", "rejected", "answered", "edited", "expired", "removed"]
 HitlStatus = Literal["pending", "resolved"]
 
@@ -100,13 +100,15 @@ class HitlRequest(HitlQuestion):
 # The key that a type of response must bring along, and that only this type may bring.
 _CARRIES: dict[ResponseType, str] = {"option": "selected_option_id", "edit": "edited_output"}
 # What `approved` cannot be.
-_NEVER: dict[ResponseType, bool] = {"approval": False, "edit": False, "rejection": True}
+_NEVER: dict[ResponseType, bool] = {"approval": False, "edit": False, "rejection": True, "withdraw": True}
 
 
 class HitlResponse(OpenModel):
     """One decision. `requestId` may be left out where the body around it names the request.
 
-    `freeformText` is the answer of a `freeform` response, and a remark (a reason, say) beside any other.
+    `freeformText` is the answer of a `freeform` response, and a remark (a reason, say) beside any other. `withdraw`
+    takes a vote back. `expectedProposalId` is the `proposalId` of what was read: the response is refused when
+    somebody has proposed something else since.
     """
 
     request_id: Reference | None = None
@@ -115,6 +117,7 @@ class HitlResponse(OpenModel):
     selected_option_id: Reference | None = None
     freeform_text: Note | None = None
     edited_output: Any = None
+    expected_proposal_id: Reference | None = None
 
     @model_validator(mode="after")
     def _means_one_thing(self) -> Self:

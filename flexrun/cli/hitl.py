@@ -81,18 +81,36 @@ def show(
 
 
 @app.command()
-def approve(
+def approve(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     request: RequestArgument,
     note: NoteFlag = None,
     operator: OperatorFlag = None,
+    proposal: Annotated[
+        str | None, typer.Option("--proposal", help="refuse if another proposal than this is there by now")
+    ] = None,
     plan_version: VersionFlag = None,
     url: UrlFlag = None,
     token: TokenFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say yes: the output goes out as it is."""
+    """Say yes to what is asked, or to what somebody has proposed in its place."""
     said = _said(note, operator, plan_version)
-    _respond(Desk(url, token, as_json), request, {"responseType": "approval"}, said)
+    response = given({"responseType": "approval", "expectedProposalId": proposal})
+    _respond(Desk(url, token, as_json), request, response, said)
+
+
+@app.command()
+def withdraw(
+    request: RequestArgument,
+    note: NoteFlag = None,
+    operator: OperatorFlag = None,
+    url: UrlFlag = None,
+    token: TokenFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take your vote, or what you proposed, back; possible until enough have agreed."""
+    said = _said(note, operator, None)
+    _respond(Desk(url, token, as_json), request, {"responseType": "withdraw"}, said)
 
 
 @app.command()
@@ -262,6 +280,7 @@ def _shown(request: Document) -> Any:
         "expires": short_time(request.get("expiresAt")),
         "approvers": ", ".join(rules.get("approvers") or []),
         "quorum": rules.get("quorum"),
+        "proposed": _proposed(request.get("proposal")),
         "votes": ", ".join(vote["operator"] for vote in votes),
         "decision": request.get("decision"),
         "by": request.get("operator"),
@@ -277,12 +296,19 @@ def _shown(request: Document) -> Any:
     return shown
 
 
+def _proposed(proposal: Document | None) -> str | None:
+    if proposal is None:
+        return None
+    answer = proposal.get("optionId") or proposal.get("text")
+    return f"{answer or 'another output'} by {proposal['operator']} (proposal {proposal['id']})"
+
+
 def _outcome(answer: Document) -> Any:
     lines: list[Any] = []
     for each in answer["requests"]:
         if each["status"] == "resolved":
             lines.append(Text(f"{each['decision']} by {each['operator']}"))
-        elif each.get("votes"):
+        elif "votes" in each:
             lines.append(Text(f"counted: {len(each['votes'])} of {each['quorum']} have approved"))
     lines.append(Text(f"run {answer['runId']} is {answer['status']}"))
     if answer.get("pendingRequestId"):

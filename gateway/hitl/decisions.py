@@ -118,6 +118,7 @@ class Decisions:
                 option_id=response.selected_option_id,
                 text=response.freeform_text,
                 edited_output=response.edited_output,
+                expected_proposal=response.expected_proposal_id,
                 errors=await verdicts.errors(schema, response.edited_output),
                 expected_plan_version=body.expected_plan_version,
             )

@@ -12,6 +12,7 @@ from aiohttp import web
 from eventstore.queries import RequestRow
 from gateway.hitl.html import h, page
 from gateway.hitl.links import Link
+from gateway.shown import shown_request
 from runs.event import Json, JsonObject, rfc3339
 from schemas.problem import Located
 
@@ -57,7 +58,7 @@ def decided_page(row: RequestRow, status: int) -> web.Response:
 def voted_page(row: RequestRow) -> web.Response:
     """The voice of this person is in the log, and others are still needed."""
     count, quorum = len(row.votes), row.rules.get("quorum", 1)
-    return plain_page("Your voice was counted", f"{count} of {quorum} have approved so far.", 200)
+    return plain_page("This was recorded", f"{count} of {quorum} have approved so far.", 200)
 
 
 def question_page(row: RequestRow, link: Link, refusal: Refusal | None, status: int) -> web.Response:
@@ -68,11 +69,15 @@ def question_page(row: RequestRow, link: Link, refusal: Refusal | None, status: 
         _alert(refusal) if refusal is not None else None,
         h("h1", question),
         _facts(row, link),
-        *_document("Output", row.payload.get("pendingOutput")),
+        *_document("Output", _pending_output(row)),
         *_document("Context", row.payload.get("additionalContext")),
         *_forms(row, link, refusal.typed if refusal is not None else dict[str, str]()),
         status=status,
     )
+
+
+def _pending_output(row: RequestRow) -> Json:
+    return shown_request(row)["pendingOutput"]
 
 
 def _alert(refusal: Refusal) -> Element:
@@ -89,10 +94,19 @@ def _facts(row: RequestRow, link: Link) -> Element:
         "To be decided until": rfc3339(row.expires_at) if row.expires_at is not None else None,
         "This link is good until": rfc3339(link.expires_at),
         "You decide as": link.actor.name if link.actor.verified else None,
+        "Proposed": _proposed(row.proposal),
         "Votes so far": ", ".join(str(vote["operator"]) for vote in row.votes) or None,
     }
     shown = {name: fact for name, fact in facts.items() if fact is not None}
     return h("dl", *(part for name, fact in shown.items() for part in (h("dt", name), h("dd", fact))))
+
+
+def _proposed(proposal: JsonObject | None) -> str | None:
+    """Who proposed what an approval would say yes to, where that is not what was asked at first."""
+    if proposal is None:
+        return None
+    said = {"edit": "another output, which is shown here", "option": f"option {proposal.get('optionId')}"}
+    return f"{said.get(proposal['responseType'], proposal.get('text'))}, by {proposal['operator']}"
 
 
 def _document(title: str, document: Json) -> list[Element]:
@@ -108,14 +122,16 @@ def _pretty(document: Json) -> str:
 def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Element]:
     forms: list[Element] = []
     options: list[JsonObject] = row.payload.get("options") or []
-    if row.subject in ("output", "policy"):
-        forms.append(_approve_or_reject(link, typed))
+    if row.subject in ("output", "policy") or row.proposal is not None:
+        forms.append(_approve_or_reject(row, link, typed))
     if options:
         forms.append(_choose(options, link, typed))
     if row.payload.get("allowFreeForm"):
         forms.append(_answer(link, typed))
     if row.subject in ("output", "node"):
         forms.append(_edit(row, link, typed))
+    if row.votes or row.proposal is not None:
+        forms.append(_form("Take your vote back", link, typed, _button("Withdraw", "withdraw")))
     return forms
 
 
@@ -124,11 +140,14 @@ def _form(legend: str, link: Link, typed: Mapping[str, str], *fields: Element) -
     return h("form", h("fieldset", h("legend", legend), name, *fields), method="post")
 
 
-def _approve_or_reject(link: Link, typed: Mapping[str, str]) -> Element:
+def _approve_or_reject(row: RequestRow, link: Link, typed: Mapping[str, str]) -> Element:
+    # What is approved is what is read: the form says which proposal its reader has seen.
+    proposal_id = row.proposal["id"] if row.proposal is not None else "0"
     return _form(
         "Approve or reject",
         link,
         typed,
+        h("input", type="hidden", name="proposal", value=proposal_id),
         _input("note", "decide", "A note, or the reason", typed),
         _button("Approve", "approval"),
         _button("Reject", "rejection"),
@@ -150,7 +169,7 @@ def _answer(link: Link, typed: Mapping[str, str]) -> Element:
 
 
 def _edit(row: RequestRow, link: Link, typed: Mapping[str, str]) -> Element:
-    text = typed.get("editedOutput", _pretty(row.payload.get("pendingOutput")))
+    text = typed.get("editedOutput", _pretty(_pending_output(row)))
     return _form(
         "Change the output, and approve it so",
         link,

@@ -16,14 +16,30 @@ class Vote(OpenModel):
     note: str | None = None
 
 
+class Proposal(OpenModel):
+    """An edit or an answer that waits for its quorum. An edit's output is the request's `pendingOutput`."""
+
+    id: str
+    response_type: Literal["edit", "option", "freeform"]
+    operator: str
+    note: str | None = None
+    option_id: str | None = None
+    text: str | None = None
+
+
 class PendingRequest(HitlRequest):
-    """A request, with the objective of its run, its rules and the votes so far."""
+    """A request, with the objective of its run, its rules and the votes so far.
+
+    The votes are for `proposal`; null is what was asked at first, whose `proposal_id` is `0`.
+    """
 
     subject: Literal["output", "node", "clarify", "policy"]
     objective: str
     run_status: RunStatus
     rules: dict[str, Any]
     votes: list[Vote]
+    proposal_id: str
+    proposal: Proposal | None
 
 
 class PendingList(OpenModel):

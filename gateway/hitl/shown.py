@@ -15,7 +15,7 @@ _RULES = ("approvers", "quorum", "onExpiry", "escalateTo", "onReject", "forbidSu
 
 
 def shown_question(row: RequestRow) -> JsonObject:
-    """A request with what somebody needs to know who is to decide: its run's objective, its rules, the votes so far."""
+    """A request with what somebody needs to decide: the run's objective, the rules, the proposal and its votes."""
     return {
         **shown_request(row),
         "subject": row.subject,
@@ -23,6 +23,8 @@ def shown_question(row: RequestRow) -> JsonObject:
         "runStatus": row.run_status,
         "rules": {name: row.rules[name] for name in _RULES if name in row.rules},
         "votes": [_vote(vote) for vote in row.votes],
+        "proposalId": row.proposal["id"] if row.proposal is not None else "0",
+        "proposal": _proposal(row.proposal),
     }
 
 
@@ -49,9 +51,16 @@ def _became(state: RunState, request: RequestState) -> JsonObject:
     else:
         became = {"requestId": request.id, "status": "resolved", "decision": request.decision}
         became |= {"operator": request.operator, "note": request.note}
-    if request.votes:
+    if request.votes or request.proposal is not None:
         became |= {"votes": [_vote(vote) for vote in request.votes], "quorum": request.rules.get("quorum", 1)}
     return became
+
+
+def _proposal(proposal: JsonObject | None) -> JsonObject | None:
+    """Without the edited output, which is the request's `pendingOutput` while it is proposed."""
+    return (
+        {key: value for key, value in proposal.items() if key != "output"} if proposal is not None else None
+    )
 
 
 def _vote(vote: JsonObject) -> JsonObject:
@@ -84,6 +93,7 @@ def shown_task(row: TaskRow) -> JsonObject:
         "outputSchema": contract.get("output"),
         "bundle": row.context.get("bundle") or {},
         "createdAt": rfc3339(row.started_at),
+        "expiresAt": rfc3339(row.expires_at) if row.expires_at is not None else None,
         "threadId": row.thread_id,
         "objective": row.objective,
         "runStatus": row.run_status,

@@ -10,6 +10,7 @@ from gateway.body import expect_continue
 from gateway.deps import GATEWAY
 from gateway.edge import caller, note
 from gateway.hitl.bodies import decisions_of, read_model
+from gateway.hitl.context import with_context
 from gateway.hitl.cursors import read_cursor, write_cursor
 from gateway.hitl.refusals import errors_in_responses
 from gateway.hitl.shown import shown_outcome, shown_question
@@ -54,6 +55,7 @@ async def show_request(request: web.Request) -> web.Response:
     if row is None:
         raise RequestUnknown(f"there is no request {request_id[:100]}")
     note(request, run_id=row.run_id)
+    row = await with_context(request.app[GATEWAY].deps.store, row)
     return json_answer(shown_question(row), run_id=row.run_id)
 
 

@@ -18,6 +18,7 @@ from gateway.body import expect_continue, read_body
 from gateway.deps import GATEWAY
 from gateway.edge import caller, note
 from gateway.hitl.bodies import decisions_of, read_model
+from gateway.hitl.context import with_context
 from gateway.hitl.links import Link, LinkUnknown
 from gateway.hitl.page import Refusal, decided_page, plain_page, question_page, voted_page
 from gateway.hitl.refusals import below, errors_in_responses
@@ -39,7 +40,7 @@ MAKER_ROLE = "links"
 
 DEFAULT_LINK_SECONDS = 7 * 24 * 3600.0
 _UNVERIFIED = Actor("link")
-_FIELDS = ("responseType", "selectedOptionId", "freeformText", "editedOutput", "note", "operator")
+_FIELDS = ("responseType", "selectedOptionId", "freeformText", "editedOutput", "note", "operator", "proposal")
 
 
 @ROUTES.post("/api/hitl/link", name="makeLink", expect_handler=expect_continue)
@@ -99,7 +100,9 @@ async def show_link(request: web.Request) -> web.Response:
     if isinstance(found, web.Response):
         return found
     row, link = found
-    return question_page(row, link, None, 200) if row.status == "open" else decided_page(row, 410)
+    if row.status != "open":
+        return decided_page(row, 410)
+    return question_page(await with_context(request.app[GATEWAY].deps.store, row), link, None, 200)
 
 
 @ROUTES.post(PAGE_PATH, name="decideByLink", expect_handler=expect_continue)
@@ -152,6 +155,7 @@ async def _refused(
     row = await get_request(request.app[GATEWAY].deps.store, link.request_id)
     if row is None or row.status != "open":
         return plain_page("Too late", problem.detail, 409) if row is None else decided_page(row, 409)
+    row = await with_context(request.app[GATEWAY].deps.store, row)
     return question_page(row, link, Refusal(problem.detail, problem.errors, typed), problem.status)
 
 
@@ -168,6 +172,8 @@ def _body(link: Link, typed: dict[str, str]) -> ResumeBody:
     """What the form says as the body that every other door takes. Raises DocumentRefused."""
     response_type = "option" if "selectedOptionId" in typed else typed.get("responseType")
     response: JsonObject = {"requestId": link.request_id, "responseType": response_type}
+    if "proposal" in typed:
+        response["expectedProposalId"] = typed["proposal"]
     if response_type == "option":
         response["selectedOptionId"] = typed.get("selectedOptionId")
     elif response_type == "freeform":

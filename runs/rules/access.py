@@ -38,5 +38,5 @@ def check_allowed(state: RunState, request: RequestState, command: ResolveReques
     approvers: list[str] = request.rules.get("approvers") or []
     if approvers and not {name, *command.actor.roles} & set(approvers):
         raise NotAllowed(f"{name} is not among the approvers ({', '.join(approvers)})", requestId=request.id)
-    if request.rules.get("forbidSubmitter") and name == state.submitted_by:
-        raise NotAllowed(f"{name} submitted this run and may not decide on it", requestId=request.id)
+    if request.rules.get("forbidSubmitter") and name in state.authors:
+        raise NotAllowed(f"{name} is an author of this run and may not decide on it", requestId=request.id)

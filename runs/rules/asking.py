@@ -12,6 +12,9 @@ from runs.errors import StaleAttempt
 from runs.event import Json, JsonObject, rfc3339
 from runs.state import RunState
 
+MAX_REQUESTS = 1_000
+"""How many requests one run may make, over all its rounds; the next one ends it."""
+
 NODE_OPTIONS: tuple[JsonObject, ...] = (
     {"id": "retry", "label": "Try again"},
     {"id": "fail", "label": "Give up"},
@@ -41,6 +44,14 @@ def ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
     pending_output: Json = None,
     context: Json = None,
 ) -> None:
+    """Add a request, or end a run that has asked too often.
+
+    `context` goes into every frame: what is in the log already is referred to there, not copied.
+    """
+    if len(draft.state.requests) >= MAX_REQUESTS:
+        text = f"the run has asked people {MAX_REQUESTS} times"
+        draft.fail_run("too_many_requests", text, {"limit": MAX_REQUESTS})
+        return
     seconds = rules.get("expiresInSeconds")
     expires_at = rfc3339(draft.now + timedelta(seconds=seconds)) if seconds else None
     # The id is derived from the place in the log: the domain has no randomness, and no two requests share a place.

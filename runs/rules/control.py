@@ -7,6 +7,7 @@ from runs.draft import Draft
 from runs.errors import NotReady, NotWaiting, RunFinished
 from runs.event import JsonObject
 from runs.rules.access import check_plan_version, claimed_detail, operator_name
+from runs.rules.pauses import check_running
 from runs.transitions import ABORTED, PAUSED
 
 
@@ -51,6 +52,7 @@ def resume_run(draft: Draft, command: c.ResumeRun) -> None:
 
 def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
     """The run took longer than the caller allowed."""
+    check_running(draft)
     deadline = draft.state.deadline_at
     if deadline is None or command.now < deadline:
         raise NotReady("the deadline has not passed")

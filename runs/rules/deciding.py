@@ -7,7 +7,6 @@ from typing import Any
 from runs import commands as c
 from runs.draft import Draft
 from runs.errors import (
-    NotAllowed,
     RequestExpired,
     RequestResolved,
     RequestUnknown,
@@ -16,6 +15,8 @@ from runs.errors import (
 )
 from runs.event import Json, JsonObject
 from runs.rules.access import check_allowed, check_plan_version, claimed_detail, operator_name
+from runs.rules.pauses import running_time
+from runs.rules.votes import agreed, check_proposal, withdraw
 from runs.state import RequestState
 
 
@@ -32,7 +33,7 @@ def _open_request(draft: Draft, request_id: str) -> RequestState:
     if draft.state.finished:
         raise RunFinished(f"run {draft.state.run_id} is {draft.state.status}", status=draft.state.status)
     # The timer may be late, after a night without any process for instance; the request's time is over all the same.
-    if request.expires_at is not None and draft.now >= request.expires_at:
+    if request.expires_at is not None and running_time(draft) >= request.expires_at:
         raise RequestExpired(f"request {request_id} has expired", requestId=request_id)
     return request
 
@@ -41,6 +42,10 @@ def resolve_request(draft: Draft, command: c.ResolveRequest) -> None:
     """Apply a person's response, if this person may give it and the request still waits."""
     request = _open_request(draft, command.request_id)
     check_plan_version(draft.state, command.expected_plan_version)
+    check_proposal(request, command.expected_proposal)
+    if command.response_type == "withdraw":
+        withdraw(draft, request, command)
+        return
     check_allowed(draft.state, request, command)
     _RESPONSES[command.response_type](draft, request, command)
 
@@ -65,57 +70,12 @@ def _resolve(
     )
 
 
-def _quorum_reached(draft: Draft, request: RequestState, command: c.ResolveRequest, vote: JsonObject) -> bool:
-    """Count this vote; False while more are needed (the vote is in the log then)."""
-    quorum = int(request.rules.get("quorum") or 1)
-    if any(earlier["operator"] == vote["operator"] for earlier in request.votes):
-        raise NotAllowed(f"{vote['operator']} has voted already", code="already_voted")
-    votes = 0 if "pendingOutput" in vote else len(request.votes)
-    if votes + 1 >= quorum:
-        return True
-    text = f"{vote['operator']} approved ({votes + 1} of {quorum})"
-    draft.add("log", {"level": "info", "message": text}, message=text, detail={"vote": vote})
-    return False
-
-
 def _approve(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    if request.subject == "clarify":
+    """Say yes to what is proposed."""
+    if request.subject == "clarify" and request.proposal is None:
         raise ResponseInvalid("a question needs an answer, not an approval", requestId=request.id)
-    vote: JsonObject = {"requestId": request.id, "operator": operator_name(command), "note": command.note}
-    if not _quorum_reached(draft, request, command, vote):
-        return
-    if request.subject == "node":
-        _rerun(draft, request, command, "approved", None)
-        return
-    _resolve(draft, request, command, "approved")
-    deliver_approved(draft, request, request.payload.get("pendingOutput"))
-
-
-def deliver_approved(draft: Draft, request: RequestState, output: Json) -> None:
-    if request.subject == "output":
-        draft.add("complete", {"status": "completed", "output": output})
-
-
-def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    action = request.rules.get("onReject", "fail")
-    reason = command.note or command.text
-    if action == "replan" and request.subject == "output":
-        _resolve(draft, request, command, "rejected", {"effect": "replan"})
-        return
-    if action == "rerun" and request.subject == "output":
-        answer = _answer(request, command)
-        targets = [
-            node.id for node in draft.state.nodes.values() if node.kind in ("execution", "transformation")
-        ]
-        detail: JsonObject = {"effect": "rerun", "nodes": targets, "answer": answer}
-        _resolve(draft, request, command, "rejected", detail)
-        return
-    _resolve(draft, request, command, "rejected")
-    operator = operator_name(command)
-    message = f"rejected by {operator}" + (f": {reason}" if reason else "")
-    draft.fail_run(
-        "hitl_rejected", message, {"requestId": request.id, "operator": operator, "reason": reason}
-    )
+    if agreed(draft, request, command, None):
+        _carry_out(draft, request, command, request.proposal)
 
 
 def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
@@ -127,19 +87,7 @@ def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> Non
             requestId=request.id,
             errors=list(command.errors),
         )
-    vote: JsonObject = {
-        "requestId": request.id,
-        "operator": operator_name(command),
-        "note": command.note,
-        "pendingOutput": command.edited_output,
-    }
-    if request.subject == "output" and not _quorum_reached(draft, request, command, vote):
-        return
-    detail: JsonObject = {"output": command.edited_output}
-    if request.subject == "node":
-        detail["effect"] = "complete_node"
-    _resolve(draft, request, command, "edited", detail)
-    deliver_approved(draft, request, command.edited_output)
+    _propose(draft, request, command, {"responseType": "edit", "output": command.edited_output})
 
 
 def _choose(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
@@ -151,7 +99,8 @@ def _choose(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
     if request.subject == "node" and command.option_id == "fail":
         _reject(draft, request, command)
         return
-    _rerun(draft, request, command, "answered", _answer(request, command))
+    proposal: JsonObject = {"responseType": "option", "optionId": command.option_id}
+    _propose(draft, request, command, _with_text(proposal, command.text or command.note))
 
 
 def _answer_freely(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
@@ -159,26 +108,84 @@ def _answer_freely(draft: Draft, request: RequestState, command: c.ResolveReques
         raise ResponseInvalid("this request takes no free text", requestId=request.id)
     if not command.text:
         raise ResponseInvalid("an answer needs a text", requestId=request.id)
-    _rerun(draft, request, command, "answered", _answer(request, command))
+    _propose(draft, request, command, {"responseType": "freeform", "text": command.text})
 
 
-def _answer(request: RequestState, command: c.ResolveRequest) -> JsonObject:
+def _with_text(answer: JsonObject, text: str | None) -> JsonObject:
+    return answer if text is None else {**answer, "text": text}
+
+
+def _propose(draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject) -> None:
+    if request.node_id is None and request.subject != "output":
+        raise ResponseInvalid("this request is a yes or a no: approve or reject it", requestId=request.id)
+    if agreed(draft, request, command, proposal):
+        _carry_out(draft, request, command, proposal)
+
+
+def _carry_out(
+    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject | None
+) -> None:
+    """Do what enough people agree on: what was asked at first (None), an edit, or an answer."""
+    if proposal is None and request.subject == "node":
+        _rerun(draft, request, command, "approved", None)
+    elif proposal is None:
+        effect: JsonObject | None = {"effect": "approve"} if request.subject == "policy" else None
+        _resolve(draft, request, command, "approved", effect)
+        deliver_approved(draft, request, request.payload.get("pendingOutput"))
+    elif proposal["responseType"] == "edit":
+        _take_edit(draft, request, command, proposal)
+    else:
+        answer: JsonObject = {"requestId": request.id, "question": request.payload["question"]}
+        answer |= {key: proposal[key] for key in ("optionId", "text") if key in proposal}
+        _rerun(draft, request, command, "answered", answer)
+
+
+def _take_edit(draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject) -> None:
+    """The edited output is in the log once: in the proposal that was voted on, or here, or in `complete`."""
+    detail: JsonObject = {}
+    if request.subject == "node":
+        detail["effect"] = "complete_node"
+        if proposal is not request.proposal:
+            detail["output"] = proposal["output"]
+    _resolve(draft, request, command, "edited", detail)
+    deliver_approved(draft, request, proposal["output"])
+
+
+def deliver_approved(draft: Draft, request: RequestState, output: Json) -> None:
+    """The approved output ends the run; what else was approved lets it go on."""
+    if request.subject == "output":
+        draft.add("complete", {"status": "completed", "output": output})
+
+
+def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
+    """One person's no is enough: it delivers nothing."""
+    action = request.rules.get("onReject", "fail")
+    reason = command.note or command.text
+    if action == "replan" and request.subject == "output":
+        _resolve(draft, request, command, "rejected", {"effect": "replan"})
+        return
+    if action == "rerun" and request.subject == "output":
+        _run_again(draft, request, command)
+        return
+    _resolve(draft, request, command, "rejected")
+    operator = operator_name(command)
+    message = f"rejected by {operator}" + (f": {reason}" if reason else "")
+    draft.fail_run(
+        "hitl_rejected", message, {"requestId": request.id, "operator": operator, "reason": reason}
+    )
+
+
+def _run_again(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
+    targets = [node.id for node in draft.state.nodes.values() if node.kind in ("execution", "transformation")]
     answer: JsonObject = {"requestId": request.id, "question": request.payload["question"]}
-    if command.option_id is not None:
-        answer["optionId"] = command.option_id
-    text = command.text or command.note
-    if text is not None:
-        answer["text"] = text
-    return answer
+    answer = _with_text(answer, command.text or command.note)
+    detail: JsonObject = {"effect": "rerun", "nodes": targets, "answer": answer}
+    _resolve(draft, request, command, "rejected", detail)
 
 
 def _rerun(
     draft: Draft, request: RequestState, command: c.ResolveRequest, decision: str, answer: JsonObject | None
 ) -> None:
-    if request.node_id is None:
-        raise ResponseInvalid(
-            "this request is about the output: approve, reject or edit it", requestId=request.id
-        )
     detail: JsonObject = {"effect": "rerun", "nodes": [request.node_id]}
     if answer is not None:
         detail["answer"] = answer
@@ -186,7 +193,10 @@ def _rerun(
 
 
 def remove_request(draft: Draft, command: c.RemoveRequest) -> None:
-    """Take the request away. The run waits for it and cannot go on, so it ends as aborted."""
+    """Take the request away. The run waits for it and cannot go on, so it ends as aborted.
+
+    Like a rejection it delivers nothing, so one person who may decide is enough.
+    """
     request = _open_request(draft, command.request_id)
     check_allowed(draft.state, request, command)
     _resolve(draft, request, command, "removed")

@@ -8,6 +8,7 @@ from runs.errors import NotReady, NotWaiting
 from runs.event import JsonObject
 from runs.rules.asking import ask
 from runs.rules.deciding import deliver_approved
+from runs.rules.pauses import check_running
 from runs.state import RequestState
 
 
@@ -16,6 +17,7 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
     request = draft.state.requests.get(command.request_id)
     if request is None or not request.open:
         raise NotWaiting(f"request {command.request_id} is not open", requestId=command.request_id)
+    check_running(draft)
     if request.expires_at is None or command.now < request.expires_at:
         raise NotReady("the request has not expired")
     action = request.rules.get("onExpiry", "reject")
@@ -26,7 +28,9 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
         "note": f"onExpiry: {action}",
     }
     if action == "approve" and request.subject in ("output", "policy"):
-        draft.add("hitl_resolved", payload, node_id=request.node_id)
+        # What was asked at first: an edit that too few had approved is not approved by the clock.
+        effect: JsonObject | None = {"effect": "approve"} if request.subject == "policy" else None
+        draft.add("hitl_resolved", payload, node_id=request.node_id, detail=effect)
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
         return
     if action == "escalate" and request.rules.get("escalateTo"):
@@ -37,9 +41,11 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
 
 
 def _escalate(draft: Draft, request: RequestState, payload: JsonObject) -> None:
+    """Ask again what was asked at first: of one name or role, so one approval is enough."""
     rules = {
         **request.rules,
         "approvers": [request.rules["escalateTo"]],
+        "quorum": 1,
         "onExpiry": request.rules.get("afterEscalation", "reject"),
     }
     draft.add("hitl_resolved", payload, node_id=request.node_id, detail={"effect": "escalate"})

@@ -9,6 +9,7 @@ from runs.errors import NotAllowed, NotReady, ResponseInvalid, StaleAttempt
 from runs.event import JsonObject, rfc3339
 from runs.rules.access import claimed_detail, operator_name
 from runs.rules.asking import ask_about_failed_node
+from runs.rules.pauses import check_running, running_time
 from runs.rules.retry import MAX_LOSSES, next_attempt_at
 from runs.settle import held_nodes
 from runs.state import NodeState
@@ -104,6 +105,8 @@ def _task(draft: Draft, command: c.SubmitTask | c.DeclineTask) -> NodeState:
         raise NotReady(f"node {node.id} is {node.status}; no person's work is awaited", nodeId=node.id)
     assignees = node.assignees
     name = operator_name(command)
+    if node.expires_at is not None and running_time(draft) >= node.expires_at:
+        raise NotReady(f"the time for node {node.id} is over", nodeId=node.id)
     if assignees and not {name, *command.actor.roles} & set(assignees):
         raise NotAllowed(f"{name} is not among the assignees ({', '.join(assignees)})", nodeId=node.id)
     return node
@@ -145,6 +148,18 @@ def decline_task(draft: Draft, command: c.DeclineTask) -> None:
     # A node_error says on the wire what went wrong, not who: the people are in the detail.
     detail: JsonObject = {"operator": operator, "note": command.note, **(claimed_detail(command) or {})}
     fail_attempt(draft, node.id, code="declined", message=reason, jitter=0.5, retryable=False, detail=detail)
+
+
+def expire_task(draft: Draft, command: c.ExpireTask) -> None:
+    """A person did not do it in time: the node has failed, and its fallback applies."""
+    node = _known(draft, command.node_id)
+    if node.status != t.AWAITING_HUMAN or node.attempt != command.attempt:
+        raise StaleAttempt(f"attempt {command.attempt} of node {node.id} is over", nodeId=node.id)
+    check_running(draft)
+    if node.expires_at is None or command.now < node.expires_at:
+        raise NotReady(f"the time for node {node.id} is not over", nodeId=node.id)
+    message = f"no output within {node.contract['timeoutSeconds']:g} s"
+    fail_attempt(draft, node.id, code="timeout", message=message, jitter=0.5, retryable=False)
 
 
 def fail_node(draft: Draft, command: c.FailNode) -> None:

@@ -19,6 +19,8 @@ def start_run(draft: Draft, command: c.StartRun) -> None:
     detail: JsonObject = {"envelope": command.envelope}
     if command.submitted_by is not None:
         detail["submittedBy"] = command.submitted_by
+    if command.authors:
+        detail["authors"] = list(command.authors)
     if command.origin is not None:
         detail["origin"] = command.origin
     payload: JsonObject = {

@@ -55,5 +55,5 @@ def _react(draft: Draft, policy: RuntimePolicy, policy_id: str, event: Event) ->
             node_id=event.node_id,
             question=action.question or f"Policy {policy_id}: {event.type} needs approval. Go on?",
             rules=(action.hitl.over(base) if action.hitl else base).to_wire(),
-            context={"policyId": policy_id, "event": event.type, "payload": event.payload},
+            context={"policyId": policy_id, "event": event.type, "eventId": str(event.seq)},
         )

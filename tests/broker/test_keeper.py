@@ -66,6 +66,22 @@ async def test_an_expired_request_is_resolved_as_its_rules_say(house: House) -> 
     assert [event.payload["decision"] for event in resolved] == ["expired"]
 
 
+async def test_a_task_that_is_not_done_in_time_fails_its_node(house: House) -> None:
+    run_id = await start(house, seconds_ago=100)
+    human = node("look", agentType="human", contract={"timeoutSeconds": 60})
+    before = now() - timedelta(seconds=90)
+    await house.handler.execute(
+        run_id,
+        RequestPlan(now=before, attempt=1, planner="p", capability_count=1),
+        AcceptPlan(now=before, attempt=1, plan=plan(human)),
+        StartNode(now=before, node_id="look", attempt=1),
+    )
+    assert (await house.keeper.run_once()).timers == 1
+    error, complete = (await house.store.read(run_id))[-2:]
+    assert error.payload["error"] == {"code": "timeout", "message": "no output within 60 s"}
+    assert complete.payload["status"] == "failed"
+
+
 async def test_a_lost_workers_node_is_started_again_at_once(house: House) -> None:
     run_id = await start(house)
     await plan_and_claim(house, run_id, lease_seconds=0.01)

@@ -1,0 +1,28 @@
+"""What a policy asks about: the request refers to the event, and one who looks at the request sees its payload."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from eventstore.queries import RequestRow
+from eventstore.store import EventStore
+from runs.event import JsonObject
+
+
+async def with_context(store: EventStore, row: RequestRow) -> RequestRow:
+    """The request with the payload of the event that its `additionalContext.eventId` names. Raises StoreUnavailable.
+
+    For one request at a time: a list of all that wait shows the references alone.
+    """
+    context = row.payload.get("additionalContext")
+    if row.subject != "policy" or not isinstance(context, dict):
+        return row
+    shown = cast(JsonObject, context)
+    event_id = str(shown.get("eventId", ""))
+    if not event_id.isdigit():
+        return row
+    events = await store.read(row.run_id, after=int(event_id) - 1, until=int(event_id))
+    if not events:
+        return row
+    return replace(row, payload={**row.payload, "additionalContext": {**shown, "payload": events[0].payload}})

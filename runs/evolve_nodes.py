@@ -1,0 +1,71 @@
+"""What folding does to nodes, for whichever event: a node is changed, done, or made to run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runs import transitions as t
+from runs.copying import changed
+from runs.event import Event, JsonObject
+from runs.graph import downstream, meet_dependencies
+from runs.state import NodeState, RunState
+from runs.transitions import next_node_status
+
+MAX_ANSWERS = 50
+"""How many of people's answers a node keeps for its bundle: the last ones."""
+
+_JUDGING = frozenset({"validation", "routing"})
+"""Kinds of nodes whose output says something of the work and is none."""
+
+
+def with_node(state: RunState, node: NodeState) -> RunState:
+    return changed(state, nodes={**state.nodes, node.id: node})
+
+
+def with_output(state: RunState, done: NodeState, writer: str | None) -> RunState:
+    """The node is done; a person who wrote its output is an author. A judgement on the work of others is no work."""
+    if writer is not None and done.kind not in _JUDGING and writer not in state.authors:
+        state = changed(state, authors=(*state.authors, writer))
+    return changed(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
+
+
+def completed(node: NodeState, output: object, event: Event, origin: JsonObject | None = None) -> NodeState:
+    trigger = "reuse" if origin else "complete"
+    return changed(
+        node,
+        status=next_node_status(node.status, trigger, node.id),
+        output=output,
+        error=None,
+        validation_errors=(),
+        finished_at=event.recorded_at,
+        approved=tuple((origin or {}).get("approved", ())),
+    )
+
+
+def reset_nodes(
+    state: RunState,
+    node_ids: Iterable[str],
+    *,
+    validation_errors: tuple[JsonObject, ...] = (),
+    answer: JsonObject | None = None,
+) -> RunState:
+    """Make nodes run again with what was said about them; whatever depends on them waits for the new output."""
+    again = set(node_ids)
+    nodes = dict(state.nodes)
+    for node_id in downstream(nodes, again) - again:
+        if nodes[node_id].status in (t.COMPLETED, t.READY):
+            status = next_node_status(nodes[node_id].status, "await_repair", node_id)
+            nodes[node_id] = changed(nodes[node_id], status=status, failures=0)
+    for node_id in again:
+        node = nodes[node_id]
+        trigger = "answer" if node.status == t.AWAITING_HITL else "repair"
+        nodes[node_id] = changed(
+            node,
+            status=next_node_status(node.status, trigger, node_id),
+            failures=0,
+            validation_errors=validation_errors or node.validation_errors,
+            answers=(*node.answers, answer)[-MAX_ANSWERS:] if answer else node.answers,
+        )
+        if any(nodes[dependency].status != t.COMPLETED for dependency in node.depends_on):
+            nodes[node_id] = changed(nodes[node_id], status=t.PENDING)
+    return changed(state, nodes=nodes)

@@ -1,0 +1,155 @@
+"""Folding what concerns people: questions, votes, decisions, and the time that passes in a pause."""
+
+from __future__ import annotations
+
+from runs import transitions as t
+from runs.copying import changed
+from runs.event import Event, JsonObject, parse_time
+from runs.evolve_nodes import completed, reset_nodes, with_node, with_output
+from runs.policies import read_rules
+from runs.state import NodeState, RequestState, RunState
+from runs.transitions import next_node_status
+
+
+def hitl_request(state: RunState, event: Event) -> RunState:
+    detail = event.detail or {}
+    expires_at = event.payload.get("expiresAt")
+    request = RequestState(
+        id=event.payload["requestId"],
+        kind=event.payload["kind"],
+        subject=detail["subject"],
+        node_id=event.node_id,
+        payload=event.payload,
+        rules=read_rules(detail.get("rules")).to_wire(),
+        created_at=event.recorded_at,
+        expires_at=parse_time(expires_at) if expires_at else None,
+    )
+    state = changed(
+        state,
+        requests={**state.requests, request.id: request},
+        open_ids=(*state.open_ids, request.id),
+    )
+    node = state.nodes.get(event.node_id or "")
+    if node is None or request.subject not in ("node", "clarify"):
+        return state
+    return with_node(state, changed(node, status=next_node_status(node.status, "ask", node.id)))
+
+
+def hitl_resolved(state: RunState, event: Event) -> RunState:
+    payload, detail = event.payload, event.detail or {}
+    asked = state.requests[payload["requestId"]]
+    # What was shown is in the log and in the read model; a run of many rounds does not carry it along.
+    resolved = changed(
+        asked,
+        payload={},
+        proposal=None,
+        decision=payload["decision"],
+        operator=payload.get("operator"),
+        note=payload.get("note"),
+        resolved_at=event.recorded_at,
+    )
+    state = changed(
+        state,
+        requests={**state.requests, asked.id: resolved},
+        open_ids=tuple(each for each in state.open_ids if each != asked.id),
+    )
+    return _effect(_with_editor(state, asked, payload), asked, event, detail)
+
+
+def _with_editor(state: RunState, asked: RequestState, payload: JsonObject) -> RunState:
+    if payload["decision"] != "edited" or asked.proposal is not None:
+        return state
+    return _edited_by(state, payload.get("operator"))
+
+
+def _edited_by(state: RunState, name: str | None) -> RunState:
+    if name is None or name in state.editors:
+        return state
+    return changed(state, editors=(*state.editors, name))
+
+
+def _effect(state: RunState, asked: RequestState, event: Event, detail: JsonObject) -> RunState:
+    effect = detail.get("effect")
+    if effect == "rerun":
+        return reset_nodes(state, detail["nodes"], answer=detail.get("answer"))
+    if effect == "complete_node":
+        proposal = asked.proposal or {}
+        output = detail["output"] if "output" in detail else proposal["output"]
+        done = completed(state.nodes[asked.node_id or ""], output, event)
+        return with_output(state, done, proposal.get("operator") or event.payload.get("operator"))
+    if effect == "replan":
+        return changed(state, replan_reason=event.payload.get("note") or "rejected")
+    node = state.nodes.get(asked.node_id or "")
+    if effect == "approve" and node is not None:
+        return with_node(state, _approved(node, asked))
+    return state
+
+
+def _approved(node: NodeState, asked: RequestState) -> NodeState:
+    policy_id = asked.payload["additionalContext"]["policyId"]
+    return changed(node, approved=(*node.approved, policy_id))
+
+
+def log(state: RunState, event: Event) -> RunState:
+    vote: JsonObject | None = (event.detail or {}).get("vote")
+    return state if vote is None else _vote(state, vote, str(event.seq))
+
+
+def _vote(state: RunState, vote: JsonObject, event_id: str) -> RunState:
+    """A vote, a new proposal with or without the vote of its author, or a vote that is withdrawn."""
+    request = state.requests[vote["requestId"]]
+    name, proposal = vote["operator"], _proposal(vote, event_id)
+    mine: tuple[JsonObject, ...] = ({key: vote.get(key) for key in ("requestId", "operator", "note")},)
+    others = tuple(each for each in request.votes if each["operator"] != name)
+    if vote.get("withdrawn"):
+        kept = None if vote.get("dropped") else request.proposal
+        voted = changed(request, votes=others, proposal=kept)
+    elif proposal is not None:
+        # The votes so far were for something else.
+        voted = changed(request, votes=mine if vote.get("counts", True) else (), proposal=proposal)
+    else:
+        voted = changed(request, votes=(*others, *mine))
+    voted = changed(voted, changes=request.changes + 1)
+    if proposal is not None and proposal["responseType"] == "edit":
+        state = _edited_by(state, name)
+    return changed(state, requests={**state.requests, request.id: voted})
+
+
+def _proposal(vote: JsonObject, event_id: str) -> JsonObject | None:
+    """What the vote proposes. Logs of before proposals had names have the edit in the vote itself."""
+    facts = {"id": event_id, "operator": vote["operator"], "note": vote.get("note")}
+    if "pendingOutput" in vote:
+        return {**facts, "responseType": "edit", "output": vote["pendingOutput"]}
+    proposal: JsonObject | None = vote.get("proposal")
+    return {**facts, **proposal} if proposal is not None else None
+
+
+def run_paused(state: RunState, event: Event) -> RunState:
+    return changed(state, paused_at=event.recorded_at)
+
+
+def run_resumed(state: RunState, event: Event) -> RunState:
+    """Whatever has an end in time ends later by as long as the pause took, or as it lived through of it."""
+    if state.paused_at is None:
+        return state
+    now, paused_at = event.recorded_at, state.paused_at
+    requests = {
+        request.id: changed(
+            request, expires_at=request.expires_at + (now - max(paused_at, request.created_at))
+        )
+        for request in state.open_requests
+        if request.expires_at is not None
+    }
+    nodes = {
+        node.id: changed(node, expires_at=node.expires_at + (now - paused_at))
+        for node in state.nodes.values()
+        if node.status == t.AWAITING_HUMAN and node.expires_at is not None
+    }
+    deadline_at = state.deadline_at
+    return changed(
+        state,
+        paused_at=None,
+        requests={**state.requests, **requests} if requests else state.requests,
+        nodes={**state.nodes, **nodes} if nodes else state.nodes,
+        deadline_at=deadline_at + (now - paused_at) if deadline_at is not None else None,
+    )

@@ -1,0 +1,106 @@
+"""Votes: the one place that says whether a response moves the run on, or is counted until enough agree.
+
+A vote is for what is proposed: what was asked at first (an approval says yes to it), or the last edit or answer that
+somebody gave instead. A response that differs from the proposal is a new one, and the votes so far lapse. A quorum
+is made of different people who may decide; under `forbidSubmitter` nobody's vote counts for an output of their own.
+"""
+
+from __future__ import annotations
+
+from runs import commands as c
+from runs.draft import Draft
+from runs.errors import NotAllowed, NotVoted, StaleProposal, TooManyVotes
+from runs.event import JsonObject
+from runs.rules.access import claimed_detail, operator_name
+from runs.state import RequestState
+
+MAX_VOTES = 1_000
+"""How many votes, proposals and withdrawals one request takes."""
+
+_CONTENT = ("responseType", "output", "optionId", "text")
+_DONE = {"approval": "approved", "edit": "proposed another output", "option": "chose", "freeform": "answered"}
+
+
+def quorum_of(request: RequestState) -> int:
+    """How many different people must agree."""
+    return int(request.rules.get("quorum") or 1)
+
+
+def check_proposal(request: RequestState, expected: str | None) -> None:
+    """Raise StaleProposal unless what the caller has seen is what a vote is for now, or nothing was expected."""
+    if expected is not None and expected != request.proposal_id:
+        raise StaleProposal(
+            f"request {request.id} is about proposal {request.proposal_id} by now, not {expected}",
+            requestId=request.id,
+            proposalId=request.proposal_id,
+        )
+
+
+def agreed(
+    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject | None
+) -> bool:
+    """Count the response: True when enough agree with it; False when it was only recorded.
+
+    `proposal` is what the response says in place of what is proposed; None says yes to that.
+    Raises NotAllowed for a second vote, TooManyVotes.
+    """
+    name = operator_name(command)
+    new = proposal is not None and not _same(proposal, request.proposal)
+    votes = [] if new else _valid_votes(draft, request)
+    if any(vote["operator"] == name for vote in votes):
+        raise NotAllowed(f"{name} has voted already", code="already_voted", requestId=request.id)
+    strict = bool(request.rules.get("forbidSubmitter"))
+    if not new and strict and name in _writers(request):
+        raise NotAllowed(f"{name} wrote what is proposed and may not decide on it", requestId=request.id)
+    counts = not (new and strict and command.response_type == "edit")
+    count, quorum = len(votes) + counts, quorum_of(request)
+    if count >= quorum:
+        return True
+    vote: JsonObject = {"requestId": request.id, "operator": name, "note": command.note}
+    if new:
+        vote |= {"proposal": proposal, "counts": counts}
+    _record(draft, request, command, vote, f"{name} {_DONE[command.response_type]} ({count} of {quorum})")
+    return False
+
+
+def withdraw(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
+    """Take one's vote back. A proposal goes with the vote of its author where nobody else has voted for it."""
+    name = operator_name(command)
+    others = [vote for vote in request.votes if vote["operator"] != name]
+    proposes = request.proposal is not None and request.proposal["operator"] == name
+    dropped = proposes and not others
+    if len(others) == len(request.votes) and not dropped:
+        raise NotVoted(f"{name} has no vote in request {request.id}", requestId=request.id)
+    vote: JsonObject = {"requestId": request.id, "operator": name, "note": command.note, "withdrawn": True}
+    if dropped:
+        vote["dropped"] = True
+    _record(draft, request, command, vote, f"{name} withdrew ({len(others)} of {quorum_of(request)})")
+
+
+def _record(
+    draft: Draft, request: RequestState, command: c.ResolveRequest, vote: JsonObject, text: str
+) -> None:
+    if request.changes >= MAX_VOTES:
+        raise TooManyVotes(f"request {request.id} has taken {MAX_VOTES} votes", requestId=request.id)
+    payload: JsonObject = {"level": "info", "message": text}
+    detail: JsonObject = {"vote": vote, **(claimed_detail(command) or {})}
+    draft.add("log", payload, node_id=request.node_id, message=text, detail=detail)
+
+
+def _same(proposal: JsonObject, other: JsonObject | None) -> bool:
+    if other is None:
+        return False
+    keys = _CONTENT if proposal["responseType"] != "option" else ("responseType", "optionId")
+    return all(proposal.get(key) == other.get(key) for key in keys)
+
+
+def _valid_votes(draft: Draft, request: RequestState) -> list[JsonObject]:
+    """The votes of those who may still decide: somebody may have become an author since."""
+    barred = draft.state.authors if request.rules.get("forbidSubmitter") else ()
+    return [vote for vote in request.votes if vote["operator"] not in barred]
+
+
+def _writers(request: RequestState) -> tuple[str, ...]:
+    if request.proposal is None or request.proposal["responseType"] != "edit":
+        return ()
+    return (request.proposal["operator"],)
