@@ -10,6 +10,7 @@ from typing import Protocol
 
 from eventstore.batch import Lease
 from eventstore.errors import VersionConflict
+from eventstore.slices import Slices
 from eventstore.store import EventStore
 from runs.commands import Command, StartRun
 from runs.decide import Decided
@@ -28,7 +29,13 @@ Build = Callable[[RunState], Awaitable[Sequence[Command] | Decided]]
 async def decided(build: Build, state: RunState) -> Decided:
     """What `build` makes of this state. Raises RunError, and what it raises itself."""
     built = await build(state)
-    return built if isinstance(built, Decided) else Decided(state).then(*built)
+    if isinstance(built, Decided):
+        return built
+    following, slices = Decided(state), Slices()
+    for command in built:  # a fork takes over a thousand outputs
+        following = following.then(command)
+        await slices.pause()
+    return following
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from eventstore.lasting import start_lasting
 from eventstore.projection import project
 from eventstore.reader import Reader, Rows
 from eventstore.recognise import event_of
+from eventstore.slices import Slices
 from eventstore.writer import AppendQueue, Writer
 from runs.event import Event
-from runs.evolve import fold_all
+from runs.evolve import evolve
 from runs.outstanding import outstanding
 from runs.state import RunState, new_run
 
@@ -121,10 +122,12 @@ class EventStore:
         known = self._cache.get(run_id)
         if known is not None and not fresh:
             return known
-        state = known or new_run(run_id)
+        state, slices = known or new_run(run_id), Slices()
         while True:
             page = await self.read(run_id, after=state.seq, limit=_PAGE_EVENTS)
-            state = fold_all(state, page)
+            for event in page:
+                state = evolve(state, event)
+                await slices.pause()
             if len(page) < _PAGE_EVENTS:
                 self._cache.put(state)
                 return state

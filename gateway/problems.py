@@ -31,6 +31,7 @@ class ProblemError(Exception):
         detail: str,
         *,
         errors: Sequence[Located] = (),
+        omitted: int = 0,
         headers: Mapping[str, str] | None = None,
         close: bool = False,
     ) -> None:
@@ -39,6 +40,9 @@ class ProblemError(Exception):
         self.code = code
         self.detail = detail
         self.errors = errors
+        self.omitted = omitted
+        """How many errors were left out of `errors`."""
+
         self.headers = dict(headers or {})
         self.close = close
         """Whether the connection must end, because the rest of the request is not wanted."""
@@ -83,7 +87,7 @@ def refused_document(refusal: DocumentRefused, detail: str | None = None) -> Pro
     """400 with every place that is wrong; `invalid_json` where the body is no JSON at all."""
     codes = {each.code for each in refusal.problems}
     code = "invalid_json" if codes == {"invalid_json"} else "invalid_body"
-    return ProblemError(400, code, detail or str(refusal), errors=refusal.problems)
+    return ProblemError(400, code, detail or str(refusal), errors=refusal.problems, omitted=refusal.omitted)
 
 
 def unavailable(code: str, detail: str) -> ProblemError:
@@ -100,7 +104,12 @@ def internal_error() -> ProblemError:
 def problem_response(error: ProblemError, correlation_id: str | None) -> web.Response:
     """The answer as application/problem+json."""
     document = build_problem(
-        error.status, error.code, error.detail, errors=error.errors, correlation_id=correlation_id
+        error.status,
+        error.code,
+        error.detail,
+        errors=error.errors,
+        omitted=error.omitted,
+        correlation_id=correlation_id,
     )
     response = web.Response(
         body=orjson.dumps(document.to_wire(), option=orjson.OPT_APPEND_NEWLINE),

@@ -11,7 +11,7 @@ from runs.copying import changed
 from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time
 from runs.evolve_nodes import completed, reset_nodes, with_node, with_output
-from runs.graph import meet_dependencies
+from runs.graph import dependents_of, meet_dependencies
 from runs.policies import read_policies, read_seconds
 from runs.settle import settle_trigger
 from runs.state import NodeState, RunState
@@ -37,8 +37,10 @@ def evolve(state: RunState, event: Event) -> RunState:
     status = next_run_status(state.status, trigger)
     fold = _FOLDS.get(event.type)
     folded = fold(state, event) if fold is not None else state
+    # An event that changes nothing but the number leaves the run as settled as it was.
+    moved = folded is not state or status != state.status
     folded = changed(folded, status=status, seq=event.seq, updated_at=event.recorded_at)
-    if status in t.SETTLING:
+    if moved and status in t.SETTLING:
         settled = next_run_status(status, settle_trigger(folded))
         if settled != status:
             folded = changed(folded, status=settled)
@@ -105,7 +107,8 @@ def _plan_accepted(state: RunState, event: Event) -> RunState:
         plan_metadata=plan.get("metadata") or {},
         replan_reason=None,
         final_attempt=0,
-        nodes=meet_dependencies(nodes),
+        nodes=meet_dependencies(nodes, nodes),
+        dependents=dependents_of(nodes),
     )
 
 

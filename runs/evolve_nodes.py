@@ -26,7 +26,8 @@ def with_output(state: RunState, done: NodeState, writer: str | None) -> RunStat
     """The node is done; a person who wrote its output is an author. A judgement on the work of others is no work."""
     if writer is not None and done.kind not in _JUDGING and writer not in state.authors:
         state = changed(state, authors=(*state.authors, writer))
-    return changed(state, nodes=meet_dependencies({**state.nodes, done.id: done}))
+    nodes = {**state.nodes, done.id: done}
+    return changed(state, nodes=meet_dependencies(nodes, state.dependents.get(done.id, ())))
 
 
 def completed(node: NodeState, output: object, event: Event, origin: JsonObject | None = None) -> NodeState:
@@ -50,9 +51,9 @@ def reset_nodes(
     answer: JsonObject | None = None,
 ) -> RunState:
     """Make nodes run again with what was said about them; whatever depends on them waits for the new output."""
-    again = set(node_ids)
+    again = dict.fromkeys(node_ids)
     nodes = dict(state.nodes)
-    for node_id in downstream(nodes, again) - again:
+    for node_id in downstream(state.dependents, again) - again.keys():
         if nodes[node_id].status in (t.COMPLETED, t.READY):
             status = next_node_status(nodes[node_id].status, "await_repair", node_id)
             nodes[node_id] = changed(nodes[node_id], status=status, failures=0)
@@ -66,6 +67,8 @@ def reset_nodes(
             validation_errors=validation_errors or node.validation_errors,
             answers=(*node.answers, answer)[-MAX_ANSWERS:] if answer else node.answers,
         )
-        if any(nodes[dependency].status != t.COMPLETED for dependency in node.depends_on):
+    for node_id in again:
+        # Only now: what it depends on may be made to run again as well.
+        if any(nodes[need].status != t.COMPLETED for need in nodes[node_id].depends_on):
             nodes[node_id] = changed(nodes[node_id], status=t.PENDING)
     return changed(state, nodes=nodes)

@@ -13,7 +13,7 @@ from runs import commands as c
 from runs.composition import sources
 from runs.errors import NotReady, ResponseInvalid
 from runs.event import JsonObject
-from runs.graph import downstream
+from runs.graph import downstream, in_order
 from runs.state import NodeState, RunState
 from runs.transitions import ABORTED, COMPLETED, FAILED
 
@@ -83,8 +83,8 @@ def _commands(
     )
     if not original.nodes or original.replan_reason is not None:
         return [start]
-    again = downstream(original.nodes, restart)
-    kept = [node for node in _in_order(original) if node.status == COMPLETED and node.id not in again]
+    again = downstream(original.dependents, restart)
+    kept = [node for node in in_order(original.nodes) if node.status == COMPLETED and node.id not in again]
     plan = _plan(original, change, kept, origin)
     reused = [
         c.ReuseNode(
@@ -105,18 +105,6 @@ def _envelope(original: RunState, change: ForkChange) -> JsonObject:
         if laid_over is not None:
             envelope[key] = {**(envelope.get(key) or {}), **laid_over}
     return envelope
-
-
-def _in_order(original: RunState) -> list[NodeState]:
-    """The nodes, each after those it depends on."""
-    ordered: dict[str, NodeState] = {}
-    while len(ordered) < len(original.nodes):
-        ordered |= {
-            node.id: node
-            for node in original.nodes.values()
-            if node.id not in ordered and all(need in ordered for need in node.depends_on)
-        }
-    return list(ordered.values())
 
 
 def _plan(original: RunState, change: ForkChange, kept: list[NodeState], origin: JsonObject) -> JsonObject:

@@ -22,7 +22,7 @@ def held_nodes(state: RunState) -> frozenset[str]:
         return frozenset()
     if None in asked:
         return frozenset(state.nodes)
-    return frozenset(downstream(state.nodes, [node_id for node_id in asked if node_id is not None]))
+    return frozenset(downstream(state.dependents, [node_id for node_id in asked if node_id is not None]))
 
 
 def output_due(state: RunState) -> bool:

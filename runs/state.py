@@ -94,6 +94,7 @@ class RunState:
     `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
     it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
     `requests` has all requests, `open_ids` the ids of those that wait. `paused_at` is the beginning of a pause.
+    `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`).
     """
 
     run_id: str
@@ -119,6 +120,7 @@ class RunState:
     plan_metadata: JsonObject = field(default_factory=dict[str, Json])
     replan_reason: str | None = None
     nodes: Mapping[str, NodeState] = field(default_factory=dict[str, NodeState])
+    dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     requests: Mapping[str, RequestState] = field(default_factory=dict[str, RequestState])
     open_ids: tuple[str, ...] = ()
     paused_at: datetime | None = None

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from schemas import pointer
 from schemas.base import AS_SENT, JsonSchema, Model, NodeId, Note, OpenModel, Reference, flaw, refused
 from schemas.near import mistaken_word
+from schemas.refusal import MAX_PROBLEMS
 
 NodeKind = Literal["structuring", "execution", "validation", "transformation", "routing"]
 Fallback = Literal["retry", "hitl", "abort"]
@@ -20,6 +20,15 @@ MaxAttempts = Annotated[int, Field(ge=1, le=100)]
 
 MAX_BUNDLE_KEYS = 1_000
 MISSPELT_ASSIGNEES = "Unknown key; did you mean 'assignees'?"
+MAX_NODES = 1_000
+MAX_DEPENDENCIES = 10_000
+"""What a plan may have in all, so that what is asked of its graph is answered within milliseconds."""
+
+OMITTED = "problems_omitted"
+_MAX_DRAWN = 20
+_Problem = tuple[str, str, tuple[str | int, ...]]
+"""Code, message and path of a diagnostic that may not be needed."""
+
 AgentType = Literal["ai", "human", "service"]
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 MAX_TIMEOUT_SECONDS = 24 * 3600
@@ -45,7 +54,7 @@ class NodeContract(Model):
     """
 
     output: JsonSchema | None = None
-    expectations: list[Note] = Field(default_factory=list[str])
+    expectations: Annotated[list[Note], Field(max_length=100)] = Field(default_factory=list[str])
     max_attempts: MaxAttempts = DEFAULT_MAX_ATTEMPTS
     fallback: Fallback = "retry"
     timeout_seconds: TimeoutSeconds | None = None
@@ -78,7 +87,7 @@ class PlanNode(Model):
     capability_id: CapabilityId
     kind: NodeKind
     label: Label
-    depends_on: list[NodeId] = Field(default_factory=list[str])
+    depends_on: Annotated[list[NodeId], Field(max_length=MAX_NODES)] = Field(default_factory=list[str])
     contract: NodeContract = Field(default_factory=NodeContract)
     bundle: Annotated[dict[str, Any], AfterValidator(_read_by_the_engine)] = Field(
         default_factory=dict[str, Any]
@@ -102,11 +111,13 @@ class PlanEdge(Model):
 
 
 class PlanGraph(Model):
-    """A plan of at most 1,000 nodes."""
+    """A plan of at most 1,000 nodes and 10,000 dependencies."""
 
     version: Annotated[int, Field(ge=1)] = 1
-    nodes: Annotated[list[PlanNode], Field(max_length=1_000)]
-    edges: list[PlanEdge] = Field(default_factory=list[PlanEdge])
+    nodes: Annotated[list[PlanNode], Field(max_length=MAX_NODES)]
+    edges: Annotated[list[PlanEdge], Field(max_length=MAX_DEPENDENCIES)] = Field(
+        default_factory=list[PlanEdge]
+    )
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
@@ -116,80 +127,114 @@ def edges_of(nodes: list[PlanNode]) -> list[PlanEdge]:
 
 
 def plan_problems(plan: PlanGraph) -> list[Diagnostic]:
-    """Everything that keeps this plan from being run to its end; an empty list means that it can be."""
+    """What keeps this plan from being run to its end, in time linear in the plan; [] means that it can be run.
+
+    At most `MAX_PROBLEMS` are listed, and behind them one with the code `problems_omitted` that counts the others.
+    """
     if not plan.nodes:
-        return [_diagnostic("plan_empty", "A plan needs at least one node.", "nodes")]
-    return [*_repeated_ids(plan), *_bad_dependencies(plan), *_cycles(plan), *_edge_problems(plan)]
+        return [_diagnostic(("plan_empty", "A plan needs at least one node.", ("nodes",)))]
+    dependencies = sum(len(node.depends_on) for node in plan.nodes)
+    if dependencies > MAX_DEPENDENCIES:
+        message = f"The nodes have {dependencies} dependencies; a plan may have {MAX_DEPENDENCIES}."
+        return [_diagnostic(("plan_too_many_dependencies", message, ("nodes",)))]
+    problems = chain(_repeated_ids(plan), _bad_dependencies(plan), _cycles(plan), _edge_problems(plan))
+    listed = [_diagnostic(each) for each in islice(problems, MAX_PROBLEMS)]
+    omitted = sum(1 for _ in problems)
+    if omitted:
+        listed.append(_diagnostic((OMITTED, f"There are {omitted} more problems of this kind.", ())))
+    return listed
 
 
-def _diagnostic(code: str, message: str, *path: str | int) -> Diagnostic:
+def _diagnostic(problem: _Problem) -> Diagnostic:
+    code, message, path = problem
     return Diagnostic(code=code, message=message, path=pointer.build(path))
 
 
-def _repeated_ids(plan: PlanGraph) -> Iterator[Diagnostic]:
+def _repeated_ids(plan: PlanGraph) -> Iterator[_Problem]:
     seen: set[str] = set()
     for index, node in enumerate(plan.nodes):
         if node.id in seen:
-            yield _diagnostic(
-                "node_id_repeated", f"Another node is called {node.id!r}.", "nodes", index, "id"
-            )
+            yield "node_id_repeated", f"Another node is called {node.id!r}.", ("nodes", index, "id")
         seen.add(node.id)
 
 
-def _bad_dependencies(plan: PlanGraph) -> Iterator[Diagnostic]:
+def _bad_dependencies(plan: PlanGraph) -> Iterator[_Problem]:
     known = {node.id for node in plan.nodes}
     for index, node in enumerate(plan.nodes):
         seen: set[str] = set()
         for position, upstream in enumerate(node.depends_on):
             path = ("nodes", index, "dependsOn", position)
             if upstream == node.id:
-                yield _diagnostic("dependency_on_itself", f"Node {node.id!r} waits for itself.", *path)
+                yield "dependency_on_itself", f"Node {node.id!r} waits for itself.", path
             elif upstream not in known:
-                yield _diagnostic("dependency_unknown", f"There is no node {upstream!r}.", *path)
+                yield "dependency_unknown", f"There is no node {upstream!r}.", path
             elif upstream in seen:
-                yield _diagnostic("dependency_repeated", f"{upstream!r} is named twice.", *path)
+                yield "dependency_repeated", f"{upstream!r} is named twice.", path
             seen.add(upstream)
 
 
-def _cycles(plan: PlanGraph) -> Iterator[Diagnostic]:
-    """One diagnostic for each cycle, until what is left has none; a node is named in one of them only."""
-    known = {node.id for node in plan.nodes}
+def _cycles(plan: PlanGraph) -> Iterator[_Problem]:
+    """At least one problem where there is a cycle; a node is named in one of them only."""
+    next_in_line = _stuck(plan)
+    seen: set[str] = set()
+    for start in next_in_line:
+        walked: dict[str, None] = {}
+        at = start
+        while at not in seen:
+            seen.add(at)
+            walked[at] = None
+            at = next_in_line[at]
+        if at in walked:
+            cycle = list(walked)[list(walked).index(at) :]
+            yield "dependency_cycle", f"These nodes wait for each other: {_drawn([*cycle, at])}.", ("nodes",)
+
+
+def _stuck(plan: PlanGraph) -> dict[str, str]:
+    """For each node of a cycle, and each that leads into one, a node that depends on it and is one of these as well.
+
+    Nodes are taken away while nothing that is left depends on them. Each that stays has a follower, so that going from
+    follower to follower ends in a cycle.
+    """
+    known = {node.id: node for node in plan.nodes}
     waits_for = {
-        node.id: [upstream for upstream in node.depends_on if upstream in known and upstream != node.id]
-        for node in plan.nodes
+        node_id: {each for each in node.depends_on if each in known and each != node_id}
+        for node_id, node in known.items()
     }
-    while cycle := _find_cycle(waits_for):
-        path = " -> ".join(cycle)
-        yield _diagnostic("dependency_cycle", f"These nodes wait for each other: {path}.", "nodes")
-        for node_id in cycle[1:]:
-            del waits_for[node_id]
-        waits_for = {
-            node_id: [upstream for upstream in upstreams if upstream in waits_for]
-            for node_id, upstreams in waits_for.items()
-        }
+    followers: dict[str, set[str]] = {node_id: set() for node_id in known}
+    for node_id, needs in waits_for.items():
+        for need in needs:
+            followers[need].add(node_id)
+    free = [node_id for node_id, after in followers.items() if not after]
+    while free:
+        node_id = free.pop()
+        del followers[node_id]
+        for need in waits_for[node_id]:
+            followers[need].discard(node_id)
+            if not followers[need]:
+                free.append(need)
+    return {node_id: min(after) for node_id, after in followers.items()}
 
 
-def _find_cycle(waits_for: dict[str, list[str]]) -> list[str]:
-    """The ids along one cycle, upstream first, the first one again at the end; empty when there is none."""
-    try:
-        TopologicalSorter(waits_for).prepare()
-    except CycleError as error:
-        found: list[str] = error.args[1]
-        return found
-    return []
+def _drawn(path: list[str]) -> str:
+    shown = (
+        path
+        if len(path) <= _MAX_DRAWN
+        else [*path[: _MAX_DRAWN - 1], f"({len(path) - _MAX_DRAWN} more)", path[-1]]
+    )
+    return " -> ".join(shown)
 
 
-def _edge_problems(plan: PlanGraph) -> Iterator[Diagnostic]:
+def _edge_problems(plan: PlanGraph) -> Iterator[_Problem]:
     wanted = {(edge.from_, edge.to) for edge in edges_of(plan.nodes)}
     drawn = Counter((edge.from_, edge.to) for edge in plan.edges)
     for index, edge in enumerate(plan.edges):
         if (edge.from_, edge.to) not in wanted:
             message = f"Node {edge.to!r} does not depend on {edge.from_!r}."
-            yield _diagnostic("edge_without_dependency", message, "edges", index)
+            yield "edge_without_dependency", message, ("edges", index)
     for source, target in sorted(wanted - drawn.keys()):
         message = f"Node {target!r} depends on {source!r}, and there is no edge for it."
-        yield _diagnostic("dependency_without_edge", message, "edges")
+        yield "dependency_without_edge", message, ("edges",)
     for (source, target), count in drawn.items():
         if count > 1:
             message = f"The edge from {source!r} to {target!r} is drawn {count} times."
-            yield _diagnostic("edge_repeated", message, "edges")
+            yield "edge_repeated", message, ("edges",)

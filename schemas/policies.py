@@ -36,6 +36,9 @@ MAX_APPROVERS = 100
 MAX_OWN_KEYS = 200
 """How many keys of its own an envelope's `policies` may have."""
 
+MAX_ASKING_POLICIES = 10
+"""How many policies of an envelope may ask people: each of them may make a request of every event that it watches."""
+
 _ABOUT_THE_PLAN = ("plan_generated", "plan_updated")
 
 
@@ -182,6 +185,14 @@ class Policies(OpenModel):
     def _has_few_keys_of_its_own(self) -> Self:
         if len(self.__pydantic_extra__ or ()) > MAX_OWN_KEYS:
             raise refused(flaw("too_long", f"This may have at most {MAX_OWN_KEYS} keys of your own."))
+        return self
+
+    @model_validator(mode="after")
+    def _asks_by_few_policies(self) -> Self:
+        asking = [index for index, policy in enumerate(self.runtime) if policy.taken.type == "hitl"]
+        if len(asking) > MAX_ASKING_POLICIES:
+            message = f"At most {MAX_ASKING_POLICIES} policies may ask people."
+            raise refused(flaw("too_long", message, "runtime", asking[MAX_ASKING_POLICIES]))
         return self
 
     @model_validator(mode="after")

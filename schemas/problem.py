@@ -1,11 +1,12 @@
 """Errors as HTTP says them: `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
 from schemas.base import OpenModel
+from schemas.refusal import MAX_PROBLEMS
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -19,14 +20,20 @@ class ProblemDetail(OpenModel):
 
 
 class Problem(OpenModel):
-    """What went wrong and what to do about it; `code` is for programs and never changes its meaning."""
+    """What went wrong and what to do about it; `code` is for programs and never changes its meaning.
+
+    `errors` has the first of what is wrong, and `omitted` counts the others where there are more.
+    """
 
     type: str
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
     code: str
-    errors: list[ProblemDetail] = Field(default_factory=list[ProblemDetail])
+    errors: Annotated[list[ProblemDetail], Field(max_length=MAX_PROBLEMS)] = Field(
+        default_factory=list[ProblemDetail]
+    )
+    omitted: Annotated[int, Field(ge=1)] | None = None
     correlation_id: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
@@ -50,17 +57,23 @@ def build_problem(
     code: str,
     detail: str,
     *,
-    errors: Iterable[Located] = (),
+    errors: Sequence[Located] = (),
+    omitted: int = 0,
     correlation_id: str | None = None,
 ) -> Problem:
-    """The problem for a snake_case `code`, from which its type and its title are made."""
+    """The problem for a snake_case `code`, from which its type and its title are made.
+
+    At most `MAX_PROBLEMS` of `errors` are listed; the others count as `omitted`, like those left out before.
+    """
+    omitted += max(0, len(errors) - MAX_PROBLEMS)
     return Problem(
         type=f"urn:flexrun:problem:{code}",
         title=code.replace("_", " ").capitalize(),
         status=status,
         detail=detail,
         code=code,
-        errors=[_detail(each) for each in errors],
+        errors=[_detail(each) for each in errors[:MAX_PROBLEMS]],
+        omitted=omitted or None,
         correlation_id=correlation_id,
     )
 

@@ -23,10 +23,19 @@ from runs.state import RunState
 from schemas.base import Model
 from schemas.contracts.problems import SchemaRefused
 from schemas.control import ForkBody, OperatorBody
-from schemas.plan import MISSPELT_ASSIGNEES, PlanGraph, PlanNode, misspelt_assignees, plan_problems
+from schemas.plan import (
+    MAX_DEPENDENCIES,
+    MAX_NODES,
+    MISSPELT_ASSIGNEES,
+    OMITTED,
+    PlanGraph,
+    PlanNode,
+    misspelt_assignees,
+    plan_problems,
+)
 from schemas.pointer import escape
 from schemas.problem import Located
-from schemas.refusal import FieldProblem
+from schemas.refusal import MAX_PROBLEMS, FieldProblem
 
 _RETRIES = UUID("b7c0a2c4-6f0e-5b9e-9a55-0d4f5f1f7f10")
 _SHAPE = ("id", "capabilityId", "kind", "label", "dependsOn")
@@ -110,6 +119,8 @@ class Forks:
         problems: list[Located] = []
         for index, node in enumerate(nodes):
             problems += await self._node_problems(node, f"/nodes/{index}", registered)
+            if len(problems) > MAX_PROBLEMS:
+                break
         if problems:
             raise ProblemError(422, "plan_invalid", "These nodes cannot be run.", errors=problems)
         return [_wire(node, registered.get(node.capability_id, {})) for node in nodes]
@@ -157,15 +168,33 @@ def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
     plan = next((command.plan for command in commands if isinstance(command, AcceptPlan)), None)
     if plan is None:
         raise ProblemError(422, "plan_invalid", "The run has no plan whose nodes could be replaced.")
+    kept = len(plan["nodes"]) - replaced
+    _require_small_plan(plan["nodes"], kept)
     shape = [{key: node[key] for key in _SHAPE} for node in plan["nodes"]]
     graph = PlanGraph.model_validate({"nodes": shape, "edges": plan["edges"]}, by_alias=True, by_name=False)
-    kept = len(shape) - replaced
     problems = [
         FieldProblem(each.code, _in_body(each.path, kept), each.message) for each in plan_problems(graph)
     ]
     if problems:
-        detail = "The nodes that are kept and these together make no plan that can be run."
+        more = f" {problems.pop().message}" if problems[-1].code == OMITTED else ""
+        detail = "The nodes that are kept and these together make no plan that can be run." + more
         raise ProblemError(422, "plan_invalid", detail, errors=problems)
+
+
+def _require_small_plan(nodes: Sequence[JsonObject], kept: int) -> None:
+    """Raise ProblemError (422) where the kept and the new nodes together are more than a plan may have."""
+    dependencies = sum(len(node["dependsOn"]) for node in nodes)
+    sizes = (
+        ("plan_too_many_nodes", "nodes", len(nodes), MAX_NODES),
+        ("plan_too_many_dependencies", "dependencies", dependencies, MAX_DEPENDENCIES),
+    )
+    for code, what, size, limit in sizes:
+        if size > limit:
+            message = (
+                f"With the {kept} nodes that are kept these come to {size} {what}; a plan may have {limit}."
+            )
+            problem = FieldProblem(code, "/nodes", message)
+            raise ProblemError(422, "plan_invalid", message, errors=[problem])
 
 
 def _in_body(path: str, kept: int) -> str:

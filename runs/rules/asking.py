@@ -15,6 +15,9 @@ from runs.state import RunState
 MAX_REQUESTS = 1_000
 """How many requests one run may make, over all its rounds; the next one ends it."""
 
+MAX_OPEN_REQUESTS = 200
+"""How many requests of one run may wait for people at a time; one more ends it."""
+
 NODE_OPTIONS: tuple[JsonObject, ...] = (
     {"id": "retry", "label": "Try again"},
     {"id": "fail", "label": "Give up"},
@@ -51,6 +54,10 @@ def ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
     if len(draft.state.requests) >= MAX_REQUESTS:
         text = f"the run has asked people {MAX_REQUESTS} times"
         draft.fail_run("too_many_requests", text, {"limit": MAX_REQUESTS})
+        return
+    if len(draft.state.open_ids) >= MAX_OPEN_REQUESTS:
+        text = f"{MAX_OPEN_REQUESTS} requests of the run wait for people already"
+        draft.fail_run("too_many_requests", text, {"limit": MAX_OPEN_REQUESTS, "nodeId": node_id})
         return
     seconds = rules.get("expiresInSeconds")
     expires_at = rfc3339(draft.now + timedelta(seconds=seconds)) if seconds else None

@@ -9,7 +9,7 @@ unless one is given). Open one door in each process:
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from sandbox.config import SandboxConfig
 from sandbox.errors import Refusal, SandboxCrashed, SandboxFailed, SandboxTimedOut, SandboxUnavailable
 from sandbox.sandbox import Sandbox
 from schemas.contracts.documents import encode_document
-from schemas.contracts.gate import DEFAULT_LIMITS, GateLimits, canonical_schema, pass_gate
+from schemas.contracts.gate import DEFAULT_LIMITS, GateLimits, canonical_schema
 from schemas.contracts.problems import (
     CheckCrashed,
     CheckerUnavailable,
@@ -62,6 +62,7 @@ class ContractDoor:
     ) -> None:
         self._settings = settings or DoorSettings()
         self._limits = limits
+        self._limits_wire = asdict(limits)
         self._is_owner = sandbox is None
         self._sandbox = sandbox or Sandbox(_sandbox_config(self._settings))
         self._compiled: Recent[str, CompiledContract] = Recent(self._settings.remembered_passes)
@@ -101,7 +102,6 @@ class ContractDoor:
         name = _hash(text)
         if compiled := self._compiled.get(name):
             return compiled
-        self._admit(name, text)
         try:
             await self._ask(name, text, None)
         except CheckTimedOut as failure:
@@ -118,8 +118,6 @@ class ContractDoor:
         """
         text = canonical_schema(schema, self._limits)
         name = _hash(text)
-        if self._compiled.get(name) is None:
-            self._admit(name, text)
         encoded = encode_document(document, self._settings)
         if not isinstance(encoded, bytes):
             return encoded
@@ -129,7 +127,13 @@ class ContractDoor:
 
     async def _ask(self, name: str, text: bytes, document: bytes | None) -> dict[str, Any]:
         """The worker's answer; raises SchemaRefused, CheckTimedOut, CheckCrashed, CheckerUnavailable."""
-        argument: dict[str, Any] = {"hash": name, "max_errors": self._settings.checker.max_errors}
+        if problems := self._refused.get(name):
+            raise SchemaRefused(problems)
+        argument: dict[str, Any] = {
+            "hash": name,
+            "max_errors": self._settings.checker.max_errors,
+            "limits": self._limits_wire,
+        }
         if document is not None:
             argument["document"] = orjson.Fragment(document)
         seconds = self._settings.checker.deadline_seconds
@@ -143,15 +147,6 @@ class ContractDoor:
             raise CheckCrashed("Checking needed more memory or stack than there is for it.") from None
         except SandboxFailed as failure:
             raise CheckerUnavailable(str(failure)) from None
-
-    def _admit(self, name: str, text: bytes) -> None:
-        """Through the gate, unless it is known already what would come of it."""
-        if problems := self._refused.get(name):
-            raise SchemaRefused(problems)
-        try:
-            pass_gate(text, self._limits)
-        except SchemaRefused as refusal:
-            raise self._refuse(name, refusal.problems) from None
 
     def _refuse(self, name: str, problems: list[SchemaProblem]) -> SchemaRefused:
         self._refused.put(name, problems)

@@ -1,7 +1,8 @@
 """The structural gate: what a caller's schema must be before a validator may see it.
 
-It runs in the caller's process, in pure Python, in time linear in the schema, and never recurses: whatever a
-validator library does with a hostile schema (fetch, recurse, grow), it does not get the chance.
+It is pure Python, takes time linear in the schema and never recurses: whatever a validator library does with a hostile
+schema (fetch, recurse, grow), it does not get the chance. A schema of 256 KB takes longer than a loop may be held, so
+all but `canonical_schema` runs in a child process (see `schemas.contracts.worker`).
 """
 
 from collections.abc import Iterator

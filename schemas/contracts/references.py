@@ -1,13 +1,16 @@
 """Finds every reference of a schema and what it points to, and refuses those that leave the document."""
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
 
 from schemas import pointer
 from schemas.contracts.problems import SchemaProblem
-from schemas.contracts.subschemas import REFERENCES, Schema, every_subschema
+from schemas.contracts.subschemas import REFERENCES, Schema, children, every_subschema
 from schemas.json_text import Path
+from schemas.refusal import MAX_PROBLEMS
 
 
 @dataclass(slots=True)
@@ -34,22 +37,20 @@ class _Walk:
         self.anchors: dict[str, Schema] = {}
         self.found = ReferenceMap()
         self.seen: set[int] = set()
-        self.waiting: list[tuple[Path, Schema]] = [((), root)]
+        self.waiting: deque[tuple[Path, Schema]] = deque([((), root)])
 
     def run(self) -> ReferenceMap:
         for _, schema in every_subschema(self.root):
             self.anchors.update((name, schema) for name in _anchors(schema))
         while self.waiting:
             path, schema = self.waiting.pop()
-            if id(schema) not in self.seen:
-                self.visit_below(path, schema)
+            if id(schema) in self.seen:
+                continue  # and so is all below it, or it waits: references may lead to one place a thousand times
+            self.seen.add(id(schema))
+            below = [((*path, *relative), child) for _, relative, child in children(schema)]
+            self.waiting.extend(reversed(below))
+            self.visit(path, schema)
         return self.found
-
-    def visit_below(self, start_path: Path, start: Schema) -> None:
-        for relative, schema in every_subschema(start):
-            if id(schema) not in self.seen:
-                self.seen.add(id(schema))
-                self.visit((*start_path, *relative), schema)
 
     def visit(self, path: Path, schema: Schema) -> None:
         self.found.schemas.append((path, schema))
@@ -59,19 +60,24 @@ class _Walk:
                 self.follow(path, schema, keyword, reference)
 
     def follow(self, path: Path, schema: Schema, keyword: str, reference: str) -> None:
-        where = pointer.build_bounded((*path, keyword))
         base, _, fragment = reference.partition("#")
         if base and base != self.own_uri:
-            self.found.problems.append(_remote(where, reference))
+            self.refuse(_remote, (*path, keyword), reference)
             return
         try:
             target_path, target = self.resolve(unquote(fragment))
         except LookupError:
-            self.found.problems.append(_unresolved(where, reference))
+            self.refuse(_unresolved, (*path, keyword), reference)
             return
         if isinstance(target, dict):
-            self.found.targets.setdefault(id(schema), []).append(cast("Schema", target))
-            self.waiting.append((target_path, cast("Schema", target)))
+            found = cast("Schema", target)
+            self.found.targets.setdefault(id(schema), []).append(found)
+            if id(found) not in self.seen:
+                self.waiting.appendleft((target_path, found))
+
+    def refuse(self, problem: Callable[[str, str], SchemaProblem], path: Path, reference: str) -> None:
+        if len(self.found.problems) < MAX_PROBLEMS:
+            self.found.problems.append(problem(pointer.build_bounded(path), reference))
 
     def resolve(self, fragment: str) -> tuple[Path, Any]:
         if fragment and not fragment.startswith("/"):

@@ -7,6 +7,7 @@ import orjson
 
 from sandbox.errors import Refusal
 from schemas.contracts.compiler import CompiledSchema, compile_schema
+from schemas.contracts.gate import GateLimits, pass_gate
 from schemas.contracts.problems import SchemaRefused
 from schemas.contracts.recent import Recent
 
@@ -16,13 +17,15 @@ _compiled: Recent[str, CompiledSchema] = Recent(REMEMBERED_SCHEMAS)
 
 
 def check(argument: dict[str, Any], blob: bytes) -> dict[str, Any]:
-    """`{"errors": [...]}` of the `document` in `{"hash", "max_errors", "document"}`; `{}` where there is none to check.
+    """`{"errors": [...]}` of the `document` in `{"hash", "limits", "max_errors", "document"}`; `{}` without a document.
 
-    `blob` is the schema as JSON, and `hash` its name. Raises Refusal with the problems of a schema that is none.
+    `blob` is the schema as JSON, `hash` its name; `limits` are those of the gate that it passes first.
+    Raises Refusal with the problems of a schema that is none.
     """
     compiled = _compiled.get(argument["hash"])
     if compiled is None:
         try:
+            pass_gate(blob, GateLimits(**argument["limits"]))
             compiled = compile_schema(orjson.loads(blob))
         except SchemaRefused as refusal:
             raise Refusal([dataclasses.asdict(problem) for problem in refusal.problems]) from None
