@@ -12,7 +12,7 @@ import structlog
 from executor.capability import Capability, CapabilityContext, CapabilityError, ClarificationNeeded
 from executor.config import ExecutorConfig
 from executor.held import WORKER_STOPPED, Hold
-from executor.outputs import OutputRefused, as_json
+from executor.outputs import OutputRefused, as_json, keep
 from executor.results import Asked, Dropped, Failed, Produced, Result
 from executor.texts import clean_text, describe_error, describe_traceback
 from runs.event import Json, JsonObject
@@ -51,7 +51,7 @@ async def run_attempt(
         return _stopped(hold.stop_reason)
     if not in_time:
         return Failed("timeout", f"no output within {attempt.timeout_seconds:g} s")
-    return _result_of(task, attempt, config, round((time.perf_counter() - began) * 1_000))
+    return await _result_of(task, attempt, config, round((time.perf_counter() - began) * 1_000))
 
 
 async def _contained(attempt: Attempt) -> object:
@@ -84,7 +84,7 @@ def _stopped(reason: str) -> Result:
     return Dropped(reason)
 
 
-def _result_of(
+async def _result_of(
     task: asyncio.Task[object], attempt: Attempt, config: ExecutorConfig, duration_ms: int
 ) -> Result:
     if task.cancelled():
@@ -93,7 +93,7 @@ def _result_of(
     if error is not None:
         return _failure(error, attempt)
     try:
-        return Produced(as_json(task.result(), config.output_bytes), duration_ms)
+        return Produced(await keep(task.result(), config.output_bytes), duration_ms)
     except OutputRefused as refused:
         return Failed(refused.code, refused.message)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from executor.outputs import MAX_OUTPUT_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutorConfig:
@@ -31,7 +33,7 @@ class ExecutorConfig:
     watch_seconds: float = 0.1
     checker_seconds: float = 10.0
     register_seconds: float = 30.0
-    output_bytes: int = 4 * 1024 * 1024
+    output_bytes: int = MAX_OUTPUT_BYTES
     log_lines: int = 200
     log_lines_at_once: int = 20
     log_lines_per_second: float = 5.0

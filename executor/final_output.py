@@ -6,7 +6,7 @@ from datetime import datetime
 
 from executor.checks import Checker, NotChecked
 from runs.commands import Command, DeliverOutput, FailRun
-from runs.composition import CompositionError, composed_output, sources, sources_at
+from runs.composition import CompositionError, composed_output, part_at, sources
 from runs.event import Json, JsonObject
 from runs.state import RunState
 from schemas.contract_schema import effective_schema
@@ -61,5 +61,6 @@ def _makers(state: RunState, errors: tuple[JsonObject, ...]) -> list[str]:
     template = state.plan_metadata.get("composition")
     if template is None:
         return [list(state.nodes)[-1]]
-    paths = [str(error.get("instancePath", "")) for error in errors]
-    return [node_id for path in paths for node_id in sources_at(template, path)] or sources(template)
+    parts = [part_at(template, str(error.get("instancePath", ""))) for error in errors]
+    each_once = {id(part): part for part in parts}
+    return [node_id for part in each_once.values() for node_id in sources(part)] or sources(template)

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 
 from executor.texts import clean_text
+from executor.threads import run_in_thread
 from runs.event import Json
 from schemas import pointer
-from schemas.json_text import load_json
+from schemas.json_text import has_more_values, load_json
 from schemas.refusal import DocumentRefused
+
+MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+MAX_OUTPUT_VALUES = 200_000
+"""As many as a contract may judge; see `schemas.contracts.settings`."""
+
+_SMALL_BYTES = 64 * 1024
+_MAX_SEARCHED = 20_000
+"""How many values are looked at for the place of a number that is not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptJson:
+    """An output that has been through `as_json` already."""
+
+    value: Json
 
 
 class OutputRefused(Exception):
@@ -23,11 +41,25 @@ class OutputRefused(Exception):
         self.message = message
 
 
+async def keep(output: object, max_bytes: int) -> Json:
+    """`as_json`, a large output on a thread of its own. Raises OutputRefused."""
+    if isinstance(output, KeptJson):
+        return output.value
+    encoded = _encoded(output, max_bytes)
+    if len(encoded) <= _SMALL_BYTES:
+        return _decoded(output, encoded)
+    return await run_in_thread(_decoded, output, encoded)
+
+
 def as_json(output: object, max_bytes: int) -> Json:
     """A copy of `output` that is JSON and nothing else, so that the run keeps what a reader of the log gets.
 
     Tuples become lists, dates and UUIDs text. Raises OutputRefused, with the place of the first problem.
     """
+    return _decoded(output, _encoded(output, max_bytes))
+
+
+def _encoded(output: object, max_bytes: int) -> bytes:
     try:
         encoded = orjson.dumps(output, option=orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError as error:
@@ -35,14 +67,22 @@ def as_json(output: object, max_bytes: int) -> Json:
     if len(encoded) > max_bytes:
         message = f"the output takes {len(encoded):,} bytes of JSON; {max_bytes:,} are allowed"
         raise OutputRefused("output_too_large", message)
+    return encoded
+
+
+def _decoded(output: object, encoded: bytes) -> Json:
     # orjson writes NaN and infinity as null without a word.
     if b"null" in encoded and (place := _not_finite(output)) is not None:
         raise _not_json(f"{place or 'the whole output'} is not a finite number")
     try:
-        return load_json(encoded)
+        decoded = load_json(encoded)
     except DocumentRefused as refused:
         first = refused.problems[0]
         raise _not_json(f"{first.message} ({first.pointer or 'the whole output'})") from None
+    if has_more_values(decoded, MAX_OUTPUT_VALUES):
+        message = f"the output holds more than {MAX_OUTPUT_VALUES:,} values"
+        raise OutputRefused("output_too_large", message)
+    return decoded
 
 
 def _not_json(problem: str) -> OutputRefused:
@@ -51,8 +91,12 @@ def _not_json(problem: str) -> OutputRefused:
 
 def _not_finite(output: object) -> str | None:
     """The pointer to the first NaN or infinity; None where there is none. The output is known not to be cyclic."""
+    if not _holds_not_finite(output):
+        return None
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), output)]
-    while waiting:
+    for _ in range(_MAX_SEARCHED):
+        if not waiting:
+            break
         path, value = waiting.pop()
         if isinstance(value, float) and not math.isfinite(value):
             return pointer.build_bounded(path)
@@ -62,4 +106,19 @@ def _not_finite(output: object) -> str | None:
         elif isinstance(value, list | tuple):
             items = cast("list[Any]", value)
             waiting += [((*path, index), item) for index, item in enumerate(items)]
-    return None
+    return "a number of the output"
+
+
+def _holds_not_finite(output: object) -> bool:
+    """Whether there is a NaN or an infinity, without its place: a tenth of the work."""
+    waiting: list[Any] = [[output]]
+    while waiting:
+        container = waiting.pop()
+        values: Iterable[Any] = container.values() if isinstance(container, dict) else container
+        for value in values:
+            if isinstance(value, float):
+                if not math.isfinite(value):
+                    return True
+            elif isinstance(value, dict | list | tuple):
+                waiting.append(value)
+    return False

@@ -84,7 +84,7 @@ class Engine:
         self._stack.push_async_callback(listener.close)
         self.broker = await self._open_broker(listener)
         await self._start_carriers(listener)
-        parts = Parts(self.store, self.handler, listener, self.broker, self.worker, self._stack)
+        parts = Parts(self.store, self.handler, listener, self.broker, self.worker, self.roles, self._stack)
         await self._start_workers(parts)
         if gateway is not None:
             self.server = await gateway.start(parts)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from planner.planner import JsonObject, diagnostic
 from schemas.parsing import validate_document
 from schemas.plan import PlanGraph, plan_problems
-from schemas.refusal import DocumentRefused
+from schemas.refusal import MAX_PROBLEMS, DocumentRefused
 
 
 def plan_faults(plan: JsonObject, capabilities: Sequence[JsonObject]) -> list[JsonObject]:
-    """Everything that keeps `plan` from being run, as diagnostics with `plan_invalid` or the graph's own codes."""
+    """Everything that keeps `plan` from being run, as diagnostics with `plan_invalid` or the graph's own codes.
+
+    At most `MAX_PROBLEMS` are listed.
+    """
+    return list(islice(_faults(plan, capabilities), MAX_PROBLEMS))
+
+
+def _faults(plan: JsonObject, capabilities: Sequence[JsonObject]) -> Iterator[JsonObject]:
     known = {each.get("id") for each in capabilities}
     try:
         graph = validate_document(PlanGraph, plan)
     except DocumentRefused as refused:
-        return [diagnostic("plan_invalid", each.message, each.pointer) for each in refused.problems]
-    faults = [diagnostic(each.code, each.message, each.path) for each in plan_problems(graph)]
-    return faults + [
-        diagnostic(
-            "capability_missing",
-            f"No worker has registered {node.capability_id}.",
-            f"/nodes/{index}/capabilityId",
-        )
-        for index, node in enumerate(graph.nodes)
-        if node.capability_id not in known
-    ]
+        yield from (diagnostic("plan_invalid", each.message, each.pointer) for each in refused.problems)
+        return
+    yield from (diagnostic(each.code, each.message, each.path) for each in plan_problems(graph))
+    for index, node in enumerate(graph.nodes):
+        if node.capability_id not in known:
+            message = f"No worker has registered {node.capability_id}."
+            yield diagnostic("capability_missing", message, f"/nodes/{index}/capabilityId")

@@ -13,7 +13,7 @@ from planner.mapping.flat import Budget
 from planner.mapping.mapper import Mapper
 from planner.mapping.problems import Mapped
 from planner.mapping.scopes import Material
-from planner.owed import Owed, owed_by_node
+from planner.owed import Owed, check_amount, owed_by_node
 
 MAX_REMEMBERED = 256
 MAX_REMEMBERED_BYTES = 16 * 1024
@@ -44,6 +44,7 @@ class Deliveries:
             self._known.move_to_end(key)
             return known
         mapped = Mapper(schema, contract.schema_path, material, budget).map()
+        check_amount(mapped.demands)
         delivery = Delivery(mapped, owed_by_node(mapped.demands))
         if not material.touched and len(key[0]) <= MAX_REMEMBERED_BYTES:
             self._known[key] = delivery

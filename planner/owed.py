@@ -16,6 +16,9 @@ _AS_LENGTH = {"minimum": "minLength", "maximum": "maxLength"}
 _AS_BOUND = {length: bound for bound, length in _AS_LENGTH.items()}
 _SHOWN = ("minLength", "maxLength", "minItems", "maxItems")
 
+MAX_OUTPUT_CHARACTERS = 4 * 1024 * 1024
+_ITEM_OVERHEAD = len('"",')
+
 
 @dataclass(slots=True)
 class Owed:
@@ -54,6 +57,25 @@ class Owed:
                 if (bounds := {aspect: limits for aspect, limits in by_aspect.items() if limits})}  # fmt: skip
 
 
+def check_amount(demands: Iterable[Demand]) -> None:
+    """Raises Unmappable where the least of all that is asked for is more than an output may hold."""
+    amounts = [(_least_characters(demand), demand) for demand in demands]
+    total = sum(least for least, _ in amounts)
+    if total > MAX_OUTPUT_CHARACTERS:
+        _, worst = max(amounts, key=lambda amount: amount[0])
+        message = f"The contract asks for {total:.10g} characters at least; an output can have {MAX_OUTPUT_CHARACTERS}."
+        raise Unmappable.at(worst.path, message)
+
+
+def _least_characters(demand: Demand) -> float:
+    if demand.aspect == "characters":
+        return demand.limits.get("minimum", 0)
+    if demand.aspect == "words":
+        return max(0, 2 * demand.limits.get("minimum", 0) - 1)
+    items = demand.limits.get("minItems", 0)
+    return demand.limits.get("minLength", 0) + items * (demand.items.get("minLength", 0) + _ITEM_OVERHEAD)
+
+
 def owed_by_node(demands: Iterable[Demand]) -> dict[str, Owed]:
     """The demands by node, merged. Raises Unmappable."""
     owed: dict[str, Owed] = {}
@@ -69,10 +91,32 @@ def output_schema(facet: Facet, owed: Owed | None, always: Sequence[str] = ()) -
     """
     properties: dict[str, Any] = dict(facet.schema["properties"])
     if owed is not None:
+        _check_texts(facet, owed)
         for name, limits in owed.fields.items():
             properties[name] = _narrowed(name, properties[name], limits, owed)
     required = dict.fromkeys((*cast("list[str]", facet.schema["required"]), *always, *_delivered(owed)))
     return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _check_texts(facet: Facet, owed: Owed) -> None:
+    """Raises Unmappable for a number of words or characters that the facet's own lengths do not let in."""
+    for name, by_aspect in owed.texts.items():
+        characters = by_aspect.get("characters", {}).get("minimum", 0)
+        words = by_aspect.get("words", {}).get("minimum", 0)
+        least, most = max(characters, 2 * words - 1), _most_characters(facet, name)
+        if least > most:
+            message = f"{name} can have at most {most} characters, and the contract wants {least} or more."
+            raise Unmappable.at(owed.path_of[name], message)
+
+
+def _most_characters(facet: Facet, name: str) -> int:
+    """Of a text, or of all that makes up the whole post."""
+    properties: dict[str, Any] = facet.schema["properties"]
+    if name in properties:
+        return properties[name].get("maxLength", 0)
+    tags = properties["hashtags"]
+    texts = sum(properties[each]["maxLength"] + len("\n\n") for each in ("headline", "body", "callToAction"))
+    return texts + tags["maxItems"] * (tags["items"]["maxLength"] + 1)
 
 
 def _narrowed(name: str, schema: Limits, limits: Limits, owed: Owed) -> Limits:

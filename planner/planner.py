@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
+
+from schemas.refusal import MAX_PROBLEMS
 
 JsonObject = dict[str, Any]
 
@@ -25,10 +28,13 @@ class PlanContext:
 
 
 class PlanRefused(Exception):
-    """There is no plan; `diagnostics` ([{code, message, path}], never empty) says why and what would help."""
+    """There is no plan; `diagnostics` ([{code, message, path}]) says why and what would help.
+
+    It is never empty, and has at most `MAX_PROBLEMS` entries.
+    """
 
     def __init__(self, diagnostics: Iterable[JsonObject]) -> None:
-        self.diagnostics = list(diagnostics)
+        self.diagnostics = list(islice(diagnostics, MAX_PROBLEMS))
         if not self.diagnostics:
             msg = "a refusal names at least one reason"
             raise ValueError(msg)
@@ -40,21 +46,34 @@ class PlanRefused(Exception):
         return all(each.get("code") in RETRYABLE_CODES for each in self.diagnostics)
 
 
+class PlanFaulty(PlanRefused):
+    """There is a plan, and it cannot be run: the planner is at fault, and the envelope is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPlan:
+    """A plan that has been through `planner.checking.plan_faults` already."""
+
+    plan: JsonObject
+
+
 def diagnostic(code: str, message: str, path: str = "") -> JsonObject:
     """One reason; `path` is a JSON pointer into the envelope, or empty."""
     return {"code": code, "message": message, "path": path}
 
 
 class Planner(Protocol):
-    """Makes plans. An `instant` one never waits: it is called on the event loop and returns the plan itself."""
+    """Makes plans. An `instant` one answers within a second or two, so that its claim needs no lease."""
 
     name: str
     instant: bool
 
     def plan(
         self, envelope: JsonObject, capabilities: Sequence[JsonObject], context: PlanContext
-    ) -> JsonObject | Awaitable[JsonObject]:
+    ) -> JsonObject | Awaitable[JsonObject | CheckedPlan]:
         """A PlanGraph in wire form for `envelope`, from these capability descriptors (wire form).
+
+        What computes for long belongs into a sandbox: see `planner.sandboxed`.
 
         Raises PlanRefused; anything else that it raises is the planner's own trouble and is tried again.
         """

@@ -145,7 +145,7 @@ class Instructions:
 def read_instructions(envelope: JsonObject, more: Iterable[str] = ()) -> Instructions:
     """`specialInstructions`, sorted by the variant that they name; `more` is general."""
     general: list[str] = []
-    of_variant: dict[int, tuple[str, ...]] = {}
+    of_variant: dict[int, list[str]] = {}
     first_path: dict[int, str] = {}
     for index, instruction in enumerate(as_list(envelope.get("specialInstructions"))):
         if not isinstance(instruction, str) or not instruction.strip():
@@ -155,9 +155,10 @@ def read_instructions(envelope: JsonObject, more: Iterable[str] = ()) -> Instruc
         if not named:
             general.append(instruction)
         for position in named:
-            of_variant[position] = (*of_variant.get(position, ()), instruction)
+            of_variant.setdefault(position, []).append(instruction)
             first_path.setdefault(position, f"/specialInstructions/{index}")
-    return Instructions((*general, *more), of_variant, first_path)
+    told = {position: tuple(texts) for position, texts in of_variant.items()}
+    return Instructions((*general, *more), told, first_path)
 
 
 def _positions(instruction: str) -> list[int]:

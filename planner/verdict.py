@@ -11,7 +11,15 @@ from datetime import datetime
 import structlog
 
 from planner.checking import plan_faults
-from planner.planner import JsonObject, PlanContext, Planner, PlanRefused, diagnostic
+from planner.planner import (
+    CheckedPlan,
+    JsonObject,
+    PlanContext,
+    PlanFaulty,
+    Planner,
+    PlanRefused,
+    diagnostic,
+)
 from runs.commands import AcceptPlan, Command, RejectPlan
 from runs.state import RunState
 
@@ -50,18 +58,15 @@ def context_of(state: RunState, attempt: int) -> PlanContext:
     return PlanContext(run_id=state.run_id, attempt=attempt, feedback=state.replan_reason)
 
 
-def ask_instantly(
+async def ask_instantly(
     planner: Planner, state: RunState, capabilities: Sequence[JsonObject], attempt: int
 ) -> Verdict:
-    """The verdict of a planner that never waits."""
+    """The verdict of a planner that answers at once, or within a deadline of its own."""
     try:
         plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
-        if inspect.isawaitable(plan):
-            msg = f"planner {planner.name} calls itself instant and wants to be awaited"
-            raise TypeError(msg)
-        return _checked(plan, capabilities)
+        return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities)
     except PlanRefused as refused:
-        return Refused(refused.diagnostics, may_mend=refused.retryable)
+        return _refused(refused)
     # Planners are plugged in, and whatever one raises must neither stop the worker nor come back for ever.
     except Exception as error:  # noqa: BLE001 - see above
         return _trouble(planner, state, error)
@@ -80,7 +85,7 @@ async def ask(
             plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
             return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities)
     except PlanRefused as refused:
-        return Refused(refused.diagnostics, may_mend=refused.retryable)
+        return _refused(refused)
     except TimeoutError:
         message = f"Planner {planner.name} was not done within {timeout_seconds:g} s."
         return Refused([diagnostic("planner_timeout", message)], ours=True)
@@ -89,7 +94,14 @@ async def ask(
         return _trouble(planner, state, error)
 
 
-def _checked(plan: JsonObject, capabilities: Sequence[JsonObject]) -> Verdict:
+def _refused(refused: PlanRefused) -> Refused:
+    ours = isinstance(refused, PlanFaulty)
+    return Refused(refused.diagnostics, ours=ours, may_mend=refused.retryable and not ours)
+
+
+def _checked(plan: JsonObject | CheckedPlan, capabilities: Sequence[JsonObject]) -> Verdict:
+    if isinstance(plan, CheckedPlan):
+        return Planned(plan.plan)
     faults = plan_faults(plan, capabilities)
     return Refused(faults, ours=True) if faults else Planned(plan)
 

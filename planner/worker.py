@@ -124,7 +124,7 @@ class PlannerWorker:
             request = self._request(hint, len(capabilities))
             if not _is_due(state, hint):
                 return (request,)  # the rules say why it is refused
-            verdict = ask_instantly(self._planner, state, capabilities, hint.attempt)
+            verdict = await ask_instantly(self._planner, state, capabilities, hint.attempt)
             if patient and isinstance(verdict, Refused) and verdict.may_mend:
                 missing.extend(verdict.diagnostics)
                 return ()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+import orjson
+
 from runs.event import Json, JsonObject
 from runs.state import RunState
 from schemas.pointer import split
@@ -21,18 +23,45 @@ class CompositionError(Exception):
     """The template points at something that the outputs do not have."""
 
 
+MAX_COMPOSED_BYTES = 4 * 1024 * 1024
+MAX_TEMPLATE_VALUES = 20_000
+
+
 def compose(template: Json, outputs: Mapping[str, Json]) -> Json:
-    """Fill the template. Raises CompositionError for a reference that leads nowhere."""
-    if isinstance(template, list):
-        return [compose(item, outputs) for item in cast(list[Json], template)]
-    if not isinstance(template, dict):
-        return template
-    branch = cast(JsonObject, template)
-    if NODE_KEY not in branch:
-        return {key: compose(value, outputs) for key, value in branch.items()}
-    if branch[NODE_KEY] not in outputs:
-        raise CompositionError(f"there is no output of node {branch[NODE_KEY]}")
-    return _resolve(outputs[branch[NODE_KEY]], branch.get(POINTER_KEY, ""), branch[NODE_KEY])
+    """Fill the template.
+
+    Raises CompositionError for a reference that leads nowhere, for a template of more than MAX_TEMPLATE_VALUES, and
+    where what it refers to comes to more than MAX_COMPOSED_BYTES of JSON: one output may be referred to often.
+    """
+    return _Composer(outputs).fill(template)
+
+
+class _Composer:
+    """Fills one template, and counts what that takes."""
+
+    def __init__(self, outputs: Mapping[str, Json]) -> None:
+        self._outputs = outputs
+        self._bytes_left = MAX_COMPOSED_BYTES
+        self._values_left = MAX_TEMPLATE_VALUES
+
+    def fill(self, template: Json) -> Json:
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise CompositionError(f"the template has more than {MAX_TEMPLATE_VALUES:,} values")
+        if isinstance(template, list):
+            return [self.fill(item) for item in cast(list[Json], template)]
+        if not isinstance(template, dict):
+            return template
+        branch = cast(JsonObject, template)
+        if NODE_KEY not in branch:
+            return {key: self.fill(value) for key, value in branch.items()}
+        if branch[NODE_KEY] not in self._outputs:
+            raise CompositionError(f"there is no output of node {branch[NODE_KEY]}")
+        value = _resolve(self._outputs[branch[NODE_KEY]], branch.get(POINTER_KEY, ""), branch[NODE_KEY])
+        self._bytes_left -= len(orjson.dumps(value))
+        if self._bytes_left < 0:
+            raise CompositionError(f"the output would take more than {MAX_COMPOSED_BYTES:,} bytes")
+        return value
 
 
 def _resolve(value: Json, pointer: str, node_id: str) -> Json:
@@ -45,21 +74,29 @@ def _resolve(value: Json, pointer: str, node_id: str) -> Json:
 
 
 def sources(template: Json) -> list[str]:
-    """The ids of the nodes that a template (or a part of one) draws on, in order, each once."""
-    if isinstance(template, list):
-        found = [node_id for item in cast(list[Json], template) for node_id in sources(item)]
-    elif isinstance(template, dict):
-        branch = cast(JsonObject, template)
-        if NODE_KEY in branch:
-            return [branch[NODE_KEY]]
-        found = [node_id for item in branch.values() for node_id in sources(item)]
-    else:
-        found = []
-    return list(dict.fromkeys(found))
+    """The ids of the nodes that a template (or a part of one) draws on, in order, each once.
+
+    At most MAX_TEMPLATE_VALUES are looked at, since no more are ever filled.
+    """
+    found: dict[str, None] = {}
+    waiting: list[Json] = [template]
+    for _ in range(MAX_TEMPLATE_VALUES):
+        if not waiting:
+            break
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += reversed(cast(list[Json], part))
+        elif isinstance(part, dict):
+            branch = cast(JsonObject, part)
+            if NODE_KEY in branch:
+                found.setdefault(branch[NODE_KEY])
+            else:
+                waiting += reversed(list(branch.values()))
+    return list(found)
 
 
-def sources_at(template: Json, instance_path: str) -> list[str]:
-    """The nodes that made what stands at `instance_path` (a JSON pointer into the composed output)."""
+def part_at(template: Json, instance_path: str) -> Json:
+    """The part of the template that makes what stands at `instance_path` (a JSON pointer into the composed output)."""
     part = template
     for key in split(instance_path):
         if isinstance(part, list) and key.isdigit() and int(key) < len(cast(list[Json], part)):
@@ -68,7 +105,7 @@ def sources_at(template: Json, instance_path: str) -> list[str]:
             part = cast(JsonObject, part)[key]
         else:
             break
-    return sources(part)
+    return cast(Json, part)
 
 
 def composed_output(state: RunState) -> Json:

@@ -9,7 +9,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -21,10 +22,13 @@ from sandbox.frames import Call, Kind, encode_json, encode_reply, read_call
 Function = Callable[[Any, bytes], Any]
 
 
-def serve(calls: BinaryIO, replies: int) -> None:
+def serve(calls: BinaryIO, replies: int, preload: Iterable[str] = ()) -> None:
     """Answer until `calls` ends; `replies` is a file descriptor."""
     functions: dict[str, Function] = {}
     _write_all(replies, encode_reply(Kind.READY))
+    for module in preload:
+        with suppress(ImportError):  # the call that needs it says so
+            import_module(module)
     while (call := read_call(calls)) is not None:
         reply = _answer(functions, call)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -75,10 +79,8 @@ def main() -> None:
     _limit(resource.RLIMIT_AS, memory_bytes)
     replies = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else writes to stdout cannot spoil a frame
-    for module in preload:
-        import_module(module)
     try:
-        serve(sys.stdin.buffer, replies)
+        serve(sys.stdin.buffer, replies, preload)
     except BrokenPipeError:
         return  # the parent went away while we were answering
 

@@ -21,4 +21,4 @@ class SandboxConfig:
     """Wall time without an answer, beyond the call's deadline, after which a child counts as hung."""
     startup_seconds: float = 20.0
     preload: tuple[str, ...] = ()
-    """Modules that a child imports before it takes calls; others are imported by the first call that needs them."""
+    """Modules that a child imports as it starts; others are imported by the first call that needs them."""

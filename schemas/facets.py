@@ -86,7 +86,7 @@ _CATALOGUE = (
             "headline": _text(200),
             "body": _text(5_000),
             "callToAction": _text(300),
-            "hashtags": _list_of({"type": "string", "pattern": "^#[^\\s#]{1,99}$"}),
+            "hashtags": _list_of({"type": "string", "pattern": "^#[^\\s#]{1,99}$", "maxLength": 100}),
         },
         many=True,
     ),

@@ -6,7 +6,7 @@ A cheap look at the bytes tells whether one of them is possible; only then the d
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any, cast
 
@@ -63,7 +63,7 @@ def _is_too_deep(document: object) -> bool:
     return bool(level)
 
 
-def _children(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+def _children(container: dict[str, Any] | list[Any]) -> Collection[Any]:
     return container.values() if isinstance(container, dict) else container
 
 
@@ -85,6 +85,19 @@ def walk(document: object) -> Iterator[tuple[Any, Path]]:
         elif isinstance(value, list):
             items = cast("list[Any]", value)
             stack.extend((items[index], (*path, index)) for index in range(len(items) - 1, -1, -1))
+
+
+def has_more_values(document: object, limit: int) -> bool:
+    """Whether a document holds more than `limit` values, itself included; looks at no more than that many."""
+    count = 1
+    waiting: list[Any] = [document] if isinstance(document, dict | list) else []
+    while waiting:
+        children = _children(waiting.pop())
+        count += len(children)
+        if count > limit:
+            return True
+        waiting += [child for child in children if isinstance(child, dict | list)]
+    return count > limit
 
 
 def _refuse(document: object, problem_of: Callable[[Any, Path], FieldProblem | None]) -> None:

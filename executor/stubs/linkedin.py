@@ -33,29 +33,13 @@ class BriefStub:
         description="Puts what the envelope says into a creative brief, by fixed templates.",
     )
 
-    async def run(self, context: CapabilityContext) -> JsonObject:
+    def compute(self, bundle: JsonObject) -> JsonObject:
         """A `creative_brief`. Raises CapabilityError where the contract's limits cannot be kept."""
-        story, general = read_story(context.bundle), asked_of_all(context.bundle)
-        bundle = object_at(context.bundle, "bundle")
-        variants = [object_at({"variant": each}, "variant") for each in list_of(bundle.get("variants"))]
-        messages = [
-            story.purpose,
-            story.goal_said,
-            f"What drives {story.company_or_generic}: “{story.core_value}”." if story.core_value else "",
-            f"What is new: {story.recent_event}." if story.recent_event else "",
-        ]
-        brief: JsonObject = {
-            "channel": story.channel,
-            "audience": story.audience or NO_AUDIENCE,
-            "goal": story.goal or "start a conversation",
-            "keyMessages": [message for message in messages if message]
-            or [f"There is something to tell about {story.company_or_generic}."],
-            "angles": [angle_of(variant, position_of(variant), story, general) for variant in variants],
-            "toneOfVoice": story.voice or "neutral",
-        }
-        return fit_properties(
-            brief, owed_properties(context.bundle, FACETS["creative_brief"].schema), _GROUND
-        )
+        return _brief(bundle)
+
+    async def run(self, context: CapabilityContext) -> JsonObject:
+        """The same, on the event loop."""
+        return self.compute(context.bundle)
 
 
 class DraftStub:
@@ -73,9 +57,13 @@ class DraftStub:
         description="Fills fixed templates with the brief, the company and the variant's instructions.",
     )
 
-    async def run(self, context: CapabilityContext) -> JsonObject:
+    def compute(self, bundle: JsonObject) -> JsonObject:
         """A `post_copy`. Raises CapabilityError where the contract's limits cannot be kept."""
-        return draft_post(context.bundle)
+        return draft_post(bundle)
+
+    async def run(self, context: CapabilityContext) -> JsonObject:
+        """The same, on the event loop."""
+        return self.compute(context.bundle)
 
 
 class ReviewStub:
@@ -93,6 +81,32 @@ class ReviewStub:
         description="Checks that drafts differ, name the company, follow their instruction and fit the channel.",
     )
 
-    async def run(self, context: CapabilityContext) -> JsonObject:
+    def compute(self, bundle: JsonObject) -> JsonObject:
         """A `review`. Raises CapabilityError where the contract's limits cannot be kept."""
-        return review_drafts(context.bundle)
+        return review_drafts(bundle)
+
+    async def run(self, context: CapabilityContext) -> JsonObject:
+        """The same, on the event loop."""
+        return self.compute(context.bundle)
+
+
+def _brief(context: JsonObject) -> JsonObject:
+    story, general = read_story(context), asked_of_all(context)
+    bundle = object_at(context, "bundle")
+    variants = [object_at({"variant": each}, "variant") for each in list_of(bundle.get("variants"))]
+    messages = [
+        story.purpose,
+        story.goal_said,
+        f"What drives {story.company_or_generic}: “{story.core_value}”." if story.core_value else "",
+        f"What is new: {story.recent_event}." if story.recent_event else "",
+    ]
+    brief: JsonObject = {
+        "channel": story.channel,
+        "audience": story.audience or NO_AUDIENCE,
+        "goal": story.goal or "start a conversation",
+        "keyMessages": [message for message in messages if message]
+        or [f"There is something to tell about {story.company_or_generic}."],
+        "angles": [angle_of(variant, position_of(variant), story, general) for variant in variants],
+        "toneOfVoice": story.voice or "neutral",
+    }
+    return fit_properties(brief, owed_properties(context, FACETS["creative_brief"].schema), _GROUND)

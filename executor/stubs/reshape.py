@@ -29,12 +29,16 @@ class ReshapeStub:
         description="Fills the mapping in its bundle with the outputs of the nodes before it.",
     )
 
-    async def run(self, context: CapabilityContext) -> Json:
+    def compute(self, bundle: JsonObject) -> Json:
         """The mapped output. Raises CapabilityError `mapping_missing`, `mapping_invalid` or `mapping_unresolved`."""
-        bundle = object_at(context.bundle, "bundle")
-        if "mapping" not in bundle:
+        told = object_at(bundle, "bundle")
+        if "mapping" not in told:
             raise CapabilityError("mapping_missing", "the bundle has no mapping", retryable=False)
-        return evaluate(bundle["mapping"], object_at(context.bundle, "dependencies"))
+        return evaluate(told["mapping"], object_at(bundle, "dependencies"))
+
+    async def run(self, context: CapabilityContext) -> Json:
+        """The same, on the event loop."""
+        return self.compute(context.bundle)
 
 
 def evaluate(expression: Any, outputs: Mapping[str, Json]) -> Json:

@@ -16,6 +16,7 @@ _ALIASES = {
     "copy": "body", "post": "body", "message": "body", "cta": "callToAction", "calltoaction": "callToAction",
     "headline": "headline", "body": "body", "hashtags": "hashtags", "tags": "hashtags",
 }  # fmt: skip
+MAX_ITEMS = 1_000
 _TIGHTENING = {"maxLength": min, "maxItems": min, "minLength": max, "minItems": max}
 
 
@@ -70,7 +71,7 @@ def fit_list(name: str, texts: list[str], schema: JsonObject, more: Sequence[str
         schema.get("minItems", 0),
         schema.get("maxItems", max(len(texts), schema.get("minItems", 0))),
     )
-    if least > most:
+    if least > min(most, MAX_ITEMS):
         raise CapabilityError(
             "limits_impossible", f"{name} cannot have {least} to {most} items", retryable=False
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from executor.capability import Capability
+from executor.computing import in_sandbox
 from executor.config import ExecutorConfig
 from executor.people import people
 from executor.registry import CapabilityRegistry
@@ -25,12 +26,13 @@ async def start_executor(
         drain_seconds=settings.drain_seconds,
         serves_output=True,
     )
+    run = in_sandbox(stub_capabilities() if capabilities is None else capabilities, await parts.sandbox())
     worker = ExecutorWorker(
         parts.store,
         parts.handler,
         parts.broker,
         await parts.contracts(),
-        CapabilityRegistry(stub_capabilities() if capabilities is None else capabilities, people()),
+        CapabilityRegistry(run, people()),
         parts.worker,
         config,
         listener=parts.listener,

@@ -10,10 +10,18 @@ from broker.seam import Broker
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
+from flexrun.roles import Role
 
 if TYPE_CHECKING:
     from sandbox.sandbox import Sandbox
     from schemas.contracts.door import ContractDoor
+
+_PRELOADED: dict[Role, tuple[str, ...]] = {
+    "gateway": ("schemas.contracts.worker",),
+    "planner": ("planner.child",),
+    "executor": ("schemas.contracts.worker", "executor.computing", "executor.stubs"),
+}
+"""What the sandbox's children import as they start, so that the first run need not wait for it."""
 
 
 @dataclass(slots=True)
@@ -28,6 +36,7 @@ class Parts:
     listener: LogListener
     broker: Broker
     worker: str
+    roles: frozenset[Role]
     stack: AsyncExitStack
     _sandbox: Sandbox | None = None
     _contracts: ContractDoor | None = None
@@ -38,7 +47,8 @@ class Parts:
             from sandbox.config import SandboxConfig  # noqa: PLC0415 - for a role that asks
             from sandbox.sandbox import Sandbox  # noqa: PLC0415 - the same
 
-            config = SandboxConfig(preload=("schemas.contracts.worker",))
+            modules = dict.fromkeys(module for role in self.roles for module in _PRELOADED[role])
+            config = SandboxConfig(preload=tuple(modules))
             self._sandbox = await self.stack.enter_async_context(Sandbox(config))
         return self._sandbox
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eventstore.handler import Transact
 from flexrun.roles.parts import Parts
 from flexrun.settings import Settings
-from planner.skeleton import SkeletonPlanner
+from planner.sandboxed import SandboxedPlanner
 from planner.worker import PlannerConfig, PlannerWorker
 
 
@@ -17,8 +17,9 @@ async def start_planner(settings: Settings, parts: Parts, transact: Transact) ->
         heartbeat_seconds=settings.lease_seconds / 5,
         drain_seconds=settings.drain_seconds,
     )
+    planner = SandboxedPlanner(await parts.sandbox())
     worker = PlannerWorker(
-        parts.store, parts.handler, parts.broker, SkeletonPlanner(), parts.worker, config, transact=transact
+        parts.store, parts.handler, parts.broker, planner, parts.worker, config, transact=transact
     )
     await worker.start()
     parts.stack.push_async_callback(worker.close)

@@ -10,6 +10,7 @@ from planner.mapping.flat import Flat
 from planner.mapping.limits import LENGTHS, Limits, keeps, whole_bounds
 from planner.mapping.problems import Mapped, Unmappable
 from planner.mapping.sources import Demand, Source, known_source
+from planner.mapping.values import frozen, frozen_set
 
 _WORDS_FOR_TYPES = {
     "string": "a text",
@@ -73,16 +74,15 @@ def _from_enum(flat: Flat, source: Source, name: str) -> Mapped:
     """The allowed value that the material has, in the caller's spelling."""
     values = flat.enum or []
     if source.known:
-        same = [value for value in values if value == source.value and type(value) is type(source.value)]
-        same += [value for value in values if _same_word(value, source.value)]
-        if same:
-            return Mapped(literal(same[0]))
+        wanted = frozen(source.value)
+        same = next((value for value in values if frozen(value) == wanted), None)
+        if same is None and isinstance(source.value, str):
+            word = source.value.casefold()
+            same = next((each for each in values if isinstance(each, str) and each.casefold() == word), None)
+        if same is not None or (source.value is None and None in values):
+            return Mapped(literal(same))
     shown = ", ".join(repr(value) for value in values[:6])[: 4 * _MAX_SHOWN_CHARS]
     raise Unmappable.at(flat.path, f"What there is for {name!r} is not one of the allowed values ({shown}).")
-
-
-def _same_word(one: Any, other: Any) -> bool:
-    return isinstance(one, str) and isinstance(other, str) and one.casefold() == other.casefold()
 
 
 def _demands(flat: Flat, source: Source, items: Limits) -> Iterable[Demand]:
@@ -125,7 +125,7 @@ def fit_items(flat: Flat, source: Source, items: Flat) -> Limits:
     facet: Mapping[str, Any] = (source.facet or {}).get("items", {})
     wanted = items.types
     if source.known:
-        fits = all(_is_welcome(each, items) for each in cast("list[Any]", source.value))
+        fits = _are_welcome(cast("list[Any]", source.value), items)
     elif facet.get("type") == "string":
         fits = items.takes("string") and _is_free(items) and "format" not in items.limits
     else:
@@ -140,10 +140,11 @@ def _is_free(flat: Flat) -> bool:
     return flat.enum is None and not flat.consts
 
 
-def _is_welcome(value: Any, flat: Flat) -> bool:
-    allowed = [*flat.consts, *([] if flat.enum is None else flat.enum)]
-    named = value in allowed if allowed else True
-    return named and flat.takes(known_source(value).json_type) and keeps(value, flat.limits)
+def _are_welcome(values: list[Any], flat: Flat) -> bool:
+    allowed = frozen_set([*flat.consts, *(flat.enum or ())])
+    if not _is_free(flat) and not all(frozen(value) in allowed for value in values):
+        return False
+    return all(flat.takes(known_source(value).json_type) and keeps(value, flat.limits) for value in values)
 
 
 def fits_whole_facet(flat: Flat, facet: Mapping[str, Any]) -> bool:

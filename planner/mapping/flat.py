@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from planner.mapping.limits import Limits, merge_limits
 from planner.mapping.references import References
+from planner.mapping.values import frozen, frozen_set, weight
 from schemas.pointer import escape
 
 Schema = dict[str, Any]
@@ -17,6 +18,12 @@ Located = tuple[Any, str]
 MAX_LOOKS = 8_000
 """How many places and schemas the planning of one run may look at; a person's contract needs some hundred."""
 
+MAX_TOUCHED = 200_000
+"""How many values of the contract and of the envelope may be touched on the way, each time counted anew."""
+
+
+_LISTED = ("properties", "required", "items", "prefixItems", "allOf")
+
 
 class TooComplex(Exception):
     """The contract unfolds into more than the planner looks at."""
@@ -24,14 +31,21 @@ class TooComplex(Exception):
 
 @dataclass(slots=True)
 class Budget:
-    """Looks that are left."""
+    """Looks and values that are left. Both methods raise TooComplex when there are none."""
 
     looks: int = MAX_LOOKS
+    values: int = MAX_TOUCHED
 
     def spend(self) -> None:
-        """One look. Raises TooComplex when there is none left."""
+        """One look."""
         self.looks -= 1
         if self.looks < 0:
+            raise TooComplex
+
+    def touch(self, values: int) -> None:
+        """Before touching so many values."""
+        self.values -= values
+        if self.values < 0:
             raise TooComplex
 
 
@@ -117,6 +131,7 @@ class Flattener:
         if not isinstance(schema, dict) or not schema:
             return
         keywords = cast(Schema, schema)
+        self._budget.touch(len(keywords))
         if "$ref" in keywords:
             if id(keywords) in followed:
                 flat.impossible = True
@@ -125,7 +140,10 @@ class Flattener:
             self._absorb(flat, target, target_path, chosen, (*followed, id(keywords)))
             if self._references.stand_alone:
                 return
-        _take_values(flat, keywords)
+        self._budget.touch(
+            sum(len(keywords[name]) for name in _LISTED if isinstance(keywords.get(name), list | dict))
+        )
+        self._take_values(flat, keywords)
         _take_members(flat, keywords, path)
         _take_items(flat, keywords, path)
         if not merge_limits(flat.limits, keywords):
@@ -134,6 +152,29 @@ class Flattener:
             self._absorb(flat, part, f"{path}/allOf/{index}", chosen, followed)
         for choice in ("anyOf", "oneOf"):
             self._take_choice(flat, keywords, choice, path, chosen, followed)
+
+    def _take_values(self, flat: Flat, keywords: Schema) -> None:
+        types = keywords.get("type")
+        if types is not None:
+            named: list[Any] = cast(list[Any], types) if isinstance(types, list) else [types]
+            names = frozenset(name for name in named if isinstance(name, str))
+            flat.types = names if flat.types is None else _common_types(flat.types, names)
+            flat.impossible |= not flat.types
+        if "const" in keywords:
+            flat.consts.append(keywords["const"])
+        if isinstance(keywords.get("enum"), list):
+            flat.enum = self._common(flat.enum, _list_at(keywords, "enum"))
+            flat.impossible |= not flat.enum
+        if "default" in keywords:
+            flat.defaults.append(keywords["default"])
+
+    def _common(self, known: list[Any] | None, values: list[Any]) -> list[Any]:
+        """The values of two enums that must both hold, in the order of the first."""
+        if known is None:
+            return values
+        self._budget.touch(weight(known) + weight(values))
+        others = frozen_set(values)
+        return [value for value in known if frozen(value) in others]
 
     def _take_choice(
         self,
@@ -157,23 +198,6 @@ class Flattener:
 def _list_at(keywords: Schema, keyword: str) -> list[Any]:
     value = keywords.get(keyword)
     return cast(list[Any], value) if isinstance(value, list) else []
-
-
-def _take_values(flat: Flat, keywords: Schema) -> None:
-    types = keywords.get("type")
-    if types is not None:
-        named: list[Any] = cast(list[Any], types) if isinstance(types, list) else [types]
-        names = frozenset(name for name in named if isinstance(name, str))
-        flat.types = names if flat.types is None else _common_types(flat.types, names)
-        flat.impossible |= not flat.types
-    if "const" in keywords:
-        flat.consts.append(keywords["const"])
-    if isinstance(keywords.get("enum"), list):
-        values = _list_at(keywords, "enum")
-        flat.enum = values if flat.enum is None else [value for value in flat.enum if value in values]
-        flat.impossible |= not flat.enum
-    if "default" in keywords:
-        flat.defaults.append(keywords["default"])
 
 
 def _common_types(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:

@@ -102,6 +102,7 @@ class Mapper:
     def _flat(self, flat: Flat, place: Place) -> Mapped:
         if flat.impossible:
             raise Unmappable.at(flat.path, f"No value can meet all that the contract says of {place.called}.")
+        self._budget.touch(len(flat.enum or ()) + len(flat.consts))
         fixed = only_value(flat)
         if fixed is not None:
             return fixed
@@ -118,6 +119,7 @@ class Mapper:
         misfit: Unmappable | None = None
         source = self._source(flat, place)
         if source is not None:
+            self._budget.touch(self._material.weight_of(source) + len(flat.enum or ()))
             try:
                 return fit_source(flat, source, place.name, self._item_limits(flat, source))
             except Unmappable as unmappable:
@@ -148,6 +150,7 @@ class Mapper:
             return {}
         misfit: Unmappable | None = None
         for items in self._flattener.alternatives(flat.items):
+            self._budget.touch(self._material.weight_of(source) + len(items.enum or ()))
             try:
                 return fit_items(flat, source, items)
             except Unmappable as unmappable:
@@ -157,6 +160,7 @@ class Mapper:
     def _object(self, flat: Flat, place: Place) -> Mapped:
         if not place.in_variant and names_absent_variant(place.name, self._material):
             raise Unmappable.at(flat.path, f"There is to be no variant for {place.called}.", COUNT)
+        self._budget.touch(len(flat.properties) + len(flat.required))
         within = inside(place.name, place.scope, self._material, in_variant=place.in_variant)
         if within.whole is not None and (within.facet is None or fits_whole_facet(flat, within.facet)):
             return within.whole
@@ -189,6 +193,7 @@ class Mapper:
         return mapped
 
     def _member(self, flat: Flat, name: str, place: Place) -> Mapped:
+        self._budget.touch(len(flat.closed_to))
         if not flat.allows(name):
             message = f"The contract requires {name[:80]!r} and forbids it at once."
             raise Unmappable.at(flat.path, message)

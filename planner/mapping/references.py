@@ -19,12 +19,19 @@ class References:
         self._root: Schema = cast(Schema, root) if isinstance(root, dict) else {}
         self._root_path = root_path
         self._anchors: dict[str, tuple[Schema, str]] | None = None
+        self._followed: dict[str, tuple[Any, str]] = {}
         self.stand_alone = "$schema" in self._root and reads_ref_alone(self._root)
 
     def follow(self, reference: Any) -> tuple[Any, str]:
         """The schema referred to and the pointer to it; `False` for a reference that leads nowhere."""
         if not isinstance(reference, str):
             return False, self._root_path
+        known = self._followed.get(reference)
+        if known is None:
+            known = self._followed[reference] = self._follow(reference)
+        return known
+
+    def _follow(self, reference: str) -> tuple[Any, str]:
         fragment = unquote(reference.partition("#")[2])
         if fragment and not fragment.startswith("/"):
             return self._named().get(fragment, (False, self._root_path))

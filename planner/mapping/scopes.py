@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as made_by
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from planner.facts import Facts
 from planner.mapping import names
 from planner.mapping.expression import count, join, reference
 from planner.mapping.names import canonical
 from planner.mapping.sources import Source, Variant, known_source
+from planner.mapping.values import weight
 from schemas.facets import FACETS
 
 POST_TEXTS = ("headline", "body", "callToAction")
@@ -104,16 +105,18 @@ def facet_field(node_id: str, facet: Mapping[str, Any], name: str) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class KnownScope:
-    """The members of an object that the envelope has."""
+    """The members of an object that the envelope has; `index` leads from a canonical name to the member's own."""
 
     members: Mapping[str, Any]
+    index: Mapping[str, str]
     aliases: Mapping[str, str] = made_by(default_factory=dict[str, str])
     outer: Scope | None = None
 
     def find(self, name: str) -> Source | None:
-        for key, value in self.members.items():
-            if self.aliases.get(name) == key or canonical(key) == name:
-                return known_source(value)
+        alias = self.aliases.get(name)
+        key = alias if alias in self.members else self.index.get(name)
+        if key is not None:
+            return known_source(self.members[key])
         return self.outer.find(name) if self.outer else None
 
 
@@ -149,6 +152,8 @@ class Material:
     review_id: str = "review"
     markdown: bool = False
     touched: set[str] = made_by(default_factory=set[str])
+    _indexes: dict[int, Mapping[str, str]] = made_by(default_factory=dict[int, Mapping[str, str]])
+    _weights: dict[int, int] = made_by(default_factory=dict[int, int])
 
     @property
     def only_variant(self) -> Variant | None:
@@ -167,7 +172,31 @@ class Material:
 
     def company_scope(self) -> KnownScope:
         self.touched.add("company")
-        return KnownScope(self.facts.company, names.COMPANY_FIELDS, RunScope(self))
+        company = self.facts.company
+        return KnownScope(company, self.index_of(company), names.COMPANY_FIELDS, RunScope(self))
+
+    def members_scope(self, members: Mapping[str, Any]) -> KnownScope:
+        """The names of an object of the envelope."""
+        return KnownScope(members, self.index_of(members))
+
+    def index_of(self, members: Mapping[str, Any]) -> Mapping[str, str]:
+        """The members' names by their canonical ones, made once for each object of the facts; the first one counts."""
+        index = self._indexes.get(id(members))
+        if index is None:
+            index = self._indexes[id(members)] = {canonical(name): name for name in reversed(list(members))}
+        return index
+
+    def weight_of(self, source: Source) -> int:
+        """How many values of the envelope a look at `source` touches; 1 for what a node makes."""
+        if not source.known:
+            return 1
+        value = cast("object", source.value)
+        if not isinstance(value, dict | list):
+            return weight(value)
+        known = self._weights.get(id(value))  # pyright: ignore[reportUnknownArgumentType]
+        if known is None:
+            known = self._weights[id(value)] = weight(value)  # pyright: ignore[reportUnknownArgumentType]
+        return known
 
 
 @dataclass(frozen=True, slots=True)

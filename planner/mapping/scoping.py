@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from planner.mapping import names
 from planner.mapping.expression import literal, reference
 from planner.mapping.flat import Flat
 from planner.mapping.names import canonical
 from planner.mapping.problems import Mapped
-from planner.mapping.scopes import KnownScope, Material, PartScope, RunScope, Scope, VariantScope
-from planner.mapping.sources import Source, Variant
+from planner.mapping.scopes import Material, PartScope, RunScope, Scope, VariantScope
+from planner.mapping.sources import Variant
 from schemas.facets import FACETS
 
 _NAMED_VARIANT = re.compile(r"(?:variant|post|version|option|draft)?_?-? ?([a-f]|[1-6])", re.IGNORECASE)
@@ -60,13 +60,10 @@ def _by_source(plain: str, scope: Scope, material: Material) -> Inside:
     source = scope.find(plain)
     if source is None:
         return Inside(scope, certain=False)
-    if source.known and isinstance(source.value, dict):
-        return Inside(_members(source), Mapped(source.expression))
+    if source.known and source.json_type == "object":
+        members = cast("dict[str, Any]", source.value)
+        return Inside(material.members_scope(members), Mapped(source.expression))
     return Inside(PartScope(source)) if source.json_type == "string" else Inside(scope, certain=False)
-
-
-def _members(source: Source) -> Scope:
-    return KnownScope(source.value)
 
 
 def variant_named(name: str, material: Material) -> Variant | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.scenarios.linkedin_nodes import RESHAPES, LinkedInNodes
 from planner.service import Service
 from planner.variants import MAX_VARIANTS, Instructions, Wanted, make_variants
+from schemas.refusal import MAX_PROBLEMS
 
 MAX_NODE_SCHEMA_BYTES = 16 * 1024
 """A larger contract is left to the final check, since a plan is stored with its run."""
@@ -87,7 +89,8 @@ def _contradiction(wanted: Wanted, possible: list[int], problems: list[Problem])
 def _told(problems: Iterable[Problem]) -> list[JsonObject]:
     """Each problem once; a property of an array of posts is a problem for every variant in the same way."""
     unique = {(problem.code, problem.path): problem for problem in reversed(list(problems))}
-    return [diagnostic(each.code, each.message, each.path) for each in reversed(unique.values())]
+    listed = islice(reversed(unique.values()), MAX_PROBLEMS)
+    return [diagnostic(each.code, each.message, each.path) for each in listed]
 
 
 def _plan(ground: Ground, count: int) -> JsonObject:

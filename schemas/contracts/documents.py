@@ -9,7 +9,7 @@ import orjson
 from schemas import pointer
 from schemas.contracts.problems import ContractError
 from schemas.contracts.settings import MAX_DOCUMENT_DEPTH, DoorSettings
-from schemas.json_text import Path, walk
+from schemas.json_text import Path, has_more_values, walk
 
 _MAX_NUL_ERRORS = 10
 
@@ -23,8 +23,9 @@ def encode_document(document: object, settings: DoorSettings) -> bytes | list[Co
     if len(text) > settings.max_document_bytes:
         limit = settings.max_document_bytes
         return [_error((), "maxBytes", f"must NOT have more than {limit} bytes", {"limit": limit})]
-    if text.count(b",") + text.count(b"[") + text.count(b"{") > settings.max_document_values:
-        return _too_many_values(text, settings.max_document_values) or text
+    may_be_too_many = text.count(b",") + text.count(b"[") + text.count(b"{") > settings.max_document_values
+    if may_be_too_many and (problems := _too_many_values(document, settings.max_document_values)):
+        return problems
     if b"\\u0000" in text:
         return list(islice(_nul_characters(text), _MAX_NUL_ERRORS)) or text
     return text
@@ -38,10 +39,10 @@ def _too_deep(document: object) -> ContractError | None:
     return None
 
 
-def _too_many_values(text: bytes, limit: int) -> list[ContractError]:
-    count = sum(1 for _ in islice(walk(orjson.loads(text)), limit + 1))
-    message = f"must NOT have more than {limit} values"
-    return [_error((), "maxValues", message, {"limit": limit})] if count > limit else []
+def _too_many_values(document: object, limit: int) -> list[ContractError]:
+    if not has_more_values(document, limit):
+        return []
+    return [_error((), "maxValues", f"must NOT have more than {limit} values", {"limit": limit})]
 
 
 def _nul_characters(text: bytes) -> Iterator[ContractError]:
