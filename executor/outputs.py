@@ -114,7 +114,9 @@ def _holds_not_finite(output: object) -> bool:
     waiting: list[Any] = [[output]]
     while waiting:
         container = waiting.pop()
-        values: Iterable[Any] = container.values() if isinstance(container, dict) else container
+        values: Iterable[Any] = container
+        if isinstance(container, dict):
+            values = cast("dict[str, Any]", container).values()
         for value in values:
             if isinstance(value, float):
                 if not math.isfinite(value):
