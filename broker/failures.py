@@ -22,6 +22,7 @@ from eventstore.handler import RunHandler
 from eventstore.store import EventStore
 from runs.commands import FailRun
 from runs.errors import RunError
+from schemas.redaction import redact
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -107,7 +108,7 @@ class FailureRule:
 
     async def count(self, hint: WorkHint, error: BaseException) -> Verdict:
         """Record a failure, and end the run where there were too many."""
-        name = f"{type(error).__name__}: {error}"
+        name = redact(f"{type(error).__name__}: {error}")
         try:
             failures = await leases.record_failure(self._store, hint.run_id, hint.kind, hint.ref)
             _log.error(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import traceback
 
+from schemas.redaction import redact
+
 MESSAGE_CHARACTERS = 2_000
 TRACEBACK_CHARACTERS = 8_000
 
@@ -22,7 +24,7 @@ def describe_error(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - a broken __str__ is one more thing that a capability may get wrong
         text = "(its message cannot be read)"
-    return clean_text(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    return redact(clean_text(f"{type(error).__name__}: {text}" if text else type(error).__name__))
 
 
 def describe_traceback(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from eventstore.notify import LogListener, Notifier
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import Parts
+from flexrun.secrets import know_settings
 from flexrun.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Engine:
         roles: frozenset[Role],
         capabilities: Sequence[Capability] | None = None,
     ) -> None:
+        know_settings(settings)
         self.settings = settings
         self.roles = roles
         self.capabilities = capabilities

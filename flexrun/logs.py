@@ -1,15 +1,26 @@
-"""Structured logs: coloured lines on a terminal, one JSON object per line elsewhere, always on standard error."""
+"""Structured logs: coloured lines on a terminal, one JSON object per line elsewhere, always on standard error.
+
+Whatever a line says has passed through `_made_safe`: secrets are redacted, and what would steer a terminal is escaped.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+import traceback
+from types import TracebackType
+from typing import Any, Literal, cast
 
 import orjson
 import structlog
 
+from schemas.redaction import redact
+from schemas.visible import visible, visible_json
+
 Format = Literal["auto", "json", "console"]
+
+_LONGEST_TEXT = 20_000
+_MAX_DEPTH = 8
 
 
 def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
@@ -19,16 +30,15 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Plain tracebacks: the rich ones print local variables, which may be megabytes of somebody's documents.
+        structlog.processors.format_exc_info,
+        _made_safe,
     ]
     if console:
-        # Plain tracebacks: the rich ones print local variables, which may be megabytes of somebody's documents.
         processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
         factory = structlog.WriteLoggerFactory(file=sys.stderr)
     else:
-        processors += [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=orjson.dumps, default=str),
-        ]
+        processors.append(structlog.processors.JSONRenderer(serializer=_json_line))
         factory = structlog.BytesLoggerFactory(file=sys.stderr.buffer)
     structlog.configure(
         processors=processors,
@@ -36,6 +46,52 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_SafeFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    sys.excepthook = _safe_excepthook
+
+
+def safe_text(text: str) -> str:
+    """A text for the log or for standard error: without secrets, and safe to look at; its lines stay lines."""
+    return visible(redact(text), block=True)
+
+
+class _SafeFormatter(logging.Formatter):
+    """For libraries that log through `logging`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe_text(super().format(record))
+
+
+def _safe_excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(safe_text("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _made_safe(
+    _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The line with every text in it redacted and made visible; a traceback keeps its lines."""
+    return {
+        _safe_word(name): safe_text(value) if name == "exception" and isinstance(value, str) else _safe(value)
+        for name, value in line.items()
+    }
+
+
+def _safe(value: Any, depth: int = _MAX_DEPTH) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth and isinstance(value, dict):
+        members = cast("dict[Any, Any]", value)
+        return {_safe_word(str(name)): _safe(member, depth - 1) for name, member in members.items()}
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_safe(each, depth - 1) for each in cast("list[Any]", value)]
+    return _safe_word(str(value))
+
+
+def _safe_word(text: str) -> str:
+    return visible(redact(text[:_LONGEST_TEXT]))
+
+
+def _json_line(line: Any, **_options: Any) -> bytes:
+    return visible_json(orjson.dumps(line, default=str)).encode()

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flexrun.data_dir import default_data_dir
+from flexrun.secrets import SecretFiles
 
 
 def _split(value: Any) -> Any:
@@ -20,13 +21,16 @@ CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
-    """All that a process of flexrun can be told. Durations are in seconds."""
+    """All that a process of flexrun can be told. Durations are in seconds.
+
+    A secret may be in a file: `FLEXRUN_TOKENS_FILE`, and so for all that `flexrun.secrets` lists.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FLEXRUN_", extra="ignore")
 
-    database_url: str | None = None
+    database_url: Annotated[str | None, Field(repr=False)] = None
     """Postgres to use; without one, `flexrun up` starts an embedded Postgres."""
-    broker_url: str = "postgres"
+    broker_url: Annotated[str, Field(repr=False)] = "postgres"
     """`postgres`, or `amqp://user:password@host:port/vhost`."""
     namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = "flexrun"
     """Prefix of the queue names."""
@@ -42,7 +46,7 @@ class Settings(BaseSettings):
     tokens: SecretStr | None = None
     """Who may call the gateway: `token=name:role1,role2;token=name …`, or the same as JSON."""
     link_secret: SecretStr | None = None
-    """What links for approvers are signed with; without it, by a secret that the database keeps."""
+    """What links for approvers are signed with, 32 bytes or more; without it, by a secret that the database keeps."""
     public_url: str | None = None
     """Where people reach the gateway, for those links (`https://flexrun.example`)."""
     webhook_allow_private: bool | None = None
@@ -60,6 +64,18 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, the environment, and the files that it names."""
+        return init_settings, env_settings, SecretFiles(settings_cls)
 
     def with_flags(self, **flags: Any) -> Settings:
         """These settings with the flags that were given (None: not given). Raises pydantic.ValidationError."""

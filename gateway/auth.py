@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from runs.commands import Actor
+from schemas.redaction import know_secrets
 
 ANONYMOUS = Actor("anonymous")
 _MIN_TOKEN_CHARS = 8
@@ -26,7 +27,7 @@ class TokensInvalid(ValueError):
 
 
 class BindRefused(ValueError):
-    """Without tokens the gateway listens on the loopback interface only."""
+    """Without tokens the gateway is for this machine only, and for the pages that were named."""
 
 
 class Tokens:
@@ -51,6 +52,7 @@ class Tokens:
             if token in actors:
                 raise TokensInvalid(f"{actors[token].name!r} and {actor.name!r} have the same token")
             actors[token] = actor
+        know_secrets(*actors)
         return cls(actors)
 
     @property
@@ -135,4 +137,13 @@ def check_bind(host: str, tokens: Tokens) -> None:
         raise BindRefused(
             f"refusing to listen on {host or 'every interface'} without tokens: set FLEXRUN_TOKENS"
             " (token=name:role1,role2;…) or listen on 127.0.0.1"
+        )
+
+
+def check_origins(origins: Collection[str], tokens: Tokens) -> None:
+    """Raise BindRefused where any page in a browser on this machine could do anything."""
+    if not tokens.configured and "*" in origins:
+        raise BindRefused(
+            "refusing to let the pages of every origin call without tokens: set FLEXRUN_TOKENS, or name the origins"
+            " in FLEXRUN_CORS_ORIGINS (https://app.example,…)"
         )

@@ -10,6 +10,7 @@ from multidict import CIMultiDict
 from gateway.auth import is_loopback
 from gateway.problems import ProblemError
 
+_FORWARDED = ("forwarded", "via", "x-real-ip")
 _PORT = re.compile(r":[0-9]*$")
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id"
 _EXPOSED_HEADERS = "X-Correlation-Id, X-Run-Id, Location, Retry-After, X-Backlog-Pending, X-Backlog-Limit"
@@ -41,16 +42,27 @@ def preflight_answer(request: web.Request) -> web.Response | None:
 
 
 def refuse_strangers(request: web.Request, origins: tuple[str, ...]) -> None:
-    """Where no token is asked for, keep out the pages that a browser on this machine happens to show.
+    """Where no token is asked for, keep out whoever is not on this machine.
 
-    Listening on loopback does not: any page may post to 127.0.0.1, and one that owns a name may point it there. Raises
-    ProblemError (403).
+    Listening on loopback does not: any page that a browser here shows may post to 127.0.0.1, one that owns a name may
+    point it there, and a proxy on this machine brings in the callers of a network. Raises ProblemError (403).
     """
+    forwarded = [
+        name
+        for name in request.headers
+        if name.lower() in _FORWARDED or name.lower().startswith("x-forwarded-")
+    ]
+    if forwarded:
+        detail = (
+            "Without tokens configured this gateway answers to callers on its own machine only, and this request was"
+            f" forwarded ({forwarded[0]}); set FLEXRUN_TOKENS."
+        )
+        raise ProblemError(403, "forwarded_not_allowed", detail)
     if not is_loopback(_PORT.sub("", request.host)):
         detail = f"Without tokens configured this gateway answers to localhost only, not to {request.host}."
         raise ProblemError(403, "host_not_allowed", detail)
     origin = request.headers.get("Origin")
-    if origin is None or "*" in origins or origin in origins or origin.partition("://")[2] == request.host:
+    if origin is None or origin in origins or origin.partition("://")[2] == request.host:
         return
     detail = "Pages of this origin may not call; FLEXRUN_CORS_ORIGINS names those that may."
     raise ProblemError(403, "origin_not_allowed", detail)

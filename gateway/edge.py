@@ -16,6 +16,7 @@ from gateway.body import close_unread, refuse_codings
 from gateway.cors import allow_origin, preflight_answer, refuse_strangers
 from gateway.deps import GATEWAY, Gateway
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response
+from gateway.protocol import fixed_headers
 from runs.commands import Actor
 
 log = structlog.get_logger("gateway")
@@ -26,10 +27,12 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 LINKS = "/hitl/"
 """Pages whose address is the key: they ask for no token either, and no log line may show it."""
 
+_LOGGED_PATH_CHARS = 500
 _CLIENT_GONE = 499
 """What the log says where nobody was left to be answered."""
 
 _SANE_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
+_HOST = re.compile(r"[0-9A-Za-z._~\[\]:%-]{1,300}")
 _ACTOR = web.RequestKey("actor", Actor)
 _CORRELATION_ID = web.RequestKey("correlation_id", str)
 _FACTS = web.RequestKey("facts", dict[str, Any])
@@ -74,7 +77,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         level(
             "request",
             method=request.method,
-            path=_logged_path(request),
+            path=_logged_path(request)[:_LOGGED_PATH_CHARS],
             status=status,
             ms=round((time.perf_counter() - started) * 1000, 1),
             correlation_id=request[_CORRELATION_ID],
@@ -84,6 +87,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
+        _require_host(request)
         refuse_codings(request)
         preflight = preflight_answer(request)
         if preflight is not None:
@@ -129,6 +133,11 @@ def _identify(request: web.Request, gateway: Gateway) -> Actor:
     return actor
 
 
+def _require_host(request: web.Request) -> None:
+    if _HOST.fullmatch(request.headers.get("Host", "localhost") or "localhost") is None:
+        raise ProblemError(400, "host_invalid", "The Host header names no host.", close=True)
+
+
 def _logged_path(request: web.Request) -> str:
     return LINKS + "…" if request.path.startswith(LINKS) else request.path
 
@@ -149,6 +158,7 @@ def _id_from_header(request: web.Request) -> str | None:
 async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer carries; aiohttp calls this just before the headers go out."""
     request[_ANSWERED] = True
+    fixed_headers(response)
     response.headers["X-Correlation-Id"] = request.get(_CORRELATION_ID) or str(uuid4())
     close_unread(request, response)
     allow_origin(request, response.headers, request.app[GATEWAY].config.cors_origins)

@@ -17,6 +17,7 @@ from runs import errors as r
 from schemas.contracts.problems import CheckerUnavailable
 from schemas.problem import MEDIA_TYPE, Located, build_problem
 from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.visible import visible
 
 RETRY_AFTER_SECONDS = 1
 
@@ -106,7 +107,7 @@ def problem_response(error: ProblemError, correlation_id: str | None) -> web.Res
     document = build_problem(
         error.status,
         error.code,
-        error.detail,
+        visible(error.detail, block=True),
         errors=error.errors,
         omitted=error.omitted,
         correlation_id=correlation_id,

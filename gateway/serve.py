@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.auth import check_bind
+from gateway.auth import check_bind, check_origins
 from gateway.deps import GATEWAY
+from gateway.protocol import Runner
 
 _LISTEN_BACKLOG = 1_024
 _KEEP_ALIVE_SECONDS = 75.0
@@ -21,7 +22,7 @@ _OPEN_FILES = 65_536
 class Server:
     """A gateway that listens. `url` has the port that was really taken."""
 
-    runner: web.AppRunner
+    runner: Runner
     url: str
 
     async def close(self) -> None:
@@ -33,15 +34,14 @@ async def serve(app: web.Application, host: str, port: int, *, reuse_port: bool 
     """Listen on `host` and `port` (0: any free one). Raises BindRefused, or OSError where the address is taken."""
     gateway = app[GATEWAY]
     check_bind(host, gateway.deps.tokens)
+    check_origins(gateway.config.cors_origins, gateway.deps.tokens)
     _allow_many_connections()
-    runner = web.AppRunner(
+    runner = Runner(
         app,
-        # A reader that leaves is noticed at once, and not with the next frame; writes are shielded (Gateway.carry_out).
-        handler_cancellation=True,
         access_log=None,
         auto_decompress=False,
         lingering_time=gateway.config.linger_seconds,
-        shutdown_timeout=gateway.config.shutdown_seconds,
+        shutdown_seconds=gateway.config.shutdown_seconds,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
     )
     await runner.setup()
@@ -62,6 +62,6 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _url(host: str, runner: web.AppRunner) -> str:
+def _url(host: str, runner: Runner) -> str:
     address: tuple[str, int] = runner.addresses[0]
     return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"

@@ -22,6 +22,7 @@ from planner.planner import (
 )
 from runs.commands import AcceptPlan, Command, RejectPlan
 from runs.state import RunState
+from schemas.redaction import redact
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
 
@@ -108,5 +109,5 @@ def _checked(plan: JsonObject | CheckedPlan, capabilities: Sequence[JsonObject])
 
 def _trouble(planner: Planner, state: RunState, error: Exception) -> Refused:
     _log.error("planner_error", run_id=state.run_id, planner=planner.name, exc_info=error)
-    message = f"Planner {planner.name} failed: {type(error).__name__}: {error}"[:2_000]
+    message = redact(f"Planner {planner.name} failed: {type(error).__name__}: {error}"[:2_000])
     return Refused([diagnostic("planner_error", message)], ours=True)

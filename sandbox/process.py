@@ -11,9 +11,9 @@ from typing import Protocol, cast
 import orjson
 
 from sandbox.config import SandboxConfig
+from sandbox.environment import child_environment
 from sandbox.frames import Kind, Reply, ReplyReader
 
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _LAST_LOOK_SECONDS = 0.05
 
 
@@ -183,5 +183,4 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
 def _environment() -> dict[str, str]:
     """Only what Python needs to start: a process that handles hostile input has none of our secrets."""
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**passed_on, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return child_environment(PYTHONPATH=os.pathsep.join(path for path in sys.path if path))

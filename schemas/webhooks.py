@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -11,6 +12,12 @@ from schemas.base import Model, Note, OpenModel, RunId, Timestamp, flaw, refused
 from schemas.events import EventType
 
 DeliveryStatus = Literal["pending", "delivered", "given_up"]
+
+
+_HOST = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*"
+)
+"""A host name (or IPv4 address) without a dot at its end, or an IPv6 address without a zone."""
 
 
 def _http_url(text: str) -> str:
@@ -26,6 +33,13 @@ def _http_url(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise refused(
             flaw("bad_format", "Credentials do not belong in the URL; the signature says who is calling.")
+        )
+    if _HOST.fullmatch(parts.hostname) is None:
+        raise refused(
+            flaw(
+                "bad_format",
+                "The host of a webhook is a name or an address as it is: no percent escapes, no dot at its end.",
+            )
         )
     if parts.fragment:
         raise refused(flaw("bad_format", "A fragment (#…) is never sent; leave it out."))

@@ -15,6 +15,7 @@ from broker.tasks import finish
 from eventstore.errors import StoreUnavailable
 from eventstore.lasting import start_lasting
 from eventstore.store import EventStore
+from schemas.redaction import redact
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -106,8 +107,8 @@ class MessageConsumer:
                 case Taken():
                     await self._store.fetch("finish_message", {"id": message_id})
                 case Refused(reason):
-                    _log.error("dead_letter", queue=self._name, reason=reason)
-                    grave = {"id": message_id, "reason": reason, "body": self._kept(body)}
+                    _log.error("dead_letter", queue=self._name, reason=redact(reason))
+                    grave = {"id": message_id, "reason": redact(reason), "body": self._kept(body)}
                     await self._store.fetch("bury_message", grave)
                 case Again(delay_seconds):
                     await self._store.fetch(

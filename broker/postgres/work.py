@@ -26,6 +26,7 @@ from eventstore.errors import StoreUnavailable
 from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
+from schemas.redaction import redact
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -193,8 +194,8 @@ class WorkConsumer:
                 case Again(delay_seconds):
                     await asyncio.sleep(delay_seconds)
                 case Refused(reason):
-                    _log.error("dead_letter", queue=hint.queue, reason=reason)
-                    parameters = {"queue": hint.queue, "body": encode_hint(hint), "reason": reason}
+                    _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
+                    parameters = {"queue": hint.queue, "body": encode_hint(hint), "reason": redact(reason)}
                     await self._store.fetch("bury_hint", parameters)
             if claimed is not None:
                 await self._release([claimed])

@@ -7,10 +7,11 @@ import asyncio
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker.external import take_message
-from broker.failures import Again, Refused, Taken
+from broker.failures import Again, Refused, Taken, Verdict
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import acknowledge, bury, give_back
 from broker.rabbitmq.subscription import Subscription, Terms
+from broker.rabbitmq.topology import DELIVERY_LIMIT
 from broker.seam import HandleMessage, KeepOfMessage, keep_all
 from broker.tasks import finish
 
@@ -53,7 +54,7 @@ class MessageConsumer:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, message: AbstractIncomingMessage, name: str) -> None:
-        match await take_message(self._handle, name, message.body, _earlier_deliveries(message)):
+        match await self._verdict(message, name):
             case Taken():
                 await acknowledge(message)
             case Refused(reason):
@@ -61,6 +62,13 @@ class MessageConsumer:
             case Again(delay_seconds):
                 await asyncio.sleep(delay_seconds)
                 await give_back(message)
+
+    async def _verdict(self, message: AbstractIncomingMessage, name: str) -> Verdict:
+        earlier = _earlier_deliveries(message)
+        if earlier >= DELIVERY_LIMIT - 1:
+            # The last delivery before the server buries it by itself, with all that is in it.
+            return Refused(f"delivered {earlier} times, and each time its consumer died")
+        return await take_message(self._handle, name, message.body, earlier)
 
 
 def _earlier_deliveries(message: AbstractIncomingMessage) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -11,12 +12,15 @@ from aio_pika.abc import AbstractIncomingMessage, HeadersType
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.topology import DEAD
 from broker.seam import BrokerUnavailable, KeepOfMessage, keep_all
+from schemas.redaction import redact
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 REASON_HEADER = "x-flexrun-reason"
 QUEUE_HEADER = "x-flexrun-queue"
 _LONGEST_REASON = 2_000
+_BURIALS = 60
+_BURIAL_PAUSE_SECONDS = 1.0
 
 
 async def acknowledge(message: AbstractIncomingMessage) -> None:
@@ -46,14 +50,22 @@ async def bury(
     *,
     kept: KeepOfMessage = keep_all,
 ) -> None:
-    """Make it a dead letter with its reason."""
+    """Make it a dead letter with its reason, without secrets.
+
+    Where it cannot be published the server can bury it by itself, though it will only say "rejected", and with all that
+    is in it: so not where `kept` leaves something out. Such a message is held until it can be published.
+    """
+    reason = redact(reason)
     _log.error("dead_letter", queue=name, reason=reason)
     headers: HeadersType = {REASON_HEADER: reason[:_LONGEST_REASON], QUEUE_HEADER: name}
-    try:
-        await publisher.publish([Outgoing(DEAD, kept(message.body), headers)])
-    except BrokerUnavailable:
-        # The server can bury it by itself, though it will only say "rejected".
-        with suppress(Exception):
-            await message.reject(requeue=False)
-        return
-    await acknowledge(message)
+    letter = Outgoing(DEAD, kept(message.body), headers)
+    for _ in range(1 if kept is keep_all else _BURIALS):
+        try:
+            await publisher.publish([letter])
+        except BrokerUnavailable:
+            await asyncio.sleep(0 if kept is keep_all else _BURIAL_PAUSE_SECONDS)
+        else:
+            await acknowledge(message)
+            return
+    with suppress(Exception):
+        await message.reject(requeue=kept is not keep_all)

@@ -11,11 +11,12 @@ from urllib.parse import quote, urlencode
 import orjson
 import typer
 from rich.console import Console
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
 from flexrun.cli.shared import load_settings, open_client, run_async, stop
+from schemas.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from flexrun.client import GatewayClient
@@ -26,6 +27,9 @@ _UNFOLDED_WIDTH = 10_000
 _WHOLE = frozenset(
     {"run", "request", "task", "webhook", "node", "option", "created", "asked", "since", "status", "made by"}
 )
+_BLOCKS = frozenset({"instructions"})
+"""Facts that have a line for each of their parts."""
+
 _SENTENCES = frozenset({"question", "objective", "what", "says"})
 Query = Mapping[str, object | Sequence[object] | None]
 
@@ -80,7 +84,7 @@ class Desk:
             print_json(answer)
             return
         for part in _parts(shown(answer)):
-            self.console.print(part, soft_wrap=isinstance(part, JSON))
+            self.console.print(part, soft_wrap=isinstance(part, JsonText), markup=False, emoji=False)
 
 
 def _parts(shown: Any) -> Iterable[Any]:
@@ -90,7 +94,7 @@ def _parts(shown: Any) -> Iterable[Any]:
 def print_json(document: Any) -> None:
     """To standard output, indented on a terminal only."""
     option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0)
-    sys.stdout.buffer.write(orjson.dumps(document, option=option))
+    sys.stdout.buffer.write(visible_json(orjson.dumps(document, option=option)).encode())
     sys.stdout.buffer.flush()
 
 
@@ -111,9 +115,9 @@ def _query(query: Query) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> Table | Text:
     """A plain table. Ids and other short things are never cut, sentences are; `empty` is said without rows."""
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    texts = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
     if not texts:
-        return Text(empty, style="dim")
+        return words(empty, "dim")
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column, cells in zip(columns, zip(*texts, strict=True), strict=True):
         if column in _WHOLE:
@@ -134,13 +138,29 @@ def facts(pairs: Mapping[str, object]) -> Table:
     made.add_column(overflow="fold")
     for name, value in pairs.items():
         if value not in (None, "", [], {}):
-            made.add_row(name, Text(str(value)))
+            made.add_row(name, Text(visible(str(value), block=name in _BLOCKS)))
     return made
 
 
-def document(value: Any) -> JSON:
+def words(text: str, style: str = "") -> Text:
+    """A line of a table, a title, a sentence: foreign text in it is made visible, and no markup is looked for."""
+    return Text(visible(text), style=style)
+
+
+def heading(text: str) -> Text:
+    """A title below an empty line."""
+    return Text("\n" + visible(text), style="bold")
+
+
+class JsonText(Text):
+    """A document in colours, which is not folded."""
+
+
+def document(value: Any) -> JsonText:
     """JSON in colours."""
-    return JSON(orjson.dumps(value).decode())
+    text = JsonText(visible_json(orjson.dumps(value, option=orjson.OPT_INDENT_2)))
+    JSONHighlighter().highlight(text)
+    return text
 
 
 def short_time(moment: str | None) -> str:

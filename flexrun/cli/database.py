@@ -11,7 +11,8 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli.shared import errors, load_settings, run_async, stop
+from flexrun.cli.shared import load_settings, run_async, say, stop
+from schemas.visible import visible, visible_json
 
 app = typer.Typer(
     help="The database: migrations, and read models rebuilt from the log.", no_args_is_help=True
@@ -55,7 +56,7 @@ def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     from eventstore.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - the same
 
     url = _database_url(database)
-    errors.print("Reading the log …", style="dim")
+    say("Reading the log …", "dim")
     try:
         run_async(run_rebuild(url))
     except LogUnfoldable as error:
@@ -69,11 +70,12 @@ def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     from eventstore.rebuild import compare  # noqa: PLC0415 - see the module's docstring
 
     url = _database_url(database)
-    errors.print("Reading the log …", style="dim")
+    say("Reading the log …", "dim")
     differences = run_async(compare(url))
     if as_json:
-        typer.echo(orjson.dumps({"differences": [str(difference) for difference in differences]}))
+        typer.echo(visible_json(orjson.dumps({"differences": [str(each) for each in differences]})))
     else:
-        typer.echo("\n".join(map(str, differences)) or "the read models are what the log says")
+        said = [visible(str(each)) for each in differences]
+        typer.echo("\n".join(said) or "the read models are what the log says")
     if differences:
         raise typer.Exit(1)

@@ -11,7 +11,7 @@ import typer
 
 from flexrun.api import GatewayUnreachableError
 from flexrun.cli.render import make_renderer
-from flexrun.cli.shared import EXIT_RUN_FAILED, errors, load_settings, open_client, run_async, stop
+from flexrun.cli.shared import EXIT_RUN_FAILED, load_settings, open_client, run_async, say, stop
 
 if TYPE_CHECKING:
     from flexrun.client import GatewayClient
@@ -79,12 +79,7 @@ async def _follow(
         await show_run(client, run_id, as_json, after)
     except (asyncio.CancelledError, GatewayUnreachableError):
         where = "" if settings.url == type(settings).model_fields["url"].default else f" --url {settings.url}"
-        errors.print(
-            f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        say(f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}")
         raise
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from flexrun.api import GatewayProblemError
 from flexrun.cli.asking import (
@@ -25,13 +24,16 @@ from flexrun.cli.asking import (
     document,
     facts,
     given,
+    heading,
     in_path,
     print_json,
     read_json,
     short_time,
     table,
+    words,
 )
 from flexrun.cli.shared import stop
+from schemas.visible import visible
 
 if TYPE_CHECKING:
     from flexrun.client import GatewayClient
@@ -210,7 +212,7 @@ def link(
     if as_json:
         print_json(made)
     else:
-        typer.echo(made["url"])
+        typer.echo(visible(made["url"]))
 
 
 def _said(note: str | None, operator: str | None, plan_version: int | None) -> Document:
@@ -261,7 +263,7 @@ def _listed(answer: Document) -> Any:
     ]
     shown: list[Any] = [table(columns, rows, empty="Nothing waits for a person.")]
     if "nextCursor" in answer:
-        shown.append(Text("There are more: --limit, or a filter.", style="dim"))
+        shown.append(words("There are more: --limit, or a filter.", "dim"))
     return shown
 
 
@@ -286,13 +288,13 @@ def _shown(request: Document) -> Any:
         "by": request.get("operator"),
         "note": request.get("note"),
     }
-    shown: list[Any] = [Text(request["question"], style="bold"), facts(pairs)]
+    shown: list[Any] = [words(request["question"], "bold"), facts(pairs)]
     options: list[Document] = request.get("options") or []
     if options:
         shown.append(table(("option", "says"), [(each["id"], each["label"]) for each in options], empty=""))
     for title in ("pendingOutput", "additionalContext"):
         if request.get(title) is not None:
-            shown += [Text(f"\n{title}", style="bold"), document(request[title])]
+            shown += [heading(title), document(request[title])]
     return shown
 
 
@@ -307,10 +309,10 @@ def _outcome(answer: Document) -> Any:
     lines: list[Any] = []
     for each in answer["requests"]:
         if each["status"] == "resolved":
-            lines.append(Text(f"{each['decision']} by {each['operator']}"))
+            lines.append(words(f"{each['decision']} by {each['operator']}"))
         elif "votes" in each:
-            lines.append(Text(f"counted: {len(each['votes'])} of {each['quorum']} have approved"))
-    lines.append(Text(f"run {answer['runId']} is {answer['status']}"))
+            lines.append(words(f"counted: {len(each['votes'])} of {each['quorum']} have approved"))
+    lines.append(words(f"run {answer['runId']} is {answer['status']}"))
     if answer.get("pendingRequestId"):
-        lines.append(Text(f"next: flexrun hitl show {answer['pendingRequestId']}", style="dim"))
+        lines.append(words(f"next: flexrun hitl show {answer['pendingRequestId']}", "dim"))
     return lines

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 import orjson
 from rich.console import Console
-from rich.json import JSON
-from rich.markup import escape
 from rich.status import Status
+from rich.text import Text
+
+from flexrun.cli.asking import document
+from schemas.visible import visible, visible_json
 
 Frame = dict[str, Any]
 
@@ -51,7 +53,8 @@ class JsonRenderer:
 
     def show(self, frame: Frame) -> None:
         """Write the frame to standard output."""
-        sys.stdout.buffer.write(orjson.dumps(frame, option=orjson.OPT_APPEND_NEWLINE))
+        line = visible_json(orjson.dumps(frame, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.write(line.encode())
         sys.stdout.buffer.flush()
 
     def close(self) -> None:
@@ -74,14 +77,14 @@ class TextRenderer:
         self._started = self._started or moment
         elapsed = (moment - self._started).total_seconds()
         style = "bold red" if _went_wrong(frame) else STYLES.get(frame["type"], "")
-        name = f"{frame['type']:<16}"
-        text = escape(self._describe(frame))
-        self._console.print(
-            f"[dim]{elapsed:8.3f} s[/dim]  [{style}]{name}[/]  {text}"
-            if style
-            else f"{elapsed:8.3f} s  {name}  {text}",
-            highlight=False,
+        line = Text.assemble(
+            (f"{elapsed:8.3f} s", "dim" if style else ""),
+            "  ",
+            (visible(f"{frame['type']:<16}"), style),
+            "  ",
+            visible(self._describe(frame)),
         )
+        self._console.print(line, highlight=False)
         self._track(frame)
         if frame["type"] == "complete":
             self.close()
@@ -100,12 +103,13 @@ class TextRenderer:
         if frame["type"] == "hitl_request":
             self._status.update("waiting for a person")
         else:
-            self._status.update(", ".join(self._busy.values()) or "working")
+            # A text and not a string, in which rich would look for markup.
+            self._status.update(Text(visible(", ".join(self._busy.values())) or "working"))
 
     def _show_result(self, payload: Frame) -> None:
         part = payload.get("output") if payload["status"] == "completed" else payload.get("error")
         self._console.print()
-        self._console.print(JSON(orjson.dumps(part).decode()))
+        self._console.print(document(part), soft_wrap=True)
 
     def _describe(self, frame: Frame) -> str:
         describe = _DESCRIPTIONS.get(frame["type"])

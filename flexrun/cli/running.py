@@ -16,12 +16,13 @@ import typer
 
 from eventstore.errors import MigrationRefused, StoreUnavailable
 from flexrun.cli.follow import show_run
-from flexrun.cli.shared import errors, load_settings, open_client, stop
+from flexrun.cli.shared import load_settings, open_client, say, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine
 from flexrun.faults import Stopping
 from flexrun.logs import configure_logs
 from flexrun.roles import ROLES, Role
+from flexrun.secrets import check_secrets
 from flexrun.settings import Settings
 
 
@@ -35,9 +36,9 @@ async def serve_roles(settings: Settings, roles: frozenset[Role]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.ask)
     async with running(settings, roles) as engine:
-        errors.print(_ready_text(engine), highlight=False, markup=False, soft_wrap=True)
+        say(_ready_text(engine))
         await stopping.asked()
-        errors.print("Stopping: open streams end, work under way is finished or handed on.", markup=False)
+        say("Stopping: open streams end, work under way is finished or handed on.")
     if stopping.status:
         raise typer.Exit(stopping.status)
 
@@ -55,6 +56,7 @@ async def running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator[
     """An engine, with what goes wrong at start told as a sentence."""
     engine = Engine(settings, roles)
     try:
+        check_secrets(settings)
         await engine.__aenter__()
     except (EmbeddedPostgresError, MigrationRefused, ValueError) as error:
         stop(f"flexrun cannot start: {error}")
@@ -80,13 +82,11 @@ async def run_demo(file: Path, as_json: bool) -> None:
         stop(f"Cannot read {file}: {error.strerror}")
     with tempfile.TemporaryDirectory(prefix="flexrun-demo-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(port=0, host="127.0.0.1", data=Path(folder))
-        errors.print("Starting flexrun with an embedded Postgres …", style="dim")
+        say("Starting flexrun with an embedded Postgres …", "dim")
         async with running(settings, frozenset(ROLES)) as engine:
             if engine.server is None:
                 raise RuntimeError("an engine with a gateway has a server")
-            errors.print(
-                f"Ready at {engine.server.url} after {time.monotonic() - began:.1f} s.\n", style="dim"
-            )
+            say(f"Ready at {engine.server.url} after {time.monotonic() - began:.1f} s.\n", "dim")
             settings = settings.with_flags(url=engine.server.url)
             async with open_client(settings) as client:
                 await show_run(client, await client.start_run(envelope), as_json)

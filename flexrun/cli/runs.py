@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from flexrun.api import API
 from flexrun.cli.asking import (
@@ -21,10 +20,12 @@ from flexrun.cli.asking import (
     UrlFlag,
     document,
     facts,
+    heading,
     in_path,
     read_json,
     short_time,
     table,
+    words,
 )
 
 app = typer.Typer(help="Runs: list, show, abort, pause, resume, retry, fork.", no_args_is_help=True)
@@ -138,7 +139,7 @@ def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 def _control(desk: Desk, run: str, verb: str, reason: str | None, operator: str | None) -> None:
     body = {"reason": reason, "operator": operator}
     answer = desk.post(f"{API}/runs/{in_path(run)}/{verb}", body)
-    desk.show(answer, lambda shown: Text(f"run {shown['runId']} is {shown['status']}"))
+    desk.show(answer, lambda shown: words(f"run {shown['runId']} is {shown['status']}"))
 
 
 def _listed(answer: Document) -> Any:
@@ -150,7 +151,7 @@ def _listed(answer: Document) -> Any:
         table(("run", "created", "status", "objective"), rows, empty="There are no such runs.")
     ]
     if "nextCursor" in answer:
-        shown.append(Text("There are more: --limit, or a filter.", style="dim"))
+        shown.append(words("There are more: --limit, or a filter.", "dim"))
     return shown
 
 
@@ -170,23 +171,23 @@ def _shown(run: Document) -> Any:
         (node["id"], node["status"], node["attempt"], node.get("taskId") or node["label"])
         for node in run["nodes"]
     ]
-    shown: list[Any] = [Text(run["objective"], style="bold"), facts(pairs)]
+    shown: list[Any] = [words(run["objective"], "bold"), facts(pairs)]
     if nodes:
-        shown += [Text(), table(("node", "status", "attempt", "what"), nodes, empty="")]
+        shown += [words(""), table(("node", "status", "attempt", "what"), nodes, empty="")]
     requests: list[Document] = run["pendingRequests"]
     if requests:
         rows = [(each["requestId"], each["question"]) for each in requests]
-        shown += [Text(), table(("request", "question"), rows, empty="")]
+        shown += [words(""), table(("request", "question"), rows, empty="")]
     forks = [(each["runId"], each["kind"], each["status"]) for each in run["forks"]]
     if forks:
-        shown += [Text(), table(("run", "made by", "status"), forks, empty="")]
+        shown += [words(""), table(("run", "made by", "status"), forks, empty="")]
     if "output" in run:
-        shown += [Text("\noutput", style="bold"), document(run["output"])]
+        shown += [heading("output"), document(run["output"])]
     return shown
 
 
 def _forked(answer: Document) -> Any:
     return [
-        Text(f"run {answer['runId']} is {answer['status']}"),
-        Text(f"follow it: flexrun attach {answer['runId']}", style="dim"),
+        words(f"run {answer['runId']} is {answer['status']}"),
+        words(f"follow it: flexrun attach {answer['runId']}", "dim"),
     ]

@@ -15,6 +15,8 @@ import uvloop
 from rich.console import Console
 
 from flexrun.api import GatewayProblemError, GatewayUnreachableError
+from schemas.redaction import redact
+from schemas.visible import visible
 
 if TYPE_CHECKING:
     from flexrun.client import GatewayClient
@@ -30,9 +32,15 @@ EXIT_UNREACHABLE = 3
 EXIT_INTERRUPTED = 130
 
 
+def say(message: str, style: str | None = None) -> None:
+    """Tell a person something on standard error: no secret is shown, and foreign text steers no terminal."""
+    text = visible(redact(message), block=True)
+    errors.print(text, style=style, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
 def stop(message: str, code: int = EXIT_REFUSED) -> NoReturn:
     """Say what is wrong on standard error and leave."""
-    errors.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    say(message, "red")
     raise typer.Exit(code)
 
 
@@ -40,13 +48,18 @@ def load_settings(**flags: Any) -> Settings:
     """Flags over environment over defaults; a bad value is named with its place."""
     from pydantic import ValidationError  # noqa: PLC0415 - see the module's docstring
 
+    from flexrun.secrets import SecretRefused, know_settings  # noqa: PLC0415 - the same
     from flexrun.settings import Settings  # noqa: PLC0415 - the same
 
     try:
-        return Settings().with_flags(**flags)
+        settings = Settings().with_flags(**flags)
+        know_settings(settings)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         stop("A setting is wrong (flag or FLEXRUN_… variable).\n  " + "\n  ".join(lines))
+    except SecretRefused as refused:
+        stop(f"A setting is wrong: {refused}.")
+    return settings
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from flexrun.api import API
 from flexrun.cli.asking import (
@@ -23,11 +22,14 @@ from flexrun.cli.asking import (
     UrlFlag,
     document,
     facts,
+    heading,
     in_path,
     read_json,
     short_time,
     table,
+    words,
 )
+from schemas.visible import visible
 
 app = typer.Typer(help="Nodes that people do: list, show, submit, decline.", no_args_is_help=True)
 
@@ -97,7 +99,7 @@ def _listed(answer: Document) -> Any:
     rows = [(each["taskId"], short_time(each["createdAt"]), each["label"]) for each in answer["tasks"]]
     shown: list[Any] = [table(("task", "since", "what"), rows, empty="Nothing waits for a person's work.")]
     if "nextCursor" in answer:
-        shown.append(Text("There are more: --limit, or a filter.", style="dim"))
+        shown.append(words("There are more: --limit, or a filter.", "dim"))
     return shown
 
 
@@ -107,16 +109,16 @@ def _shown(task: Document) -> Any:
         "run": f"{task['runId']} ({task['runStatus']})",
         "objective": task["objective"],
         "since": short_time(task["createdAt"]),
-        "instructions": "\n".join(task["instructions"]),
+        "instructions": "\n".join(map(visible, task["instructions"])),
         "assignees": ", ".join(task["bundle"].get("bundle", {}).get("assignees") or []),
     }
-    shown: list[Any] = [Text(task["label"], style="bold"), facts(pairs)]
+    shown: list[Any] = [words(task["label"], "bold"), facts(pairs)]
     dependencies: Document = task["bundle"].get("dependencies") or {}
     for node_id, output in dependencies.items():
-        shown += [Text(f"\n{node_id}", style="bold"), document(output)]
-    shown += [Text("\nwhat the output must be", style="bold"), document(task.get("outputSchema"))]
+        shown += [heading(node_id), document(output)]
+    shown += [heading("what the output must be"), document(task.get("outputSchema"))]
     return shown
 
 
 def _outcome(answer: Document) -> Any:
-    return Text(f"run {answer['runId']} is {answer['status']}")
+    return words(f"run {answer['runId']} is {answer['status']}")

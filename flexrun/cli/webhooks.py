@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from flexrun.api import API
 from flexrun.cli.asking import (
@@ -20,6 +19,7 @@ from flexrun.cli.asking import (
     in_path,
     short_time,
     table,
+    words,
 )
 
 app = typer.Typer(help="Who is told of what happens: add, list, remove, deliveries.", no_args_is_help=True)
@@ -58,7 +58,7 @@ def remove(
     """Send nothing more, and forget what waited."""
     desk = Desk(url, token, as_json)
     desk.ask(lambda client: client.call("DELETE", f"{API}/webhooks/{in_path(webhook)}"))
-    desk.show({"removed": webhook}, lambda _: Text(f"removed {webhook}"))
+    desk.show({"removed": webhook}, lambda _: words(f"removed {webhook}"))
 
 
 @app.command()
@@ -81,7 +81,7 @@ def deliveries(
 def _added(webhook: Document) -> Any:
     return [
         facts({"webhook": webhook["webhookId"], "secret": webhook["secret"]}),
-        Text("Keep the secret: it is not shown again.", style="dim"),
+        words("Keep the secret: it is not shown again.", "dim"),
     ]
 
 
@@ -111,7 +111,7 @@ def _delivered(answer: Document) -> Any:
     empty = "Nothing has happened yet that it asked for."
     shown: list[Any] = [table(("run", "event", "status", "tries", "at last"), rows, empty=empty)]
     if "nextCursor" in answer:
-        shown.append(Text("There are more: --limit, or --status.", style="dim"))
+        shown.append(words("There are more: --limit, or --status.", "dim"))
     return shown
 
 

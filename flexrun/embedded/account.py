@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flexrun.embedded.errors import EmbeddedPostgresError
+from sandbox.environment import child_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Account:
                 group=self.gid,
                 extra_groups=(),
                 cwd="/",
+                env=child_environment(),
                 capture_output=True,
                 check=False,
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flexrun.embedded.account import Account
 from flexrun.embedded.errors import EmbeddedPostgresError
+from sandbox.environment import child_environment
 
 OLDEST_MAJOR = 15
 _HOMEBREW = ("/opt/homebrew/opt", "/usr/local/opt")
@@ -45,7 +46,12 @@ def inspect_binaries(bin_dir: Path) -> PostgresBinaries | None:
         return None
     try:
         answer = subprocess.run(
-            [str(bin_dir / "postgres"), "--version"], capture_output=True, text=True, check=True, timeout=30
+            [str(bin_dir / "postgres"), "--version"],
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None

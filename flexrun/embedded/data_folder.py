@@ -18,6 +18,7 @@ import psutil
 from flexrun.embedded.account import Account
 from flexrun.embedded.binaries import PostgresBinaries
 from flexrun.embedded.errors import DataFolderInUseError, EmbeddedPostgresError
+from sandbox.environment import child_environment
 
 SUPERUSER = "flexrun"
 _TAKEOVER_SECONDS = 20
@@ -170,6 +171,5 @@ def run_initdb(binaries: PostgresBinaries, cluster: Path, account: Account | Non
 
 
 def server_environment() -> dict[str, str]:
-    """Our environment without what would steer Postgres elsewhere: PGDATA, PGPORT, a locale it lacks."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-    return {**kept, "LC_ALL": "C"}
+    """What Postgres needs to start: no secret of ours, nothing that would steer it elsewhere, a locale that it has."""
+    return child_environment(LC_ALL="C")

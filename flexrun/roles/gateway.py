@@ -7,7 +7,7 @@ from flexrun import __version__
 from flexrun.roles.parts import Parts
 from flexrun.settings import Settings
 from gateway.app import create_app
-from gateway.auth import Tokens, check_bind, is_loopback
+from gateway.auth import Tokens, check_bind, check_origins, is_loopback
 from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
 from gateway.hitl.inbox import HitlInbox
@@ -28,6 +28,7 @@ class GatewayRole:
         self._tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
         self._alone = alone
         check_bind(settings.host, self._tokens)
+        check_origins(settings.cors_origins, self._tokens)
 
     async def start(self, parts: Parts) -> Server:
         """Listen from now on."""

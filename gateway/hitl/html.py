@@ -1,4 +1,8 @@
-"""HTML by a tree of elements: text and attributes are escaped because nothing else can be said."""
+"""HTML by a tree of elements: text and attributes are escaped because nothing else can be said.
+
+Text is made visible on its way in, so that what is approved is what is read. The values of attributes are sent back by
+forms and must not change: what would hide in them is written as a character reference.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from hashlib import sha256
 from xml.etree.ElementTree import Element, tostring
 
 from aiohttp import web
+
+from schemas.visible import HIDDEN_IN_BLOCK, visible
 
 Node = Element | str
 
@@ -39,12 +45,16 @@ HEADERS = {
 }
 
 
+_BLOCKS = frozenset({"pre", "textarea", "style"})
+"""Elements whose text has lines."""
+
+
 def h(tag: str, *children: Node | None, **attributes: str) -> Element:
     """An element. Underscores at the end of attribute names are dropped, others become hyphens."""
     element = Element(tag, {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()})
     for child in children:
         if isinstance(child, str):
-            _add_text(element, child)
+            _add_text(element, visible(child, block=tag in _BLOCKS))
         elif child is not None:
             element.append(child)
     return element
@@ -68,5 +78,5 @@ def page(title: str, *content: Node | None, status: int = 200) -> web.Response:
     )
     document = h("html", head, h("body", h("main", *content)), lang="en")
     text = "<!DOCTYPE html>\n" + tostring(document, encoding="unicode", method="html")
-    body = text.encode("utf-8", "replace")
+    body = HIDDEN_IN_BLOCK.sub(lambda found: f"&#{ord(found[0])};", text).encode("utf-8", "replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)

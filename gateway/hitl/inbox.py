@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import orjson
 import structlog
 
 from broker.seam import Broker, Consumer, MessageRefused
@@ -22,6 +21,7 @@ from runs.event import JsonObject
 from schemas.hitl import HitlMessage
 from schemas.json_text import load_json
 from schemas.parsing import validate_document
+from schemas.redaction import redact_message
 from schemas.refusal import DocumentRefused
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
@@ -51,7 +51,7 @@ class HitlInbox:
     async def start(self) -> None:
         """Begin to consume; a broker that is away is waited for."""
         self._consumer = await self._broker.consume_messages(
-            QUEUE, self.handle, prefetch=_PREFETCH, kept=without_token
+            QUEUE, self.handle, prefetch=_PREFETCH, kept=redact_message
         )
 
     async def close(self) -> None:
@@ -104,12 +104,3 @@ def _reason(refused: RunError) -> str:
     errors: list[JsonObject] = refused.details.get("errors") or []
     shown = [f"{each.get('instancePath') or '/'} {each.get('message')}" for each in errors[:_SHOWN_ERRORS]]
     return f"{refused.code}: {refused.message}" + (f" ({'; '.join(shown)})" if shown else "")
-
-
-def without_token(raw: bytes) -> bytes:
-    """What may be kept of a message that was refused."""
-    try:
-        message, token = _opened(raw)
-    except MessageRefused:
-        return raw
-    return orjson.dumps(message) if token is not None else raw

@@ -15,6 +15,7 @@ from gateway.hitl.links import Link
 from gateway.shown import shown_request
 from runs.event import Json, JsonObject, rfc3339
 from schemas.problem import Located
+from schemas.visible import visible, visible_json
 
 _DECISIONS = {
     "approved": "approved",
@@ -116,7 +117,7 @@ def _document(title: str, document: Json) -> list[Element]:
 
 
 def _pretty(document: Json) -> str:
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+    return visible_json(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Element]:
@@ -169,7 +170,7 @@ def _answer(link: Link, typed: Mapping[str, str]) -> Element:
 
 
 def _edit(row: RequestRow, link: Link, typed: Mapping[str, str]) -> Element:
-    text = typed.get("editedOutput", _pretty(_pending_output(row)))
+    text = visible_json(typed.get("editedOutput") or _pretty(_pending_output(row)))
     return _form(
         "Change the output, and approve it so",
         link,
@@ -186,7 +187,7 @@ def _button(label: str, response_type: str) -> Element:
 
 def _input(name: str, form: str, label: str, typed: Mapping[str, str]) -> Element:
     identity = f"{name}-{form}".replace(" ", "-")
-    value = typed.get(name, "")
+    value = visible(typed.get(name, ""))
     control = h(
         "input", type="text", id=identity, name=name, value=value, maxlength="2000", autocomplete="off"
     )

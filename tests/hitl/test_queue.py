@@ -6,6 +6,7 @@ from typing import Any
 import aio_pika
 import orjson
 import psycopg
+import pytest
 
 from broker.seam import open_broker
 from tests.support.gateways import RunningGateway
@@ -102,6 +103,36 @@ async def test_with_tokens_a_message_needs_one_and_no_dead_letter_keeps_it(
     (resolved,) = await waiting.events("hitl_resolved")
     assert (resolved.payload["operator"], resolved.detail) == ("ann", {"claimedOperator": "mallory"})
     assert all("token-of" not in str(event) for event in await waiting.events())
+
+
+REFUSED = {
+    "broken JSON": b'{"runId": "a", "token": "token-of-bob", ',
+    "cut off in the token": b'{"runId": "a", "token": "token-of-b',
+    "no object": b'[{"token": "token-of-bob"}]',
+    "a token that is no text": b'{"runId": "a", "token": ["token-of-bob"]}',
+    "a token in a response": b'{"runId": "a", "responses": [{"token": "token-of-bob"}]}',
+    "another spelling": b'{"runId": "a", "Token": "token-of-bob"}',
+    "a token that is twice there": b'{"runId": "a", "token": "token-of-bob", "token": "guessed-token"}',
+    "a token in the note": b'{"runId": "a", "token": "token-of-bob", "note": "Bearer token-of-ann"}',
+    "not UTF-8": b'\xff{"token": "token-of-bob"}',
+    "nested beyond the limit": b"[" * 200 + b'"token-of-bob"' + b"]" * 200,
+}
+
+
+async def test_no_refused_message_keeps_a_token_anywhere(
+    start_gateway: Start, carrier: Carrier, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    async with open_inbox(gateway, carrier) as inbox:
+        for raw in REFUSED.values():
+            await inbox.send(raw)
+        letters = await inbox.dead(len(REFUSED))
+    for letter in letters:
+        for secret in (b"token-of-b", b"token-of-ann", b"guessed"):
+            assert secret not in letter.body, letter
+            assert secret.decode() not in letter.reason, letter
+    said = capfd.readouterr()
+    assert "token-of-" not in said.out + said.err
 
 
 async def test_a_message_that_waited_for_a_gateway_is_decided_when_one_is_there(

@@ -20,9 +20,6 @@ from webhooks.sender import Sender
         "1.1.1.1",
         "93.184.216.34",
         "2606:4700:4700::1111",
-        "::ffff:1.1.1.1",
-        "64:ff9b::101:101",
-        "2002:101:101::1",
     ],
 )
 def test_addresses_of_the_internet_are_public(address: str) -> None:
@@ -59,9 +56,20 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
         "64:ff9b:1::a9fe:a9fe",
         "2002:7f00:1::",
         "2001:db8::1",
+        "::ffff:1.1.1.1",
+        "::1.1.1.1",
+        "::ffff:0:1.1.1.1",
+        "64:ff9b::101:101",
+        "64:ff9b:1::101:101",
+        "64:ff9b:1:ffff::101:101",
+        "2002:101:101::1",
+        "2001:0:101:101::1",
+        "feff::1",
     ],
 )
-def test_addresses_of_this_machine_and_this_network_are_not(address: str) -> None:
+def test_addresses_of_this_machine_and_this_network_and_those_that_stand_for_others_are_not(
+    address: str,
+) -> None:
     assert not is_public(address)
 
 

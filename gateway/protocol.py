@@ -1,0 +1,154 @@
+"""The HTTP server below the application: what it answers and logs where a request cannot even be read.
+
+aiohttp logs the bytes of such a request, and anybody who can connect may send one: with somebody's token in it, as
+often as they like. Here it is one line without a byte of it, and no more than a few of them in a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.problems import ProblemError, internal_error, problem_response
+
+_log = structlog.get_logger("gateway")
+
+SERVER_NAME = "flexrun"
+_LINES = 10
+_WINDOW_SECONDS = 60.0
+_EXPECTATION = "The only expectation that is met here is `Expect: 100-continue`."
+_REFUSED = "This is not HTTP as it is understood here: the head of the request cannot be read."
+
+
+def fixed_headers(response: web.StreamResponse) -> None:
+    """What every answer carries, whatever it is: no versions, no guessing of types, no copy in a cache."""
+    response.headers["Server"] = SERVER_NAME
+    if response.content_type.endswith("json"):
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Cache-Control", "no-store")
+
+
+class _Ration:
+    """Lets a few through in each window, and counts the others."""
+
+    def __init__(self) -> None:
+        self._began = float("-inf")
+        self._taken = 0
+        self._left_out = 0
+
+    def take(self, now: float) -> int | None:
+        """How many were left out since the last one that was let through; None for one to leave out."""
+        if now - self._began >= _WINDOW_SECONDS:
+            self._began, self._taken = now, 0
+        if self._taken >= _LINES:
+            self._left_out += 1
+            return None
+        self._taken += 1
+        left_out, self._left_out = self._left_out, 0
+        return left_out
+
+
+class ServerLog:
+    """What aiohttp says through its logger, without what it says it about."""
+
+    def __init__(self) -> None:
+        self._ration = _Ration()
+
+    def refused(self, remote: str | None, error: BaseException | None) -> None:
+        """One line about a request that cannot be read."""
+        left_out = self._ration.take(time.monotonic())
+        if left_out is not None:
+            reason = type(error).__name__ if error is not None else "unknown"
+            _log.warning("request_unreadable", remote=remote, reason=reason, left_out=left_out)
+
+    def exception(self, _message: object, *_values: object, exc_info: Any = None, **_more: Any) -> None:
+        """For what aiohttp did not expect: what it was and where, not the text of it, which may quote a request."""
+        left_out = self._ration.take(time.monotonic())
+        if left_out is not None and isinstance(exc_info, BaseException):
+            trace = exc_info.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            where = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else ""
+            _log.error("server_failed", reason=type(exc_info).__name__, where=where, left_out=left_out)
+
+    error = warning = exception
+
+    def debug(self, *_values: object, **_more: Any) -> None:
+        """Not shown."""
+
+
+class Protocol(RequestHandler):
+    """One connection. Its errors are problems like all others, and its log lines are ours."""
+
+    __slots__ = ("_server_log",)
+
+    def __init__(self, manager: web.Server, server_log: ServerLog, **options: Any) -> None:
+        self._server_log = server_log
+        super().__init__(manager, logger=server_log, **options)  # pyright: ignore[reportArgumentType] - what it calls is there
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that cannot be read, or that broke below the application."""
+        if status == 500:
+            self._server_log.exception("", exc_info=exc)
+            problem = internal_error()
+        else:
+            self._server_log.refused(request.remote, exc)
+            problem = ProblemError(400, "request_unreadable", _REFUSED, close=True)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the head of an answer is out already")
+        response = _answer(problem)
+        response.force_close()
+        response.headers["Connection"] = "close"
+        return response
+
+
+def _answer(problem: ProblemError) -> web.Response:
+    correlation_id = str(uuid4())
+    response = problem_response(problem, correlation_id)
+    response.headers["X-Correlation-Id"] = correlation_id
+    fixed_headers(response)
+    return response
+
+
+class _Server(web.Server):
+    """Makes a Protocol for each connection."""
+
+    def __init__(self, made: web.Server, options: dict[str, Any]) -> None:
+        super().__init__(
+            self._handle, request_factory=made.request_factory, handler_cancellation=made.handler_cancellation
+        )
+        self._application = made.request_handler
+        self._server_log = ServerLog()
+        self._options = options
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        # aiohttp answers this below the application, with the header in the text of its answer.
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return _answer(ProblemError(417, "expectation_failed", _EXPECTATION, close=True))
+        return await self._application(request)
+
+    def __call__(self) -> RequestHandler:
+        return Protocol(self, self._server_log, loop=self._loop, **self._options)
+
+
+class Runner(web.AppRunner):
+    """Runs an application on such a server. `options` are those of a connection."""
+
+    def __init__(self, app: web.Application, *, shutdown_seconds: float, **options: Any) -> None:
+        # A reader that leaves is noticed at once, and not with the next frame; writes are shielded (Gateway.carry_out).
+        super().__init__(app, handler_cancellation=True, shutdown_timeout=shutdown_seconds)
+        self._options = options
+
+    async def _make_server(self) -> web.Server:
+        return _Server(await super()._make_server(), self._options)

@@ -1,0 +1,117 @@
+"""Secrets are taken out of whatever leaves the process as text: log lines, error messages, dead letters.
+
+The secrets of this process are known by value (`know_secrets`), so they are found wherever a library quotes them. What
+has the form of a secret is found by pattern: bearer tokens, the password of a URL, the address of a link.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, cast
+from urllib.parse import quote, unquote
+
+import orjson
+
+REDACTED = "[redacted]"
+MIN_SECRET_CHARS = 6
+"""A shorter text is not looked for by value: it would be found in ordinary words."""
+
+_MAX_DEPTH = 100
+
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?i)\b(bearer[ \t]+)[^\s\"'\\,;]{6,}"), r"\1" + REDACTED),
+    (
+        re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://[^\s:/@\"']{0,200}):[^\s/\"']{1,500}@"),
+        rf"\1:{REDACTED}@",
+    ),
+    (re.compile(r"(/hitl/)[A-Za-z0-9_%+=~-]{8,}(\.[A-Za-z0-9_%+=~-]*)?"), r"\1" + REDACTED),
+    (
+        re.compile(r"(?i)\b((?:access_token|password|passwd|passfile|sslpassword)=)(?:'[^']*'|[^\s&\"']+)"),
+        r"\1" + REDACTED,
+    ),
+    (re.compile(r"\b(whsec_)[A-Za-z0-9+/=]{8,}"), r"\1" + REDACTED),
+)
+_TOKEN_MEMBER = re.compile(
+    r"(?i)((?:\"|')?(?:access_?)?token(?:\"|')?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\s,}\]]+)"
+)
+_TOKEN_NAMES = frozenset({"token", "accesstoken", "authorization"})
+
+
+class _Known:
+    """The secrets of this process, each in the forms in which it can be quoted."""
+
+    def __init__(self) -> None:
+        self.texts: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
+        self.raw_pattern: re.Pattern[bytes] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            if len(secret) >= MIN_SECRET_CHARS:
+                escaped = orjson.dumps(secret.encode("utf-8", "replace").decode()).decode()[1:-1]
+                self.texts |= {secret, quote(secret, safe=""), quote(secret), unquote(secret), escaped}
+        self.texts = {text for text in self.texts if len(text) >= MIN_SECRET_CHARS}
+        if self.texts:
+            longest_first = sorted(self.texts, key=len, reverse=True)
+            self.pattern = re.compile("|".join(map(re.escape, longest_first)))
+            coded = (text.encode(codec, "replace") for text in longest_first for codec in _CODECS)
+            self.raw_pattern = re.compile(b"|".join(map(re.escape, coded)))
+
+
+_CODECS = ("utf-8", "utf-16-le", "utf-16-be")
+_known = _Known()
+
+
+def know_secrets(*secrets: str | None) -> None:
+    """From now on these texts are redacted by value, whoever quotes them."""
+    _known.add(secret for secret in secrets if secret)
+
+
+def redact(text: str) -> str:
+    """`text` without known secrets and without what looks like one."""
+    if _known.pattern is not None:
+        text = _known.pattern.sub(REDACTED, text)
+    for pattern, shown in _PATTERNS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def redact_message(raw: bytes) -> bytes:
+    """What may be kept of a message from outside: no known secret, no bearer token, no member named `token`.
+
+    A message that is JSON stays JSON; any other stays as it is but for those places. One with nothing to hide is
+    returned byte for byte.
+    """
+    try:
+        document: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return _redact_raw(raw)
+    cleaned = _cleaned(document, _MAX_DEPTH)
+    # The bytes are looked at too: a member that is there twice is read once.
+    return raw if cleaned == document and redact(raw.decode()) == raw.decode() else orjson.dumps(cleaned)
+
+
+def _redact_raw(raw: bytes) -> bytes:
+    if _known.raw_pattern is not None:
+        raw = _known.raw_pattern.sub(REDACTED.encode(), raw)
+    text = raw.decode("utf-8", "surrogateescape")
+    cleaned = _TOKEN_MEMBER.sub(lambda found: f'{found[1]}"{REDACTED}"', redact(text))
+    return cleaned.encode("utf-8", "surrogateescape")
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    if depth == 0:
+        return REDACTED
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_cleaned(each, depth - 1) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        return {
+            redact(name): _cleaned(member, depth - 1)
+            for name, member in members.items()
+            if name.lower().replace("_", "") not in _TOKEN_NAMES
+        }
+    return value
