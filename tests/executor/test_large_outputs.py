@@ -1,0 +1,42 @@
+"""An output as large as one may be holds no loop on its way into the log, and a larger one is refused."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from executor.outputs import MAX_OUTPUT_BYTES, MAX_OUTPUT_VALUES, OutputRefused, keep
+from tests.support.loop_time import MOST_SECONDS, loop_time
+
+LARGE: dict[str, Any] = {
+    "nulls": [None] * (MAX_OUTPUT_VALUES - 10),
+    "numbers": [0.5] * (MAX_OUTPUT_VALUES - 10),
+    "empty objects": [{} for _ in range(MAX_OUTPUT_VALUES - 10)],
+    "long texts": ["x" * 4_000 for _ in range(1_000)],
+    "escapes": ["\\u0000" * 100 for _ in range(5_000)],
+    "long numbers": [1_000_000_000_000_000_000] * (MAX_OUTPUT_VALUES - 10),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+async def test_a_large_output_is_kept_without_holding_the_loop(name: str) -> None:
+    with loop_time() as held:
+        kept = await keep(LARGE[name], MAX_OUTPUT_BYTES)
+    assert kept == LARGE[name]
+    assert held.longest_seconds < MOST_SECONDS, held.longest
+
+
+@pytest.mark.parametrize("output", [[None] * 600_000, [[]] * 600_000, "x" * MAX_OUTPUT_BYTES])
+async def test_too_large_an_output_is_refused_without_holding_the_loop(output: Any) -> None:
+    with loop_time() as held, pytest.raises(OutputRefused) as refused:
+        await keep(output, MAX_OUTPUT_BYTES)
+    assert refused.value.code == "output_too_large"
+    assert held.longest_seconds < MOST_SECONDS, held.longest
+
+
+async def test_a_number_that_is_not_finite_is_found_in_a_large_output() -> None:
+    output = [None] * (MAX_OUTPUT_VALUES - 10) + [float("nan")]
+    with loop_time() as held, pytest.raises(OutputRefused, match="not a finite number"):
+        await keep(output, MAX_OUTPUT_BYTES)
+    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert orjson.loads(orjson.dumps(output))[-1] is None
