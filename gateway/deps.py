@@ -51,7 +51,7 @@ class Gateway:
         self.deps = deps
         self.config = deps.config
         self.streams = OpenStreams()
-        self.links = LinkSigner(deps.store, deps.link_secret)
+        self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self._writes: set[asyncio.Task[Any]] = set()
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from schemas.base import (
-    Duration,
     JsonSchema,
     Model,
     NodeId,
@@ -51,15 +50,19 @@ class RunResumeBody(Model):
     payload: dict[str, Any] | None = None
 
 
+MAX_LINK_SECONDS = 30 * 24 * 3600
+
+
 class LinkBody(Model):
     """The body of `POST /api/hitl/link`: a link that lets its holder decide one request.
 
-    `for` is the name or role in which it decides; without it, that of the caller.
+    `for` is the name or role in which it decides; without it, that of the caller. It lasts 7 days, or
+    `expiresInSeconds`, which is 30 days at most.
     """
 
     run_id: Reference | None = None
     request_id: Reference
-    expires_in_seconds: Duration | None = None
+    expires_in_seconds: Annotated[float, Field(gt=0, le=MAX_LINK_SECONDS)] | None = None
     for_: Reference | None = None
 
 

@@ -25,7 +25,20 @@ Document = dict[str, Any]
 
 _UNFOLDED_WIDTH = 10_000
 _WHOLE = frozenset(
-    {"run", "request", "task", "webhook", "node", "option", "created", "asked", "since", "status", "made by"}
+    {
+        "run",
+        "request",
+        "task",
+        "webhook",
+        "link",
+        "node",
+        "option",
+        "created",
+        "asked",
+        "since",
+        "status",
+        "made by",
+    }
 )
 _BLOCKS = frozenset({"instructions"})
 """Facts that have a line for each of their parts."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flexrun.api import GatewayProblemError
+from flexrun.cli import links
 from flexrun.cli.asking import (
     ClientFilter,
     Desk,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from flexrun.client import GatewayClient
 
 app = typer.Typer(help="What waits for a person: list, show, decide.", no_args_is_help=True)
+app.add_typer(links.app, name="links")
 
 RequestArgument = Annotated[
     str, typer.Argument(metavar="REQUEST", help="the request's id, or that of a run with one open request")

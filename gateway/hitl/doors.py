@@ -103,6 +103,33 @@ _HITL_DOORS = (
         problems=_BODY | UNAUTHORIZED | _NOT_ALLOWED | _DECIDED | UNAVAILABLE,
     ),
     Door(
+        name="listLinks",
+        method="get",
+        path="/api/hitl/links",
+        tag="people",
+        summary="Links, newest first, without their addresses",
+        description="Those that the caller made or that are in the caller's name; with the role `links`, or where no"
+        " tokens are configured, all of them.",
+        parameters=[
+            Parameter("runId", "query", "Only those of this run."),
+            Parameter("requestId", "query", "Only those of this request."),
+            Parameter("cursor", "query", "The `nextCursor` of the page before."),
+            Parameter("limit", "query", "How many, at most.", _LIMIT),
+        ],
+        answers=[Answer(200, "A page.", {JSON: "LinkList"})],
+        problems=_QUERY | UNAUTHORIZED | UNKNOWN | UNAVAILABLE,
+    ),
+    Door(
+        name="revokeLink",
+        method="post",
+        path="/api/hitl/links/{link_id}/revoke",
+        tag="people",
+        summary="Take a link back; it decides nothing from now on",
+        parameters=[Parameter("link_id", "path", "The link's id, as the list has it.")],
+        answers=[Answer(200, "The link.", {JSON: "LinkSummary"})],
+        problems={404: "There is no such link (`link_unknown`)."} | UNAUTHORIZED | UNAVAILABLE,
+    ),
+    Door(
         name="showLink",
         method="get",
         path="/hitl/{token}",
@@ -110,7 +137,11 @@ _HITL_DOORS = (
         summary="The page behind a link; looking at it changes nothing",
         parameters=[_LINK],
         answers=[Answer(200, "The question with its forms.", {HTML: ""})],
-        problems={404: "Not a link of ours, as a page.", 410: "Expired or decided, as a page."},
+        problems={
+            404: "Not a link of ours, as a page.",
+            403: "The person of the link may not decide any more, as a page.",
+            410: "Expired, revoked or decided, as a page.",
+        },
         open=True,
     ),
     Door(

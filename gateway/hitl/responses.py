@@ -78,11 +78,34 @@ class DecisionOutcome(OpenModel):
 class LinkMade(OpenModel):
     """A link to send to a person. `for` is null where whoever opens it says their name."""
 
+    link_id: str
     url: str
     run_id: RunId
     request_id: str
     for_: str | None
     expires_at: Timestamp
+
+
+class LinkSummary(OpenModel):
+    """A link without its address. `ended`: its person has no access any more, or it was made without tokens."""
+
+    link_id: str
+    run_id: RunId
+    request_id: str
+    for_: str | None
+    status: Literal["active", "expired", "revoked", "ended"]
+    made_by: str
+    created_at: Timestamp
+    expires_at: Timestamp
+    revoked_at: Timestamp | None
+    revoked_by: str | None
+
+
+class LinkList(OpenModel):
+    """Newest first; `nextCursor` is there while there are more."""
+
+    links: list[LinkSummary]
+    next_cursor: str | None = None
 
 
 class TaskSummary(HumanTask):
@@ -127,6 +150,8 @@ MODELS: tuple[type[OpenModel], ...] = (
     PendingRequest,
     DecisionOutcome,
     LinkMade,
+    LinkList,
+    LinkSummary,
     TaskList,
     TaskSummary,
     RunForked,

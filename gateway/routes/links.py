@@ -5,21 +5,21 @@ The page asks for no token: the link is the key. Looking at it changes nothing, 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from eventstore.links import MAX_LINKS_OF_REQUEST, NewLink, add_link
 from eventstore.queries import RequestRow, get_request
-from eventstore.store import EventStore
 from gateway.answers import json_answer
 from gateway.auth import Tokens
 from gateway.body import expect_continue, read_body
-from gateway.deps import GATEWAY
+from gateway.deps import GATEWAY, Gateway
 from gateway.edge import caller, note
 from gateway.hitl.bodies import decisions_of, read_model
 from gateway.hitl.context import with_context
-from gateway.hitl.links import Link, LinkUnknown
+from gateway.hitl.links import UNVERIFIED, Link, LinkEnded, LinkOutdated, LinkUnknown, new_link_id
 from gateway.hitl.page import Refusal, decided_page, plain_page, question_page, voted_page
 from gateway.hitl.refusals import below, errors_in_responses
 from gateway.problems import ProblemError, problem_of
@@ -39,7 +39,6 @@ MAKER_ROLE = "links"
 """Whose token has this role may make links in the names of others."""
 
 DEFAULT_LINK_SECONDS = 7 * 24 * 3600.0
-_UNVERIFIED = Actor("link")
 _FIELDS = ("responseType", "selectedOptionId", "freeformText", "editedOutput", "note", "operator", "proposal")
 
 
@@ -53,44 +52,59 @@ async def make_link(request: web.Request) -> web.Response:
     if row is None or (body.run_id is not None and known_form(body.run_id) != row.run_id):
         raise RequestUnknown(f"there is no request {body.request_id}", requestId=body.request_id)
     note(request, run_id=row.run_id)
-    now = gateway.deps.clock()
-    ends = now + timedelta(seconds=body.expires_in_seconds or DEFAULT_LINK_SECONDS)
-    if row.expires_at is not None:
-        ends = min(ends, row.expires_at)
-    link = Link(row.run_id, row.request_id, ends.replace(microsecond=0), actor)
-    await _require_useful(gateway.deps.store, link)
-    path = PAGE_PATH.format(token=await gateway.links.sign(link))
+    await _require_useful(gateway, row, actor)
+    link_id = new_link_id()
+    ends = _end(row, gateway.deps.clock(), body.expires_in_seconds)
+    new = NewLink(
+        link_id=link_id,
+        run_id=row.run_id,
+        request_id=row.request_id,
+        person=actor.name if actor.verified else None,
+        known=gateway.deps.tokens.named(actor.name) is not None,
+        with_tokens=gateway.deps.tokens.configured,
+        made_by=caller(request).name,
+        expires_at=ends,
+    )
+    if not await gateway.carry_out(add_link(gateway.deps.store, new)):
+        detail = f"This request has {MAX_LINKS_OF_REQUEST} links already."
+        raise ProblemError(409, "links_full", detail)
+    path = PAGE_PATH.format(token=await gateway.links.sign(link_id))
     origin = gateway.config.public_url or f"{request.scheme}://{request.host}"
     shown: JsonObject = {
+        "linkId": link_id,
         "url": origin.rstrip("/") + path,
         "runId": row.run_id,
         "requestId": row.request_id,
-        "for": actor.name if actor.verified else None,
-        "expiresAt": rfc3339(link.expires_at),
+        "for": new.person,
+        "expiresAt": rfc3339(ends),
     }
     return json_answer(shown, status=201, run_id=row.run_id)
+
+
+def _end(row: RequestRow, now: datetime, asked_seconds: float | None) -> datetime:
+    ends = now + timedelta(seconds=asked_seconds or DEFAULT_LINK_SECONDS)
+    return min(ends, row.expires_at or ends).replace(microsecond=0)
 
 
 def _link_actor(asked_by: Actor, name: str | None, tokens: Tokens) -> Actor:
     """In whose name the link decides. Raises NotAllowed."""
     if name is None or name == asked_by.name:
-        return asked_by if asked_by.verified else _UNVERIFIED
+        return asked_by if asked_by.verified else UNVERIFIED
     if asked_by.verified and MAKER_ROLE not in asked_by.roles:
         detail = f"links in the name of {name} can be made with the role {MAKER_ROLE!r} only"
         raise NotAllowed(f"{asked_by.name} may make links in their own name; {detail}")
     return tokens.named(name) or Actor(name, verified=True)
 
 
-async def _require_useful(store: EventStore, link: Link) -> None:
+async def _require_useful(gateway: Gateway, row: RequestRow, actor: Actor) -> None:
     """Raise RunError where nobody could decide with this link."""
-    state = await store.load(link.run_id, fresh=True)
-    request = state.requests[link.request_id]
+    state = await gateway.deps.store.load(row.run_id, fresh=True)
+    request = state.requests[row.request_id]
     if not request.open or state.finished:
         raise RequestResolved(f"request {request.id} waits for nobody any more", requestId=request.id)
-    if link.actor.verified:
-        check_allowed(
-            state, request, RemoveRequest(now=link.expires_at, request_id=request.id, actor=link.actor)
-        )
+    if actor.verified:
+        command = RemoveRequest(now=gateway.deps.clock(), request_id=request.id, actor=actor)
+        check_allowed(state, request, command)
 
 
 @ROUTES.get(PAGE_PATH, name="showLink")
@@ -139,6 +153,11 @@ async def _open(request: web.Request) -> tuple[RequestRow, Link] | web.Response:
     except LinkUnknown:
         text = "It may have been cut off on its way. Open it as a whole, or ask for a new one."
         return plain_page("This link is not known here", text, 404)
+    except LinkOutdated:
+        text = "It was made by an earlier release, and such links decide nothing any more. Ask for a new one."
+        return plain_page("This link is too old", text, 410)
+    except LinkEnded as ended:
+        return plain_page(ended.title, ended.words, 403 if ended.forbidden else 410)
     note(request, run_id=link.run_id)
     row = await get_request(gateway.deps.store, link.request_id)
     if row is None:

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from runs.commands import FailNode
+from schemas.visible import has_hidden
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway
 from tests.support.given import node
@@ -167,8 +168,7 @@ async def test_a_link_that_was_changed_is_not_known(gateway: RunningGateway, har
     path = await link_to(waiting, **{"for": "ann"})
     token = path.removeprefix("/hitl/")
     body, _, mac = token.partition(".")
-    payload = orjson.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    forged = base64.urlsafe_b64encode(orjson.dumps({**payload, "n": "bob"})).rstrip(b"=").decode()
+    forged = ("B" if body[0] == "A" else "A") + body[1:]
     harmed = {
         "payload": f"{forged}.{mac}",
         "signature": f"{body}.{mac[:-2]}AA",
@@ -190,7 +190,9 @@ async def test_every_gateway_of_a_database_knows_its_links_and_a_configured_secr
     here, there = await start_gateway(), await start_gateway()
     path = await link_to(await waiting_for_approval(here))
     assert (await look(there, path))[0].status == 200
-    own, same, other = [await start_gateway(link_secret=secret) for secret in ("one", "one", "two")]
+    own, same, other = [
+        await start_gateway(link_secret=secret) for secret in ("one" * 11, "one" * 11, "two" * 11)
+    ]
     path = await link_to(await waiting_for_approval(own))
     assert (await look(same, path))[0].status == 200
     assert (await look(other, path))[0].status == 404
@@ -294,3 +296,99 @@ async def test_the_link_names_the_address_where_people_reach_the_gateway(start_g
     _, made = await gateway.post("/api/hitl/link", {"requestId": waiting.request_id, "for": "ann"})
     assert made["url"].startswith("https://flexrun.example/hitl/")
     assert made["for"] == "ann"
+
+
+def outdated(run_id: str, request_id: str) -> str:
+    """A link as an earlier release made it."""
+    payload = orjson.dumps(
+        {"r": run_id, "q": request_id, "e": 4_000_000_000, "n": "ann", "o": ["editor"], "v": True}
+    )
+    return base64.urlsafe_b64encode(payload).rstrip(b"=").decode() + "." + "A" * 43
+
+
+async def test_a_link_of_an_earlier_release_is_refused_in_words(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = f"/hitl/{outdated(waiting.run_id, waiting.request_id)}"
+    answer, text = await look(gateway, path)
+    assert (answer.status, "This link is too old" in text) == (410, True)
+    assert (await send(gateway, path, responseType="approval"))[0] == 410
+    assert await waiting.status() == "awaiting_hitl"
+
+
+async def test_a_person_whose_token_is_gone_decides_nothing_by_an_old_link(start_gateway: Start) -> None:
+    before = await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(before, by=SUE, approvers=["editor"])
+    path = await link_to(waiting, by=ANN)
+    removed = await start_gateway(tokens="token-of-bob=bob:legal;token-of-sue=sue")
+    for status, text in (await send(removed, path, responseType="approval"), await status_of(removed, path)):
+        assert (status, "ann, who has no access here any more" in text) == (403, True)
+    demoted = await start_gateway(tokens="token-of-ann=ann:guest;token-of-sue=sue")
+    assert (await send(demoted, path, responseType="approval"))[0] == 403, "no role is frozen in a link"
+    assert await waiting.status() == "awaiting_hitl"
+    assert (await send(before, path, responseType="approval"))[0] == 200
+
+
+async def status_of(gateway: RunningGateway, path: str) -> tuple[int, str]:
+    answer, text = await look(gateway, path)
+    return answer.status, text
+
+
+async def test_configuring_tokens_ends_links_that_were_made_without(start_gateway: Start) -> None:
+    before, after = await start_gateway(), await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(before)
+    for path in (await link_to(waiting), await link_to(waiting, **{"for": "ann"})):
+        assert (await send(after, path, responseType="approval"))[0] == 403
+        assert (await look(before, path))[0].status == 200
+
+
+async def test_links_last_a_week_and_a_month_at_most(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    _, made = await gateway.post("/api/hitl/link", {"requestId": waiting.request_id})
+    left = datetime.fromisoformat(made["expiresAt"]) - datetime.now(UTC)
+    assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+    body = {"requestId": waiting.request_id, "expiresInSeconds": 30 * 86400}
+    assert (await gateway.post("/api/hitl/link", body))[0].status == 201
+    answer, problem = await gateway.post("/api/hitl/link", {**body, "expiresInSeconds": 30 * 86400 + 1})
+    assert (answer.status, problem["errors"][0]["pointer"]) == (400, "/expiresInSeconds")
+
+
+async def test_links_are_listed_and_revoked_by_those_whom_they_concern(start_gateway: Start) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(gateway, by=SUE)
+    anns, bobs = [await link_to(waiting, by=MAILER, **{"for": name}) for name in ("ann", "bob")]
+    _, everybody = await gateway.get(f"/api/hitl/links?requestId={waiting.request_id}", Authorization=MAILER)
+    assert [each["for"] for each in everybody["links"]] == ["bob", "ann"]
+    assert not any(part in str(everybody) for part in (anns.rpartition(".")[2], bobs.rpartition(".")[2]))
+    _, mine = await gateway.get("/api/hitl/links", Authorization=ANN)
+    assert [(each["for"], each["status"], each["madeBy"]) for each in mine["links"]] == [
+        ("ann", "active", "mailer")
+    ]
+    revoke = "/api/hitl/links/{}/revoke"
+    bob_id, ann_id = [each["linkId"] for each in everybody["links"]]
+    answer, problem = await gateway.post(revoke.format(bob_id), b"", Authorization=ANN)
+    assert (answer.status, problem["code"]) == (404, "link_unknown")
+    for _ in range(2):
+        answer, revoked = await gateway.post(revoke.format(ann_id), b"", Authorization=ANN)
+        assert (answer.status, revoked["status"], revoked["revokedBy"]) == (200, "revoked", "ann")
+    status, text = await send(gateway, anns, responseType="approval")
+    assert (status, "This link was revoked" in text) == (410, True)
+    assert (await send(gateway, bobs, responseType="approval"))[0] == 200
+
+
+async def test_what_is_approved_is_what_is_read(gateway: RunningGateway) -> None:
+    tricky = "\u202eevil\u202c \u200b\x9b2J"
+    run = ByHand(gateway.handler, await gateway.start_run(objective=f"Say {tricky}"))
+    await run.planned()
+    await run.start()
+    options = ({"id": f"a{tricky}", "label": tricky},)
+    waiting = await asked(
+        gateway, run, "a", question=tricky, options=options, additional_context={tricky: tricky}
+    )
+    path = await link_to(waiting)
+    _, text = await look(gateway, path)
+    assert not has_hidden(text, block=True)
+    assert "\\u202eevil" in text
+    status, text = await send(gateway, path, selectedOptionId="no", note=tricky, operator=tricky)
+    assert (status in (400, 422), has_hidden(text, block=True)) == (True, False)
+    status, text = await send(gateway, path, selectedOptionId=f"a{tricky}", note=tricky, operator=tricky)
+    assert (status, has_hidden(text, block=True)) == (200, False)
