@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 
 import structlog
 
 from broker.seam import Broker, BrokerUnavailable, WorkHint
 from broker.tasks import finish
 from eventstore.batch import Commit
-from eventstore.clock import utc_now
+from eventstore.clock import Clock
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
 
@@ -30,10 +28,10 @@ class Dispatcher:
     the keeper's. Hints of one turn of the event loop travel together. Nothing here can hold up or fail a commit.
     """
 
-    def __init__(self, store: EventStore, broker: Broker, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, store: EventStore, broker: Broker, *, clock: Clock | None = None) -> None:
         self._store = store
         self._broker = broker
-        self._clock = clock
+        self._clock = clock or store.clock
         self._pending: list[WorkHint] = []
         self._timers: set[asyncio.TimerHandle] = set()
         self._publishing: set[asyncio.Task[None]] = set()

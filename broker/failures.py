@@ -8,15 +8,13 @@ not counted. What a capability does wrong never comes here: that is the executor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
 from broker.seam import Handle, NotServedHere, WorkHint
 from eventstore import leases
-from eventstore.clock import utc_now
+from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
@@ -71,13 +69,13 @@ class FailureRule:
         *,
         limit: int = FAILURE_LIMIT,
         first_delay_seconds: float = _FIRST_DELAY_SECONDS,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock | None = None,
     ) -> None:
         self._store = store
         self._handler = RunHandler(store)
         self._limit = limit
         self._first_delay_seconds = first_delay_seconds
-        self._clock = clock
+        self._clock = clock or store.clock
         self._counting: set[asyncio.Task[Verdict]] = set()
 
     async def take(self, handle: Handle, hint: WorkHint) -> Verdict:

@@ -20,7 +20,7 @@ from broker.only_one import OnlyOne
 from broker.seam import Broker, BrokerUnavailable, WorkHint
 from broker.troublemakers import Troublemakers
 from eventstore import leases
-from eventstore.clock import utc_now
+from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.lasting import start_lasting
@@ -68,14 +68,14 @@ class Keeper:
         broker: Broker,
         config: KeeperConfig | None = None,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock | None = None,
     ) -> None:
         self._store = store
         self._handler = handler
         self._broker = broker
         self._config = config or KeeperConfig()
-        self._clock = clock
-        self._failures = FailureRule(store, clock=clock)
+        self._clock = clock or store.clock
+        self._failures = FailureRule(store, clock=self._clock)
         self._troublemakers = Troublemakers()
         self._at_once = asyncio.Semaphore(self._config.at_once)
         self._turn = OnlyOne(store.database_url, "try_keeper_lock")
@@ -159,7 +159,8 @@ class Keeper:
 
     async def _fire(self, row: WorkRow) -> None:
         """A timer whose time has come."""
-        now = self._clock()
+        # The database has found that its time has come: our clock, a moment behind perhaps, is not asked again.
+        now = max(self._clock(), row.due_at)
         command: Command
         if row.kind == "request_expiry":
             command = ExpireRequest(now=now, request_id=row.ref)

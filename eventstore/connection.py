@@ -1,17 +1,28 @@
-"""Connections: one way to open them, with the limits that keep a stuck one from holding up everyone else."""
+"""The one place that opens connections to Postgres, and sets on each what flexrun relies on.
+
+A role, a database or a server may have settings of its own (`alter role … set search_path`, `alter database … set
+datestyle`); none of those that would change what a statement means here is left to them. A connection is of use only
+while its server takes writes: one to a primary that has become read-only is closed, and the next one finds the new
+primary where the URL names several hosts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import psycopg
+from psycopg.abc import Params, Query, QueryNoTemplate
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import set_json_loads
+
+from eventstore.errors import DatabaseUnsuitable
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -19,11 +30,21 @@ CONNECT_SECONDS = 5
 CALL_SECONDS = 15.0
 """A statement that takes longer is given up: by the server itself, and by us where the server cannot be heard."""
 
-_SETTINGS = b"""
+SCHEMA = "public"
+"""Where flexrun's tables are, unless the URL says otherwise (`options=-c search_path=…`)."""
+
+_SETTINGS = """
 select set_config(name, value, false) from (values
   ('TimeZone', 'UTC'),
+  ('DateStyle', 'ISO'),
+  ('IntervalStyle', 'postgres'),
+  ('search_path', %(search_path)s),
+  ('default_transaction_isolation', 'read committed'),
+  ('standard_conforming_strings', 'on'),
   ('statement_timeout', '15s'),
+  ('lock_timeout', '10s'),
   ('idle_in_transaction_session_timeout', '10s'),
+  ('idle_session_timeout', '0'),
   ('jit', 'off'),
   -- Plans are kept for the life of a connection and are often made while a table is still empty:
   -- a sequential scan, or a sort in place of an ordered index, would be right then and wrong an hour later.
@@ -35,32 +56,89 @@ select set_config(name, value, false) from (values
 ) as settings (name, value)
 """
 
+_READ_ONLY_SIGNS = (b"in_hot_standby", b"default_transaction_read_only")
+"""Settings that Postgres reports by itself, with the answer to the first statement after they have changed."""
+
+_SEARCH_PATH_OPTION = re.compile(r"(?:-c\s*|--)search_path\s*=\s*((?:\\.|\S)+)")
+
 
 async def connect(database_url: str, purpose: str) -> Connection:
-    """A connection in autocommit mode. Raises psycopg.OperationalError."""
-    connection = await psycopg.AsyncConnection.connect(
-        database_url, autocommit=True, prepare_threshold=0, **connect_options(purpose)
+    """A connection in autocommit mode to a server that takes writes.
+
+    Raises psycopg.OperationalError, and DatabaseUnsuitable for a URL that is none.
+    """
+    parts = parse_url(database_url)
+    connection = await _Guarded.connect(
+        database_url, autocommit=True, prepare_threshold=0, **_connect_options(parts, purpose)
     )
     try:
         with hang_up_after(connection):
             set_json_loads(orjson.loads, context=connection)
-            await connection.execute(_SETTINGS, prepare=False)
+            await connection.execute(_SETTINGS, {"search_path": search_path(parts) or SCHEMA}, prepare=False)
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
-def connect_options(purpose: str) -> dict[str, Any]:
+def parse_url(database_url: str) -> dict[str, Any]:
+    """The parts of a database URL by libpq's names.
+
+    Raises DatabaseUnsuitable, which does not repeat the URL: there is a password in it.
+    """
+    try:
+        return conninfo_to_dict(database_url)
+    except psycopg.Error:
+        raise DatabaseUnsuitable(
+            "the database URL cannot be read; it has the form postgresql://user:password@host:port/database"
+        ) from None
+
+
+def search_path(parts: dict[str, Any]) -> str | None:
+    """The search path that a URL asks for in its `options`; None where it asks for none."""
+    found = _SEARCH_PATH_OPTION.findall(parts.get("options") or "")
+    return re.sub(r"\\(.)", r"\1", found[-1]) if found else None
+
+
+def named(database_url: str, name: str) -> str:
+    """The same database under this application name, unless the URL has one. Raises DatabaseUnsuitable."""
+    if "application_name" in parse_url(database_url):
+        return database_url
+    return make_conninfo(database_url, application_name=name)
+
+
+def _connect_options(parts: dict[str, Any], purpose: str) -> dict[str, Any]:
     """libpq's options: a dead peer is noticed within seconds, and pg_stat_activity says who is who."""
     return {
-        "application_name": f"flexrun {purpose}",
+        "application_name": f"{parts.get('application_name') or 'flexrun'} {purpose}",
+        "target_session_attrs": "read-write",
+        "client_encoding": "UTF8",
         "connect_timeout": CONNECT_SECONDS,
         "keepalives_idle": 10,
         "keepalives_interval": 3,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
     }
+
+
+class _Guarded(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """Closes itself as soon as its server turns out to be read-only, by a refused write or by what it reports."""
+
+    async def execute(
+        self, query: Query, params: Params | None = None, *, prepare: bool | None = None, binary: bool = False
+    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        """The same as psycopg's. Raises psycopg.OperationalError as well where the server takes no writes."""
+        try:
+            cursor = await super().execute(
+                cast(QueryNoTemplate, query), params, prepare=prepare, binary=binary
+            )
+        except psycopg.errors.ReadOnlySqlTransaction:
+            await self.close()
+            raise
+        if any(self.pgconn.parameter_status(sign) == b"on" for sign in _READ_ONLY_SIGNS):
+            await self.close()
+            raise psycopg.OperationalError("the server has become read-only")
+        return cursor
 
 
 @contextmanager

@@ -53,9 +53,16 @@ class LogUnfoldable(StoreError):
         self.reason = reason
 
 
-class MigrationRefused(StoreError):
+class DatabaseUnsuitable(StoreError):
+    """This database cannot be used as it is: a URL that is none, another encoding, no rights. Waiting does not help."""
+
+
+class MigrationRefused(DatabaseUnsuitable):
     """The database was migrated by other files than these."""
 
+
+_READ_ONLY = "25006"
+"""SQLSTATE of a write that a read-only server refuses: another one is the primary now, or this one will be again."""
 
 LOG_RULES = {
     "FR001": "nothing_after_complete",
@@ -67,16 +74,36 @@ LOG_RULES = {
 
 
 def is_passing(error: psycopg.Error) -> bool:
-    """Whether trying again later may help: a lost connection, a restart, a deadlock, a timeout, a full disk."""
+    """Whether trying again later may help: a lost connection, a restart, a failover, a deadlock, a full disk."""
     if error.sqlstate in LOG_RULES:
         return False  # the driver takes SQLSTATEs that it does not know for operational trouble
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate == _READ_ONLY or isinstance(
+        error, psycopg.OperationalError | psycopg.InterfaceError
+    )
 
 
 def brief(error: BaseException | None) -> str:
     """One line about a driver error, for logs and for people."""
     words = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    return words or str(error).strip()
+    return words or " ".join(str(error).split())
+
+
+def explain(error: psycopg.Error) -> str:
+    """A sentence for a person who has just asked something of the database: what is wrong, and what to do about it."""
+    match error:
+        case psycopg.errors.InsufficientPrivilege():
+            return (
+                f"the database role has no right to do this ({brief(error)}); migrate with the owner of the tables, who"
+                " needs create on the schema and the database"
+            )
+        case psycopg.errors.LockNotAvailable():
+            return (
+                f"another process has the lock for too long ({brief(error)}); it may be migrating, try again"
+            )
+        case psycopg.OperationalError() | psycopg.InterfaceError() if error.sqlstate is None:
+            return f"the database cannot be reached: {brief(error)}"
+        case _:
+            return f"the database refuses: {brief(error)}"
 
 
 def translate(error: psycopg.Error) -> StoreError:

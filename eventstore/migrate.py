@@ -6,10 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 
-import psycopg
-
-from eventstore.connection import Connection, connect_options
-from eventstore.errors import MigrationRefused
+from eventstore.connection import SCHEMA, Connection, connect, parse_url, search_path
+from eventstore.errors import DatabaseUnsuitable, MigrationRefused
 from eventstore.statements import statement
 
 _LOCK = 7_316_504_881
@@ -48,28 +46,56 @@ def migrations() -> list[Migration]:
 async def migrate(database_url: str) -> list[str]:
     """Bring the database up to this release; the names of what was applied, [] when it was up to date.
 
-    Raises MigrationRefused when the database was migrated by a newer release or by files that have changed since, and
-    psycopg.OperationalError when it cannot be reached.
+    Raises DatabaseUnsuitable when it cannot hold flexrun's log, MigrationRefused when it was migrated by a newer
+    release or by files that have changed since, psycopg.Error when it cannot be reached or refuses a statement.
     """
-    async with await psycopg.AsyncConnection.connect(
-        database_url, autocommit=True, **connect_options("migrate")
-    ) as connection:
+    async with await connect(database_url, "migrate") as connection:
+        _require_utf8(connection)
+        if await _is_migrated(connection) and not await _missing(connection):
+            return []  # without a lock and without the right to create anything
+        await _refuse_other_schema(connection, database_url)
+        await connection.execute(statement("maintenance_settings"))
         await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
         try:
             await connection.execute(statement("create_migrations_table"))
             return [await _apply(connection, migration) for migration in await _missing(connection)]
         finally:
-            await connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+            if not connection.closed:
+                await connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))
 
 
 async def schema_version(database_url: str) -> int:
     """The number of the last migration that ran here; 0 for a database without flexrun."""
-    async with await psycopg.AsyncConnection.connect(
-        database_url, autocommit=True, **connect_options("migrate")
-    ) as connection:
-        cursor = await connection.execute("select to_regclass('flex_migrations') is not null")
-        row = await cursor.fetchone()
-        return max(await _applied(connection), default=0) if row and row[0] else 0
+    async with await connect(database_url, "migrate") as connection:
+        return max(await _applied(connection), default=0) if await _is_migrated(connection) else 0
+
+
+def _require_utf8(connection: Connection) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise DatabaseUnsuitable(
+            f"the database {connection.info.dbname} has the encoding {encoding}, and texts from anywhere need UTF8; "
+            f"create it anew: create database {connection.info.dbname} encoding 'UTF8' template template0"
+        )
+
+
+async def _is_migrated(connection: Connection) -> bool:
+    cursor = await connection.execute("select to_regclass('flex_migrations') is not null")
+    row = await cursor.fetchone()
+    return row is not None and row[0]
+
+
+async def _refuse_other_schema(connection: Connection, database_url: str) -> None:
+    """Make no empty log beside one that a search path of the role or the database led to until now."""
+    if search_path(parse_url(database_url)) or await _is_migrated(connection):
+        return
+    cursor = await connection.execute(statement("schemas_with_migrations"))
+    if rows := await cursor.fetchall():
+        schema = rows[0][0]
+        raise MigrationRefused(
+            f"flexrun's tables are in the schema {schema} of this database, and flexrun looks in {SCHEMA}; "
+            f"add ?options=-csearch_path%3D{schema} to the database URL"
+        )
 
 
 async def _missing(connection: Connection) -> list[Migration]:
@@ -95,7 +121,7 @@ async def _applied(connection: Connection) -> dict[int, str]:
 
 async def _apply(connection: Connection, migration: Migration) -> str:
     async with connection.transaction():
-        await connection.execute(migration.script.encode())
+        await connection.execute(migration.script.encode(), prepare=False)
         await connection.execute(
             statement("record_migration"), (migration.number, migration.name, migration.checksum)
         )

@@ -207,6 +207,7 @@ def _request_change(after: RunState, request: RequestState) -> JsonObject:
 
 
 def _work(after: RunState, work: Work) -> JsonObject:
+    due_at = work.due_at or after.updated_at
     return {
         "run_id": after.run_id,
         "kind": work.kind,
@@ -214,7 +215,8 @@ def _work(after: RunState, work: Work) -> JsonObject:
         "queue": work.queue,
         "attempt": work.attempt,
         "started": work.started,
-        "due_at": work.due_at or after.updated_at,
+        "due_at": due_at,
+        "at_once": due_at is None or after.updated_at is None or due_at <= after.updated_at,
     }
 
 

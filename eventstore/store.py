@@ -11,7 +11,8 @@ import structlog
 
 from eventstore.batch import UNHELD, Commit, Lease, PendingAppend, encode_sections
 from eventstore.cache import RunCache
-from eventstore.errors import StoreUnavailable
+from eventstore.clock import DatabaseClock
+from eventstore.errors import StoreError, StoreUnavailable
 from eventstore.lasting import start_lasting
 from eventstore.projection import project
 from eventstore.reader import Reader, Rows
@@ -26,6 +27,9 @@ from runs.state import RunState, new_run
 PATIENCE_SECONDS = 30.0
 """How long an append or a read goes on trying while the database is away."""
 
+CLOCK_SECONDS = 5.0
+"""How often the database's clock is compared with ours: a new primary may have another one."""
+
 CACHED_RUNS = 1024
 """How many of the runs that are being worked on a process remembers, unless it is told otherwise."""
 
@@ -36,17 +40,19 @@ _log = structlog.get_logger(__name__)
 
 
 class EventStore:
-    """One per process. `origin` tells its notifications from those of other processes."""
+    """One per process. `origin` tells its notifications from those of others; `clock` is the database's time."""
 
     def __init__(self, database_url: str, reader: Reader, cache_runs: int, patience_seconds: float) -> None:
         self.database_url = database_url
         self.origin = secrets.token_hex(4)
+        self.clock = DatabaseClock()
         self._reader = reader
         self._cache = RunCache(cache_runs)
         self._queue = AppendQueue()
         self._patience_seconds = patience_seconds
         self._callbacks: list[Callable[[Commit], None]] = []
         self._writers: list[asyncio.Task[None]] = []
+        self._comparing: asyncio.Task[None] | None = None
         self._unanswered: set[asyncio.Future[Commit]] = set()
         self._closed = False
 
@@ -64,10 +70,12 @@ class EventStore:
         reader = Reader(database_url, readers, patience_seconds)
         store = cls(database_url, reader, cache_runs, patience_seconds)
         try:
-            await reader.fetch("ping", {})
+            await reader.fetch("ping", {})  # connects, which takes longer than the answer whose time counts
+            await store.compare_clocks()
         except BaseException:
             await reader.close()
             raise
+        store._comparing = start_lasting("clock", store._keep_comparing_clocks())
         store._writers = [
             start_lasting(f"writer-{number}", store._writer().run()) for number in range(1, writers + 1)
         ]
@@ -78,10 +86,25 @@ class EventStore:
         self._closed = True
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=self._patience_seconds)
-        for task in self._writers:
+        tasks = [*self._writers, *([self._comparing] if self._comparing is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._writers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._reader.close()
+
+    async def compare_clocks(self) -> None:
+        """Ask the database for the time. Raises StoreUnavailable."""
+        asked_at = self.clock.monotonic()
+        rows = await self.fetch("database_time", {})
+        self.clock.compare(asked_at, self.clock.monotonic(), rows[0][0])
+
+    async def _keep_comparing_clocks(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            try:
+                await self.compare_clocks()
+            except StoreError as error:
+                _log.warning("clock_not_compared", reason=str(error))
 
     def on_commit(self, callback: Callable[[Commit], None]) -> None:
         """Call `callback` in the event loop right after each commit of this process is known, before its caller is."""

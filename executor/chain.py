@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import orjson
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from broker.seam import NotServedHere, WorkHint
+from eventstore.clock import wait_if_early
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.handler import Outcome
 from executor.ahead import look_ahead
@@ -33,8 +32,6 @@ from runs.outstanding import node_queue
 from runs.state import NodeState, RunState
 
 _log = structlog.get_logger("executor")
-
-EARLY_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class Chain:
                 _warn_once(parts, state, node)
                 raise NotServedHere
             if node is not None and node.due_at is not None:
-                now = await _a_moment_early(node.due_at, now, parts.clock)
+                now = await wait_if_early(node.due_at, now, parts.clock)
             return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt)]
 
         return claim_in(await parts.handler.transact(hint.run_id, build, lease=parts.lease))
@@ -179,15 +176,6 @@ def _warn_once(parts: WorkerParts, state: RunState, node: NodeState) -> None:
         parts.missed.add(node.capability_id)
         names = {"run_id": state.run_id, "node_id": node.id, "correlation_id": state.correlation_id}
         _log.warning("capability_not_here", capability_id=node.capability_id, status=node.status, **names)
-
-
-async def _a_moment_early(due_at: datetime, now: datetime, clock: Callable[[], datetime]) -> datetime:
-    """Wait for a retry that is due right now but for a timer or a clock that differs a little; the time then."""
-    seconds = (due_at - now).total_seconds()
-    if not 0 < seconds <= EARLY_SECONDS:
-        return now
-    await asyncio.sleep(seconds)
-    return max(clock(), due_at)
 
 
 def _prepare(claim: Claim, capability: Capability, lines: AttemptLines, config: ExecutorConfig) -> Attempt:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 import structlog
 
 from broker.seam import Broker, WorkConsumer, WorkHint
 from eventstore import capabilities
-from eventstore.clock import utc_now
+from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable
 from eventstore.handler import Build, Outcome, RunHandler, decided
 from eventstore.lasting import start_lasting
@@ -54,12 +53,13 @@ class ExecutorWorker:
         config: ExecutorConfig | None = None,
         *,
         listener: LogListener | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._broker = broker
         self._config = config or ExecutorConfig()
+        clock = clock or store.clock
         self._holds = Holds()
         checker = Checker(contracts, self._config.checker_seconds)
         self._parts = WorkerParts(

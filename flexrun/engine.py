@@ -18,6 +18,7 @@ import structlog
 from broker.dispatch import Dispatcher
 from broker.keeper import Keeper
 from broker.seam import Broker, open_broker
+from eventstore.connection import named
 from eventstore.handler import RunHandler, Transact
 from eventstore.migrate import migrate
 from eventstore.notify import LogListener, Notifier
@@ -78,10 +79,12 @@ class Engine:
     async def _start(self) -> None:
         gateway = self._gateway() if "gateway" in self.roles else None
         await self._open_database()
-        self.store = await EventStore.open(self.database_url, cache_runs=self._cached_runs())
+        # pg_stat_activity shows this process's connections as flexrun planner writer, flexrun planner reader, …
+        database_url = named(self.database_url, f"flexrun {self._name()}")
+        self.store = await EventStore.open(database_url, cache_runs=self._cached_runs())
         self._stack.push_async_callback(self.store.close)
         self.handler = RunHandler(self.store)
-        listener = LogListener(self.database_url, ignore_origin=self.store.origin)
+        listener = LogListener(database_url, ignore_origin=self.store.origin)
         await listener.start()
         self._stack.push_async_callback(listener.close)
         self.broker = await self._open_broker(listener)
@@ -90,6 +93,9 @@ class Engine:
         await self._start_workers(parts)
         if gateway is not None:
             self.server = await gateway.start(parts)
+
+    def _name(self) -> str:
+        return "up" if self.roles == frozenset(ROLES) else "+".join(sorted(self.roles))
 
     def _cached_runs(self) -> int:
         """Who only plans seldom sees a run again: it remembers those that it may be planning, and no more."""
@@ -103,7 +109,7 @@ class Engine:
             postgres = EmbeddedPostgres(self.settings.data)
             self.database_url = await postgres.start()
             self._stack.push_async_callback(postgres.stop)
-        for name in await migrate(self.database_url):
+        for name in await migrate(named(self.database_url, f"flexrun {self._name()}")):
             _log.info("migration applied", migration=name)
 
     async def _open_broker(self, listener: LogListener) -> Broker:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, TypeVar
 
 from aiohttp import web
 
 from broker.seam import Broker
-from eventstore.clock import utc_now
+from eventstore.clock import Clock
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
@@ -35,9 +34,9 @@ class GatewayDeps:
     tail: RunTail[Frame]
     contracts: ContractDoor
     tokens: Tokens
+    clock: Clock
     broker: Broker | None = None
     config: GatewayConfig = field(default_factory=GatewayConfig)
-    clock: Callable[[], datetime] = utc_now
     link_secret: str | None = None
     """What links to requests are signed with; without it, by a secret that the database keeps."""
 

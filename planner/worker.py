@@ -6,12 +6,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 
 import structlog
 
 from broker.seam import Broker, Consumer, WorkHint
-from eventstore.clock import utc_now
+from eventstore.clock import Clock, wait_if_early
 from eventstore.handler import RunHandler, Transact
 from eventstore.store import EventStore, Lease
 from planner.capability_list import CapabilityList
@@ -50,7 +49,7 @@ class PlannerWorker:
         config: PlannerConfig | None = None,
         *,
         capabilities: Iterable[JsonObject] = (),
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
         transact: Transact | None = None,
     ) -> None:
@@ -61,7 +60,7 @@ class PlannerWorker:
         self._config = config or PlannerConfig()
         # Leases go by worker: an executor of the same process must not keep ours alive, nor we its.
         self._worker = f"{worker_id}:planner"
-        self._clock = clock
+        self._clock = clock or store.clock
         self._jitter = jitter
         self._capabilities = CapabilityList(
             store,
@@ -69,7 +68,7 @@ class PlannerWorker:
             fresh_seconds=self._config.fresh_seconds,
             seen_within_seconds=self._config.seen_within_seconds,
         )
-        self._leases = PlanLeases(store, handler, self._worker, self._config, clock)
+        self._leases = PlanLeases(store, handler, self._worker, self._config, self._clock)
         self._closing = asyncio.Event()
         self._consumer: Consumer | None = None
 
@@ -118,7 +117,7 @@ class PlannerWorker:
 
         async def build(state: RunState) -> Sequence[Command]:
             missing.clear()
-            if not self._may_claim(state):
+            if not await self._may_claim(state):
                 return ()
             capabilities = await self._capabilities.current()
             request = self._request(hint, len(capabilities))
@@ -139,7 +138,7 @@ class PlannerWorker:
         """Claim first, then plan in a task."""
 
         async def build(state: RunState) -> Sequence[Command]:
-            if not self._may_claim(state):
+            if not await self._may_claim(state):
                 return ()
             return (self._request(hint, len(await self._capabilities.current())),)
 
@@ -185,10 +184,12 @@ class PlannerWorker:
             return True
         return False
 
-    def _may_claim(self, state: RunState) -> bool:
-        """Whether planning is due now; a hint that comes too early is sent again."""
-        early = state.plan_due_at is not None and state.plan_due_at > self._clock()
-        return state.status != PAUSED and not early
+    async def _may_claim(self, state: RunState) -> bool:
+        """Whether planning is due, in a moment at the latest; a hint that comes earlier is sent again."""
+        if state.status == PAUSED:
+            return False
+        due_at = state.plan_due_at
+        return due_at is None or await wait_if_early(due_at, self._clock(), self._clock) >= due_at
 
     def _request(self, hint: WorkHint, capability_count: int) -> RequestPlan:
         return RequestPlan(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -40,7 +39,7 @@ class Deliverer:
         *,
         on_freed: Callable[[], None] = lambda: None,
         on_gone: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -48,7 +47,7 @@ class Deliverer:
         self._config = config
         self._on_freed = on_freed
         self._on_gone = on_gone
-        self._clock = clock
+        self._clock = clock or store.clock.seconds
         self._busy: Counter[str] = Counter()
         self._under_way: set[asyncio.Task[None]] = set()
 

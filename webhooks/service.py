@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -41,13 +40,13 @@ class Webhooks:
         worker: str,
         config: WebhooksConfig | None = None,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._store = store
         self._listener = listener
         self._worker = worker
         self._config = config or WebhooksConfig()
-        self._clock = clock
+        self._clock = clock or store.clock.seconds
         self._any_webhooks = True
         self._news = asyncio.Event()
         self._due = asyncio.Event()

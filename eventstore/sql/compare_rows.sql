@@ -9,9 +9,14 @@ with rebuilt as (
   select 'hitl_requests', q.run_id, q.id, to_jsonb(q)
   from jsonb_populate_recordset(null::hitl_requests, %(batch)s::text::jsonb -> 'requests') q
   union all
+  -- Work that is due at once may have been put down as due a little earlier than its event says, see 0008.
   select 'flex_work', w.run_id, w.kind || ' ' || w.ref,
          to_jsonb(w) - '{worker,lease_until,hinted_at,failures}'::text[]
-  from jsonb_populate_recordset(null::flex_work, %(batch)s::text::jsonb -> 'work') w
+         || jsonb_build_object('due_at', case when (facts ->> 'at_once')::boolean then least(w.due_at, k.due_at)
+                                              else w.due_at end)
+  from jsonb_array_elements(%(batch)s::text::jsonb -> 'work') facts
+  cross join lateral jsonb_populate_record(null::flex_work, facts) w
+  left join flex_work k on k.run_id = w.run_id and k.kind = w.kind and k.ref = w.ref
 ), kept as (
   select 'flex_runs' as relation, r.run_id, '' as key, to_jsonb(r) as facts
   from flex_runs r where r.run_id = any (%(run_ids)s::uuid[])

@@ -5,6 +5,8 @@ The event store is imported by the commands themselves: it takes its time, and m
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated
 
 import orjson
@@ -31,18 +33,31 @@ def _database_url(flag: str | None) -> str:
     return url
 
 
+@contextmanager
+def _failure_told(outcome: str) -> Generator[None]:
+    """End the command with a sentence instead of a traceback; `outcome` is what this means for the database."""
+    from psycopg import Error  # noqa: PLC0415 - see the module's docstring
+
+    from eventstore.errors import LogUnfoldable, StoreError, explain  # noqa: PLC0415 - the same
+
+    try:
+        yield
+    except LogUnfoldable as error:
+        stop(f"{outcome}: {error}\nAll such runs: flexrun db verify")
+    except StoreError as error:
+        stop(f"{outcome}: {error}")
+    except Error as error:
+        stop(f"{outcome}: {explain(error)}")
+
+
 @app.command()
 def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Bring the schema up to date. Safe to run again, and from several places at once."""
-    from psycopg import Error  # noqa: PLC0415 - see the module's docstring
-
-    from eventstore.migrate import migrate as run_migrations  # noqa: PLC0415 - the same
+    from eventstore.migrate import migrate as run_migrations  # noqa: PLC0415 - see the module's docstring
 
     url = _database_url(database)
-    try:
+    with _failure_told("Nothing was migrated"):
         applied = run_async(run_migrations(url))
-    except Error as error:
-        stop(f"The migration failed and was rolled back: {error}")
     if as_json:
         typer.echo(orjson.dumps({"applied": applied}))
         return
@@ -52,15 +67,12 @@ def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
 @app.command()
 def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Drop the read models' rows and make them again from the log."""
-    from eventstore.errors import LogUnfoldable  # noqa: PLC0415 - see the module's docstring
-    from eventstore.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - the same
+    from eventstore.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - see the module's docstring
 
     url = _database_url(database)
     say("Reading the log …", "dim")
-    try:
+    with _failure_told("Nothing was rebuilt, all rows are as they were"):
         run_async(run_rebuild(url))
-    except LogUnfoldable as error:
-        stop(f"Nothing was rebuilt, all rows are as they were: {error}\nAll such runs: flexrun db verify")
     typer.echo(orjson.dumps({"rebuilt": True}) if as_json else "read models rebuilt from the log")
 
 
@@ -71,7 +83,8 @@ def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
 
     url = _database_url(database)
     say("Reading the log …", "dim")
-    differences = run_async(compare(url))
+    with _failure_told("Nothing was verified"):
+        differences = run_async(compare(url))
     if as_json:
         typer.echo(visible_json(orjson.dumps({"differences": [str(each) for each in differences]})))
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import typer
 
-from eventstore.errors import MigrationRefused, StoreUnavailable
+from eventstore.errors import DatabaseUnsuitable, StoreUnavailable, explain
 from flexrun.cli.follow import show_run
 from flexrun.cli.shared import load_settings, open_client, say, stop
 from flexrun.embedded import EmbeddedPostgresError
@@ -58,10 +58,12 @@ async def running(settings: Settings, roles: frozenset[Role]) -> AsyncGenerator[
     try:
         check_secrets(settings)
         await engine.__aenter__()
-    except (EmbeddedPostgresError, MigrationRefused, ValueError) as error:
+    except (EmbeddedPostgresError, DatabaseUnsuitable, ValueError) as error:
         stop(f"flexrun cannot start: {error}")
-    except (StoreUnavailable, psycopg.Error) as error:
-        stop(f"flexrun cannot start: the database does not answer as it should: {error}")
+    except StoreUnavailable as error:
+        stop(f"flexrun cannot start: {error}")
+    except psycopg.Error as error:
+        stop(f"flexrun cannot start: {explain(error)}")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             stop(f"flexrun cannot start: {settings.host}:{settings.port} is taken; choose another --port")

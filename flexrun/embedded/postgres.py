@@ -14,14 +14,20 @@ import psycopg
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from eventstore.connection import connect
 from eventstore.lasting import start_lasting
+from eventstore.statements import statement
 from flexrun.embedded.account import Account, server_account
 from flexrun.embedded.binaries import PostgresBinaries, binaries_for, choose_binaries
 from flexrun.embedded.data_folder import SUPERUSER, DataFolder, server_environment
 from flexrun.embedded.errors import EmbeddedPostgresError
 from flexrun.embedded.launch import GuardedServer
+from flexrun.embedded.variables import drop_libpq_variables
 
 DATABASE = "flexrun"
+_PORT = 5432
+"""Part of the socket's name. Said to both sides, so that neither takes another one from its surroundings."""
+
 _READY_SECONDS = 60
 _STOP_SECONDS = 20
 _SHORT_LIFE_SECONDS = 5
@@ -88,6 +94,8 @@ class EmbeddedPostgres:
         """
         if self._server is not None:
             return self.url
+        if ignored := drop_libpq_variables():
+            self._log.warning("postgres variables are ignored: the embedded one needs none", names=ignored)
         try:
             await asyncio.to_thread(self._prepare)
             await self._launch()
@@ -135,7 +143,7 @@ class EmbeddedPostgres:
         folder, binaries, socket_dir = self._folder, self._binaries, self._socket_dir
         if folder is None or binaries is None or socket_dir is None:
             raise EmbeddedPostgresError("the embedded Postgres was not started")
-        settings = {**self._settings, "unix_socket_directories": f'"{socket_dir}"'}
+        settings = {**self._settings, "unix_socket_directories": f'"{socket_dir}"', "port": str(_PORT)}
         options = [f"-c{name}={value}" for name, value in settings.items()]
         server = self._server = GuardedServer.launch(
             [binaries.postgres, "-D", str(folder.cluster), *options],
@@ -152,9 +160,8 @@ class EmbeddedPostgres:
         )
 
     async def _make_database(self) -> None:
-        async with await psycopg.AsyncConnection.connect(
-            self._url("postgres"), autocommit=True
-        ) as connection:
+        async with await connect(self._url("postgres"), "start") as connection:
+            await connection.execute(statement("maintenance_settings"))
             found = await connection.execute("select 1 from pg_database where datname = %s", (DATABASE,))
             if await found.fetchone() is None:
                 await connection.execute(f"create database {DATABASE}")
@@ -178,7 +185,9 @@ class EmbeddedPostgres:
     def _url(self, database: str) -> str:
         if self._socket_dir is None:
             raise EmbeddedPostgresError("the embedded Postgres was not started")
-        return f"postgresql://{SUPERUSER}@/{database}?host={quote(str(self._socket_dir), safe='')}"
+        return (
+            f"postgresql://{SUPERUSER}@/{database}?host={quote(str(self._socket_dir), safe='')}&port={_PORT}"
+        )
 
 
 async def wait_until_ready(server: GuardedServer, url: str, log_path: Path) -> None:
@@ -189,8 +198,7 @@ async def wait_until_ready(server: GuardedServer, url: str, log_path: Path) -> N
     deadline = time.monotonic() + _READY_SECONDS
     while server.exit_status is None and time.monotonic() < deadline:
         with contextlib.suppress(psycopg.OperationalError):
-            async with await psycopg.AsyncConnection.connect(url, connect_timeout=5) as connection:
-                await connection.execute("select 1")
+            async with await connect(url, "start"):
                 return
         await asyncio.sleep(0.02)
     fate = "is not ready yet" if server.exit_status is None else f"ended with status {server.exit_status}"

@@ -59,6 +59,7 @@ class GatewayRole:
             tail=tail,
             contracts=await parts.contracts(),
             tokens=self._tokens,
+            clock=parts.store.clock,
             broker=parts.broker,
             config=config,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ import aiohttp
 import orjson
 import psycopg
 
-from eventstore.clock import utc_now
+from eventstore.clock import Clock
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
@@ -94,7 +93,7 @@ async def running_gateway(
     tokens: str | None = None,
     notified: bool = False,
     link_secret: str | None = None,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Clock | None = None,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production."""
@@ -114,7 +113,7 @@ async def running_gateway(
         tokens=Tokens.parse(tokens),
         config=GatewayConfig(**config),
         link_secret=link_secret,
-        clock=clock,
+        clock=clock or store.clock,
         version="test",
     )
     app = create_app(deps)

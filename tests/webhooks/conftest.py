@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -93,7 +92,7 @@ async def start_webhooks(database_url: str, store: EventStore) -> AsyncIterator[
             worker: str = "one",
             *,
             url: str = database_url,
-            clock: Callable[[], float] = time.time,
+            clock: Callable[[], float] | None = None,
             **config: Any,
         ) -> Webhooks:
             own = await EventStore.open(url, patience_seconds=10)
