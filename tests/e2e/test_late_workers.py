@@ -20,7 +20,7 @@ LEASE_SECONDS = 1.0
 
 _KEEPER = """
 select a.client_port from pg_locks l join pg_stat_activity a using (pid)
-where l.locktype = 'advisory' and l.granted and a.application_name = 'flexrun keeper'
+where l.locktype = 'advisory' and l.granted and a.application_name like 'flexrun % keeper'
   and a.datname = current_database()
 """
 
