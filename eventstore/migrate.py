@@ -53,10 +53,10 @@ async def migrate(database_url: str) -> list[str]:
         _require_utf8(connection)
         if await _is_migrated(connection) and not await _missing(connection):
             return []  # without a lock and without the right to create anything
-        await _refuse_other_schema(connection, database_url)
         await connection.execute(statement("maintenance_settings"))
         await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
         try:
+            await _refuse_other_schema(connection, database_url)
             await connection.execute(statement("create_migrations_table"))
             return [await _apply(connection, migration) for migration in await _missing(connection)]
         finally:
