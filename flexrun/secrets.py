@@ -98,7 +98,8 @@ def check_secrets(settings: Settings) -> None:
 def _readable(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        _ = parts.port, parts.hostname
+        if "," not in parts.netloc:  # Postgres takes several hosts, each with a port
+            _ = parts.port, parts.hostname
     except ValueError:
         return False
     return parts.netloc.count("@") <= 1 and ("@" not in text or bool(parts.scheme) or "=" in text)
