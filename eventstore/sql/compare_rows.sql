@@ -9,7 +9,7 @@ with rebuilt as (
   select 'hitl_requests', q.run_id, q.id, to_jsonb(q)
   from jsonb_populate_recordset(null::hitl_requests, %(batch)s::text::jsonb -> 'requests') q
   union all
-  -- Work that is due at once may have been put down as due a little earlier than its event says, see 0008.
+  -- Work that is due at once may have been put down as due a little earlier than its event says, see 0009.
   select 'flex_work', w.run_id, w.kind || ' ' || w.ref,
          to_jsonb(w) - '{worker,lease_until,hinted_at,failures}'::text[]
          || jsonb_build_object('due_at', case when (facts ->> 'at_once')::boolean then least(w.due_at, k.due_at)
