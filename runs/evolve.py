@@ -97,7 +97,7 @@ def _plan_rejected(state: RunState, event: Event) -> RunState:
 
 def _plan_accepted(state: RunState, event: Event) -> RunState:
     plan: JsonObject = (event.detail or {})["plan"]
-    nodes = {node["id"]: _planned_node(node) for node in plan["nodes"]}
+    nodes = {node["id"]: planned_node(node) for node in plan["nodes"]}
     return changed(
         state,
         plan_in_progress=False,
@@ -112,7 +112,8 @@ def _plan_accepted(state: RunState, event: Event) -> RunState:
     )
 
 
-def _planned_node(node: JsonObject) -> NodeState:
+def planned_node(node: JsonObject) -> NodeState:
+    """A node of a plan in wire form, before anything has happened to it."""
     return NodeState(
         id=node["id"],
         capability_id=node["capabilityId"],

@@ -6,23 +6,36 @@ The new run's `start` names it, and its log stands alone: the outputs taken over
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runs import commands as c
 from runs.composition import sources
 from runs.errors import NotReady, ResponseInvalid
 from runs.event import JsonObject
+from runs.evolve import planned_node
 from runs.graph import downstream, in_order
+from runs.policies import read_policies
+from runs.rules.loosening import (
+    MAX_SHOWN,
+    Loosened,
+    check_loosening,
+    loosened_plan,
+    loosened_policies,
+)
 from runs.state import NodeState, RunState
 from runs.transitions import ABORTED, COMPLETED, FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkChange:
-    """What the new run does differently. `nodes` (wire form) replace all nodes that are not kept."""
+    """What the new run does differently. `nodes` (wire form) replace all nodes that are not kept.
+
+    `operator` and `roles` are those of the person who asks for it: to loosen rules takes somebody who may decide.
+    """
 
     operator: str
+    roles: tuple[str, ...] = ()
     reason: str | None = None
     from_node_id: str | None = None
     inputs: JsonObject | None = None
@@ -31,7 +44,11 @@ class ForkChange:
 
 
 def fork_commands(original: RunState, change: ForkChange, now: datetime) -> list[c.Command]:
-    """What to decide on a new run, in one append. Raises ResponseInvalid for a change that cannot be made."""
+    """What to decide on a new run, in one append.
+
+    Raises ResponseInvalid for a change that cannot be made, NotAllowed for one that loosens rules which are not this
+    person's to loosen.
+    """
     restart = _restart(original, change.from_node_id)
     return _commands(original, change, "fork", restart, now)
 
@@ -72,31 +89,68 @@ def _commands(
         "operator": change.operator,
         "reason": change.reason,
     }
+    envelope = _envelope(original, change)
     start = c.StartRun(
         now=now,
-        envelope=_envelope(original, change),
+        envelope=envelope,
         schema_hash=original.schema_hash,
         thread_id=original.thread_id,
         correlation_id=original.correlation_id,
         submitted_by=change.operator,
+        authors=tuple(dict.fromkeys((*original.authors, *original.editors, change.operator))),
         origin=origin,
     )
+    loosened = loosened_policies(original.envelope, envelope)
     if not original.nodes or original.replan_reason is not None:
-        return [start]
+        return _said(original, change, start, loosened)
     again = downstream(original.dependents, restart)
     kept = [node for node in in_order(original.nodes) if node.status == COMPLETED and node.id not in again]
     plan = _plan(original, change, kept, origin)
+    # A policy without a name is known by its place, so approvals are carried over among the same policies only.
+    same_policies = read_policies(envelope).runtime == original.policies.runtime
     reused = [
         c.ReuseNode(
             now=now,
             node_id=node.id,
             output=node.output,
-            origin={"runId": original.run_id, "attempt": node.attempt},
+            origin={
+                "runId": original.run_id,
+                "attempt": node.attempt,
+                "approved": list(node.approved) if same_policies else [],
+            },
         )
         for node in kept
     ]
     request = c.RequestPlan(now=now, attempt=1, planner=kind, capability_count=0)
-    return [start, request, c.AcceptPlan(now=now, attempt=1, plan=plan), *reused]
+    loosened += _loosened_nodes(original, change, kept)
+    accept = c.AcceptPlan(now=now, attempt=1, plan=plan)
+    return [*_said(original, change, start, loosened), request, accept, *reused]
+
+
+def _loosened_nodes(original: RunState, change: ForkChange, kept: list[NodeState]) -> list[Loosened]:
+    if change.nodes is None:
+        return []
+    kept_ids = {node.id for node in kept}
+    replaced = [node for node in original.nodes.values() if node.id not in kept_ids]
+    return loosened_plan(replaced, (planned_node(node) for node in change.nodes), original.policies)
+
+
+def _said(
+    original: RunState, change: ForkChange, start: c.StartRun, loosened: list[Loosened]
+) -> list[c.Command]:
+    """The start of the new run, whose log says who loosened what. Raises NotAllowed where they may not loosen it."""
+    check_loosening(original, loosened, change.operator, change.roles)
+    if not loosened:
+        return [start]
+    shown = [{"pointer": each.pointer, "message": each.message} for each in loosened[:MAX_SHOWN]]
+    message = f"{change.operator} loosened the rules of run {original.run_id}: "
+    line = c.RecordLog(
+        now=start.now,
+        level="warning",
+        message=message + " ".join(each["message"] for each in shown),
+        detail={"loosened": shown, "operator": change.operator},
+    )
+    return [replace(start, origin={**(start.origin or {}), "loosened": shown}), line]
 
 
 def _envelope(original: RunState, change: ForkChange) -> JsonObject:
@@ -113,6 +167,8 @@ def _plan(original: RunState, change: ForkChange, kept: list[NodeState], origin:
     else:
         nodes = [_wire(node) for node in kept] + change.nodes
     metadata = {**original.plan_metadata, "forkedFrom": origin["runId"]}
+    if (original.plan_version or 1) > 1 or "forkedFromUpdate" in original.plan_metadata:
+        metadata["forkedFromUpdate"] = True
     missing = set(sources(metadata.get("composition"))) - {node["id"] for node in nodes}
     if missing:
         raise ResponseInvalid(

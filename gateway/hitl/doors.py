@@ -46,7 +46,8 @@ _LINK = Parameter("token", "path", "The signed part of the link.")
 _DECIDED = {
     404: "There is no such run or request (`run_unknown`, `request_unknown`).",
     409: "The request is resolved (`request_resolved`) or its time is over (`request_expired`), the run is over"
-    " (`run_finished`), or the plan has changed (`stale_plan_version`).",
+    " (`run_finished`), the plan or the proposal has changed (`stale_plan_version`, `stale_proposal`), or there is no"
+    " vote to withdraw (`not_voted`), or no more are taken (`too_many_votes`).",
 }
 
 _HITL_DOORS = (
@@ -272,7 +273,8 @@ _FORK_DOORS = (
         ],
         problems=_FORK_PROBLEMS
         | {
-            422: "The changed plan cannot be run (`plan_invalid`, `response_invalid`), or the key was used otherwise."
+            403: "The fork would loosen rules of approval, and this person may not decide in the run (`not_allowed`).",
+            422: "The changed plan cannot be run (`plan_invalid`, `response_invalid`), or the key was used otherwise.",
         },
     ),
 )

@@ -63,7 +63,7 @@ class Forks:
         if existing is not None:
             return existing
         original = await existing_run(self.gateway, run_id)
-        change = ForkChange(operator=self._operator(body), reason=body.reason)
+        change = ForkChange(operator=self._operator(body), roles=self.actor.roles, reason=body.reason)
         return await self._start(new_id, retry_commands(original, change, self.gateway.deps.clock()), key)
 
     async def fork(self, run_id: str, body: ForkBody, key: IdempotencyKey | None) -> Forked:
@@ -76,6 +76,7 @@ class Forks:
         nodes = await self._nodes(body.nodes) if body.nodes is not None else None
         change = ForkChange(
             operator=self._operator(body),
+            roles=self.actor.roles,
             reason=body.reason,
             from_node_id=body.from_node_id,
             inputs=body.inputs,

@@ -19,15 +19,28 @@ def apply_policies(draft: Draft) -> None:
     if not rules:
         return
     for event in list(draft.events):
-        if event.type not in WATCHED or "origin" in (event.detail or {}):
+        if event.type not in WATCHED:
             continue
         for number, policy in enumerate(rules, start=1):
-            if not draft.state.finished and _fits(policy.watched, event, draft):
-                _react(draft, policy, policy.id or f"policy-{number}", event)
+            policy_id = policy.id or f"policy-{number}"
+            if draft.state.finished or not _fits(policy.watched, event, draft):
+                continue
+            if not _settled(policy, policy_id, event):
+                _react(draft, policy, policy_id, event)
+
+
+def _settled(policy: RuntimePolicy, policy_id: str, event: Event) -> bool:
+    """Whether this output was taken over from another run in which people have approved it, or were not to be asked."""
+    origin: JsonObject | None = (event.detail or {}).get("origin")
+    if origin is None:
+        return False
+    return policy.taken.type != "hitl" or policy_id in origin.get("approved", ())
 
 
 def _fits(trigger: Trigger, event: Event, draft: Draft) -> bool:
-    if trigger.event != event.type:
+    # A fork's first plan may be one that another plan was changed into, which is what such a policy is about.
+    updated = event.type == "plan_generated" and "forkedFromUpdate" in draft.state.plan_metadata
+    if trigger.event != event.type and not (updated and trigger.event == "plan_updated"):
         return False
     node = draft.state.nodes.get(event.node_id or "")
     facts = (

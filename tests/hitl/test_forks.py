@@ -1,6 +1,7 @@
 """Retry and fork over HTTP: new runs from what old ones had done, and old ones that nobody touched."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,9 @@ from tests.support.by_hand import ByHand
 from tests.support.conforming import conforms
 from tests.support.gateways import API, RunningGateway
 from tests.support.given import node
-from tests.support.people import OUTPUT, Waiting, waiting_for_approval
+from tests.support.people import ANN, BOB, OUTPUT, SUE, TOKENS, Waiting, waiting_for_approval
 
+Start = Callable[..., Awaitable[RunningGateway]]
 ECHO = {"id": "test.echo", "version": "1", "label": "Echo", "kind": "execution", "queue": "gpu"}
 
 
@@ -287,3 +289,42 @@ async def test_forks_of_an_aborted_run_start_where_it_stopped(gateway: RunningGa
     _, made = await post(gateway, run.run_id, "retry")
     state = await gateway.store.load(made["runId"], fresh=True)
     assert [state.nodes[name].status for name in "ab"] == ["completed", "ready"]
+
+
+async def test_a_fork_loosens_the_rules_for_those_only_who_may_decide(start_gateway: Start) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(gateway, by=SUE, approvers=["legal"])
+    rows = await gateway.rows()
+    for policies in ({"requiresHitlApproval": False}, {"hitl": {"approvers": ["sue"]}}):
+        status, problem = await post(
+            gateway, waiting.run_id, "fork", {"policies": policies}, Authorization=SUE
+        )
+        assert (status, problem["code"]) == (403, "not_allowed")
+        (error,) = problem["errors"]
+        assert error["code"] == "loosened"
+        assert error["pointer"].startswith("/policies/")
+    assert await gateway.rows() == rows
+    body = {"policies": {"requiresHitlApproval": False}, "reason": "urgent"}
+    status, made = await post(gateway, waiting.run_id, "fork", body, Authorization=BOB)
+    assert status == 201
+    conforms("RunForked", made)
+    assert [each["pointer"] for each in made["origin"]["loosened"]] == ["/policies/requiresHitlApproval"]
+    (line,) = [event for event in await log_of(gateway, made["runId"]) if event.type == "log"]
+    assert line.payload["message"].startswith("bob loosened the rules of run ")
+
+
+async def test_the_author_of_an_aborted_run_does_not_approve_its_retry(start_gateway: Start) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    waiting = await waiting_for_approval(gateway, by=SUE, forbidSubmitter=True)
+    answer, _ = await gateway.post(f"{API}/runs/{waiting.run_id}/abort", {}, Authorization=SUE)
+    assert answer.status == 200
+    status, made = await post(gateway, waiting.run_id, "retry", Authorization=ANN)
+    assert status == 201
+    again = ByHand(gateway.handler, made["runId"])
+    await again.work()
+    (request,) = (await again.deliver(OUTPUT)).state.open_requests
+    retried = Waiting(gateway, again.run_id, request.id)
+    for author in (SUE, ANN):
+        assert (await retried.respond("approval", by=author))[0] == 403
+        assert (await retried.respond("edit", by=author, editedOutput=OUTPUT))[0] == 403
+    assert (await retried.respond("approval", by=BOB))[1]["status"] == "completed"
