@@ -11,6 +11,7 @@ from gateway.body import read_body
 from gateway.deps import GATEWAY, Gateway
 from gateway.edge import adopt_correlation_id, caller, note
 from gateway.idempotency import IdempotencyKey, idempotency_key
+from gateway.parsing import parse_body
 from gateway.problems import refused_document
 from gateway.query import known_form
 from runs.commands import StartRun
@@ -19,7 +20,7 @@ from runs.event import Event, JsonObject
 from runs.state import RunState
 from schemas.contract_schema import effective_schema
 from schemas.contracts.problems import SchemaRefused
-from schemas.envelope import TaskEnvelope, parse_envelope
+from schemas.envelope import TaskEnvelope
 from schemas.refusal import FieldProblem
 
 
@@ -38,7 +39,7 @@ async def submit(request: web.Request) -> Submission:
     """
     gateway = request.app[GATEWAY]
     raw = await read_body(request, gateway.config)
-    envelope = parse_envelope(raw)
+    envelope = await parse_body(gateway.deps.contracts.sandbox, TaskEnvelope, raw)
     document = envelope.to_wire()
     schema_hash = await _compile_contract(gateway, document["outputContract"])
     correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)

@@ -1,6 +1,7 @@
 """What all models share: camelCase on the wire, snake_case in Python, and nothing is converted."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -56,6 +57,10 @@ class Model(BaseModel):
         return self.model_dump(by_alias=True)
 
 
+MAX_OTHER_KEYS = 200
+"""How many keys that it does not know an open model keeps."""
+
+
 class OpenModel(Model):
     """An open model: keys that it does not know are kept as they are.
 
@@ -72,7 +77,9 @@ class OpenModel(Model):
 
     @model_validator(mode="after")
     def _refuse_mistaken_keys(self) -> Self:
-        extra = sorted(self.__pydantic_extra__ or ())
+        extra = sorted(islice(self.__pydantic_extra__ or (), MAX_OTHER_KEYS + 1))
+        if len(extra) > MAX_OTHER_KEYS:
+            raise refused(flaw("too_long", f"This may have at most {MAX_OTHER_KEYS} keys of your own."))
         found = [(key, message) for key in extra if (message := self.objection(key)) is not None]
         if found:
             raise refused(*(flaw("unknown_key", message, key) for key, message in found))

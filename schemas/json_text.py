@@ -16,6 +16,9 @@ from schemas import pointer
 from schemas.refusal import MAX_PROBLEMS, DocumentRefused, FieldProblem
 
 MAX_DEPTH = 100
+MAX_VALUES = 50_000
+"""Values of a document: its objects, arrays, members and items."""
+
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**64 - 1
 
@@ -27,11 +30,13 @@ _OVERSIZED = object()
 
 
 def load_json(raw: bytes) -> Any:
-    """Parse `raw`; raises DocumentRefused when it is no JSON, too deep, or has a NUL or a huge integer."""
+    """Parse `raw`; raises DocumentRefused when it is no JSON, too large, too deep, or has a NUL or a huge integer."""
     try:
         document: Any = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise DocumentRefused([_not_json(error)]) from None
+    if raw.count(b",") + raw.count(b"{") + raw.count(b"[") >= MAX_VALUES:
+        _refuse_many_values(document)
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_too_deep(document):
         raise DocumentRefused([_too_deep(_first_path_too_deep(document))])
     if b"\\u0000" in raw:
@@ -52,6 +57,13 @@ def _too_deep(path: Path) -> FieldProblem:
     return FieldProblem(
         "too_deep", pointer.build_bounded(path), f"Objects and arrays may be nested at most {MAX_DEPTH} deep."
     )
+
+
+def _refuse_many_values(document: object) -> None:
+    """Raise DocumentRefused where there really are too many: commas and brackets are also found within texts."""
+    if next(islice(walk(document), MAX_VALUES, None), None) is not None:
+        message = f"A document may have at most {MAX_VALUES} values in all."
+        raise DocumentRefused([FieldProblem("too_many_values", "", message)])
 
 
 def _is_too_deep(document: object) -> bool:

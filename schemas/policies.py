@@ -33,9 +33,6 @@ WatchedEvent = Literal["plan_generated", "plan_updated", "node_complete", "node_
 ActionType = Literal["hitl", "fail", "log"]
 
 MAX_APPROVERS = 100
-MAX_OWN_KEYS = 200
-"""How many keys of its own an envelope's `policies` may have."""
-
 MAX_ASKING_POLICIES = 10
 """How many policies of an envelope may ask people: each of them may make a request of every event that it watches."""
 
@@ -180,12 +177,6 @@ class Policies(OpenModel):
         for index, policy in enumerate(self.runtime):
             if policy.taken.hitl is not None:
                 yield ("runtime", index, "action", "hitl"), policy.taken.hitl.over(self.hitl)
-
-    @model_validator(mode="after")
-    def _has_few_keys_of_its_own(self) -> Self:
-        if len(self.__pydantic_extra__ or ()) > MAX_OWN_KEYS:
-            raise refused(flaw("too_long", f"This may have at most {MAX_OWN_KEYS} keys of your own."))
-        return self
 
     @model_validator(mode="after")
     def _asks_by_few_policies(self) -> Self:

@@ -9,16 +9,19 @@ from aiohttp import web
 from gateway.body import read_body
 from gateway.deps import GATEWAY
 from gateway.hitl.decisions import Decisions
+from gateway.parsing import parse_body
 from schemas.base import Model
-from schemas.parsing import parse_document
 
 M = TypeVar("M", bound=Model)
 
 
 async def read_model(request: web.Request, model: type[M], *, optional: bool = False) -> M:
     """The body; where it is `optional`, none at all is an empty object. Raises DocumentRefused, ProblemError."""
-    raw = await read_body(request, request.app[GATEWAY].config)
-    return parse_document(model, b"{}" if optional and not raw.strip() else raw)
+    gateway = request.app[GATEWAY]
+    raw = await read_body(request, gateway.config)
+    if optional and not raw.strip():
+        raw = b"{}"
+    return await parse_body(gateway.deps.contracts.sandbox, model, raw)
 
 
 def decisions_of(request: web.Request) -> Decisions:

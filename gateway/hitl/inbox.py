@@ -15,11 +15,11 @@ from eventstore.errors import ValueRefused
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
 from gateway.hitl.decisions import Decisions
+from gateway.parsing import parse_json
 from runs.commands import Actor
 from runs.errors import RunError
 from runs.event import JsonObject
 from schemas.hitl import HitlMessage
-from schemas.json_text import load_json
 from schemas.parsing import validate_document
 from schemas.redaction import redact_message
 from schemas.refusal import DocumentRefused
@@ -32,6 +32,9 @@ _QUEUE_ACTOR = Actor("queue")
 _PREFETCH = 16
 _DRAIN_SECONDS = 5.0
 _SHOWN_ERRORS = 3
+
+MAX_MESSAGE_BYTES = 2 * 1024 * 1024
+"""As much as a body over HTTP may have."""
 
 
 class HitlInbox:
@@ -61,7 +64,7 @@ class HitlInbox:
 
     async def handle(self, raw: bytes) -> None:
         """Decide what one message says. Raises MessageRefused for a bad one, StoreUnavailable, CheckerUnavailable."""
-        document, token = _opened(raw)
+        document, token = await self._open(raw)
         try:
             body = validate_document(HitlMessage, document)
             outcome = await self._decisions.decide(body, self._sender(token))
@@ -72,6 +75,17 @@ class HitlInbox:
         except ValueRefused as refused:
             raise MessageRefused(f"value_refused: {refused}") from None
         _log.info("hitl_message_decided", run_id=outcome.state.run_id, status=outcome.state.status)
+
+    async def _open(self, raw: bytes) -> tuple[Any, str | None]:
+        """The message without its token, and the token. Raises MessageRefused, CheckerUnavailable."""
+        if len(raw) > MAX_MESSAGE_BYTES:
+            raise MessageRefused(
+                f"message_too_large: {len(raw)} bytes, and at most {MAX_MESSAGE_BYTES} are taken"
+            )
+        try:
+            return _opened(await parse_json(self._decisions.contracts.sandbox, raw))
+        except DocumentRefused as refused:
+            raise MessageRefused(f"invalid_json: {refused}") from None
 
     def _sender(self, token: str | None) -> Actor:
         if not self._tokens.configured:
@@ -87,12 +101,7 @@ class HitlInbox:
         return actor
 
 
-def _opened(raw: bytes) -> tuple[Any, str | None]:
-    """The message without its token, and the token."""
-    try:
-        document: Any = load_json(raw)
-    except DocumentRefused as refused:
-        raise MessageRefused(f"invalid_json: {refused}") from None
+def _opened(document: Any) -> tuple[Any, str | None]:
     if not isinstance(document, dict):
         return document, None
     message = cast(JsonObject, document)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.answers import json_answer
-from gateway.body import expect_continue, read_body
+from gateway.body import expect_continue
 from gateway.deps import GATEWAY
 from gateway.edge import caller, note
+from gateway.hitl.bodies import read_model
 from gateway.operators import operator_text
 from gateway.query import path_run_id
 from runs.commands import AbortRun, ControlRun, PauseRun, ResumeRun
 from schemas.control import OperatorBody
-from schemas.parsing import parse_document
 
 ROUTES = web.RouteTableDef()
 
@@ -39,8 +39,7 @@ async def _control(request: web.Request, command_type: type[ControlRun]) -> web.
     gateway = request.app[GATEWAY]
     run_id = path_run_id(request)
     note(request, run_id=run_id)
-    raw = await read_body(request, gateway.config)
-    body = parse_document(OperatorBody, raw) if raw.strip() else OperatorBody()
+    body = await read_model(request, OperatorBody, optional=True)
     command = command_type(
         now=gateway.deps.clock(),
         actor=caller(request),

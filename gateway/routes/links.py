@@ -6,7 +6,6 @@ The page asks for no token: the link is the key. Looking at it changes nothing, 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -22,6 +21,7 @@ from gateway.hitl.context import with_context
 from gateway.hitl.links import UNVERIFIED, Link, LinkEnded, LinkOutdated, LinkUnknown, new_link_id
 from gateway.hitl.page import Refusal, decided_page, plain_page, question_page, voted_page
 from gateway.hitl.refusals import below, errors_in_responses
+from gateway.parsing import parse_form, parse_json
 from gateway.problems import ProblemError, problem_of
 from gateway.query import known_form
 from runs.commands import Actor, RemoveRequest
@@ -29,7 +29,6 @@ from runs.errors import NotAllowed, RequestResolved, RequestUnknown
 from runs.event import JsonObject, rfc3339
 from runs.rules.access import check_allowed
 from schemas.hitl import LinkBody, ResumeBody
-from schemas.json_text import load_json
 from schemas.parsing import validate_document
 
 ROUTES = web.RouteTableDef()
@@ -130,9 +129,9 @@ async def decide_by_link(request: web.Request) -> web.Response:
     row, link = found
     if row.status != "open":
         return decided_page(row, 409)
-    typed = _typed(raw)
+    typed = await _typed(request, raw)
     try:
-        body = _body(link, typed)
+        body = await _body(request, link, typed)
         with errors_in_responses(body):
             await gateway.carry_out(decisions_of(request).decide(body, link.actor))
     except Exception as error:
@@ -178,16 +177,13 @@ async def _refused(
     return question_page(row, link, Refusal(problem.detail, problem.errors, typed), problem.status)
 
 
-def _typed(raw: bytes) -> dict[str, str]:
+async def _typed(request: web.Request, raw: bytes) -> dict[str, str]:
     """The form's fields. Raises ProblemError (400) for what no form of ours sends."""
-    try:
-        fields = parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=20)
-    except ValueError:
-        raise ProblemError(400, "form_invalid", "This is not what the form sends.") from None
-    return {name: fields[name][0] for name in _FIELDS if name in fields}
+    fields = await parse_form(request.app[GATEWAY].deps.contracts.sandbox, raw)
+    return {name: fields[name] for name in _FIELDS if name in fields}
 
 
-def _body(link: Link, typed: dict[str, str]) -> ResumeBody:
+async def _body(request: web.Request, link: Link, typed: dict[str, str]) -> ResumeBody:
     """What the form says as the body that every other door takes. Raises DocumentRefused."""
     response_type = "option" if "selectedOptionId" in typed else typed.get("responseType")
     response: JsonObject = {"requestId": link.request_id, "responseType": response_type}
@@ -199,9 +195,8 @@ def _body(link: Link, typed: dict[str, str]) -> ResumeBody:
         response["freeformText"] = typed.get("freeformText")
     elif response_type == "edit":
         with below("/responses/0/editedOutput"):
-            response["editedOutput"] = load_json(
-                typed.get("editedOutput", "").encode("utf-8", "surrogatepass")
-            )
+            text = typed.get("editedOutput", "").encode("utf-8", "surrogatepass")
+            response["editedOutput"] = await parse_json(request.app[GATEWAY].deps.contracts.sandbox, text)
     document: JsonObject = {"runId": link.run_id, "responses": [response], "note": typed.get("note") or None}
     if typed.get("operator", "").strip():
         document["operator"] = typed["operator"].strip()

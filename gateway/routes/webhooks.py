@@ -24,14 +24,14 @@ from eventstore.webhooks import (
     remove_webhook,
 )
 from gateway.answers import json_answer
-from gateway.body import expect_continue, read_body
+from gateway.body import expect_continue
 from gateway.deps import GATEWAY
 from gateway.edge import caller, note
+from gateway.hitl.bodies import read_model
 from gateway.hooks import refuse_private, shown_delivery, shown_secret, shown_webhook
 from gateway.problems import ProblemError
 from gateway.query import known_form, query_problem, read_number, refuse_unknown
 from runs.errors import RunUnknown
-from schemas.parsing import parse_document
 from schemas.webhooks import WebhookBody
 
 ROUTES = web.RouteTableDef()
@@ -48,7 +48,7 @@ _STATUSES = get_args(DeliveryStatus)
 async def add(request: web.Request) -> web.Response:
     """Send events of these types from now on. The answer is the only one that shows the secret."""
     gateway = request.app[GATEWAY]
-    body = parse_document(WebhookBody, await read_body(request, gateway.config))
+    body = await read_model(request, WebhookBody)
     if not gateway.config.webhook_allow_private:
         await refuse_private(body.url)
     webhook = NewWebhook(

@@ -69,6 +69,11 @@ class ContractDoor:
         self._refused: Recent[str, list[SchemaProblem]] = Recent(self._settings.remembered_refusals)
 
     @property
+    def sandbox(self) -> Sandbox:
+        """The child processes in which it checks."""
+        return self._sandbox
+
+    @property
     def checker_pids(self) -> list[int]:
         """The processes that do the checking: those at work first, then the spare."""
         return self._sandbox.pids

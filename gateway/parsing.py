@@ -1,0 +1,66 @@
+"""From bytes to a model: a small body here, a large one after a child process has found it good."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import orjson
+
+from gateway.problems import ProblemError
+from sandbox.errors import Refusal, SandboxCrashed, SandboxFailed, SandboxTimedOut
+from sandbox.sandbox import Sandbox
+from schemas.base import Model
+from schemas.contracts.problems import CheckerUnavailable
+from schemas.json_text import load_json
+from schemas.judging import read_form as read_form_here
+from schemas.judging import refusal_of
+from schemas.parsing import parse_document, validate_document
+from schemas.refusal import DocumentRefused, FieldProblem
+
+SMALL_BODY_BYTES = 32 * 1024
+"""What is parsed in the gateway's own process, whatever is in it, within a fraction of what a loop may be held."""
+
+JUDGING_SECONDS = 2.0
+"""CPU time that a child may spend on one body."""
+
+M = TypeVar("M", bound=Model)
+
+
+async def parse_body(sandbox: Sandbox, model: type[M], raw: bytes) -> M:
+    """`raw` as a `model`. Raises DocumentRefused, or CheckerUnavailable where no child process can be started."""
+    if len(raw) <= SMALL_BODY_BYTES:
+        return parse_document(model, raw)
+    await _call(sandbox, "judge", {"model": model.__name__}, raw)
+    return validate_document(model, orjson.loads(raw))
+
+
+async def parse_json(sandbox: Sandbox, raw: bytes) -> Any:
+    """Any JSON text. Raises as `parse_body` does."""
+    if len(raw) <= SMALL_BODY_BYTES:
+        return load_json(raw)
+    await _call(sandbox, "judge", {"model": None}, raw)
+    return orjson.loads(raw)
+
+
+async def parse_form(sandbox: Sandbox, raw: bytes) -> dict[str, str]:
+    """The fields of a form, the first value of each. Raises ProblemError (400), CheckerUnavailable."""
+    try:
+        if len(raw) <= SMALL_BODY_BYTES:
+            return read_form_here(None, raw)
+        return await _call(sandbox, "read_form", None, raw)
+    except (Refusal, DocumentRefused):
+        raise ProblemError(400, "form_invalid", "This is not what the form sends.") from None
+
+
+async def _call(sandbox: Sandbox, function: str, argument: object, raw: bytes) -> Any:
+    name = f"schemas.judging:{function}"
+    try:
+        return await sandbox.call(name, argument, raw, deadline_seconds=JUDGING_SECONDS)
+    except Refusal as refusal:
+        if refusal.data is None:
+            raise
+        raise refusal_of(refusal.data) from None
+    except (SandboxTimedOut, SandboxCrashed) as failure:
+        raise DocumentRefused([FieldProblem("too_expensive", "", str(failure))]) from None
+    except SandboxFailed as failure:
+        raise CheckerUnavailable(str(failure)) from None

@@ -1,0 +1,68 @@
+"""Judging bodies in a child process of the sandbox: to say what is wrong with a large one takes more than 50 ms.
+
+The child says whether a body is good; its caller then parses what is known to be good, which is quick.
+"""
+
+import dataclasses
+from typing import Any
+from urllib.parse import parse_qs
+
+from sandbox.errors import Refusal
+from schemas.base import Model
+from schemas.control import (
+    ForkBody,
+    LinkBody,
+    OperatorBody,
+    RunResumeBody,
+    TaskDeclineBody,
+    TaskSubmitBody,
+)
+from schemas.envelope import TaskEnvelope
+from schemas.hitl import HitlRemoveBody, ResumeBody
+from schemas.json_text import load_json
+from schemas.parsing import validate_document
+from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.webhooks import WebhookBody
+
+MAX_FORM_FIELDS = 20
+
+_MODELS: dict[str, type[Model]] = {
+    model.__name__: model
+    for model in (
+        ForkBody,
+        HitlRemoveBody,
+        LinkBody,
+        OperatorBody,
+        ResumeBody,
+        RunResumeBody,
+        TaskDeclineBody,
+        TaskEnvelope,
+        TaskSubmitBody,
+        WebhookBody,
+    )
+}
+
+
+def judge(argument: dict[str, Any], blob: bytes) -> None:
+    """Raise Refusal with `problems` and `omitted` where `blob` is no JSON for the model `argument["model"]`, or any."""
+    try:
+        document = load_json(blob)
+        if argument["model"] is not None:
+            validate_document(_MODELS[argument["model"]], document)
+    except DocumentRefused as refused:
+        problems = [dataclasses.asdict(problem) for problem in refused.problems]
+        raise Refusal({"problems": problems, "omitted": refused.omitted}) from None
+
+
+def read_form(_argument: object, blob: bytes) -> dict[str, str]:
+    """The first value of each field of a form. Raises Refusal for what no form of ours sends."""
+    try:
+        fields = parse_qs(blob.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        raise Refusal(None) from None
+    return {name: values[0] for name, values in fields.items()}
+
+
+def refusal_of(data: Any) -> DocumentRefused:
+    """What `judge` refused, in its caller's process."""
+    return DocumentRefused([FieldProblem(**problem) for problem in data["problems"]], data["omitted"])

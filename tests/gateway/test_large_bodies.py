@@ -1,0 +1,110 @@
+"""Bodies above 32 KB are judged in a child process: whatever is in them, the gateway's loop turns."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.parsing import SMALL_BODY_BYTES
+from schemas.base import MAX_OTHER_KEYS
+from schemas.json_text import MAX_VALUES
+from schemas.refusal import MAX_PROBLEMS
+from tests.support.gateways import API, ENVELOPE, RunningGateway
+from tests.support.loop_time import MOST_SECONDS, LoopTime, loop_time
+
+RUN = "01900000-0000-7000-8000-000000000001"
+PATHS = (
+    f"{API}/runs",
+    f"{API}/run.stream",
+    f"{API}/run.resume",
+    f"{API}/runs/{RUN}/fork",
+    f"{API}/runs/{RUN}/retry",
+    f"{API}/runs/{RUN}/abort",
+    f"{API}/tasks/{RUN}.1-1.a/submit",
+    f"{API}/tasks/{RUN}.1-1.a/decline",
+    f"{API}/webhooks",
+    "/api/hitl/resume",
+    "/api/hitl/remove",
+    "/api/hitl/link",
+)
+
+
+@pytest.fixture
+async def held(gateway: RunningGateway) -> AsyncIterator[LoopTime]:
+    await gateway.start_run(inputs={"large": "x" * SMALL_BODY_BYTES})
+    with loop_time() as held:
+        yield held
+    assert held.longest_seconds < MOST_SECONDS, held.longest
+
+
+def keys(number: int) -> dict[str, Any]:
+    return {f"{n:x}": 1 for n in range(number)}
+
+
+HOSTILE: dict[str, bytes] = {
+    "150,000 unknown keys": orjson.dumps(keys(150_000)),
+    "40,000 unknown keys": orjson.dumps(keys(40_000)),
+    "600,000 empty objects": b'{"inputs":{"a":[' + b"{}," * 600_000 + b"{}]}}",
+    "deep and wide": b'{"inputs":[' + (b"[" * 90 + b"]" * 90 + b",") * 5_000 + b"1]}",
+    "NUL characters": orjson.dumps({"inputs": ["\0"] * 40_000}),
+    "integers beyond 64 bit": b'{"inputs":[' + b"9" * 40 + b",1" * 40_000 + b"]}",
+    "no JSON, at its end": b'{"inputs":[' + b"1," * 900_000,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+async def test_a_large_body_that_is_wrong_is_400_and_holds_up_no_loop(
+    gateway: RunningGateway, held: LoopTime, what: str
+) -> None:
+    for path in PATHS:
+        answer, problem = await gateway.post(path, HOSTILE[what])
+        assert answer.status == 400, (path, answer.status, problem)
+        assert len(problem["errors"]) <= MAX_PROBLEMS
+
+
+async def test_what_is_left_out_is_counted(gateway: RunningGateway, held: LoopTime) -> None:
+    for number in (100, 40_000):
+        answer, problem = await gateway.post(f"{API}/runs", {**ENVELOPE, **keys(number)})
+        assert (answer.status, len(problem["errors"]), problem["omitted"]) == (400, 50, number - 50)
+
+
+async def test_as_many_values_as_may_be_are_taken_and_one_more_is_not(
+    gateway: RunningGateway, held: LoopTime
+) -> None:
+    spare = MAX_VALUES - 8  # those of the envelope itself
+    for inputs in ({"a": [0] * (spare - 1)}, {"a": [{}] * (spare - 1)}, keys(spare)):
+        answer, body = await gateway.post(f"{API}/runs", {**ENVELOPE, "inputs": inputs})
+        assert answer.status == 202, body
+    assert await gateway.start_run(inputs={"no values": "{[," * 50_000})
+    answer, problem = await gateway.post(f"{API}/runs", {**ENVELOPE, "inputs": {"a": [0] * spare}})
+    assert (answer.status, problem["errors"][0]["code"]) == (400, "too_many_values")
+
+
+async def test_open_models_keep_some_keys_of_your_own(gateway: RunningGateway, held: LoopTime) -> None:
+    for place in ("metadata", "policies"):
+        for number, status in ((MAX_OTHER_KEYS, 202), (MAX_OTHER_KEYS + 1, 400), (2_500, 400), (40_000, 400)):
+            answer, body = await gateway.post(f"{API}/runs", {**ENVELOPE, place: keys(number)})
+            assert answer.status == status, (place, number, body)
+    assert body["errors"][0]["pointer"] == "/policies"
+
+
+REFERENCES = {
+    "into places that are no schema": {
+        "x": [{"y": {"properties": {f"p{n}": {"items": {"type": "string"}} for n in range(900)}}}],
+        "allOf": [{"$ref": "#/x/0/y"}, *({"$ref": f"#/x/0/y/properties/p{n % 900}"} for n in range(4_000))],
+    },
+    "into nothing": {"allOf": [{"$ref": f"#/nothing/{n}"} for n in range(6_000)]},
+    "to one another": {
+        "$defs": {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(999)} | {"d999": {"type": "string"}},
+        "$ref": "#/$defs/d0",
+    },
+}
+
+
+@pytest.mark.parametrize("what", REFERENCES)
+async def test_references_hold_up_no_loop(gateway: RunningGateway, held: LoopTime, what: str) -> None:
+    contract = {**ENVELOPE, "outputContract": {"schema": REFERENCES[what]}}
+    answer, body = await gateway.post(f"{API}/runs", contract)
+    assert answer.status in (202, 400), body
+    assert len(body.get("errors", [])) <= MAX_PROBLEMS
