@@ -112,7 +112,7 @@ async def test_the_page_of_a_link_approves_what_it_shows(gateway: RunningGateway
 async def test_what_a_policy_asks_about_is_stored_once_and_shown_with_the_request(
     gateway: RunningGateway,
 ) -> None:
-    policies = [{"id": f"p{number}", "trigger": "node_complete", "action": "hitl"} for number in range(100)]
+    policies = [{"id": f"p{number}", "trigger": "node_complete", "action": "hitl"} for number in range(10)]
     run = ByHand(gateway.handler, await gateway.start_run(policies={"runtime": policies}))
     await run.planned(node("a", agentType="human"))
     await run.start()
@@ -124,7 +124,7 @@ async def test_what_a_policy_asks_about_is_stored_once_and_shown_with_the_reques
     assert answer.status == 200
     _, page = await gateway.get(f"/api/hitl/pending?runId={run.run_id}")
     asked = {each["additionalContext"]["policyId"]: each for each in page["requests"]}
-    assert len(asked) == 100
+    assert len(asked) == 10
     (complete,) = [e for e in await gateway.store.read(run.run_id) if e.type == "node_complete"]
     reference = {"policyId": "p7", "event": "node_complete", "eventId": str(complete.seq)}
     assert asked["p7"]["additionalContext"] == reference
