@@ -85,8 +85,10 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 def _answers(door: Door) -> dict[str, Any]:
     answers = {str(answer.status): _answer(answer.description, answer.content) for answer in door.answers}
     problems = {**door.problems, **(_OF_BODIES if door.method == "post" else {})}
+    # A door that shows pages shows most of its refusals as pages too.
+    pages = {"text/html": ""} if any("text/html" in answer.content for answer in door.answers) else {}
     for status, description in problems.items():
-        answers[str(status)] = _answer(description, {"application/problem+json": "Problem"})
+        answers[str(status)] = _answer(description, {"application/problem+json": "Problem", **pages})
     return answers
 
 
