@@ -71,7 +71,7 @@ class FailureRule:
         first_delay_seconds: float = _FIRST_DELAY_SECONDS,
         clock: Clock | None = None,
     ) -> None:
-        self._store = store
+        self.store = store
         self._handler = RunHandler(store)
         self._limit = limit
         self._first_delay_seconds = first_delay_seconds
@@ -108,7 +108,7 @@ class FailureRule:
         """Record a failure, and end the run where there were too many."""
         name = redact(f"{type(error).__name__}: {error}")
         try:
-            failures = await leases.record_failure(self._store, hint.run_id, hint.kind, hint.ref)
+            failures = await leases.record_failure(self.store, hint.run_id, hint.kind, hint.ref)
             _log.error(
                 "work_failed",
                 run_id=hint.run_id,

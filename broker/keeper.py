@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -26,12 +26,33 @@ from eventstore.handler import RunHandler
 from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
-from runs.commands import Command, ExpireDeadline, ExpireRequest, ExpireTask, FailNode, RejectPlan
+from runs.commands import (
+    Command,
+    ExpireDeadline,
+    ExpireRequest,
+    ExpireTask,
+    FailNode,
+    FailRun,
+    Loss,
+    RejectPlan,
+)
 from runs.errors import RunError
+from runs.event import JsonObject, rfc3339
+from runs.rules.retry import MAX_LOSSES_IN_A_ROW, poisoned
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _SHORTEST_PAUSE_SECONDS = 0.05
+_ENDS = {
+    "died": "died",
+    "stalled": "stood still in this work and was ended",
+    "bystander": "stood still in other work and was ended",
+    "broke": "broke off in it",
+}
+_NO_LOSS = frozenset({"bystander", "broke"})
+"""What the work is not charged with: its worker fell over something else, or is alive and has counted a failure."""
+
+_HOW = {"died": "died", "stalled": "stalled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +60,15 @@ class KeeperConfig:
     """How often, how late, how much at a time.
 
     `round_seconds` is the longest pause between two rounds; `resend_seconds` how long work may be nobody's before its
-    hint counts as lost; `batch` how much of each kind one round looks at; `at_once` how many runs it changes at a time.
+    hint counts as lost; `batch` how much of each kind one round looks at; `at_once` how many runs it changes at a time;
+    `grace_seconds` how long no lease counts as lapsed after the database was away.
     """
 
     round_seconds: float = 1.0
     resend_seconds: float = 2.0
     batch: int = 200
     at_once: int = 32
+    grace_seconds: float = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +102,7 @@ class Keeper:
         self._troublemakers = Troublemakers()
         self._at_once = asyncio.Semaphore(self._config.at_once)
         self._turn = OnlyOne(store.database_url, "try_keeper_lock")
+        self._lenient_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -97,9 +121,13 @@ class Keeper:
         # Those that failed lately are still at the head of the list; they must not fill it.
         limit = self._config.batch + len(self._troublemakers)
         timers = await self._all(await leases.due_timers(self._store, limit), self._fire)
-        lost = await self._all(await leases.expired(self._store, limit), self._hand_back)
+        lost, claims = Counter[bool](), Counter[bool]()
+        if asyncio.get_running_loop().time() >= self._lenient_until:
+            lost = await self._all(await leases.expired(self._store, limit), self._hand_back)
+            claims = await self._all(await leases.expired_claims(self._store, limit), self._charge)
         hints = await self._resend()
-        return Round(timers[True], lost[True], hints, timers[False] + lost[False])
+        left = timers[False] + lost[False] + claims[False]
+        return Round(timers[True], lost[True] + claims[True], hints, left)
 
     async def _keep(self) -> None:
         while True:
@@ -111,6 +139,8 @@ class Keeper:
                         _log.info("keeper_round", **asdict(report))
                     pause_seconds = await self._pause_seconds(report)
             except StoreUnavailable as outage:
+                # The workers could not extend their leases either: they get the time for a heartbeat first.
+                self._lenient_until = asyncio.get_running_loop().time() + self._config.grace_seconds
                 _log.warning("keeper_waits_for_database", reason=outage.reason)
             # Whatever one round meets, there must be another: runs would hang where nobody keeps the house.
             except Exception:  # noqa: BLE001 - see above
@@ -182,6 +212,29 @@ class Keeper:
         )
         await self._handler.execute(row.run_id, _lost(row, self._clock()))
 
+    async def _charge(self, row: WorkRow) -> None:
+        """A plan or an output that was claimed and never begun in the log: its worker is gone with it."""
+        now = self._clock()
+        how = _HOW.get(row.lost_as or "", "unheard")
+        loss: JsonObject = {
+            "attempt": row.attempt,
+            "worker": row.worker,
+            "how": how,
+            "at": rfc3339(now),
+        }
+        before = row.losses or []
+        losses = before if row.lost_as in _NO_LOSS else [*before, loss]
+        names = {"run_id": row.run_id, "kind": row.kind, "attempt": row.attempt, "worker": row.worker}
+        _log.warning("claim_lost", losses=len(losses), how=row.lost_as or how, **names)
+        if len(losses) < MAX_LOSSES_IN_A_ROW:
+            await leases.lose_claim(self._store, row, losses)
+            return
+        code, message = poisoned("planning" if row.kind == "plan" else "composing the output", losses)
+        details: JsonObject = {"kind": row.kind, "losses": losses}
+        await self._handler.execute(
+            row.run_id, FailRun(now=now, error_code=code, message=message, details=details)
+        )
+
     async def _resend(self) -> int:
         """Send hints again for work that nobody took, where the broker has lost some; how many."""
         if not self._broker.forgets_hints or not self._broker.healthy:
@@ -189,7 +242,7 @@ class Keeper:
         by_queue: defaultdict[str, list[WorkHint]] = defaultdict(list)
         rows = await leases.unclaimed(self._store, self._config.resend_seconds, self._config.batch)
         for row in sorted(rows, key=lambda row: row.due_at):
-            by_queue[row.queue].append(_hint(row))
+            by_queue[row.queue].append(replace(_hint(row), again=True))
         try:
             return sum([await self._resend_queue(queue, hints) for queue, hints in by_queue.items()])
         except BrokerUnavailable as unavailable:
@@ -209,12 +262,20 @@ def _hint(row: WorkRow) -> WorkHint:
 
 
 def _lost(row: WorkRow, now: datetime) -> Command:
-    message = f"the worker {row.worker} was not heard of any more"
+    charged = row.worker and row.lost_as not in _NO_LOSS
+    loss = None if not charged else Loss(row.worker or "", _HOW.get(row.lost_as or "", "unheard"))
+    message = f"the worker {row.worker} {_ENDS.get(row.lost_as or '', 'was not heard of any more')}"
     jitter = random.random()  # noqa: S311 - spreads retries
     if row.kind == "plan":
         diagnostic = {"code": "planner_lost", "message": message, "path": ""}
         return RejectPlan(
-            now=now, attempt=row.attempt, diagnostics=[diagnostic], retryable=True, lost=True, jitter=jitter
+            now=now,
+            attempt=row.attempt,
+            diagnostics=[diagnostic],
+            retryable=True,
+            lost=True,
+            loss=loss,
+            jitter=jitter,
         )
     return FailNode(
         now=now,
@@ -223,5 +284,6 @@ def _lost(row: WorkRow, now: datetime) -> Command:
         error_code="worker_lost",
         message=message,
         lost=True,
+        loss=loss,
         jitter=jitter,
     )

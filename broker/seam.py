@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,18 +51,24 @@ class NotServedHere(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkHint:
-    """There is work: go and look. The fields are those of `flex_work`; `queue` is `plan` or `node.<group>`."""
+    """There is work: go and look. The fields are those of `flex_work`; `queue` is `plan` or `node.<group>`.
+
+    `front`: it goes before all that waits in its queue. `again`: it has been delivered before, and may be what its
+    consumer died of (see `broker.claims`). Neither makes it another hint.
+    """
 
     run_id: str
     kind: str
     ref: str
     attempt: int
     queue: str
+    front: bool = field(default=False, compare=False)
+    again: bool = field(default=False, compare=False)
 
     @staticmethod
     def of(run_id: str, work: Work) -> WorkHint:
         """The hint for a piece of outstanding work."""
-        return WorkHint(run_id, work.kind, work.ref, work.attempt, work.queue)
+        return WorkHint(run_id, work.kind, work.ref, work.attempt, work.queue, front=work.front)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,5 +197,5 @@ def open_broker(
     if url.startswith(("amqp://", "amqps://")):
         from broker.rabbitmq import RabbitBroker  # noqa: PLC0415 - see above
 
-        return RabbitBroker(url, store, namespace=namespace)
+        return RabbitBroker(url, store, namespace=namespace, claim_seconds=claim_seconds)
     raise ValueError(f"a broker is `postgres` or an amqp:// address, not {url.partition(':')[0]!r}")

@@ -9,6 +9,7 @@ from broker.failures import FailureRule, Taken, Verdict
 from broker.seam import Handle, WorkHint
 from broker.slots import Slots
 from broker.tasks import finish
+from eventstore.task_names import name_task
 
 Settle = Callable[[Verdict], Awaitable[None]]
 """Tells the broker what became of a hint: acknowledge, offer again, bury. Must not raise."""
@@ -42,6 +43,7 @@ class Serving:
         if self._closing or not self._slots.take():
             return False
         task = asyncio.create_task(self._serve(hint, settle))
+        name_task(task, run_id=hint.run_id, kind=hint.kind, ref=hint.ref, attempt=hint.attempt)
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         return True

@@ -6,12 +6,19 @@ All times are the database's, so that the clocks of workers do not matter.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
+import orjson
+
+from eventstore.connection import connect
 from eventstore.reader import Rows
+from eventstore.statements import statement
 from eventstore.store import EventStore, is_run_id
+from runs.event import JsonObject
 from runs.outstanding import TIMER_QUEUE
 
 HeldWork = tuple[str, str, str, int]
@@ -20,7 +27,10 @@ HeldWork = tuple[str, str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class WorkRow:
-    """A row of `flex_work`. `due_at` is never None: it is the moment at which the work became outstanding, or later."""
+    """A row of `flex_work`. `due_at` is never None: it is the moment at which the work became outstanding, or later.
+
+    Of a lapsed lease: `lost_as` says how its worker was lost where that is known, `losses` which workers before it.
+    """
 
     run_id: str
     kind: str
@@ -31,6 +41,8 @@ class WorkRow:
     due_at: datetime
     worker: str | None
     lease_until: datetime | None
+    lost_as: str | None = None
+    losses: list[JsonObject] | None = None
 
 
 def _work(rows: Rows) -> list[WorkRow]:
@@ -48,7 +60,18 @@ async def claim(
     return sorted(_work(rows), key=lambda row: row.due_at)
 
 
-async def release(store: EventStore, rows: Iterable[WorkRow], worker: str) -> None:
+class Named(Protocol):
+    """Whatever names a piece of work: a row of the table, or a hint."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def ref(self) -> str: ...
+
+
+async def release(store: EventStore, rows: Iterable[Named], worker: str) -> None:
     """Give back claims that were not started; those that are started or have passed to others are left alone."""
     rows = list(rows)
     await store.fetch(
@@ -75,6 +98,46 @@ async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Started work whose lease is over, the longest first. Claims that never started are simply freed on the way."""
     await store.fetch("free_expired_claims", {})
     return _work(await store.fetch("expired_leases", {"limit": limit}))
+
+
+async def take(store: EventStore, work: HeldWork, worker: str, lease_seconds: float) -> bool:
+    """Claim this very work, which need not be the oldest; False where it is not to be had any more."""
+    run_id, kind, ref, attempt = work
+    named = {"run_id": run_id, "kind": kind, "ref": ref, "attempt": attempt}
+    return bool(await store.fetch("take_work", {**named, "worker": worker, "lease_seconds": lease_seconds}))
+
+
+async def expired_claims(store: EventStore, limit: int = 200) -> list[WorkRow]:
+    """Plans and outputs whose claim is over though their worker never said that it began, the longest first."""
+    return _work(await store.fetch("expired_claims", {"limit": limit}))
+
+
+async def lose_claim(store: EventStore, row: WorkRow, losses: Sequence[JsonObject]) -> None:
+    """Free a claim that is over, and note which workers the work has cost so far."""
+    named = {"run_id": row.run_id, "kind": row.kind, "ref": row.ref, "attempt": row.attempt}
+    text = orjson.dumps(list(losses)).decode()
+    await store.fetch("lose_claim", {**named, "worker": row.worker, "losses": text})
+
+
+async def lapse(store: EventStore, origin: str) -> None:
+    """End all leases and claims of a process that is known to be dead, without waiting for their time."""
+    await store.fetch("lapse_leases", {"origin": origin, "worker": origin, "run_id": None, "ref": ""})
+
+
+def lapse_now(database_url: str, worker: str, origin: str, run_id: str | None, ref: str) -> None:
+    """`lapse` for this very process, from a thread whose event loop stands still: in the work of `run_id`, if known.
+
+    Raises psycopg.Error.
+    """
+
+    async def lapse_alone() -> None:
+        async with await connect(database_url, "watchdog") as connection:
+            await connection.execute(
+                statement("lapse_leases"),
+                {"origin": origin, "worker": worker, "run_id": run_id, "ref": ref},
+            )
+
+    asyncio.run(lapse_alone())
 
 
 async def due_timers(store: EventStore, limit: int = 200) -> list[WorkRow]:

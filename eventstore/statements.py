@@ -14,3 +14,10 @@ def statement(name: str) -> bytes:
     while lines and lines[0].startswith("--"):
         lines.pop(0)
     return "\n".join(lines).strip().encode()
+
+
+def read_all() -> None:
+    """Read every statement now, so that a process that has run out of file descriptors still extends its leases."""
+    for path in (files("eventstore") / "sql").iterdir():
+        if path.name.endswith(".sql"):
+            statement(path.name.removesuffix(".sql"))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from eventstore import statements
 from eventstore.batch import UNHELD, Commit, Lease, PendingAppend, encode_sections
 from eventstore.cache import RunCache
 from eventstore.clock import DatabaseClock
@@ -42,9 +43,16 @@ _log = structlog.get_logger(__name__)
 class EventStore:
     """One per process. `origin` tells its notifications from those of others; `clock` is the database's time."""
 
-    def __init__(self, database_url: str, reader: Reader, cache_runs: int, patience_seconds: float) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        reader: Reader,
+        cache_runs: int,
+        patience_seconds: float,
+        origin: str | None = None,
+    ) -> None:
         self.database_url = database_url
-        self.origin = secrets.token_hex(4)
+        self.origin = origin or secrets.token_hex(4)
         self.clock = DatabaseClock()
         self._reader = reader
         self._cache = RunCache(cache_runs)
@@ -65,10 +73,12 @@ class EventStore:
         readers: int = 4,
         cache_runs: int = CACHED_RUNS,
         patience_seconds: float = PATIENCE_SECONDS,
+        origin: str | None = None,
     ) -> EventStore:
         """Connect. Raises StoreUnavailable when the database does not answer within `patience_seconds`."""
+        statements.read_all()
         reader = Reader(database_url, readers, patience_seconds)
-        store = cls(database_url, reader, cache_runs, patience_seconds)
+        store = cls(database_url, reader, cache_runs, patience_seconds, origin)
         try:
             await reader.fetch("ping", {})  # connects, which takes longer than the answer whose time counts
             await store.compare_clocks()

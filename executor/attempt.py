@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import structlog
 
+from eventstore.task_names import name_task
 from executor.capability import Capability, CapabilityContext, CapabilityError, ClarificationNeeded
 from executor.config import ExecutorConfig
 from executor.held import WORKER_STOPPED, Hold
@@ -36,6 +37,7 @@ async def run_attempt(
     """Run the capability until it ends, its time is up, or `stopped` is done. What it raises becomes a result."""
     began = time.perf_counter()
     task = asyncio.create_task(_contained(attempt))
+    name_task(task, **attempt.names)
     try:
         await asyncio.wait(
             {task, stopped}, timeout=attempt.timeout_seconds, return_when=asyncio.FIRST_COMPLETED

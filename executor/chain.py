@@ -29,6 +29,7 @@ from runs.decide import Decided
 from runs.errors import RunFinished, StaleAttempt
 from runs.event import JsonObject
 from runs.outstanding import node_queue
+from runs.rules.retry import MAX_LOSSES_IN_A_ROW
 from runs.state import NodeState, RunState
 
 _log = structlog.get_logger("executor")
@@ -98,6 +99,9 @@ class Chain:
             node = state.nodes.get(hint.ref)
             if node is not None and not parts.serves(node):
                 _warn_once(parts, state, node)
+                raise NotServedHere
+            last_chance = node is not None and len(node.lost) >= MAX_LOSSES_IN_A_ROW - 1
+            if last_chance and not parts.holds.take_last_chance(self._hold):
                 raise NotServedHere
             if node is not None and node.due_at is not None:
                 now = await wait_if_early(node.due_at, now, parts.clock)

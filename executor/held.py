@@ -70,6 +70,7 @@ class Holds:
 
     def __init__(self) -> None:
         self._by_run: dict[str, set[Hold]] = {}
+        self._last_chance: Hold | None = None
 
     def __iter__(self) -> Iterator[Hold]:
         return iter([hold for holds in self._by_run.values() for hold in holds])
@@ -85,7 +86,20 @@ class Holds:
         self._by_run.setdefault(run_id, set()).add(hold)
         return hold
 
+    def take_last_chance(self, hold: Hold) -> bool:
+        """Whether `hold` may start a node that ends its run if it costs one more worker.
+
+        One at a time: nodes that were lost together are tried again together, and where one of them ends its worker
+        again, those that only ran beside it must not be ended with it.
+        """
+        if self._last_chance in (None, hold):
+            self._last_chance = hold
+            return True
+        return False
+
     def remove(self, hold: Hold) -> None:
+        if self._last_chance is hold:
+            self._last_chance = None
         holds = self._by_run.get(hold.run_id, set())
         holds.discard(hold)
         if not holds:

@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +19,7 @@ import structlog
 from broker.dispatch import Dispatcher
 from broker.keeper import Keeper
 from broker.seam import Broker, open_broker
+from eventstore import leases
 from eventstore.connection import named
 from eventstore.handler import RunHandler, Transact
 from eventstore.migrate import migrate
@@ -36,9 +38,22 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("flexrun")
 
 
-def worker_name() -> str:
-    """Names this process in leases: host, pid and a random part; a restart is somebody else."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+def worker_name(origin: str) -> str:
+    """Names this process in leases: host, pid and its origin, which is random; a restart is another worker."""
+    return f"{socket.gethostname()}:{os.getpid()}:{origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """What a supervisor gives to the engine that it starts.
+
+    `predecessor` is the origin of the engine that died before this one: what it held is taken over at once.
+    """
+
+    origin: str
+    predecessor: str | None = None
+    database_url: str | None = None
+    listening: socket.socket | None = None
 
 
 class Engine:
@@ -53,13 +68,15 @@ class Engine:
         settings: Settings,
         roles: frozenset[Role],
         capabilities: Sequence[Capability] | None = None,
+        supervised: Supervised | None = None,
     ) -> None:
         know_settings(settings)
         self.settings = settings
         self.roles = roles
         self.capabilities = capabilities
-        self.worker = worker_name()
-        self.database_url = settings.database_url or ""
+        self.supervised = supervised or Supervised(secrets.token_hex(4))
+        self.worker = worker_name(self.supervised.origin)
+        self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: Server | None = None
         self._stack = AsyncExitStack()
 
@@ -81,8 +98,12 @@ class Engine:
         await self._open_database()
         # pg_stat_activity shows this process's connections as flexrun planner writer, flexrun planner reader, …
         database_url = named(self.database_url, f"flexrun {self._name()}")
-        self.store = await EventStore.open(database_url, cache_runs=self._cached_runs())
+        self.store = await EventStore.open(
+            database_url, cache_runs=self._cached_runs(), origin=self.supervised.origin
+        )
         self._stack.push_async_callback(self.store.close)
+        if self.supervised.predecessor is not None:
+            await leases.lapse(self.store, self.supervised.predecessor)
         self.handler = RunHandler(self.store)
         listener = LogListener(database_url, ignore_origin=self.store.origin)
         await listener.start()
@@ -152,4 +173,6 @@ class Engine:
     def _gateway(self) -> GatewayRole:
         from flexrun.roles.gateway import GatewayRole  # noqa: PLC0415 - see the module's docstring
 
-        return GatewayRole(self.settings, alone=self.roles == frozenset(ROLES))
+        return GatewayRole(
+            self.settings, alone=self.roles == frozenset(ROLES), listening=self.supervised.listening
+        )

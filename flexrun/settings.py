@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(gt=0)] = 15.0
     planner_slots: Annotated[int, Field(ge=1)] = 32
     executor_slots: Annotated[int, Field(ge=1)] = 64
+    watchdog_warn_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """After so long without a turn of the event loop its stack is logged."""
+    watchdog_exit_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """After so long the process ends with status 71, for its supervisor to start it again; 0 is never."""
     drain_seconds: Annotated[float, Field(ge=0)] = 10.0
     ping_seconds: Annotated[float, Field(gt=0)] = 15.0
     backlog_limit: Annotated[int, Field(ge=1)] = 50_000

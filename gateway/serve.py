@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import socket
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -30,8 +31,18 @@ class Server:
         await self.runner.cleanup()
 
 
-async def serve(app: web.Application, host: str, port: int, *, reuse_port: bool = False) -> Server:
-    """Listen on `host` and `port` (0: any free one). Raises BindRefused, or OSError where the address is taken."""
+async def serve(
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    reuse_port: bool = False,
+    listening: socket.socket | None = None,
+) -> Server:
+    """Listen on `host` and `port` (0: any free one), or on `listening`, which is bound to them already.
+
+    Raises BindRefused, or OSError where the address is taken.
+    """
     gateway = app[GATEWAY]
     check_bind(host, gateway.deps.tokens)
     check_origins(gateway.config.cors_origins, gateway.deps.tokens)
@@ -46,7 +57,11 @@ async def serve(app: web.Application, host: str, port: int, *, reuse_port: bool 
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=_LISTEN_BACKLOG, reuse_port=reuse_port or None)
+        site = (
+            web.SockSite(runner, listening, backlog=_LISTEN_BACKLOG)
+            if listening is not None
+            else web.TCPSite(runner, host, port, backlog=_LISTEN_BACKLOG, reuse_port=reuse_port or None)
+        )
         await site.start()
     except BaseException:
         await runner.cleanup()

@@ -17,6 +17,18 @@ class Actor:
     verified: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A worker that died or hung over an attempt, which is charged with it.
+
+    `how` is `unheard` (its lease ran out), `died` (its supervisor saw it) or `stalled` (its event loop stood still in
+    this very attempt).
+    """
+
+    worker: str
+    how: str = "unheard"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """Every command carries the moment at which it was asked."""
@@ -56,12 +68,16 @@ class AcceptPlan(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectPlan(Command):
-    """No plan can be made. `retryable` is for a planner's own trouble, not for the caller's objective."""
+    """No plan can be made. `retryable` is for a planner's own trouble, not for the caller's objective.
+
+    `lost` and `loss` as in FailNode.
+    """
 
     attempt: int
     diagnostics: list[JsonObject]
     retryable: bool = False
     lost: bool = False
+    loss: Loss | None = None
     jitter: float = 0.5
 
 
@@ -87,7 +103,11 @@ class CompleteNode(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailNode(Command):
-    """An attempt has failed. `lost` says that its worker vanished; `jitter` in [0, 1) spreads the retries."""
+    """An attempt has failed. `lost` says that its worker is gone, `loss` that the attempt may be why.
+
+    A worker that stops in good order, or dies of another attempt, is `lost` without a `loss`. `jitter` in [0, 1)
+    spreads the retries.
+    """
 
     node_id: str
     attempt: int
@@ -95,6 +115,7 @@ class FailNode(Command):
     message: str
     retryable: bool = True
     lost: bool = False
+    loss: Loss | None = None
     jitter: float = 0.5
 
 

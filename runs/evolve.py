@@ -9,7 +9,7 @@ from runs import evolve_people as people
 from runs import transitions as t
 from runs.copying import changed
 from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
-from runs.event import Event, JsonObject, parse_time
+from runs.event import Event, JsonObject, parse_time, rfc3339
 from runs.evolve_nodes import completed, reset_nodes, with_node, with_output
 from runs.graph import dependents_of, meet_dependencies
 from runs.policies import read_policies, read_seconds
@@ -91,7 +91,26 @@ def _plan_rejected(state: RunState, event: Event) -> RunState:
         state,
         plan_in_progress=False,
         plan_losses=state.plan_losses + (1 if detail.get("lost") else 0),
+        plan_lost=_lost(state.plan_lost, event, event.payload["attempt"]),
         plan_due_at=parse_time(due_at) if due_at else None,
+    )
+
+
+def _lost(before: tuple[JsonObject, ...], event: Event, attempt: int) -> tuple[JsonObject, ...]:
+    """The losses in a row after an attempt that ended without a result: one more, as many, or none."""
+    detail = event.detail or {}
+    if not detail.get("lost"):
+        return ()
+    if "worker" not in detail:
+        return before
+    return (
+        *before,
+        {
+            "attempt": attempt,
+            "worker": detail["worker"],
+            "how": detail.get("how"),
+            "at": rfc3339(event.recorded_at),
+        },
     )
 
 
@@ -102,6 +121,7 @@ def _plan_accepted(state: RunState, event: Event) -> RunState:
         state,
         plan_in_progress=False,
         plan_losses=0,
+        plan_lost=(),
         plan_due_at=None,
         plan_version=event.payload["version"],
         plan_metadata=plan.get("metadata") or {},
@@ -168,6 +188,8 @@ def _node_error(state: RunState, event: Event) -> RunState:
         status=next_node_status(node.status, "retry" if retry else "fail", node.id),
         failures=node.failures + (0 if lost else 1),
         losses=node.losses + (1 if lost else 0),
+        lost=_lost(node.lost, event, payload["attempt"]),
+        front=lost,
         due_at=parse_time(due_at) if due_at else None,
         error=payload["error"],
         finished_at=event.recorded_at,

@@ -37,6 +37,7 @@ def completed(node: NodeState, output: object, event: Event, origin: JsonObject 
         status=next_node_status(node.status, trigger, node.id),
         output=output,
         error=None,
+        lost=(),
         validation_errors=(),
         finished_at=event.recorded_at,
         approved=tuple((origin or {}).get("approved", ())),

@@ -33,6 +33,7 @@ class Work:
     `kind` is plan, node, output, request_expiry, task_expiry or deadline; `ref` the node or request id ('' otherwise).
     `attempt` is the number that doing it will carry, or that of the task whose time is over.
     `started` work is being done by someone who holds a lease. `due_at` None: now.
+    `front`: it goes to the front of its queue, since it has waited its turn before.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Work:
     attempt: int
     started: bool = False
     due_at: datetime | None = None
+    front: bool = False
 
     @property
     def key(self) -> WorkKey:
@@ -93,6 +95,9 @@ def _work_of(node: NodeState) -> Work | None:
     queue = node_queue(node.queue)
     if node.status == READY:
         return Work("node", node.id, queue, node.attempt + 1)
+    if node.status == WAITING_RETRY and node.front:
+        # As old as the attempt that was lost, so that a queue that goes by age has it in front, too.
+        return Work("node", node.id, queue, node.attempt + 1, due_at=node.started_at, front=True)
     if node.status == WAITING_RETRY:
         return Work("node", node.id, queue, node.attempt + 1, due_at=node.due_at)
     if node.status == RUNNING:

@@ -19,6 +19,8 @@ class NodeState:
     `attempt` is the number of the last start; `failures` counts the attempts that used up the contract's
     `maxAttempts`, `losses` those whose worker vanished (they have a limit of their own). `expires_at` is the end of a
     person's time for the node. `approved` names the runtime policies whose question about this output was approved.
+    `lost` are the workers that died or hung over this node since one of its attempts last ended by itself:
+    [{attempt, worker, how, at}]. `front` says that the last attempt was lost: the next one goes before later work.
     """
 
     id: str
@@ -34,6 +36,8 @@ class NodeState:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    lost: tuple[JsonObject, ...] = ()
+    front: bool = False
     due_at: datetime | None = None
     output: Json = None
     error: JsonObject | None = None
@@ -115,6 +119,7 @@ class RunState:
     plan_attempt: int = 0
     plan_in_progress: bool = False
     plan_losses: int = 0
+    plan_lost: tuple[JsonObject, ...] = ()
     plan_due_at: datetime | None = None
     plan_version: int | None = None
     plan_metadata: JsonObject = field(default_factory=dict[str, Json])

@@ -33,6 +33,7 @@ WORK_MESSAGE_SCHEMA: dict[str, Any] = {
         "nodeId": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9_.-]{1,100}$"},
         "attempt": {"type": "integer", "minimum": 0, "maximum": 2_147_483_647},
         "workId": {"type": "string", "pattern": "^[!-~]{1,300}$"},
+        "again": {"type": "boolean"},
     },
     "if": {"properties": {"kind": {"const": "node"}}},
     "then": {"properties": {"nodeId": {"type": "string"}}},
@@ -49,13 +50,17 @@ class MessageRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WorkMessage:
-    """Work that is due: of which kind, for which run and node, in which attempt."""
+    """Work that is due: of which kind, for which run and node, in which attempt.
+
+    `again`: it has been sent before, and whoever got it then may have died of it.
+    """
 
     kind: WorkKind
     run_id: str
     node_id: str | None
     attempt: int
     work_id: str
+    again: bool = False
 
 
 def encode_work(message: WorkMessage) -> bytes:
@@ -68,6 +73,7 @@ def encode_work(message: WorkMessage) -> bytes:
             "nodeId": message.node_id,
             "attempt": message.attempt,
             "workId": message.work_id,
+            **({"again": True} if message.again else {}),
         }
     )
 
@@ -87,7 +93,12 @@ def decode_work(body: bytes) -> WorkMessage:
         raise MessageRefused(str(error.message)) from None
     # An attempt written as 1.0 is an integer to JSON Schema.
     return WorkMessage(
-        document["kind"], document["runId"], document["nodeId"], int(document["attempt"]), document["workId"]
+        document["kind"],
+        document["runId"],
+        document["nodeId"],
+        int(document["attempt"]),
+        document["workId"],
+        again=document.get("again", False),
     )
 
 

@@ -16,6 +16,7 @@ from functools import partial
 
 import structlog
 
+from broker.claims import Claims
 from broker.failures import Again, FailureRule, Refused, Taken, Verdict
 from broker.seam import Handle, WorkHint
 from broker.serving import Serving
@@ -64,6 +65,7 @@ class WorkConsumer:
         self._store = store
         self._queues = tuple(queues)
         self._claimant = claimant
+        self._claims = Claims(store, claimant, pace.claim_seconds)
         self._pace = pace
         self._serving = Serving(handle, slots, failures, self._slot_is_free)
         self._closing = False
@@ -127,6 +129,7 @@ class WorkConsumer:
         # A claim that is on its way is not cut off: what it brings is released.
         await finish([self._task], LAST_CLAIM_SECONDS)
         await self._serving.drain(drain_seconds)
+        await self._claims.close()
 
     def _slot_is_free(self) -> None:
         if self._maybe_more:
@@ -153,9 +156,9 @@ class WorkConsumer:
             self._maybe_more = True
             self._woken.clear()
             rows, meanwhile = await self._ask_table(free)
-            left_over = [row for row in rows if not self._serve(row)]
+            left_over = [_hint_of(row) for row in rows if not self._serve(row)]
             if left_over:
-                await self._release(left_over)
+                await self._claims.release(*left_over)
             self._maybe_more = len(rows) == free or self._woken.is_set()
             claimed = {_hint_of(row) for row in rows}
             for hint in meanwhile:
@@ -177,6 +180,7 @@ class WorkConsumer:
 
     def _serve(self, row: WorkRow) -> bool:
         hint = _hint_of(row)
+        self._claims.hold(hint)
         return self._serving.offer(hint, partial(self._settle, hint, row))
 
     def _learn(self, *, stale: bool) -> None:
@@ -190,6 +194,7 @@ class WorkConsumer:
             match verdict:
                 case Taken(task):
                     if task is not None:
+                        self._claims.begun(hint)
                         return
                 case Again(delay_seconds):
                     await asyncio.sleep(delay_seconds)
@@ -197,17 +202,14 @@ class WorkConsumer:
                     _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
                     parameters = {"queue": hint.queue, "body": encode_hint(hint), "reason": redact(reason)}
                     await self._store.fetch("bury_hint", parameters)
-            if claimed is not None:
-                await self._release([claimed])
         except StoreUnavailable as outage:
             _log.warning(
-                "claim_not_released", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=outage.reason
+                "hint_not_buried", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=outage.reason
             )
+        if claimed is not None:
+            await self._claims.release(hint)
         if isinstance(verdict, Again) and not verdict.elsewhere:
             self._look()
-
-    async def _release(self, rows: Sequence[WorkRow]) -> None:
-        await leases.release(self._store, rows, self._claimant)
 
 
 def _hint_of(row: WorkRow) -> WorkHint:

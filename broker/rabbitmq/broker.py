@@ -11,7 +11,7 @@ from broker.rabbitmq.link import Link
 from broker.rabbitmq.messages import MessageConsumer
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.server import Server
-from broker.rabbitmq.topology import Topology
+from broker.rabbitmq.topology import Topology, front_of
 from broker.rabbitmq.work import Patience, WorkConsumer
 from broker.seam import (
     Consumer,
@@ -40,7 +40,9 @@ class RabbitBroker:
         publish_seconds: float = 5.0,
         patience: Patience | None = None,
         failures: FailureRule | None = None,
+        claim_seconds: float = 15.0,
     ) -> None:
+        self._claim_seconds = claim_seconds
         self._publishing = Link(url, "publish")
         self._consuming = Link(url, "consume")
         topology = Topology(namespace)
@@ -68,7 +70,7 @@ class RabbitBroker:
 
     async def publish(self, hints: Sequence[WorkHint]) -> None:
         """Send hints; raises BrokerUnavailable."""
-        await self._publisher.publish([Outgoing(hint.queue, encode_hint(hint)) for hint in hints])
+        await self._publisher.publish([_outgoing(hint) for hint in hints])
 
     async def depth(self, queue: str) -> int:
         """How many hints wait in a queue. Raises BrokerUnavailable."""
@@ -77,7 +79,13 @@ class RabbitBroker:
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
         """Subscribe to queues of work; the subscription is there as soon as the server is."""
         consumer = WorkConsumer(
-            self._server, self._failures, queues, handle, slots=slots, patience=self._patience
+            self._server,
+            self._failures,
+            queues,
+            handle,
+            slots=slots,
+            patience=self._patience,
+            claim_seconds=self._claim_seconds,
         )
         self._consumers.append(consumer)
         return consumer
@@ -104,3 +112,7 @@ class RabbitBroker:
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
         """The oldest dead letters of a queue. Raises BrokerUnavailable."""
         return await inspection.dead_letters(self._server, name, limit)
+
+
+def _outgoing(hint: WorkHint) -> Outgoing:
+    return Outgoing(front_of(hint.queue) if hint.front else hint.queue, encode_hint(hint))

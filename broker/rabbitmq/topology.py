@@ -22,6 +22,30 @@ A quorum queue (of 3.10 at least) that is back within milliseconds keeps its old
 numbers its messages from 0 again, while they wait for the next number.
 """
 
+_FRONT = ".front"
+_NODE_QUEUE = "node."
+
+
+def front_of(name: str) -> str:
+    """The queue for work that goes before all that waits in the queue `name`; only queues of nodes have one."""
+    return name + _FRONT if name.startswith(_NODE_QUEUE) else name
+
+
+def queues_of(name: str) -> list[str]:
+    """The queues that are consumed for `name`: quorum queues of 3.10 know no priorities, so there are two."""
+    return list(dict.fromkeys((front_of(name), name)))
+
+
+def is_front(name: str) -> bool:
+    """Whether this is a queue of `front_of`."""
+    return name.startswith(_NODE_QUEUE) and name.endswith(_FRONT)
+
+
+def plain_name(name: str) -> str:
+    """The queue that a queue of `front_of` belongs to; any other is its own."""
+    return name.removesuffix(_FRONT) if is_front(name) else name
+
+
 DELIVERY_LIMIT = 20
 _LOOKS_AT_DEAD_LETTERS = 1_000_000
 _MOST_DEAD_LETTERS = 100_000

@@ -11,17 +11,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
+from broker.claims import Claims
 from broker.failures import Again, FailureRule, Refused, Taken, Verdict
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
 from broker.rabbitmq.subscription import Subscription, Terms
+from broker.rabbitmq.topology import is_front, plain_name, queues_of
 from broker.seam import BrokerUnavailable, Handle, MessageRefused, WorkHint
 from broker.serving import Serving
 from broker.tasks import finish
@@ -64,18 +66,20 @@ class WorkConsumer:
         *,
         slots: int,
         patience: Patience,
+        claim_seconds: float,
     ) -> None:
         self._publisher = server.publisher
         self._patience = patience
         self._loop = asyncio.get_running_loop()
-        self._serving = Serving(handle, slots, failures, self._slot_is_free)
+        self._claims = Claims(failures.store, f"claim:{failures.store.origin}:{names[0]}", claim_seconds)
+        self._serving = Serving(self._claims.guarded(handle), slots, failures, self._slot_is_free)
         self._waiting: deque[_Delivery] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
         terms = Terms(slots + _READ_AHEAD, patience.check_seconds, disposable=True)
         self._subscription = Subscription(
             server,
-            names,
+            [queue for name in names for queue in queues_of(name)],
             self._receive,
             terms,
             hungry=lambda: self._serving.free > 0,
@@ -109,17 +113,23 @@ class WorkConsumer:
         await self._serving.drain(drain_seconds)
         # What a silent server does not let go out, it will hand to others when the channel is closed.
         await finish(self._background, _LAST_WORD_SECONDS)
+        await self._claims.close()
         await self._subscription.close()
 
     def _receive(self, message: AbstractIncomingMessage, name: str) -> None:
         try:
-            hint = decode_hint(message.body, name)
+            hint = decode_hint(message.body, plain_name(name))
         except MessageRefused as refusal:
             self._spawn(bury(self._publisher, name, message, refusal.reason))
             return
+        front = is_front(name)
+        hint = replace(hint, front=front, again=hint.again or bool(message.redelivered))
         delivery = _Delivery(message, hint, self._loop.time())
         if self._waiting or not self._serve(delivery):
-            self._waiting.append(delivery)
+            if front:
+                self._waiting.appendleft(delivery)
+            else:
+                self._waiting.append(delivery)
             self._set_alarm()
 
     def _serve(self, delivery: _Delivery) -> bool:

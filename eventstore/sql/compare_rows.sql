@@ -11,7 +11,7 @@ with rebuilt as (
   union all
   -- Work that is due at once may have been put down as due a little earlier than its event says, see 0009.
   select 'flex_work', w.run_id, w.kind || ' ' || w.ref,
-         to_jsonb(w) - '{worker,lease_until,hinted_at,failures}'::text[]
+         to_jsonb(w) - '{worker,lease_until,hinted_at,failures,losses,lost_as}'::text[]
          || jsonb_build_object('due_at', case when (facts ->> 'at_once')::boolean then least(w.due_at, k.due_at)
                                               else w.due_at end)
   from jsonb_array_elements(%(batch)s::text::jsonb -> 'work') facts
@@ -28,7 +28,7 @@ with rebuilt as (
   from hitl_requests q where q.run_id = any (%(run_ids)s::uuid[])
   union all
   select 'flex_work', w.run_id, w.kind || ' ' || w.ref,
-         to_jsonb(w) - '{worker,lease_until,hinted_at,failures}'::text[]
+         to_jsonb(w) - '{worker,lease_until,hinted_at,failures,losses,lost_as}'::text[]
   from flex_work w where w.run_id = any (%(run_ids)s::uuid[])
 )
 select relation, run_id::text, key, k.facts, b.facts

@@ -1,7 +1,7 @@
--- free_expired_claims: work that was claimed, not started, and whose claim is over, is free again.
+-- free_expired_claims: nodes that were claimed, not started, and whose claim is over, are free again.
 with late as (
   select w.run_id, w.kind, w.ref from flex_work w
-  where w.worker is not null and not w.started and w.lease_until <= now()
+  where w.worker is not null and not w.started and w.lease_until <= now() and w.kind = 'node'
   for update skip locked
 )
 update flex_work w

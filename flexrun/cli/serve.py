@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,11 +53,11 @@ def up(
     broker: BrokerFlag = None,
     log_level: LogFlag = None,
 ) -> None:
-    """Run the whole engine in one process, on an embedded Postgres unless told otherwise."""
+    """Run the whole engine, supervised, on an embedded Postgres unless told otherwise."""
     settings = _settings(
         host=host, port=port, data=data, database=database, broker=broker, log_level=log_level
     )
-    _run(settings, frozenset(ROLES))
+    raise typer.Exit(_supervise(settings))
 
 
 def gateway(
@@ -109,3 +111,41 @@ def _run(settings: Settings, roles: frozenset[Role]) -> None:
     from flexrun.cli.running import serve_roles  # noqa: PLC0415 - see above
 
     run_async(serve_roles(settings, roles))
+
+
+def _supervise(settings: Settings) -> int:
+    """Run the engine in a child process, and the embedded Postgres in another; the exit status."""
+    from flexrun.supervisor import Supervisor, bind  # noqa: PLC0415 - for `up` alone
+
+    try:
+        listening = bind(settings)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            stop(f"flexrun cannot start: {settings.host}:{settings.port} is taken; choose another --port")
+        stop(f"flexrun cannot start: {error}")
+
+    def engine(
+        origin: str, predecessor: str | None, address: Callable[[], str], beat: Callable[[], None]
+    ) -> None:
+        from flexrun.cli.running import serve_roles  # noqa: PLC0415 - in the child, while the database starts
+        from flexrun.engine import Supervised  # noqa: PLC0415 - the same
+
+        database_url = address() if settings.database_url is None else None
+        supervised = Supervised(origin, predecessor, database_url, listening)
+        run_async(serve_roles(settings, frozenset(ROLES), supervised, beat))
+
+    def database(tell: Callable[[str], None]) -> None:
+        from flexrun.cli.running import serve_database  # noqa: PLC0415 - see above
+
+        run_async(serve_database(settings, tell))
+
+    def say(event: str, **fields: object) -> None:
+        import structlog  # noqa: PLC0415 - only a supervisor that has something to say needs it
+
+        from flexrun.logs import configure_logs  # noqa: PLC0415 - the same
+
+        configure_logs(settings.log_level, settings.log_format)
+        structlog.get_logger("flexrun").error(event, **fields)
+
+    owner = database if settings.database_url is None else None
+    return Supervisor(engine, owner, settings.watchdog_exit_seconds, say).run()

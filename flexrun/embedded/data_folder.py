@@ -28,7 +28,8 @@ _LONG_LOG_BYTES = 10_000_000
 class DataFolder:
     """One data folder, held by at most one process."""
 
-    def __init__(self, path: Path, account: Account | None) -> None:
+    def __init__(self, path: Path, account: Account | None, owner_pid: int | None = None) -> None:
+        self._owner_pid = owner_pid or os.getpid()
         self.path = path.expanduser().absolute()
         self.account = account
         self._lock_file: int | None = None
@@ -74,7 +75,7 @@ class DataFolder:
                 "folder with --data"
             ) from error
         os.ftruncate(lock_file, 0)
-        os.write(lock_file, f"{os.getpid()}\n".encode())
+        os.write(lock_file, f"{self._owner_pid}\n".encode())
         self._lock_file = lock_file
 
     def release(self) -> None:

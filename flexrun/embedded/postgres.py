@@ -56,7 +56,8 @@ class EmbeddedPostgres:
     """Postgres on the data in `data_dir`, reached through a Unix socket, started again when it crashes.
 
     `binaries` is for those who must choose; otherwise the first that can open the data is taken, the
-    system's before the wheel's. As root, Postgres runs as an unprivileged account.
+    system's before the wheel's. As root, Postgres runs as an unprivileged account. `owner_pid` is named to those who
+    find the folder in use.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class EmbeddedPostgres:
         binaries: PostgresBinaries | None = None,
         settings: Mapping[str, str] | None = None,
         log: FilteringBoundLogger | None = None,
+        owner_pid: int | None = None,
     ) -> None:
         self.data_dir = data_dir
         self._binaries = binaries
         self._settings = {**SETTINGS, **(settings or {})}
         self._log: FilteringBoundLogger = log or structlog.get_logger("flexrun.embedded")
+        self._owner_pid = owner_pid or os.getpid()
         self._account: Account | None = None
         self._folder: DataFolder | None = None
         self._socket_dir: Path | None = None
@@ -125,7 +128,7 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         self._account = server_account()
-        folder = DataFolder(self.data_dir, self._account)
+        folder = DataFolder(self.data_dir, self._account, self._owner_pid)
         folder.acquire()
         self._folder = folder
         try:

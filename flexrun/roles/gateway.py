@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from eventstore.tail import RunTail
 from flexrun import __version__
 from flexrun.roles.parts import Parts
@@ -20,13 +22,15 @@ from webhooks.service import Webhooks
 class GatewayRole:
     """Made before anything is started, so that what may not be is refused first: bad tokens, an open door.
 
-    `alone` says that this engine is all on this machine. Raises TokensInvalid, BindRefused.
+    `alone` says that this engine is all on this machine; `listening` is a socket that is bound already.
+    Raises TokensInvalid, BindRefused.
     """
 
-    def __init__(self, settings: Settings, *, alone: bool) -> None:
+    def __init__(self, settings: Settings, *, alone: bool, listening: socket.socket | None = None) -> None:
         self._settings = settings
         self._tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
         self._alone = alone
+        self._listening = listening
         check_bind(settings.host, self._tokens)
         check_origins(settings.cors_origins, self._tokens)
 
@@ -37,7 +41,9 @@ class GatewayRole:
         parts.stack.push_async_callback(tail.close)
         deps = await self._deps(parts, tail)
         await self._start_webhooks(parts, deps.config.webhook_allow_private)
-        server = await serve(create_app(deps), self._settings.host, self._settings.port)
+        server = await serve(
+            create_app(deps), self._settings.host, self._settings.port, listening=self._listening
+        )
         parts.stack.push_async_callback(server.close)
         inbox = HitlInbox.over(deps, parts.broker)
         await inbox.start()

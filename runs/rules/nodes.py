@@ -10,7 +10,7 @@ from runs.event import JsonObject, rfc3339
 from runs.rules.access import claimed_detail, operator_name
 from runs.rules.asking import ask_about_failed_node
 from runs.rules.pauses import check_running, running_time
-from runs.rules.retry import MAX_LOSSES, next_attempt_at
+from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poisoned
 from runs.settle import held_nodes
 from runs.state import NodeState
 
@@ -172,8 +172,16 @@ def fail_node(draft: Draft, command: c.FailNode) -> None:
         message=command.message,
         jitter=command.jitter,
         retryable=command.retryable,
-        detail={"lost": True} if command.lost else None,
+        detail=lost_detail(command),
     )
+
+
+def lost_detail(command: c.FailNode | c.RejectPlan) -> JsonObject | None:
+    """What folding needs to know of a lost worker; None where the attempt ended by itself."""
+    if not command.lost:
+        return None
+    loss = command.loss
+    return {"lost": True} if loss is None else {"lost": True, "worker": loss.worker, "how": loss.how}
 
 
 def fail_attempt(
@@ -189,7 +197,8 @@ def fail_attempt(
     """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
     node = draft.node(node_id)
     lost = detail is not None and bool(detail.get("lost"))
-    retry = retryable and not _spent(node, lost)
+    poison = detail is not None and "worker" in detail and len(node.lost) + 1 >= MAX_LOSSES_IN_A_ROW
+    retry = retryable and not poison and not _spent(node, lost)
     payload: JsonObject = {
         "capabilityId": node.capability_id,
         "attempt": node.attempt,
@@ -204,6 +213,9 @@ def fail_attempt(
     draft.add("node_error", payload, node_id=node_id, message=message, detail=detail)
     if retry:
         return
+    if poison:
+        _end_poisoned_run(draft, node_id)
+        return
     if node.contract.get("fallback") == "hitl":
         ask_about_failed_node(draft, node_id)
         return
@@ -212,10 +224,22 @@ def fail_attempt(
 
 def _spent(node: NodeState, lost: bool) -> bool:
     if lost:
-        return node.losses + 1 >= MAX_LOSSES
+        return node.losses + 1 >= MAX_HANDOVERS
     if node.contract.get("fallback") == "abort":
         return True
     return node.failures + 1 >= (node.contract.get("maxAttempts") or DEFAULT_MAX_ATTEMPTS)
+
+
+def _end_poisoned_run(draft: Draft, node_id: str) -> None:
+    node = draft.node(node_id)
+    code, message = poisoned(node.label, node.lost)
+    details: JsonObject = {
+        "kind": "node",
+        "nodeId": node_id,
+        "capabilityId": node.capability_id,
+        "losses": list(node.lost),
+    }
+    draft.fail_run(code, message, details)
 
 
 def _end_run(draft: Draft, node_id: str, code: str, message: str) -> None:

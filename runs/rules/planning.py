@@ -6,7 +6,8 @@ from runs import commands as c
 from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
 from runs.event import JsonObject, rfc3339
-from runs.rules.retry import MAX_LOSSES, next_attempt_at
+from runs.rules.nodes import lost_detail
+from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poisoned
 from runs.settle import needs_plan
 
 MAX_PLAN_ATTEMPTS = 5
@@ -87,12 +88,20 @@ def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
     payload: JsonObject = {"attempt": command.attempt, "diagnostics": command.diagnostics}
     summary = "; ".join(str(diagnostic.get("message")) for diagnostic in command.diagnostics)
     message = f"No plan: {summary}"
-    spent = state.plan_losses + 1 >= MAX_LOSSES if command.lost else command.attempt >= MAX_PLAN_ATTEMPTS
-    if command.retryable and not spent:
+    poison = command.loss is not None and len(state.plan_lost) + 1 >= MAX_LOSSES_IN_A_ROW
+    spent = state.plan_losses + 1 >= MAX_HANDOVERS if command.lost else command.attempt >= MAX_PLAN_ATTEMPTS
+    if command.retryable and not spent and not poison:
         due_at = rfc3339(next_attempt_at(draft.now, command.attempt, command.jitter))
         draft.add(
-            "plan_rejected", payload, message=message, detail={"nextAttemptAt": due_at, "lost": command.lost}
+            "plan_rejected",
+            payload,
+            message=message,
+            detail={"nextAttemptAt": due_at, "lost": command.lost, **(lost_detail(command) or {})},
         )
         return
-    draft.add("plan_rejected", payload, message=message)
+    draft.add("plan_rejected", payload, message=message, detail=lost_detail(command))
+    if poison:
+        code, text = poisoned("planning", draft.state.plan_lost)
+        draft.fail_run(code, text, {"kind": "plan", "losses": list(draft.state.plan_lost)})
+        return
     draft.fail_run("plan_rejected", message, {"diagnostics": command.diagnostics})

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+
+from runs.event import JsonObject
 
 BASE_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 60.0
-MAX_LOSSES = 10
-"""How often a worker may vanish under the same plan or node before it is taken for the cause."""
+MAX_LOSSES_IN_A_ROW = 3
+"""How often in a row a worker may die or hang over the same work before the work is taken for the cause: `poisoned`."""
+
+MAX_HANDOVERS = 10
+"""How often work may be given back or lost in all, also by workers that stop in good order, before it has failed."""
+
+
+def poisoned(work: str, losses: Sequence[JsonObject]) -> tuple[str, str]:
+    """The error code and the message of a run whose work has ended too many of its workers."""
+    workers = ", ".join(str(loss.get("worker")) for loss in losses)
+    return "poisoned", f"{work} has cost {len(losses)} workers in a row ({workers}); it is not tried again"
 
 
 def next_attempt_at(now: datetime, failures: int, jitter: float) -> datetime:

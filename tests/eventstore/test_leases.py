@@ -73,11 +73,27 @@ async def test_a_claim_that_was_never_started_is_freed_in_time(store: EventStore
     run = await start_run()
     await leases.claim(store, ["plan"], "dead", 0.02, 1)
 
+    (late,) = await eventually(lambda: leases.expired_claims(store))
+    assert (late.run_id, late.kind, late.worker) == (run.run_id, "plan", "dead")
+    assert await leases.expired(store) == []
+    await leases.lose_claim(store, late, [{"worker": "dead"}])
+    assert keys(await leases.claim(store, ["plan"], "alive", 0, 1)) == [(run.run_id, "plan", "")]
+    (again,) = await eventually(lambda: leases.expired_claims(store))
+    assert again.losses == [{"worker": "dead"}], "it is charged to the work until that has an end"
+
+
+async def test_a_node_that_was_claimed_and_not_started_is_freed_in_time(
+    store: EventStore, start_run: StartRun
+):
+    run = await start_run()
+    await run.planned(node("a"))
+    await leases.claim(store, ["node.default"], "dead", 0.02, 1)
+
     async def claimed_by_another() -> list[WorkRow]:
         assert await leases.expired(store) == []
-        return await leases.claim(store, ["plan"], "alive", 30, 1)
+        return await leases.claim(store, ["node.default"], "alive", 30, 1)
 
-    assert keys(await eventually(claimed_by_another)) == [(run.run_id, "plan", "")]
+    assert keys(await eventually(claimed_by_another)) == [(run.run_id, "node", "a")]
 
 
 async def test_a_lease_that_is_not_extended_expires_and_one_that_is_does_not(

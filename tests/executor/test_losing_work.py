@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import time
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 
+from eventstore.statements import statement
 from eventstore.store import Lease
 from executor.capability import CapabilityContext
 from runs.commands import AbortRun, Actor, FailNode, PauseRun, ResumeRun, StartNode
@@ -142,6 +146,30 @@ async def test_heartbeats_keep_a_lease(database_url: str) -> None:
         gate.open.set()
         await workshop.ended(run_id)
     assert worker == workshop.worker_id
+    assert second > first
+
+
+async def test_leases_are_extended_by_a_process_that_has_run_out_of_file_descriptors(
+    database_url: str,
+) -> None:
+    gate = Gate("test.a")
+    look = "select lease_until from flex_work where run_id = %s and kind = 'node'"
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    statement.cache_clear()
+    async with Workshop(database_url, [gate]) as workshop:
+        run_id = await workshop.submit(node("a"))
+        await eventually(lambda: gate.inside)
+        ((first,),) = await sql(database_url, look, run_id)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                os.open(os.devnull, os.O_RDONLY)
+            await workshop.worker.beat()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        ((second,),) = await sql(database_url, look, run_id)
+        gate.open.set()
+        await workshop.ended(run_id)
     assert second > first
 
 

@@ -129,6 +129,54 @@ def test_a_lost_worker_is_not_counted_as_a_failure_but_not_for_ever():
     assert given.start("a").fail("a", lost=True).state.status == "failed"
 
 
+def test_three_workers_lost_in_a_row_end_the_run_as_poisoned_with_what_is_known():
+    given = Given().started().planned(node("a", contract={"fallback": "hitl"}))
+    for worker in ("w1", "w2"):
+        given = given.start("a").fail("a", lost=True, loss=c.Loss(worker))
+        assert given.types == ["node_error"]
+    given = given.start("a").fail("a", lost=True, loss=c.Loss("w3", "stalled"))
+    assert given.types == ["node_error", "complete"]
+    error = given.new[1].payload["error"]
+    assert error["code"] == "poisoned"
+    assert error["details"]["nodeId"] == "a"
+    told = [(loss["attempt"], loss["worker"], loss["how"]) for loss in error["details"]["losses"]]
+    assert told == [(1, "w1", "unheard"), (2, "w2", "unheard"), (3, "w3", "stalled")]
+
+
+def test_losses_count_in_a_row_only_and_a_worker_that_stops_in_good_order_is_none():
+    given = Given().started().planned(node("a", contract={"maxAttempts": 9}))
+    for _ in range(2):
+        for worker in ("w1", "w2"):
+            given = given.start("a").fail("a", lost=True, loss=c.Loss(worker))
+            given = given.start("a").fail("a", lost=True)
+        given = given.start("a").fail("a")
+        given = given.later(120)
+    assert given.state.nodes["a"].lost == ()
+    assert not given.state.finished
+
+
+def test_three_planners_lost_in_a_row_end_the_run_as_poisoned():
+    given = Given().started()
+    lost = [{"code": "planner_lost", "message": "gone", "path": ""}]
+    for attempt in (1, 2, 3):
+        given = given.later(120)
+        given = given.when(c.RequestPlan(now=given.now, attempt=attempt, planner="p", capability_count=0))
+        given = given.when(
+            c.RejectPlan(
+                now=given.now,
+                attempt=attempt,
+                diagnostics=lost,
+                retryable=True,
+                lost=True,
+                loss=c.Loss(f"w{attempt}"),
+            )
+        )
+    assert given.types == ["plan_rejected", "complete"]
+    error = given.new[1].payload["error"]
+    assert (error["code"], error["details"]["kind"]) == ("poisoned", "plan")
+    assert [loss["worker"] for loss in error["details"]["losses"]] == ["w1", "w2", "w3"]
+
+
 def test_an_output_that_breaks_the_contract_is_told_and_tried_again_with_the_errors():
     given = Given().started().planned(node("a")).start("a").complete("a", {"x": 1}, WRONG)
     assert given.types == ["validation_error", "node_error"]

@@ -197,6 +197,15 @@ class Site:
         self.processes[name] = process
         return process
 
+    def add_poisonous_executor(self) -> FlexrunProcess:
+        """An executor whose capabilities can be told to end it, see poison_flexrun.py; not started yet."""
+        name = f"executor-{1 + len(self.of_role('executor'))}"
+        environment = self.setting.environment()
+        module = "tests.support.poison_flexrun"
+        process = FlexrunProcess(name, [], environment, self.folder, module=module)
+        self.processes[name] = process
+        return process
+
     def add_all(self, **counts: int) -> None:
         """`add_all(gateway=2, planner=1)`."""
         for role, count in counts.items():

@@ -1,0 +1,308 @@
+"""`flexrun up` as its own supervisor: a parent that does nothing else, an engine, and the embedded Postgres.
+
+The parent binds the socket and forks: a child that owns the embedded Postgres, and one with the whole engine. When the
+engine dies (`kill -9`, out of memory), or is ended by its watchdog, it is forked anew, after a pause that grows;
+callers wait in the socket's queue meanwhile. The parent imports nothing that an engine needs, so that each engine
+starts from a small process with a single thread.
+
+An engine whose loop stands still where even its watchdog thread cannot run (a call that keeps the interpreter lock)
+sends no more beats, and the parent kills it. Children end with their parent, however it ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from flexrun.settings import Settings
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_GOOD_LIFE_SECONDS = 30.0
+_LOOK_SECONDS = 0.25
+_LATE_SECONDS = 1.0
+"""How long after the watchdog's own time the parent waits for it, before it kills the engine."""
+
+_REFUSED = 2
+_PR_SET_PDEATHSIG = 1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class _Child:
+    pid: int
+    pipe: int
+    """What it writes: its address (the database), its beats (the engine)."""
+
+    letters: int
+    """What it reads: the address of the database (the engine)."""
+
+    born_at: float
+
+
+class Supervisor:
+    """Runs `engine` until it is told to stop.
+
+    `engine` takes its origin, that of the engine before it, a function that waits for the address of the database, and
+    one that shows that it lives. `database` owns the database and tells its address; None where there is one already.
+    `silent_seconds`: how long the engine may be silent after its first sign of life (0: for as long as it likes).
+    `say` writes an event and its fields to the log.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[str, str | None, Callable[[], str], Callable[[], None]], None],
+        database: Callable[[Callable[[str], None]], None] | None,
+        silent_seconds: float,
+        say: Callable[..., None],
+    ) -> None:
+        self._run_engine = engine
+        self._run_database = database
+        self._say = say
+        self._silent_seconds = silent_seconds + _LATE_SECONDS if silent_seconds else 0.0
+        self._database: _Child | None = None
+        self._database_url: str | None = None
+        self._engine: _Child | None = None
+        self._origin: str | None = None
+        self._ready = False
+        self._stopping = False
+        self._silence = 0.0
+        self._pause = _FIRST_PAUSE_SECONDS
+        self._start_at = 0.0
+        self._wake, self._waker = os.pipe()
+
+    def run(self) -> int:
+        """Supervise; the status to leave with."""
+        os.set_blocking(self._waker, False)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, self._notice)
+        for number in _SIGNALS:
+            signal.signal(number, self._ask_to_stop)
+        if self._run_database is not None:
+            self._database = self._fork(self._database_child)
+        try:
+            while True:
+                status = self._turn()
+                if status is not None:
+                    return status
+        finally:
+            self._end(self._engine, signal.SIGKILL)
+            self._end(self._database, signal.SIGTERM)
+
+    def _turn(self) -> int | None:
+        if self._engine is None and self._may_start():
+            self._start_engine()
+        self._listen()
+        return self._reap()
+
+    def _may_start(self) -> bool:
+        return not self._stopping and time.monotonic() >= self._start_at
+
+    def _start_engine(self) -> None:
+        predecessor, self._origin = self._origin, os.urandom(4).hex()
+        origin = self._origin
+
+        def child(pipe: int, letters: int) -> None:
+            parent = os.getppid()
+            os.set_blocking(pipe, False)
+
+            def beat() -> None:
+                with suppress(OSError):
+                    os.write(pipe, b".")
+                if os.getppid() != parent:
+                    os._exit(1)
+
+            self._run_engine(origin, predecessor, lambda: os.read(letters, 4096).decode().strip(), beat)
+
+        self._silence = 0.0
+        self._engine = self._fork(child)
+        self._tell_address()
+
+    def _tell_address(self) -> None:
+        if self._engine is not None and self._database_url is not None:
+            with suppress(BrokenPipeError):
+                os.write(self._engine.letters, self._database_url.encode() + b"\n")
+
+    def _database_child(self, pipe: int, _letters: int) -> None:
+        def tell(url: str) -> None:
+            os.write(pipe, url.encode() + b"\n")
+
+        assert self._run_database is not None  # noqa: S101 - tells pyright what holds here
+        self._run_database(tell)
+
+    def _listen(self) -> None:
+        pipes = [
+            self._wake,
+            *(child.pipe for child in (self._engine, self._database) if child and child.pipe),
+        ]
+        before = time.monotonic()
+        ready = select.select(pipes, [], [], _LOOK_SECONDS if self._engine else 0.05)[0]
+        # Counted in looks of our own, so that time in which this process did not run is not counted.
+        passed = min(time.monotonic() - before, 2 * _LOOK_SECONDS)
+        if self._wake in ready:
+            os.read(self._wake, 512)
+        if self._database and self._database.pipe in ready:
+            told = os.read(self._database.pipe, 4096)
+            if told:
+                self._database_url = told.decode().strip()
+                self._tell_address()
+            else:
+                self._close_pipe(self._database)
+        if self._engine is not None:
+            self._hear(self._engine, self._engine.pipe in ready, passed)
+
+    def _hear(self, engine: _Child, spoke: bool, passed: float) -> None:
+        if spoke:
+            if os.read(engine.pipe, 4096):
+                self._silence, self._ready = 0.0, True
+            else:
+                self._close_pipe(engine)
+            return
+        self._silence += passed if self._ready and not _is_stopped(engine.pid) else 0.0
+        if 0 < self._silent_seconds <= self._silence and not self._stopping:
+            self._say("engine_killed_for_silence", silent_seconds=round(self._silence, 1), pid=engine.pid)
+            self._silence = 0.0
+            os.kill(engine.pid, signal.SIGKILL)
+
+    def _reap(self) -> int | None:
+        """Look who has ended; the status to leave with, if that is it."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = 0, 0
+            if pid == 0:
+                return 0 if self._stopping and self._engine is None else None
+            code = os.waitstatus_to_exitcode(status)
+            if self._engine is not None and pid == self._engine.pid:
+                leave = self._engine_ended(self._engine, code)
+            elif self._database is not None and pid == self._database.pid:
+                leave = self._database_ended(self._database, code)
+            else:
+                continue
+            if leave is not None:
+                return leave
+
+    def _engine_ended(self, engine: _Child, code: int) -> int | None:
+        self._close_pipe(engine)
+        self._engine = None
+        if self._stopping and code == -signal.SIGTERM:
+            return 0
+        if self._stopping or code in (0, _REFUSED) or not self._ready:
+            return code if code >= 0 else 128 - code
+        if time.monotonic() - engine.born_at > _GOOD_LIFE_SECONDS:
+            self._pause = _FIRST_PAUSE_SECONDS
+        self._say("engine_ended", status=code, pid=engine.pid, next_start_in_seconds=self._pause)
+        self._start_at = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+        return None
+
+    def _database_ended(self, database: _Child, code: int) -> int | None:
+        self._close_pipe(database)
+        self._database = None
+        if self._stopping:
+            return None
+        if not self._ready:
+            return code if code > 0 else 1
+        # Its address goes with it: the engine is started again as soon as there is another one.
+        self._say("embedded_postgres_owner_ended", status=code, pid=database.pid)
+        self._database_url = None
+        if self._engine is not None:
+            os.kill(self._engine.pid, signal.SIGKILL)
+        self._database = self._fork(self._database_child)
+        return None
+
+    def _notice(self, *_: object) -> None:
+        """Nothing to do: the wake-up pipe has been written to."""
+
+    def _ask_to_stop(self, *_: object) -> None:
+        if not self._stopping:
+            self._stopping = True
+            if self._engine is not None:
+                os.kill(self._engine.pid, signal.SIGTERM)
+
+    def _fork(self, work: Callable[[int, int], None]) -> _Child:
+        ours, theirs = os.pipe()
+        letters, writer = os.pipe()
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            os.close(ours)
+            os.close(writer)
+            _be_child(parent, lambda: work(theirs, letters))
+        os.close(theirs)
+        os.close(letters)
+        return _Child(pid, ours, writer, time.monotonic())
+
+    def _end(self, child: _Child | None, number: signal.Signals) -> None:
+        if child is not None:
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(child.pid, number)
+                os.waitpid(child.pid, 0)
+
+    def _close_pipe(self, child: _Child) -> None:
+        if child.pipe:
+            os.close(child.pipe)
+            os.close(child.letters)
+            child.pipe = 0
+
+
+def _be_child(parent: int, work: Callable[[], None]) -> NoReturn:
+    """The rest of a forked process: never returns into what its parent was doing."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, *_SIGNALS):
+            signal.signal(number, signal.SIG_DFL)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+        work()
+        status = 0
+    except typer.Exit as left:
+        status = left.exit_code
+    except BaseException:  # noqa: BLE001 - said here, since nobody above is this process
+        traceback.print_exc()
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process was stopped (SIGSTOP, a debugger): then it is silent through no fault of its own."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+    except (OSError, IndexError):
+        return False
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The socket of the gateway, bound and not listening yet. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listening.bind(address)
+    return listening

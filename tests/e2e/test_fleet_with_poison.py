@@ -1,0 +1,102 @@
+"""Two planners, two executors and a gateway: runs that end their workers end themselves, and all others complete."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+
+from tests.support.followers import API
+from tests.support.linkedin import example
+from tests.support.processes import FlexrunProcess, Setting, Site
+from tests.support.submitting import get_json
+from tests.support.waiting import eventually
+
+GOOD_RUNS = 100
+LOST_SECONDS = 12.0
+LOOK_SECONDS = 0.1
+
+
+class SystemdLike:
+    """Starts processes again as soon as they end, as a supervisor does, and notes how long each was lost."""
+
+    def __init__(self, processes: list[FlexrunProcess]) -> None:
+        self._processes = processes
+        self.lost: list[tuple[str, int, float]] = []
+        """(name, exit status, seconds until it was ready again)"""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Until the block is left."""
+        keeping = [asyncio.create_task(self._keep(process)) for process in self._processes]
+        try:
+            yield
+        finally:
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
+
+    async def _keep(self, process: FlexrunProcess) -> None:
+        while True:
+            status = await process.ended()
+            ended_at = time.monotonic()
+            await process.start()
+            self.lost.append((process.name, status, time.monotonic() - ended_at))
+
+
+def _labelled(label: str) -> dict[str, Any]:
+    envelope = example("linkedin-variants")
+    return {**envelope, "metadata": {**envelope.get("metadata", {}), "runLabel": label}}
+
+
+async def _accepted(http: aiohttp.ClientSession, url: str, label: str) -> str:
+    async with http.post(f"{url}{API}/runs", json=_labelled(label)) as answer:
+        assert answer.status == 202, await answer.text()
+        return (await answer.json())["runId"]
+
+
+async def _all_ended(database_url: str, run_ids: list[str]) -> bool:
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        look = "select count(*) from flex_runs where run_id = any (%s::uuid[]) and completed_at is null"
+        row = await (await connection.execute(look, [run_ids])).fetchone()
+    assert row == (0,), f"{row} of {len(run_ids)} have not ended"
+    return True
+
+
+async def test_poisons_among_a_hundred_good_runs_end_as_poisoned_and_all_others_complete(
+    database_url: str, amqp_url: str, broker_namespace: str, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    # The lease outlasts the watchdog, as by default: it is known then what stood still, and only that is charged.
+    extra = {"WATCHDOG_WARN_SECONDS": "1", "WATCHDOG_EXIT_SECONDS": "4"}
+    site = Site(Setting(database_url, amqp_url, broker_namespace, 7.0, extra), tmp_path)
+    site.add_all(gateway=1, planner=2)
+    executors = [site.add_poisonous_executor() for _ in range(2)]
+    supervisor = SystemdLike([*site.of_role("planner"), *executors])
+    async with site, supervisor.running():
+        url = site.urls[0]
+        began = time.monotonic()
+        good = list(await asyncio.gather(*(_accepted(http, url, "good") for _ in range(GOOD_RUNS // 2))))
+        poisons = [await _accepted(http, url, f"poison: {how}") for how in ("kill", "hang")]
+        good += await asyncio.gather(*(_accepted(http, url, "good") for _ in range(GOOD_RUNS // 2)))
+
+        await eventually(lambda: _all_ended(database_url, poisons), 60)
+        assert time.monotonic() - began < 60
+        await eventually(lambda: _all_ended(database_url, good), 60)
+        spoiled = [await get_json(http, f"{url}{API}/runs/{run_id}") for run_id in poisons]
+        finished = await get_json(http, f"{url}{API}/runs?status=completed&limit=200")
+
+    assert {run["runId"] for run in finished["runs"]} == set(good)
+    for run in spoiled:
+        assert (run["status"], run["error"]["code"]) == ("failed", "poisoned")
+        losses = run["error"]["details"]["losses"]
+        assert [loss["attempt"] for loss in losses] == [1, 2, 3]
+        assert len({loss["worker"] for loss in losses}) == 3, "each attempt has cost another process"
+    assert {loss["how"] for loss in spoiled[1]["error"]["details"]["losses"]} == {"stalled"}
+    statuses = [status for _, status, _ in supervisor.lost]
+    assert statuses.count(137) == 3, "what kills its process was tried three times"
+    assert statuses.count(71) == 3, "what hangs was ended by the watchdog three times"
+    assert max(seconds for _, _, seconds in supervisor.lost) < LOST_SECONDS

@@ -1,0 +1,49 @@
+"""`flexrun executor` with capabilities that end their process where an envelope says so; all else is the real one.
+
+`metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import uvloop
+
+from executor.capability import Capability, CapabilityContext
+from executor.stubs import stub_capabilities
+from flexrun.cli.running import serve_roles
+from flexrun.settings import Settings
+from runs.event import Json
+from schemas.capability import CapabilityDescriptor
+
+
+class Poisonous:
+    """A capability that can be told to end its process."""
+
+    def __init__(self, behind: Capability) -> None:
+        self._behind = behind
+
+    @property
+    def descriptor(self) -> CapabilityDescriptor:
+        return self._behind.descriptor
+
+    async def run(self, context: CapabilityContext) -> Json:
+        """The output of the other one, unless the envelope asks for the end."""
+        label = context.bundle["metadata"].get("runLabel")
+        if label == "poison: kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        while label == "poison: hang":
+            time.sleep(1)  # noqa: ASYNC251 - this is the fault
+        return await self._behind.run(context)
+
+
+if __name__ == "__main__":
+    uvloop.run(
+        serve_roles(
+            Settings(),
+            frozenset({"executor"}),
+            capabilities=[Poisonous(capability) for capability in stub_capabilities()],
+        )
+    )
