@@ -1,17 +1,21 @@
 """Checking a document in a child process of the sandbox: see `schemas.contracts.door`, which is the only caller."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import orjson
 
 from sandbox.errors import Refusal
 from schemas.contracts.compiler import CompiledSchema, compile_schema
 from schemas.contracts.gate import GateLimits, pass_gate
-from schemas.contracts.problems import SchemaRefused
+from schemas.contracts.problems import ContractError, SchemaRefused
 from schemas.contracts.recent import Recent
 
 REMEMBERED_SCHEMAS = 256
+MAX_ERROR_BYTES = 8 * 1024
+MAX_ERRORS_BYTES = 256 * 1024
+MAX_LISTED_VALUES = 50
 
 _compiled: Recent[str, CompiledSchema] = Recent(REMEMBERED_SCHEMAS)
 
@@ -32,4 +36,32 @@ def check(argument: dict[str, Any], blob: bytes) -> dict[str, Any]:
         _compiled.put(argument["hash"], compiled)
     if "document" not in argument:
         return {}
-    return {"errors": compiled.errors(argument["document"], argument["max_errors"])}
+    return {"errors": bounded(compiled.errors(argument["document"], argument["max_errors"]))}
+
+
+def bounded(errors: Iterable[ContractError]) -> list[ContractError]:
+    """The errors as far as MAX_ERRORS_BYTES reach, each shortened to MAX_ERROR_BYTES: they are kept with their run.
+
+    An `enum` of 5,000 texts is in every error about it.
+    """
+    kept: list[ContractError] = []
+    room = MAX_ERRORS_BYTES
+    for error in errors:
+        short = _shortened(error)
+        room -= len(orjson.dumps(short, default=float))
+        if kept and room < 0:
+            break
+        kept.append(short)
+    return kept
+
+
+def _shortened(error: ContractError) -> ContractError:
+    if len(orjson.dumps(error, default=float)) <= MAX_ERROR_BYTES:
+        return error
+    params: dict[str, Any] = {}
+    for name, value in error["params"].items():
+        few = cast("list[Any]", value)[:MAX_LISTED_VALUES] if isinstance(value, list) else value
+        if len(orjson.dumps(few, default=float)) <= MAX_ERROR_BYTES // 2:
+            params[name] = few
+    message = error["message"][: MAX_ERROR_BYTES // 8]
+    return {**error, "message": message, "params": params}
