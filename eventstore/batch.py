@@ -89,5 +89,10 @@ def encode_batch(pending: Sequence[PendingAppend]) -> bytes:
     for append in pending:
         for name, rows in append.sections.items():
             sections.setdefault(name, []).append(rows)
-    parts = [b'"' + name.encode() + b'":[' + b",".join(rows) + b"]" for name, rows in sections.items()]
-    return b"{" + b",".join(parts) + b"}"
+    pieces: list[bytes] = []
+    for name, rows in sections.items():
+        pieces += (b"," if pieces else b"{", b'"%b":[' % name.encode())
+        for index, each in enumerate(rows):
+            pieces += (b",", each) if index else (each,)
+        pieces.append(b"]")
+    return b"".join((*pieces, b"}"))  # joined once: a batch may be large

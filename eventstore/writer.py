@@ -22,6 +22,7 @@ from eventstore.statements import statement
 
 MAX_BATCH_APPENDS = 64
 MAX_BATCH_BYTES = 1_000_000
+LARGE_BATCH_CHARS = 256 * 1024
 
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -125,10 +126,11 @@ class Writer:
         """Run id → actual version of those that were refused. Raises psycopg.Error."""
         if self._connection is None:
             self._connection = await connect(self._database_url, "writer")
+        text = encode_batch(batch).decode()
+        if len(text) > LARGE_BATCH_CHARS:
+            await asyncio.sleep(0)  # encoding it and sending it are two turns of the loop
         with hang_up_after(self._connection):
-            cursor = await self._connection.execute(
-                statement("append"), (encode_batch(batch).decode(),), prepare=True
-            )
+            cursor = await self._connection.execute(statement("append"), (text,), prepare=True)
         return dict(await cursor.fetchall())
 
     async def _answer(self, batch: Sequence[PendingAppend], conflicts: dict[str, int]) -> None:

@@ -17,8 +17,8 @@ from schemas.json_text import has_more_values, load_json
 from schemas.refusal import DocumentRefused
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-MAX_OUTPUT_VALUES = 200_000
-"""As many as a contract may judge; see `schemas.contracts.settings`."""
+MAX_OUTPUT_VALUES = 100_000
+"""An append encodes an output up to three times, on the loop; more values would hold it for too long."""
 
 _SMALL_BYTES = 64 * 1024
 _MAX_SEARCHED = 20_000

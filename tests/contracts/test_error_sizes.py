@@ -15,19 +15,19 @@ LONG_KEYS = {"type": "object", "additionalProperties": False, "propertyNames": {
 @pytest.mark.parametrize(
     ("schema", "document"),
     [
-        (LONG_ENUM, ["x"] * 80),
+        (LONG_ENUM, ["x"] * 20),
         ({"type": "array", "items": {"const": "a"}}, [{"k": "x" * 3_000}] * 500),
         ({"const": ["a" * 50_000]}, "b"),
-        (LONG_KEYS, {f"{'k' * 2_000}{number}": 1 for number in range(400)}),
+        (LONG_KEYS, {f"{'k' * 2_000}{number}": 1 for number in range(40)}),
     ],
 )
-async def test_errors_are_few_and_short(shared_door: ContractDoor, schema: Any, document: Any) -> None:
-    errors = await shared_door.check(schema, document)
+async def test_errors_are_few_and_short(door: ContractDoor, schema: Any, document: Any) -> None:
+    errors = await door.check(schema, document)
     assert errors
     assert len(orjson.dumps(errors)) <= MAX_ERRORS_BYTES + MAX_ERROR_BYTES
     assert all(len(orjson.dumps(error)) <= MAX_ERROR_BYTES for error in errors)
 
 
-async def test_a_short_error_is_whole(shared_door: ContractDoor) -> None:
-    [error] = await shared_door.check({"enum": ["a", "b"]}, "c")
+async def test_a_short_error_is_whole(door: ContractDoor) -> None:
+    [error] = await door.check({"enum": ["a", "b"]}, "c")
     assert error["params"] == {"allowedValues": ["a", "b"]}

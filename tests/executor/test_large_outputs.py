@@ -6,7 +6,10 @@ import orjson
 import pytest
 
 from executor.outputs import MAX_OUTPUT_BYTES, MAX_OUTPUT_VALUES, OutputRefused, keep
+from tests.support.capabilities import returns
+from tests.support.given import node
 from tests.support.loop_time import MOST_SECONDS, loop_time
+from tests.support.workshop import Workshop
 
 LARGE: dict[str, Any] = {
     "nulls": [None] * (MAX_OUTPUT_VALUES - 10),
@@ -40,3 +43,17 @@ async def test_a_number_that_is_not_finite_is_found_in_a_large_output() -> None:
         await keep(output, MAX_OUTPUT_BYTES)
     assert held.longest_seconds < MOST_SECONDS, held.longest
     assert orjson.loads(orjson.dumps(output))[-1] is None
+
+
+@pytest.mark.parametrize("name", ["pairs", "long texts"])
+async def test_a_run_with_a_large_output_is_completed_without_holding_the_loop(
+    database_url: str, name: str
+) -> None:
+    output: Any = [[0.5, None]] * 33_000 if name == "pairs" else ["x" * 4_000] * 950
+    async with Workshop(database_url, [returns("test.echo", output)]) as workshop:
+        with loop_time() as held:
+            run_id = await workshop.submit(node("a", capabilityId="test.echo"))
+            state = await workshop.ended(run_id, 30)
+    assert state.status == "completed"
+    assert state.output == output
+    assert held.longest_seconds < MOST_SECONDS, held.longest
