@@ -13,12 +13,10 @@ from executor.texts import clean_text
 from executor.threads import run_in_thread
 from runs.event import Json
 from schemas import pointer
-from schemas.json_text import has_more_values, load_json
+from schemas.json_text import load_json
 from schemas.refusal import DocumentRefused
 
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-MAX_OUTPUT_VALUES = 100_000
-"""An append encodes an output up to three times, on the loop; more values would hold it for too long."""
 
 _SMALL_BYTES = 64 * 1024
 _MAX_SEARCHED = 20_000
@@ -75,14 +73,12 @@ def _decoded(output: object, encoded: bytes) -> Json:
     if b"null" in encoded and (place := _not_finite(output)) is not None:
         raise _not_json(f"{place or 'the whole output'} is not a finite number")
     try:
-        decoded = load_json(encoded)
+        return load_json(encoded)
     except DocumentRefused as refused:
         first = refused.problems[0]
+        if first.code == "too_many_values":
+            raise OutputRefused("output_too_large", first.message) from None
         raise _not_json(f"{first.message} ({first.pointer or 'the whole output'})") from None
-    if has_more_values(decoded, MAX_OUTPUT_VALUES):
-        message = f"the output holds more than {MAX_OUTPUT_VALUES:,} values"
-        raise OutputRefused("output_too_large", message)
-    return decoded
 
 
 def _not_json(problem: str) -> OutputRefused:

@@ -5,19 +5,20 @@ from typing import Any
 import orjson
 import pytest
 
-from executor.outputs import MAX_OUTPUT_BYTES, MAX_OUTPUT_VALUES, OutputRefused, keep
+from executor.outputs import MAX_OUTPUT_BYTES, OutputRefused, keep
+from schemas.json_text import MAX_VALUES
 from tests.support.capabilities import returns
 from tests.support.given import node
 from tests.support.loop_time import MOST_SECONDS, loop_time
 from tests.support.workshop import Workshop
 
 LARGE: dict[str, Any] = {
-    "nulls": [None] * (MAX_OUTPUT_VALUES - 10),
-    "numbers": [0.5] * (MAX_OUTPUT_VALUES - 10),
-    "empty objects": [{} for _ in range(MAX_OUTPUT_VALUES - 10)],
+    "nulls": [None] * (MAX_VALUES - 10),
+    "numbers": [0.5] * (MAX_VALUES - 10),
+    "empty objects": [{} for _ in range(MAX_VALUES - 10)],
     "long texts": ["x" * 4_000 for _ in range(1_000)],
     "escapes": ["\\u0000" * 100 for _ in range(5_000)],
-    "long numbers": [1_000_000_000_000_000_000] * (MAX_OUTPUT_VALUES - 10),
+    "long numbers": [1_000_000_000_000_000_000] * (MAX_VALUES - 10),
 }
 
 
@@ -38,7 +39,7 @@ async def test_too_large_an_output_is_refused_without_holding_the_loop(output: A
 
 
 async def test_a_number_that_is_not_finite_is_found_in_a_large_output() -> None:
-    output = [None] * (MAX_OUTPUT_VALUES - 10) + [float("nan")]
+    output = [None] * (MAX_VALUES - 10) + [float("nan")]
     with loop_time() as held, pytest.raises(OutputRefused, match="not a finite number"):
         await keep(output, MAX_OUTPUT_BYTES)
     assert held.longest_seconds < MOST_SECONDS, held.longest
@@ -49,7 +50,7 @@ async def test_a_number_that_is_not_finite_is_found_in_a_large_output() -> None:
 async def test_a_run_with_a_large_output_is_completed_without_holding_the_loop(
     database_url: str, name: str
 ) -> None:
-    output: Any = [[0.5, None]] * 33_000 if name == "pairs" else ["x" * 4_000] * 950
+    output: Any = [[0.5, None]] * 16_000 if name == "pairs" else ["x" * 4_000] * 950
     async with Workshop(database_url, [returns("test.echo", output)]) as workshop:
         with loop_time() as held:
             run_id = await workshop.submit(node("a", capabilityId="test.echo"))
