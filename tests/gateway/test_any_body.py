@@ -138,7 +138,16 @@ async def test_whatever_is_posted_is_answered_and_holds_up_no_loop(gateway: Runn
                 answer, document = await gateway.post(path, raw)
                 assert answer.status != 500, (path, document, raw[:500])
 
-    @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=8,
+        deadline=None,
+        database=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+        ],
+    )
     @given(BODIES)
     def post(bodies: list[Any]) -> None:
         asyncio.run_coroutine_threadsafe(post_all(bodies), loop).result(60)
