@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Broker",
+    "BrokerRefused",
     "BrokerUnavailable",
     "Consumer",
     "DeadLetter",
@@ -43,6 +44,10 @@ class BrokerUnavailable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class BrokerRefused(ValueError):
+    """The queues of this namespace belong to another installation of flexrun; the text says which, and what to do."""
 
 
 class NotServedHere(Exception):
@@ -144,7 +149,10 @@ class Broker(Protocol):
         ...
 
     async def start(self) -> None:
-        """Return at once; where a server is needed and not there, it is tried for until `close`."""
+        """Return within seconds; where a server is needed and not there, it is tried for until `close`.
+
+        Raises BrokerRefused.
+        """
         ...
 
     async def close(self) -> None: ...

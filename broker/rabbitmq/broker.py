@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from broker.failures import FailureRule
 from broker.rabbitmq import inspection
-from broker.rabbitmq.link import Link
+from broker.rabbitmq.link import Link, address_of
 from broker.rabbitmq.messages import MessageConsumer
+from broker.rabbitmq.ownership import Ownership
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.topology import Topology, front_of
 from broker.rabbitmq.work import Patience, WorkConsumer
 from broker.seam import (
+    BrokerRefused,
     Consumer,
     DeadLetter,
     Handle,
@@ -23,7 +26,11 @@ from broker.seam import (
     keep_all,
 )
 from broker.wire import encode_hint
+from eventstore.installation import installation_name
 from eventstore.store import EventStore
+
+_FIRST_ANSWER_SECONDS = 3.0
+"""How long a start waits for a server that may refuse it; one that comes later refuses it then."""
 
 
 class RabbitBroker:
@@ -43,9 +50,10 @@ class RabbitBroker:
         claim_seconds: float = 15.0,
     ) -> None:
         self._claim_seconds = claim_seconds
-        self._publishing = Link(url, "publish")
-        self._consuming = Link(url, "consume")
         topology = Topology(namespace)
+        ownership = Ownership(topology, address_of(url), lambda: installation_name(store))
+        self._publishing = Link(url, "publish", ownership.claim)
+        self._consuming = Link(url, "consume", ownership.claim)
         self._publisher = Publisher(self._publishing, topology, timeout_seconds=publish_seconds)
         self._server = Server(topology, self._consuming, self._publisher, publish_seconds)
         self._failures = failures or FailureRule(store)
@@ -57,9 +65,17 @@ class RabbitBroker:
         return self._publisher.healthy and (not self._consumers or self._consuming.connected)
 
     async def start(self) -> None:
-        """Begin to connect."""
-        self._publishing.start()
-        self._consuming.start()
+        """Begin to connect. Raises BrokerRefused where the server says soon that the queues are another's."""
+        links = (self._publishing, self._consuming)
+        for link in links:
+            link.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
+                await asyncio.gather(*(link.tried() for link in links))
+        for link in links:
+            if isinstance(link.trouble, BrokerRefused):
+                await self.close()
+                raise link.trouble
 
     async def close(self) -> None:
         """Cancel the consumers without waiting for their work, and close the connections."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,8 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from broker.seam import BrokerUnavailable
+from broker.seam import BrokerRefused, BrokerUnavailable
+from eventstore.errors import StoreUnavailable
 from eventstore.lasting import start_lasting
 
 # A server that is not there yet, or not any more, is what the link is for; it says so itself, without a traceback.
@@ -31,6 +33,8 @@ _TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError)
 """What aio-pika usually raises when a connection or channel is gone; RuntimeError is its word for a closed transport.
 It only decides how an error is logged. No loop ends by an error that is missing here: when the other side closes before
 its first frame, for example, aiormq raises StopAsyncIteration."""
+
+_EXPECTED = (*_TROUBLE, StopAsyncIteration, asyncio.CancelledError, BrokerRefused, StoreUnavailable)
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -46,7 +50,7 @@ def cancelled_from_outside() -> bool:
 
 def surprise(error: BaseException) -> BaseException | None:
     """`error` where its traceback belongs into the log, None for the usual trouble with a connection."""
-    return None if isinstance(error, (*_TROUBLE, StopAsyncIteration, asyncio.CancelledError)) else error
+    return None if isinstance(error, _EXPECTED) else error
 
 
 async def leave(what: AbstractConnection | AbstractChannel) -> None:
@@ -63,18 +67,37 @@ def _is_trouble(error: BaseException) -> bool:
     )
 
 
-class Link:
-    """A connection for one purpose. Publishing and consuming get one each: an alarm blocks those that publish."""
+Admit = Callable[[AbstractConnection], Awaitable[None]]
+"""Looks at a new connection before it is used; what it raises is trouble like that of connecting."""
 
-    def __init__(self, url: str, purpose: str) -> None:
+
+async def anybody(_connection: AbstractConnection) -> None:
+    """Admits every connection."""
+
+
+def address_of(url: str) -> str:
+    """Host and port, without the credentials."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5672}"
+
+
+class Link:
+    """A connection for one purpose. Publishing and consuming get one each: an alarm blocks those that publish.
+
+    `trouble` is why the last attempt to connect failed, None while there is a connection.
+    """
+
+    def __init__(self, url: str, purpose: str, admit: Admit = anybody) -> None:
         self._url = url
-        parts = urlsplit(url)
-        self.address = f"{parts.hostname}:{parts.port or 5672}"
+        self._admit = admit
+        self.address = address_of(url)
         self.purpose = purpose
         self._connection: AbstractConnection | None = None
         self._available = asyncio.Event()
         self._lost = asyncio.Event()
+        self._tried = asyncio.Event()
         self._closed = False
+        self.trouble: BaseException | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -85,6 +108,10 @@ class Link:
         """Begin to connect, in the background."""
         if self._task is None:
             self._task = start_lasting(f"rabbitmq-{self.purpose}", self._keep(), closing=lambda: self._closed)
+
+    async def tried(self) -> None:
+        """Return when the first attempt to connect is over, however it went."""
+        await self._tried.wait()
 
     async def close(self) -> None:
         """Close the connection and keep it closed."""
@@ -124,8 +151,9 @@ class Link:
         """Offer the connection until it is lost."""
         self._lost.clear()
         connection.close_callbacks.add(self._on_lost)
-        self._connection = connection
+        self._connection, self.trouble = connection, None
         self._available.set()
+        self._tried.set()
         _log.info("rabbitmq_connected", purpose=self.purpose, address=self.address)
         try:
             await self._lost.wait()
@@ -149,12 +177,19 @@ class Link:
     async def _connect_once(self) -> AbstractConnection:
         heartbeat: dict[str, Any] = {} if "heartbeat=" in self._url else {"heartbeat": _HEARTBEAT_SECONDS}
         name: dict[str, Any] = {"connection_name": f"flexrun {self.purpose}"}
-        return await aio_pika.connect(
+        connection = await aio_pika.connect(
             self._url, timeout=_CONNECT_SECONDS, client_properties=name, **heartbeat
         )
+        try:
+            await self._admit(connection)
+        except BaseException:
+            await leave(connection)
+            raise
+        return connection
 
     def _say_waiting(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
+        error = self.trouble = state.outcome.exception() if state.outcome else None
+        self._tried.set()
         _log.warning(
             "rabbitmq_not_reachable",
             purpose=self.purpose,

@@ -62,6 +62,11 @@ class Topology:
         """The dead-letter queue."""
         return self.queue(DEAD)
 
+    @property
+    def owner(self) -> str:
+        """The exchange that says whose queues these are."""
+        return self.queue("owner")
+
     def queue(self, name: str) -> str:
         """`plan` → `flexrun.v1.plan`."""
         return f"{self.namespace}.{VERSION}.{name}"
