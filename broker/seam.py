@@ -122,6 +122,11 @@ class WorkConsumer(Consumer, Protocol):
     """A subscription to work. A slot of it can be had for work that no hint brings: whoever makes work ready, and may
     do it right here, reserves a slot, starts the work in the same append, and says what became of it."""
 
+    @property
+    def idle_seconds(self) -> float:
+        """For how long it has had a free slot and taken nothing."""
+        ...
+
     def reserve(self) -> bool:
         """Take a slot for work that is younger than all that waits; False where none is free or something waits."""
         ...
@@ -141,6 +146,13 @@ class Broker(Protocol):
     @property
     def healthy(self) -> bool:
         """Whether messages are getting through at the moment. The log goes on without the broker, only slower."""
+        ...
+
+    async def troubles(self) -> list[str]:
+        """What does not work now: sending, receiving, work that waits and is not taken. For anybody to read.
+
+        It tries: something is sent and confirmed. Raises nothing.
+        """
         ...
 
     @property

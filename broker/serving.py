@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from broker.failures import FailureRule, Taken, Verdict
@@ -28,6 +29,12 @@ class Serving:
         self._slots = Slots(slots, on_free)
         self._serving: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._active_at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long there has been a free slot and none was taken."""
+        return time.monotonic() - self._active_at if self.free > 0 else 0.0
 
     @property
     def busy(self) -> int:
@@ -42,6 +49,7 @@ class Serving:
         """Start to work on a hint, or return False where no slot is free."""
         if self._closing or not self._slots.take():
             return False
+        self._active_at = time.monotonic()
         task = asyncio.create_task(self._serve(hint, settle))
         name_task(task, run_id=hint.run_id, kind=hint.kind, ref=hint.ref, attempt=hint.attempt)
         self._serving.add(task)
@@ -50,6 +58,7 @@ class Serving:
 
     def reserve(self) -> bool:
         """Take a slot for work that comes without a hint; False where none is free."""
+        self._active_at = time.monotonic()
         return not self._closing and self._slots.take()
 
     def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
@@ -58,6 +67,7 @@ class Serving:
 
     def give_back(self) -> None:
         """Free a slot that was taken."""
+        self._active_at = time.monotonic()
         self._slots.give_back()
 
     def stop(self) -> None:
@@ -85,4 +95,4 @@ class Serving:
     def _ended(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failures.task_failed(hint, error)
-        self._slots.give_back()
+        self.give_back()

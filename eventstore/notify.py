@@ -147,14 +147,21 @@ def _payload(origin: str, names: Iterable[str]) -> str:
 class LogListener:
     """Hears what other processes commit: one connection per process.
 
-    `ignore_origin` is the origin of a store whose commits this process knows of without being told.
+    `ignore_origin` is the origin of a store whose commits this process knows of without being told. `roles` are
+    those of this process, shown to others for as long as it listens.
     """
 
     def __init__(
-        self, database_url: str, *, ignore_origin: str | None = None, manners: Manners | None = None
+        self,
+        database_url: str,
+        *,
+        ignore_origin: str | None = None,
+        manners: Manners | None = None,
+        roles: Iterable[str] = (),
     ) -> None:
         self._database_url = database_url
         self._ignore_origin = ignore_origin
+        self._roles = list(roles)
         self._manners = manners or Manners()
         self._company = Company(self._manners)
         self._on_hello: list[Callable[[], None]] = []
@@ -213,6 +220,8 @@ class LogListener:
         connection = await connect(self._database_url, "listener")
         try:
             await connection.execute(statement("listen"), prepare=False)
+            if self._roles:
+                await connection.execute(statement("announce_roles"), {"roles": self._roles})
             await self._say(connection, _HELLO)
             self._company.greeted(asyncio.get_running_loop().time())
             self._listening.set()

@@ -59,7 +59,8 @@ class EventStore:
         self._queue = AppendQueue()
         self._patience_seconds = patience_seconds
         self._callbacks: list[Callable[[Commit], None]] = []
-        self._writers: list[asyncio.Task[None]] = []
+        self._writers: list[Writer] = []
+        self._writing: list[asyncio.Task[None]] = []
         self._comparing: asyncio.Task[None] | None = None
         self._unanswered: set[asyncio.Future[Commit]] = set()
         self._closed = False
@@ -86,8 +87,9 @@ class EventStore:
             await reader.close()
             raise
         store._comparing = start_lasting("clock", store._keep_comparing_clocks())
-        store._writers = [
-            start_lasting(f"writer-{number}", store._writer().run()) for number in range(1, writers + 1)
+        store._writers = [store._writer() for _ in range(writers)]
+        store._writing = [
+            start_lasting(f"writer-{number}", writer.run()) for number, writer in enumerate(store._writers, 1)
         ]
         return store
 
@@ -96,7 +98,7 @@ class EventStore:
         self._closed = True
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=self._patience_seconds)
-        tasks = [*self._writers, *([self._comparing] if self._comparing is not None else [])]
+        tasks = [*self._writing, *([self._comparing] if self._comparing is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -115,6 +117,11 @@ class EventStore:
                 await self.compare_clocks()
             except StoreError as error:
                 _log.warning("clock_not_compared", reason=str(error))
+
+    async def probe(self) -> None:
+        """Find out whether an append could be stored now, by each of the writers. Raises StoreUnavailable."""
+        for writer in self._writers:
+            await writer.probe()
 
     def on_commit(self, callback: Callable[[Commit], None]) -> None:
         """Call `callback` in the event loop right after each commit of this process is known, before its caller is."""

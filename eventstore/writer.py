@@ -26,6 +26,7 @@ LARGE_BATCH_CHARS = 256 * 1024
 
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
+_PROBE_SECONDS = 1.5
 
 _log = structlog.get_logger(__name__)
 
@@ -90,6 +91,32 @@ class Writer:
         self._stored = stored
         self._patience_seconds = patience_seconds
         self._connection: Connection | None = None
+        self._busy = asyncio.Lock()
+        self._trouble: psycopg.Error | None = None
+
+    async def probe(self) -> None:
+        """Do in little what an append does, over the connection of the appends. Raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self._busy.acquire()
+        except TimeoutError:
+            raise StoreUnavailable(brief(self._trouble) or "an append takes its time") from self._trouble
+        try:
+            await self._probe()
+        except psycopg.Error as error:
+            raise StoreUnavailable(brief(error)) from error
+        finally:
+            self._busy.release()
+
+    async def _probe(self) -> None:
+        if self._connection is None:
+            self._connection = await connect(self._database_url, "writer")
+        try:
+            with hang_up_after(self._connection, _PROBE_SECONDS):
+                await self._connection.execute(statement("probe"), prepare=False)
+        except BaseException:
+            await self._disconnect()
+            raise
 
     async def run(self) -> None:
         """Store what the queue brings, for ever."""
@@ -97,11 +124,13 @@ class Writer:
             while True:
                 batch = await self._queue.take()
                 try:
-                    await self._store(batch)
+                    async with self._busy:
+                        await self._store(batch)
                 except Exception as error:  # noqa: BLE001 - a writer outlives whatever one batch does to it
                     _log.exception("append_failed", appends=len(batch))
                     _fail_unanswered(batch, error)
                 finally:
+                    self._trouble = None
                     _fail_unanswered(batch, StoreUnavailable("the store was closed"))
         finally:
             await self._disconnect()
@@ -169,6 +198,7 @@ class Writer:
         self, batch: list[PendingAppend], error: psycopg.Error, pause_seconds: float
     ) -> list[PendingAppend]:
         """Drop the connection if it is lost, wait, and give those that still have time."""
+        self._trouble = error
         _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause_seconds)
         if self._connection is not None and self._connection.closed:
             # No answer is no answer: the call may have been carried out. An error that came back was rolled back.

@@ -18,6 +18,7 @@ import structlog
 
 from broker.dispatch import Dispatcher
 from broker.keeper import Keeper
+from broker.readiness import Readiness
 from broker.seam import Broker, open_broker
 from eventstore import leases
 from eventstore.connection import named
@@ -105,12 +106,23 @@ class Engine:
         if self.supervised.predecessor is not None:
             await leases.lapse(self.store, self.supervised.predecessor)
         self.handler = RunHandler(self.store)
-        listener = LogListener(database_url, ignore_origin=self.store.origin)
+        listener = LogListener(database_url, ignore_origin=self.store.origin, roles=sorted(self.roles))
         await listener.start()
         self._stack.push_async_callback(listener.close)
         self.broker = await self._open_broker(listener)
         await self._start_carriers(listener)
-        parts = Parts(self.store, self.handler, listener, self.broker, self.worker, self.roles, self._stack)
+        self.readiness = Readiness(self.store, self.broker, roles=self.roles)
+        self._stack.push_async_callback(self.readiness.close)
+        parts = Parts(
+            self.store,
+            self.handler,
+            listener,
+            self.broker,
+            self.readiness,
+            self.worker,
+            self.roles,
+            self._stack,
+        )
         await self._start_workers(parts)
         if gateway is not None:
             self.server = await gateway.start(parts)

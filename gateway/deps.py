@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from broker.readiness import Readiness
 from broker.seam import Broker
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
@@ -36,6 +37,9 @@ class GatewayDeps:
     tokens: Tokens
     clock: Clock
     broker: Broker | None = None
+    readiness: Readiness | None = None
+    """What `/readyz` reads; without it, one of the gateway's own."""
+
     config: GatewayConfig = field(default_factory=GatewayConfig)
     link_secret: str | None = None
     """What links to requests are signed with; without it, by a secret that the database keeps."""
@@ -49,6 +53,9 @@ class Gateway:
     def __init__(self, deps: GatewayDeps) -> None:
         self.deps = deps
         self.config = deps.config
+        self.readiness = deps.readiness or Readiness(
+            deps.store, deps.broker, answer_seconds=deps.config.ready_seconds
+        )
         self.streams = OpenStreams()
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)

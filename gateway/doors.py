@@ -223,7 +223,7 @@ _OTHER_DOORS = (
         tag="operations",
         summary="Whether requests should be sent here",
         answers=[Answer(200, "They should.", {JSON: "Readiness"})],
-        problems={503: "The database is away or not migrated, or a shutdown has begun (`not_ready`)."},
+        problems={503: "A run could not be started and finished now (`not_ready`); `detail` says why."},
         open=True,
     ),
     Door(

@@ -110,11 +110,12 @@ class Health(OpenModel):
 
 
 class Readiness(OpenModel):
-    """Requests may be sent here. The broker is reported, and does not count."""
+    """Requests may be sent here. `degraded`: no process plays the `missingRoles`; runs are accepted and wait."""
 
-    status: Literal["ready"]
+    status: Literal["ready", "degraded"]
     database: Literal["ok"]
-    broker: Literal["ok", "unavailable", "none"]
+    broker: Literal["ok", "none"]
+    missingRoles: list[Literal["planner", "executor"]]  # noqa: N815 - the wire's name
     version: str
 
 

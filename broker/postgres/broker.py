@@ -19,6 +19,7 @@ from broker.seam import (
     WorkHint,
     keep_all,
 )
+from broker.waiting import WaitingWork
 from eventstore.errors import StoreUnavailable
 from eventstore.notify import LogListener
 from eventstore.reader import Rows
@@ -45,14 +46,22 @@ class PostgresBroker:
         self._failures = failures or FailureRule(store)
         self._workers: list[WorkConsumer] = []
         self._readers: list[MessageConsumer] = []
+        self._waiting = WaitingWork(store, lambda: self._workers)
+
+    async def troubles(self) -> list[str]:
+        """See `broker.seam.Broker`. Sending is an append, which is the database's to judge."""
+        found = [consumer.trouble for consumer in (*self._workers, *self._readers)]
+        return [trouble for trouble in (*found, self._waiting.trouble) if trouble is not None]
 
     async def start(self) -> None:
         """Listen for other processes."""
+        self._waiting.start()
         if self._listener is not None:
             self._listener.on_work(self._wake)
 
     async def close(self) -> None:
         """Cancel the consumers without waiting for their work."""
+        await self._waiting.close()
         consumers = [*self._workers, *self._readers]
         self._workers.clear()
         self._readers.clear()

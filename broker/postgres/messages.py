@@ -44,6 +44,7 @@ class MessageConsumer:
         self._pace = pace
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._failed = False
         self._woken = asyncio.Event()
         self._woken.set()
         self._task = start_lasting(f"messages-{name}", self._keep(), closing=lambda: self._closing)
@@ -51,6 +52,11 @@ class MessageConsumer:
     @property
     def busy(self) -> int:
         return len(self._tasks)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps messages from being claimed, None where the last claim went well."""
+        return f"no messages of {self._name} can be claimed" if self._failed else None
 
     def wake(self, queues: set[str] | None) -> None:
         """There may be messages in these queues (in any, for None)."""
@@ -73,10 +79,13 @@ class MessageConsumer:
             self._woken.clear()
             try:
                 await self._claim()
+                self._failed = False
             except StoreUnavailable as outage:
+                self._failed = True
                 _log.warning("no_messages_without_database", queue=self._name, reason=outage.reason)
             # Whatever one look meets, there must be another, or all that waits would go on waiting.
             except Exception:  # noqa: BLE001 - see above
+                self._failed = True
                 _log.exception("claim_failed", queue=self._name)
 
     async def _claim(self) -> None:

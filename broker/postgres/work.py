@@ -63,7 +63,8 @@ class WorkConsumer:
         pace: Pace,
     ) -> None:
         self._store = store
-        self._queues = tuple(queues)
+        self._queues = self.queues = tuple(queues)
+        self._failed = False
         self._claimant = claimant
         self._claims = Claims(store, claimant, pace.claim_seconds)
         self._pace = pace
@@ -80,6 +81,15 @@ class WorkConsumer:
     @property
     def busy(self) -> int:
         return self._serving.busy
+
+    @property
+    def idle_seconds(self) -> float:
+        return self._serving.idle_seconds
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps work from being claimed, None where the last claim went well."""
+        return f"no work of {', '.join(self.queues)} can be claimed" if self._failed else None
 
     def offer(self, hint: WorkHint) -> bool:
         """Take work that was committed a moment ago; False where it has to wait in the table."""
@@ -144,10 +154,13 @@ class WorkConsumer:
             self._woken.clear()
             try:
                 await self._claim()
+                self._failed = False
             except StoreUnavailable as outage:
+                self._failed = True
                 _log.warning("no_work_without_database", queues=self._queues, reason=outage.reason)
             # Whatever one look meets, there must be another, or all that waits would go on waiting.
             except Exception:  # noqa: BLE001 - see above
+                self._failed = True
                 _log.exception("claim_failed", queues=self._queues)
 
     async def _claim(self) -> None:

@@ -25,6 +25,7 @@ from broker.seam import (
     WorkHint,
     keep_all,
 )
+from broker.waiting import WaitingWork
 from broker.wire import encode_hint
 from eventstore.installation import installation_name
 from eventstore.store import EventStore
@@ -59,10 +60,27 @@ class RabbitBroker:
         self._failures = failures or FailureRule(store)
         self._patience = patience or Patience()
         self._consumers: list[WorkConsumer | MessageConsumer] = []
+        self._waiting = WaitingWork(store, self._workers)
 
     @property
     def healthy(self) -> bool:
         return self._publisher.healthy and (not self._consumers or self._consuming.connected)
+
+    def _workers(self) -> list[WorkConsumer]:
+        return [consumer for consumer in self._consumers if isinstance(consumer, WorkConsumer)]
+
+    async def troubles(self) -> list[str]:
+        """See `broker.seam.Broker`."""
+        found: list[str | None] = []
+        if self._publishing.connected:
+            found.append(await self._publisher.probe())
+        else:
+            found.append(f"messages cannot be sent: {self._publishing.plain_trouble}")
+        if self._consumers and not self._consuming.connected:
+            found.append(f"nothing can be received: {self._consuming.plain_trouble}")
+        else:
+            found += [consumer.trouble for consumer in self._consumers]
+        return [trouble for trouble in (*found, self._waiting.trouble) if trouble is not None]
 
     async def start(self) -> None:
         """Begin to connect. Raises BrokerRefused where the server says soon that the queues are another's."""
@@ -76,9 +94,11 @@ class RabbitBroker:
             if isinstance(link.trouble, BrokerRefused):
                 await self.close()
                 raise link.trouble
+        self._waiting.start()
 
     async def close(self) -> None:
         """Cancel the consumers without waiting for their work, and close the connections."""
+        await self._waiting.close()
         await asyncio.gather(*(consumer.cancel(drain_seconds=0) for consumer in self._consumers))
         self._consumers.clear()
         await self._publisher.close()

@@ -17,7 +17,12 @@ from urllib.parse import urlsplit
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelPreconditionFailed,
+    DeliveryError,
+    ProbableAuthenticationError,
+)
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from broker.seam import BrokerRefused, BrokerUnavailable
@@ -36,6 +41,14 @@ its first frame, for example, aiormq raises StopAsyncIteration."""
 
 _EXPECTED = (*_TROUBLE, StopAsyncIteration, asyncio.CancelledError, BrokerRefused, StoreUnavailable)
 
+_PLAIN: tuple[tuple[type[BaseException], str], ...] = (
+    (BrokerRefused, "its queues belong to another installation of flexrun"),
+    (ProbableAuthenticationError, "RabbitMQ refuses the account"),
+    (ChannelPreconditionFailed, "a queue exists with other arguments"),
+    (DeliveryError, "RabbitMQ refuses messages"),
+    (TimeoutError, "RabbitMQ does not answer"),
+)
+
 _CONNECT_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 10
@@ -51,6 +64,15 @@ def cancelled_from_outside() -> bool:
 def surprise(error: BaseException) -> BaseException | None:
     """`error` where its traceback belongs into the log, None for the usual trouble with a connection."""
     return None if isinstance(error, _EXPECTED) else error
+
+
+def plainly(error: BaseException) -> str:
+    """What an error means, in words that may be shown to anybody: no address, no account, no text of the server."""
+    text = str(error)
+    # The last is how aiormq tells that the server closed the connection in place of opening the vhost.
+    if any(sign in text for sign in ("ACCESS_REFUSED", "NOT_ALLOWED", "got <Connection.Close")):
+        return "RabbitMQ refuses permission"
+    return next((words for kind, words in _PLAIN if isinstance(error, kind)), "not connected to RabbitMQ")
 
 
 async def leave(what: AbstractConnection | AbstractChannel) -> None:
@@ -103,6 +125,11 @@ class Link:
     @property
     def connected(self) -> bool:
         return self._connection is not None
+
+    @property
+    def plain_trouble(self) -> str:
+        """Why there is no connection, for anybody to read."""
+        return plainly(self.trouble) if self.trouble is not None else "not connected to RabbitMQ"
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -197,5 +224,6 @@ class Link:
             attempt=state.attempt_number,
             next_attempt_in_seconds=round(state.upcoming_sleep, 1),
             reason=str(error) or type(error).__name__,
+            meaning=plainly(error) if error is not None else None,
             exc_info=surprise(error) if error is not None else None,
         )

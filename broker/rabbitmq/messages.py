@@ -42,6 +42,10 @@ class MessageConsumer:
     def busy(self) -> int:
         return len(self._tasks)
 
+    @property
+    def trouble(self) -> str | None:
+        return self._subscription.trouble
+
     async def cancel(self, *, drain_seconds: float) -> None:
         """Stop taking messages and wait for those at hand; the others go back to the queue."""
         await self._subscription.silence()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,9 +14,10 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from broker.rabbitmq.link import Link, surprise
+from broker.rabbitmq.link import Link, plainly, surprise
 from broker.rabbitmq.topology import DEAD, FORGETTING_SECONDS, Topology
 from broker.seam import BrokerUnavailable
+from runs.outstanding import PLAN_QUEUE
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -53,6 +55,31 @@ class Publisher:
     def healthy(self) -> bool:
         """Connected, and not known to be blocked."""
         return self._link.connected and self._stall is None
+
+    async def probe(self) -> str | None:
+        """Why a message could not be sent now, in words for anybody; None where one was taken and confirmed.
+
+        On a channel of its own, because the server remembers for a channel what it was allowed to do. The message comes
+        back: no queue has its name.
+        """
+        if self._stall is not None:
+            return "messages cannot be sent: RabbitMQ takes none (an alarm for memory or disk?)"
+        try:
+            connection = await self._link.connection(self._timeout_seconds)
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                connection.channel(on_return_raises=True) as channel,
+            ):
+                await self._topology.declare(channel, sorted({PLAN_QUEUE, *self._declared} - {DEAD}))
+                with suppress(PublishError):
+                    await channel.default_exchange.publish(
+                        Message(b""), routing_key=self._topology.queue("probe"), mandatory=True
+                    )
+        except Exception as error:  # noqa: BLE001 - whatever aio-pika raises, nothing could be sent
+            self._translate(error)
+            _log.warning("rabbitmq_probe_failed", reason=repr(error), exc_info=surprise(error))
+            return f"messages cannot be sent: {plainly(error)}"
+        return None
 
     async def close(self) -> None:
         """Stop watching for the end of a stall; the connection is the link's to close."""

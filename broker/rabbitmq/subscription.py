@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
 
-from broker.rabbitmq.link import cancelled_from_outside, leave, surprise
+from broker.rabbitmq.link import cancelled_from_outside, leave, plainly, surprise
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.topology import FORGETTING_SECONDS
 from eventstore.lasting import start_lasting
@@ -78,12 +78,18 @@ class Subscription:
         self._forgotten = False
         self._closing = False
         self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._reason: str | None = "not yet subscribed"
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
         self._silent.set()
         self._task = start_lasting(
             f"subscription-{self._names[0]}", self._keep(), closing=lambda: self._closing
         )
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing comes from the queues, for anybody to read; None while they are consumed or paused."""
+        return f"{', '.join(self._names)} cannot be consumed: {self._reason}" if self._reason else None
 
     def pause(self) -> None:
         """Let the server give new messages to others; those that came stay ours to acknowledge."""
@@ -123,6 +129,7 @@ class Subscription:
                     await leave(channel)
             # Whatever ends a subscription, there must be another: its work would wait for as long as the process lives.
             except Exception as trouble:  # noqa: BLE001 - see above
+                self._reason = plainly(trouble)
                 _log.warning(
                     "subscription_lost", queues=self._names, reason=repr(trouble), exc_info=surprise(trouble)
                 )
@@ -147,6 +154,7 @@ class Subscription:
                 await self._changed.wait()
                 continue
             consumers = await self._consume(channel)
+            self._reason = None
             self._pause_seconds = _FIRST_PAUSE_SECONDS
             await self._while_consuming(channel)
             if not channel.is_closed:

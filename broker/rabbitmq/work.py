@@ -69,6 +69,7 @@ class WorkConsumer:
         claim_seconds: float,
     ) -> None:
         self._publisher = server.publisher
+        self.queues = tuple(names)
         self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._claims = Claims(failures.store, f"claim:{failures.store.origin}:{names[0]}", claim_seconds)
@@ -89,6 +90,14 @@ class WorkConsumer:
     @property
     def busy(self) -> int:
         return self._serving.busy
+
+    @property
+    def idle_seconds(self) -> float:
+        return self._serving.idle_seconds
+
+    @property
+    def trouble(self) -> str | None:
+        return self._subscription.trouble
 
     def reserve(self) -> bool:
         """See `broker.seam.WorkConsumer`."""

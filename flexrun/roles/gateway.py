@@ -67,6 +67,7 @@ class GatewayRole:
             tokens=self._tokens,
             clock=parts.store.clock,
             broker=parts.broker,
+            readiness=parts.readiness,
             config=config,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,
             version=__version__,

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from broker.readiness import Readiness
 from broker.seam import Broker
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener
@@ -35,6 +36,7 @@ class Parts:
     handler: RunHandler
     listener: LogListener
     broker: Broker
+    readiness: Readiness
     worker: str
     roles: frozenset[Role]
     stack: AsyncExitStack

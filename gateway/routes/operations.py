@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import orjson
 import structlog
 from aiohttp import web
 
-from eventstore import queries
-from eventstore.errors import StoreError
-from eventstore.migrate import migrations
 from gateway.answers import json_answer
-from gateway.deps import GATEWAY, Gateway
+from gateway.deps import GATEWAY
 from gateway.openapi import openapi_document
 from gateway.problems import unavailable
 
@@ -29,18 +24,24 @@ async def health(_request: web.Request) -> web.Response:
 
 @ROUTES.get("/readyz", name="readiness")
 async def readiness(request: web.Request) -> web.Response:
-    """Whether requests should be sent here: the database answers, is migrated, and no shutdown has begun.
+    """Whether a run could be started here and finished now; what is missing for that is named.
 
-    The broker is reported and does not count: without it runs are still accepted, and the keeper re-sends their work.
+    A role that no process plays is named too and does not count: its processes may be restarting, and runs wait.
     """
     gateway = request.app[GATEWAY]
-    if gateway.streams.closing:
-        raise unavailable("not_ready", "This gateway is shutting down.")
-    await _require_database(gateway)
-    broker = gateway.deps.broker
-    broker_state = "none" if broker is None else "ok" if broker.healthy else "unavailable"
+    if gateway.streams.closing or gateway.readiness.stopping:
+        raise unavailable("not_ready", "This gateway is stopping.")
+    found = await gateway.readiness.found()
+    if not found.ready:
+        raise unavailable("not_ready", f"Not ready: {'; '.join((*found.database, *found.broker))}.")
     return json_answer(
-        {"status": "ready", "database": "ok", "broker": broker_state, "version": gateway.deps.version}
+        {
+            "status": "degraded" if found.missing else "ready",
+            "database": "ok",
+            "broker": "none" if gateway.deps.broker is None else "ok",
+            "missingRoles": list(found.missing),
+            "version": gateway.deps.version,
+        }
     )
 
 
@@ -51,17 +52,3 @@ async def describe(request: web.Request) -> web.Response:
         body=orjson.dumps(openapi_document(request.app[GATEWAY].deps.version)),
         content_type="application/json",
     )
-
-
-async def _require_database(gateway: Gateway) -> None:
-    try:
-        async with asyncio.timeout(gateway.config.ready_seconds):
-            version = await queries.applied_version(gateway.deps.store)
-    except (StoreError, TimeoutError) as error:
-        log.warning("not ready", reason=str(error) or "the database is too slow to answer")
-        detail = "The database does not answer, or was never prepared (flexrun db migrate)."
-        raise unavailable("not_ready", detail) from None
-    needed = migrations()[-1].number
-    if version < needed:
-        detail = f"The database is at schema version {version} and needs {needed}: run flexrun db migrate."
-        raise unavailable("not_ready", detail)

@@ -102,7 +102,13 @@ async def test_a_database_that_is_not_migrated_is_not_ready(
 async def test_ready_says_what_it_stands_on(gateway: RunningGateway) -> None:
     answer, body = await gateway.get("/readyz")
     assert answer.status == 200
-    assert body == {"status": "ready", "database": "ok", "broker": "none", "version": "test"}
+    assert body == {
+        "status": "degraded",
+        "database": "ok",
+        "broker": "none",
+        "missingRoles": ["planner", "executor"],
+        "version": "test",
+    }
     assert (await gateway.get("/healthz"))[1] == {"status": "ok"}
 
 

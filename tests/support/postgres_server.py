@@ -29,12 +29,17 @@ _SETTINGS: Mapping[str, str] = {
 
 
 class PostgresServer(PrivateServer):
-    """A postmaster; to stop it is a fast shutdown, which rolls open transactions back."""
+    """A postmaster whose data is below `place`; to stop it is a fast shutdown, which rolls open transactions back."""
 
     def __init__(
-        self, *, settings: Mapping[str, str] | None = None, binaries: PostgresBinaries | None = None
+        self,
+        *,
+        settings: Mapping[str, str] | None = None,
+        binaries: PostgresBinaries | None = None,
+        place: Path | None = None,
     ) -> None:
         super().__init__()
+        self._place = place or Path("/tmp")
         self._account = server_account()
         self._binaries = binaries_for(self._account, binaries or choose_binaries(None))
         self._settings = {**_SETTINGS, **(settings or {})}
@@ -65,7 +70,7 @@ class PostgresServer(PrivateServer):
         return self.url
 
     def _make_folder(self) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="flexrun-postgres-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix="flexrun-postgres-", dir=self._place))
         (folder / "data").mkdir(mode=0o700)
         if self._account:
             for path in (folder, folder / "data"):

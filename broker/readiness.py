@@ -1,0 +1,139 @@
+"""Whether a run could be started and finished now: one object per process, for every endpoint that wants to say so.
+
+What it finds is told to strangers, so it is told in our own words; addresses and the texts of servers go into the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from broker.seam import Broker
+from eventstore import queries
+from eventstore.errors import StoreError
+from eventstore.migrate import migrations
+from eventstore.plain_words import in_plain_words
+from eventstore.store import EventStore
+
+Question = Callable[[], Coroutine[None, None, tuple[str, ...]]]
+
+ROLES = ("planner", "executor")
+"""What there must be, in some process, for a run to be finished."""
+
+FRESH_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is not as it should be, as sentences without a full stop, by part. `missing` are roles without a process."""
+
+    database: tuple[str, ...] = ()
+    broker: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is wrong here. A missing role is not: its processes may be restarting, and runs wait."""
+        return not (self.database or self.broker)
+
+
+class Readiness:
+    """Asks at most once a second, however often it is asked itself; who asks meanwhile shares the answer.
+
+    `roles` are those of this process. An answer that takes longer than `answer_seconds` counts as none.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        broker: Broker | None,
+        *,
+        roles: frozenset[str] = frozenset(),
+        answer_seconds: float = ANSWER_SECONDS,
+        fresh_seconds: float = FRESH_SECONDS,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._roles = roles
+        self._answer_seconds = answer_seconds
+        self._fresh_seconds = fresh_seconds
+        self._found = Found()
+        self._asked_at = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
+        self._probes: dict[str, asyncio.Task[tuple[str, ...]]] = {}
+        self.stopping = False
+
+    async def found(self) -> Found:
+        """What is wrong now, or was within the last second."""
+        if self._asking is None and time.monotonic() - self._asked_at >= self._fresh_seconds:
+            self._asking = asyncio.create_task(self._ask())
+        if self._asking is not None:
+            await asyncio.shield(self._asking)
+        return self._found
+
+    async def close(self) -> None:
+        """Ask no more."""
+        asking: list[asyncio.Task[Any]] = [*self._probes.values()]
+        if self._asking is not None:
+            asking.append(self._asking)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _ask(self) -> None:
+        try:
+            database, broker, missing = await asyncio.gather(
+                self._probe("database", self._database),
+                self._probe("broker", self._troubles),
+                self._probe("roles", self._missing),
+            )
+            found = Found(database, broker, () if database else missing)
+            if found != self._found:
+                _log.warning("readiness_changed", ready=found.ready, database=database, broker=broker)
+            self._found = found
+        finally:
+            self._asked_at = time.monotonic()
+            self._asking = None
+
+    async def _probe(self, part: str, question: Question) -> tuple[str, ...]:
+        """The answer in time. A question that is not answered goes on, and is not asked a second time meanwhile."""
+        task = self._probes.get(part)
+        if task is None:
+            task = self._probes[part] = asyncio.create_task(question())
+            task.add_done_callback(lambda _: self._probes.pop(part, None))
+        done, _ = await asyncio.wait({task}, timeout=self._answer_seconds)
+        return task.result() if done else (f"the {part} does not answer within {self._answer_seconds:g} s",)
+
+    async def _database(self) -> tuple[str, ...]:
+        needed = migrations()[-1].number
+        try:
+            # First, because it fails at once where a read is tried again.
+            await self._store.probe()
+            version = await queries.applied_version(self._store)
+            if version < needed:
+                return (
+                    f"the database is at schema version {version} and needs {needed}: run flexrun db migrate",
+                )
+        except StoreError as error:
+            _log.warning("database_not_ready", reason=str(error))
+            return (in_plain_words(error),)
+        return ()
+
+    async def _troubles(self) -> tuple[str, ...]:
+        return () if self._broker is None else tuple(await self._broker.troubles())
+
+    async def _missing(self) -> tuple[str, ...]:
+        try:
+            present = await self._store.fetch("roles_present", {})
+        except StoreError:
+            return ()
+        known = {name for (name,) in present} | self._roles
+        return tuple(role for role in ROLES if role not in known)

@@ -1,0 +1,86 @@
+"""Notices work that waits while this process has room for it and takes none, whatever the reason.
+
+Asked of the database and not of the broker: a hint that is lost, a subscription that gets nothing and a claim that
+always fails look the same from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import structlog
+
+from eventstore.lasting import start_lasting
+from eventstore.store import EventStore
+
+LONGEST_WAIT_SECONDS = 10.0
+"""Work that waited longer, while this process had room and took none for as long, is waiting because of a fault."""
+
+_LOOK_SECONDS = 2.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+class Taker(Protocol):
+    """A consumer of work."""
+
+    @property
+    def queues(self) -> Sequence[str]: ...
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long it has had a free slot and taken nothing."""
+        ...
+
+
+class WaitingWork:
+    """Looks every two seconds. `trouble` names what waits, None while work is taken."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        takers: Callable[[], Iterable[Taker]],
+        longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
+    ) -> None:
+        self._store = store
+        self._takers = takers
+        self._longest_wait_seconds = longest_wait_seconds
+        self._task: asyncio.Task[None] | None = None
+        self.trouble: str | None = None
+
+    def start(self) -> None:
+        """Begin to look, in the background."""
+        self._task = start_lasting("waiting-work", self._keep())
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def look(self) -> None:
+        """Look once."""
+        idle = [taker for taker in self._takers() if taker.idle_seconds >= self._longest_wait_seconds]
+        queues = sorted({queue for taker in idle for queue in taker.queues})
+        waited = (await self._store.fetch("oldest_waiting", {"queues": queues}))[0][0] if queues else None
+        if waited is not None and waited >= self._longest_wait_seconds:
+            if self.trouble is None:
+                _log.error("work_waits_and_is_not_taken", queues=queues, waited_seconds=round(waited, 1))
+            self.trouble = (
+                f"work of {', '.join(queues)} has waited for {waited:.0f} s and is not taken here,"
+                " though there is room for it"
+            )
+        elif self.trouble is not None:
+            _log.info("work_is_taken_again")
+            self.trouble = None
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await self.look()
+            # Whatever one look meets, there must be another.
+            except Exception as error:  # noqa: BLE001 - see above
+                _log.warning("waiting_work_not_seen", reason=str(error) or repr(error))
