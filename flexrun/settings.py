@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flexrun.data_dir import default_data_dir
@@ -18,6 +18,15 @@ def _split(value: Any) -> Any:
 
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list that a variable of the environment holds with commas between its parts."""
+
+
+DAY_SECONDS = 86_400.0
+
+Seconds = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)]
+"""A duration up to a day: what is longer, or no number, would only fail later in a timer."""
+
+Slots = Annotated[int, Field(ge=1, le=10_000)]
+"""How many at a time; a consumer of RabbitMQ cannot ask for more than 65,535."""
 
 
 class Settings(BaseSettings):
@@ -55,19 +64,28 @@ class Settings(BaseSettings):
     cors_origins: CommaSeparated = Field(default_factory=list)
     """Origins whose pages may call the gateway (`https://app.example,https://other.example`), or `*`."""
 
-    lease_seconds: Annotated[float, Field(gt=0)] = 15.0
-    planner_slots: Annotated[int, Field(ge=1)] = 32
-    executor_slots: Annotated[int, Field(ge=1)] = 64
-    watchdog_warn_seconds: Annotated[float, Field(gt=0)] = 2.0
+    lease_seconds: Seconds = 15.0
+    planner_slots: Slots = 32
+    executor_slots: Slots = 64
+    watchdog_warn_seconds: Seconds = 2.0
     """After so long without a turn of the event loop its stack is logged."""
-    watchdog_exit_seconds: Annotated[float, Field(ge=0)] = 10.0
+    watchdog_exit_seconds: Annotated[float, Field(ge=0, le=DAY_SECONDS, allow_inf_nan=False)] = 10.0
     """After so long the process ends with status 71, for its supervisor to start it again; 0 is never."""
-    drain_seconds: Annotated[float, Field(ge=0)] = 10.0
-    ping_seconds: Annotated[float, Field(gt=0)] = 15.0
-    backlog_limit: Annotated[int, Field(ge=1)] = 50_000
+    drain_seconds: Annotated[float, Field(ge=0, le=DAY_SECONDS, allow_inf_nan=False)] = 10.0
+    ping_seconds: Seconds = 15.0
+    backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_blank(cls, value: Any, info: ValidationInfo) -> Any:
+        """An empty text from a secret store must not mean open access, or a database of one's own."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and not text.strip() and info.field_name != "cors_origins":
+            raise ValueError("it is empty; give it a value or unset it")
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -52,6 +52,8 @@ class Tokens:
             if token in actors:
                 raise TokensInvalid(f"{actors[token].name!r} and {actor.name!r} have the same token")
             actors[token] = actor
+        if not actors:
+            raise TokensInvalid("tokens are set and there is none among them; write token=name:role1,role2")
         know_secrets(*actors)
         return cls(actors)
 

@@ -20,7 +20,7 @@ PortFlag = Annotated[
     int | None, typer.Option("--port", help="port to listen on; 0 takes a free one (FLEXRUN_PORT)")
 ]
 DataFlag = Annotated[
-    Path | None, typer.Option("--data", help="folder of the embedded Postgres (FLEXRUN_DATA)")
+    str | None, typer.Option("--data", help="folder of the embedded Postgres (FLEXRUN_DATA)")
 ]
 DatabaseFlag = Annotated[
     str | None,

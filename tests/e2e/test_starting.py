@@ -1,8 +1,12 @@
 """What keeps a process from starting is said in a sentence that tells what to do, never in a traceback."""
 
 import socket
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
+import pytest
+from psycopg import sql
 
 from tests.support.cli import Done, run
 from tests.support.ports import free_port
@@ -55,3 +59,66 @@ async def test_tokens_that_make_no_sense_are_refused_without_being_shown(databas
     )
     _refused(done, "cannot start", "token=name")
     assert "sesame" not in done.err
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+async def test_an_empty_setting_is_not_an_unset_one(text: str) -> None:
+    names = (
+        "DATABASE_URL",
+        "DATA",
+        "BROKER_URL",
+        "NAMESPACE",
+        "TOKENS",
+        "TOKEN",
+        "LINK_SECRET",
+        "PUBLIC_URL",
+        "HOST",
+    )
+    settings = dict.fromkeys(names, text)
+    _refused(await run("up", settings=settings), "empty", *(name.lower() for name in names))
+    _refused(await run("planner", settings={"DATABASE_URL": text}), "database_url", "empty")
+    _refused(await run("up", "--data", text), "data", "empty")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-1", "1e308"])
+async def test_durations_that_no_timer_can_take_are_named(number: str) -> None:
+    names = ("LEASE_SECONDS", "DRAIN_SECONDS", "PING_SECONDS")
+    _refused(await run("up", settings=dict.fromkeys(names, number)), *(name.lower() for name in names))
+
+
+async def test_numbers_that_a_broker_or_a_database_cannot_take_are_named() -> None:
+    names = ("PLANNER_SLOTS", "EXECUTOR_SLOTS", "BACKLOG_LIMIT")
+    _refused(await run("up", settings=dict.fromkeys(names, "9" * 20)), *(name.lower() for name in names))
+
+
+async def test_migrating_says_what_is_wrong_in_a_sentence(postgres_url: str, database_url: str) -> None:
+    nowhere = f"postgresql://ann:sesame@127.0.0.1:{free_port()}/none"
+    for command in ("migrate", "verify", "rebuild"):
+        done = await run("db", command, "--database", nowhere)
+        _refused(done, "Nothing was", "cannot be reached", "refused")
+        assert "sesame" not in done.err
+    with psycopg.connect(database_url, autocommit=True) as database:
+        database.execute("insert into flex_migrations (number, name, checksum) values (9999, 'later', 'x')")
+    _refused(await run("db", "migrate", "--database", database_url), "Nothing was migrated", "9999")
+    _refused(
+        await run("db", "verify", "--database", f"{postgres_url}x_not_there"),
+        "Nothing was verified",
+        "not_there",
+    )
+
+
+async def test_migrating_without_the_right_to_says_so(empty_database_url: str) -> None:
+    role = f"case_{uuid4().hex[:12]}"
+    parts = urlsplit(empty_database_url)
+    with psycopg.connect(empty_database_url, autocommit=True) as database:
+        database.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
+        try:
+            url = parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}").geturl()
+            _refused(
+                await run("db", "migrate", "--database", url),
+                "Nothing was migrated",
+                "no right",
+                "permission denied",
+            )
+        finally:
+            database.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
