@@ -12,6 +12,7 @@ import aiohttp
 import psycopg
 import pytest
 
+from flexrun.embedded.launch import GuardedServer
 from tests.support.followers import API
 from tests.support.linkedin import example
 from tests.support.ports import free_port
@@ -27,6 +28,16 @@ class Standby(PostgresServer):
     def __init__(self, primary: PostgresServer) -> None:
         super().__init__()
         self._primary = primary
+
+    async def _until_ready(self, server: GuardedServer, log_path: Path) -> None:
+        await eventually(self._answers, 30, describe=f"a standby that answers, see {log_path}")
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _make_folder(self) -> Path:
         folder = super()._make_folder()

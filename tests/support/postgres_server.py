@@ -66,8 +66,11 @@ class PostgresServer(PrivateServer):
             stop_signal="SIGINT",
             scratch=folder,
         )
-        await wait_until_ready(self._server, self.url, log_path)
+        await self._until_ready(self._server, log_path)
         return self.url
+
+    async def _until_ready(self, server: GuardedServer, log_path: Path) -> None:
+        await wait_until_ready(server, self.url, log_path)
 
     def _make_folder(self) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="flexrun-postgres-", dir=self._place))
