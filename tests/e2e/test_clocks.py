@@ -90,14 +90,12 @@ async def test_a_clock_that_jumps_under_running_processes_moves_nothing(
         url = site.processes["gateway"].url
         for ahead_seconds in (HOUR, -HOUR):
             clock.set(ahead_seconds)
-            told = f"ahead_seconds={float(ahead_seconds):.0f}"
-            await eventually(
-                lambda told=told: all(
-                    told in each.last_words(100_000).replace(".0", "") for each in site.processes.values()
-                ),
-                30,
-                describe=told,
-            )
+            told = f'"ahead_seconds":{float(ahead_seconds)}'
+
+            def all_have_told(told: str = told) -> bool:
+                return all(told in each.last_words(100_000) for each in site.processes.values())
+
+            await eventually(all_have_told, 30, describe=told)
             frames = await stream_run(http, url, example("linkedin-variants"))
             assert frames[-1]["payload"]["status"] == "completed"
         _stamps_are_the_databases(database_url)
