@@ -63,7 +63,7 @@ async def test_tokens_that_make_no_sense_are_refused_without_being_shown(databas
 
 @pytest.mark.parametrize("text", ["", "  "])
 async def test_an_empty_setting_is_not_an_unset_one(text: str) -> None:
-    names = (
+    names: tuple[str, ...] = (
         "DATABASE_URL",
         "DATA",
         "BROKER_URL",
@@ -82,12 +82,12 @@ async def test_an_empty_setting_is_not_an_unset_one(text: str) -> None:
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-1", "1e308"])
 async def test_durations_that_no_timer_can_take_are_named(number: str) -> None:
-    names = ("LEASE_SECONDS", "DRAIN_SECONDS", "PING_SECONDS")
+    names: tuple[str, ...] = ("LEASE_SECONDS", "DRAIN_SECONDS", "PING_SECONDS")
     _refused(await run("up", settings=dict.fromkeys(names, number)), *(name.lower() for name in names))
 
 
 async def test_numbers_that_a_broker_or_a_database_cannot_take_are_named() -> None:
-    names = ("PLANNER_SLOTS", "EXECUTOR_SLOTS", "BACKLOG_LIMIT")
+    names: tuple[str, ...] = ("PLANNER_SLOTS", "EXECUTOR_SLOTS", "BACKLOG_LIMIT")
     _refused(await run("up", settings=dict.fromkeys(names, "9" * 20)), *(name.lower() for name in names))
 
 
