@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     webhook_allow_private: bool | None = None
     """Whether webhooks may lead to addresses that are not public; unset: only in a `flexrun up` that is private itself,
     on loopback and without tokens."""
+    policies: str | None = None
+    """The house's own policy, which envelopes can only tighten: the path of a JSON file, or the JSON itself."""
     cors_origins: CommaSeparated = Field(default_factory=list)
     """Origins whose pages may call the gateway (`https://app.example,https://other.example`), or `*`."""
 

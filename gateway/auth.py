@@ -34,6 +34,9 @@ class Tokens:
     """The known tokens, kept as digests only."""
 
     def __init__(self, actors: Mapping[str, Actor]) -> None:
+        self.actors = tuple(actors.values())
+        """Everybody who has a token."""
+
         self._digests = [(_digest(token), actor) for token, actor in actors.items()]
 
     @classmethod

@@ -15,13 +15,16 @@ from eventstore.clock import Clock
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
+from gateway.acceptance import Acceptance
 from gateway.auth import Tokens
 from gateway.backlog import BacklogGauge
 from gateway.config import GatewayConfig
 from gateway.hitl.links import LinkSigner
 from gateway.open_streams import OpenStreams
+from gateway.rules import People
 from gateway.sse import Frame
 from schemas.contracts.door import ContractDoor
+from schemas.house import HousePolicy
 
 T = TypeVar("T")
 
@@ -41,6 +44,9 @@ class GatewayDeps:
     """What `/readyz` reads; without it, one of the gateway's own."""
 
     config: GatewayConfig = field(default_factory=GatewayConfig)
+    house: HousePolicy = field(default_factory=HousePolicy)
+    """Rules and limits that an envelope or a fork can only tighten."""
+
     link_secret: str | None = None
     """What links to requests are signed with; without it, by a secret that the database keeps."""
 
@@ -56,6 +62,7 @@ class Gateway:
         self.readiness = deps.readiness or Readiness(
             deps.store, deps.broker, answer_seconds=deps.config.ready_seconds
         )
+        self.acceptance = Acceptance(deps.house, People(deps.tokens.actors))
         self.streams = OpenStreams()
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)

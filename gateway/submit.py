@@ -21,7 +21,7 @@ from runs.state import RunState
 from schemas.contract_schema import effective_schema
 from schemas.contracts.problems import SchemaRefused
 from schemas.envelope import TaskEnvelope
-from schemas.refusal import FieldProblem
+from schemas.refusal import DocumentRefused, FieldProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,15 @@ async def submit(request: web.Request) -> Submission:
         submitted_by=actor.name if actor.verified else None,
         origin=key.origin if key is not None else None,
     )
+    try:
+        command = gateway.acceptance.start(command)
+    except DocumentRefused:
+        # The house may have changed since this key started its run, which is not accepted a second time.
+        existing = await gateway.deps.store.load(key.run_id, fresh=True) if key is not None else None
+        if key is None or existing is None or not existing.exists:
+            raise
+        key.require_same_body(existing)
+        return Submission(existing, [])
     submission = await gateway.carry_out(_start(gateway, command, envelope, key))
     gateway.backlog.refresh()
     note(request, run_id=submission.state.run_id)

@@ -65,7 +65,7 @@ async def ask_instantly(
     """The verdict of a planner that answers at once, or within a deadline of its own."""
     try:
         plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
-        return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities)
+        return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities, state)
     except PlanRefused as refused:
         return _refused(refused)
     # Planners are plugged in, and whatever one raises must neither stop the worker nor come back for ever.
@@ -84,7 +84,7 @@ async def ask(
     try:
         async with asyncio.timeout(timeout_seconds):
             plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
-            return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities)
+            return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities, state)
     except PlanRefused as refused:
         return _refused(refused)
     except TimeoutError:
@@ -100,11 +100,17 @@ def _refused(refused: PlanRefused) -> Refused:
     return Refused(refused.diagnostics, ours=ours, may_mend=refused.retryable and not ours)
 
 
-def _checked(plan: JsonObject | CheckedPlan, capabilities: Sequence[JsonObject]) -> Verdict:
+def _checked(plan: JsonObject | CheckedPlan, capabilities: Sequence[JsonObject], state: RunState) -> Verdict:
     if isinstance(plan, CheckedPlan):
-        return Planned(plan.plan)
+        return _allowed(plan.plan, state)
     faults = plan_faults(plan, capabilities)
-    return Refused(faults, ours=True) if faults else Planned(plan)
+    return Refused(faults, ours=True) if faults else _allowed(plan, state)
+
+
+def _allowed(plan: JsonObject, state: RunState) -> Verdict:
+    """The plan, unless the house that the run was accepted by forbids it; another try would not help then."""
+    forbidden = [each.to_wire() for each in state.house.plan_faults(plan)]
+    return Refused(forbidden) if forbidden else Planned(plan)
 
 
 def _trouble(planner: Planner, state: RunState, error: Exception) -> Refused:

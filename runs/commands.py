@@ -38,10 +38,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun(Command):
-    """Accept an envelope whose contract has been compiled already. `authors` are those of the run it was made from."""
+    """Accept an envelope whose contract has been compiled already.
+
+    `authors` are those of the run it was made from; `house` is the policy that it is accepted under, and what of it was
+    applied.
+    """
 
     envelope: JsonObject
     schema_hash: str | None
+    house: JsonObject | None = None
     thread_id: str | None = None
     correlation_id: str | None = None
     submitted_by: str | None = None

@@ -12,7 +12,7 @@ from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time, rfc3339
 from runs.evolve_nodes import completed, reset_nodes, with_node, with_output
 from runs.graph import dependents_of, meet_dependencies
-from runs.policies import read_policies, read_seconds
+from runs.policies import read_house, read_policies, read_seconds
 from runs.settle import settle_trigger
 from runs.state import NodeState, RunState
 from runs.transitions import next_node_status, next_run_status
@@ -70,6 +70,7 @@ def _start(state: RunState, event: Event) -> RunState:
         correlation_id=event.correlation_id,
         envelope=envelope,
         policies=policies,
+        house=read_house(detail.get("house")),
         schema_hash=event.payload.get("schemaHash"),
         submitted_by=submitted_by,
         authors=tuple(authors),

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from runs.event import Json, JsonObject
 from schemas.base import MAX_NAME_CHARS, MAX_SECONDS
+from schemas.house import HousePolicy
 from schemas.policies import MAX_APPROVERS, HitlPolicy, RuntimePolicy
 from schemas.stored import read_stored
 
@@ -30,6 +31,7 @@ class RunPolicies:
 
 
 NO_POLICIES = RunPolicies(HitlPolicy())
+NO_HOUSE = HousePolicy()
 
 
 def read_policies(envelope: JsonObject) -> RunPolicies:
@@ -43,6 +45,12 @@ def read_policies(envelope: JsonObject) -> RunPolicies:
         approval_required=any(place.get("requiresHitlApproval") is True for place in (policies, constraints)),
         deadline_seconds=read_seconds(constraints.get("deadlineSeconds")),
     )
+
+
+def read_house(stored: Json) -> HousePolicy:
+    """The house's policy that a run was accepted under, from its start's detail; never raises."""
+    policy = _object(stored).get("policy")
+    return (read_stored(HousePolicy, policy) if policy else None) or NO_HOUSE
 
 
 def read_rules(stored: Json) -> HitlPolicy:

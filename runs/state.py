@@ -7,9 +7,10 @@ from dataclasses import field
 from datetime import datetime
 
 from runs.event import Json, JsonObject
-from runs.policies import NO_POLICIES, RunPolicies, read_names
+from runs.policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
 from runs.values import value
+from schemas.house import HousePolicy
 
 
 @value
@@ -108,6 +109,7 @@ class RunState:
     correlation_id: str | None = None
     envelope: JsonObject = field(default_factory=dict[str, Json])
     policies: RunPolicies = NO_POLICIES
+    house: HousePolicy = NO_HOUSE
     schema_hash: str | None = None
     submitted_by: str | None = None
     authors: tuple[str, ...] = ()

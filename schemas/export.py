@@ -18,6 +18,7 @@ from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
 from schemas.events import PAYLOADS, FlexEvent
 from schemas.facets import DIALECT, FACETS
+from schemas.house import HousePolicy
 from schemas.messages import WORK_MESSAGE_SCHEMA
 from schemas.plan import PlanGraph
 from schemas.problem import Problem
@@ -41,6 +42,7 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "task-submit-body": hitl.TaskSubmitBody,
     "task-decline-body": hitl.TaskDeclineBody,
     "webhook-body": WebhookBody,
+    "house-policy": HousePolicy,
     "problem": Problem,
 }
 

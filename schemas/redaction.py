@@ -25,7 +25,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://[^\s:/@\"']{0,200}):[^\s/\"']{1,500}@"),
         rf"\1:{REDACTED}@",
     ),
-    (re.compile(r"(/hitl/)[A-Za-z0-9_%+=~-]{8,}(\.[A-Za-z0-9_%+=~-]*)?"), r"\1" + REDACTED),
+    # A link, whole or cut off; not a pointer into `policies.hitl`, whose words are shorter and have no dot.
+    (
+        re.compile(r"(/hitl/)([A-Za-z0-9_%+=~-]{8,}\.[A-Za-z0-9_%+=~-]*|[A-Za-z0-9_%+=~-]{20,})"),
+        r"\1" + REDACTED,
+    ),
     (
         re.compile(r"(?i)\b((?:access_token|password|passwd|passfile|sslpassword)=)(?:'[^']*'|[^\s&\"']+)"),
         r"\1" + REDACTED,

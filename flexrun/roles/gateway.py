@@ -8,11 +8,13 @@ from eventstore.tail import RunTail
 from flexrun import __version__
 from flexrun.roles.parts import Parts
 from flexrun.settings import Settings
+from gateway.acceptance import Acceptance, read_house
 from gateway.app import create_app
 from gateway.auth import Tokens, check_bind, check_origins, is_loopback
 from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
 from gateway.hitl.inbox import HitlInbox
+from gateway.rules import People
 from gateway.serve import Server, serve
 from gateway.sse import Frame, encode_frame
 from webhooks.config import WebhooksConfig
@@ -23,16 +25,18 @@ class GatewayRole:
     """Made before anything is started, so that what may not be is refused first: bad tokens, an open door.
 
     `alone` says that this engine is all on this machine; `listening` is a socket that is bound already.
-    Raises TokensInvalid, BindRefused.
+    Raises TokensInvalid, BindRefused, HousePolicyInvalid.
     """
 
     def __init__(self, settings: Settings, *, alone: bool, listening: socket.socket | None = None) -> None:
         self._settings = settings
         self._tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
+        self._house = read_house(settings.policies)
         self._alone = alone
         self._listening = listening
         check_bind(settings.host, self._tokens)
         check_origins(settings.cors_origins, self._tokens)
+        Acceptance(self._house, People(self._tokens.actors)).check_house()
 
     async def start(self, parts: Parts) -> Server:
         """Listen from now on."""
@@ -69,6 +73,7 @@ class GatewayRole:
             broker=parts.broker,
             readiness=parts.readiness,
             config=config,
+            house=self._house,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,
             version=__version__,
         )

@@ -64,7 +64,8 @@ class Forks:
             return existing
         original = await existing_run(self.gateway, run_id)
         change = ForkChange(operator=self._operator(body), roles=self.actor.roles, reason=body.reason)
-        return await self._start(new_id, retry_commands(original, change, self.gateway.deps.clock()), key)
+        commands = retry_commands(original, change, self.gateway.deps.clock())
+        return await self._start(new_id, self.gateway.acceptance.fork(commands, changed=False), key)
 
     async def fork(self, run_id: str, body: ForkBody, key: IdempotencyKey | None) -> Forked:
         """A new run that keeps what was completed before `fromNodeId`, with the body's changes."""
@@ -86,7 +87,8 @@ class Forks:
         commands = fork_commands(original, change, self.gateway.deps.clock())
         if nodes is not None:
             _require_sound_plan(commands, len(nodes))
-        return await self._start(new_id, commands, key)
+        changed = body.policies is not None
+        return await self._start(new_id, self.gateway.acceptance.fork(commands, changed=changed), key)
 
     def _operator(self, body: OperatorBody) -> str:
         claimed = operator_text(body.operator)

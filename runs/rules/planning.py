@@ -22,6 +22,8 @@ def start_run(draft: Draft, command: c.StartRun) -> None:
         detail["submittedBy"] = command.submitted_by
     if command.authors:
         detail["authors"] = list(command.authors)
+    if command.house is not None:
+        detail["house"] = command.house
     if command.origin is not None:
         detail["origin"] = command.origin
     payload: JsonObject = {
@@ -62,7 +64,7 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
     version = (previous or 0) + 1
     shown_nodes = [_shown(node) for node in command.plan["nodes"]]
     payload: JsonObject = {"version": version, "nodes": shown_nodes, "edges": command.plan.get("edges", [])}
-    detail = {"plan": {**command.plan, "version": version}}
+    detail = {"plan": {**draft.state.house.bounded(command.plan), "version": version}}
     if previous is None:
         payload["metadata"] = command.plan.get("metadata", {})
         draft.add("plan_generated", payload, detail=detail, plan_version=version)

@@ -53,6 +53,12 @@ async def test_every_setting_that_makes_no_sense_is_named_at_once() -> None:
     _refused(await run("up", settings=wrong), *(name.lower() for name in wrong))
 
 
+async def test_a_policy_of_the_house_that_makes_no_sense_is_refused_with_its_place(database_url: str) -> None:
+    settings = {"POLICIES": '{"hitl": {"approver": ["legal"]}}'}
+    done = await run("gateway", "--database", database_url, "--port", "0", settings=settings)
+    _refused(done, "cannot start", "FLEXRUN_POLICIES", "/hitl/approver", "did you mean 'approvers'?")
+
+
 async def test_tokens_that_make_no_sense_are_refused_without_being_shown(database_url: str) -> None:
     done = await run(
         "gateway", "--database", database_url, "--port", "0", settings={"TOKENS": "sesame-open;;=x"}

@@ -108,6 +108,20 @@ async def test_what_cannot_be_planned_fails_before_any_node_runs(database_url: s
         assert state.error["details"]["diagnostics"] == rejected.payload["diagnostics"]
 
 
+@pytest.mark.parametrize("instant", [True, False])
+async def test_a_plan_that_the_house_forbids_ends_the_run_with_what_is_forbidden(
+    database_url: str, instant: bool
+) -> None:
+    house = {"forbiddenCapabilities": ["stub.linkedin.dr*"], "limits": {"nodes": 2}}
+    async with PlanningRoom(database_url, Scripted("skeleton", instant=instant)) as room:
+        state = await room.ended(await room.start(envelope(), house))
+        assert state.error is not None
+        assert state.error["code"] == "plan_rejected"
+        codes = {each["code"] for each in state.error["details"]["diagnostics"]}
+        assert codes == {"house_policy", "capability_forbidden"}
+        assert state.plan_attempt == 1
+
+
 async def test_a_hundred_runs_are_each_planned_once(database_url: str, carrier: Carrier) -> None:
     async with (
         PlanningRoom(database_url, carrier=carrier) as one,

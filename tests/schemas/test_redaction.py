@@ -41,6 +41,7 @@ def test_a_known_secret_is_redacted_in_every_form(text: str) -> None:
         ("host=db password=pw user=ann", "host=db password=[redacted] user=ann"),
         ("whsec_AAAABBBBCCCC", "whsec_[redacted]"),
         ("/hitl/… and https://flexrun.example/a", "/hitl/… and https://flexrun.example/a"),
+        ("/policies/hitl/forbidSubmiter: Unknown key", "/policies/hitl/forbidSubmiter: Unknown key"),
         ("The bearer of this", "The bearer [redacted] this"),
     ],
 )

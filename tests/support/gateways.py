@@ -19,6 +19,7 @@ from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
+from gateway.acceptance import read_house
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
@@ -94,6 +95,7 @@ async def running_gateway(
     notified: bool = False,
     link_secret: str | None = None,
     clock: Clock | None = None,
+    policies: str | None = None,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production."""
@@ -112,6 +114,7 @@ async def running_gateway(
         contracts=contracts,
         tokens=Tokens.parse(tokens),
         config=GatewayConfig(**config),
+        house=read_house(policies),
         link_secret=link_secret,
         clock=clock or store.clock,
         version="test",

@@ -85,10 +85,11 @@ class PlanningRoom(Desk):
             await self.worker.start()
         self.stack.push_async_callback(self.worker.close)
 
-    async def start(self, envelope: dict[str, Any]) -> str:
-        """Accept an envelope; the run's id."""
+    async def start(self, envelope: dict[str, Any], house: dict[str, Any] | None = None) -> str:
+        """Accept an envelope, under this policy of the house; the run's id."""
         run_id = str(uuid7())
-        await self.execute(run_id, StartRun(now=now(), envelope=envelope, schema_hash="h"))
+        applied = {"policy": house, "applied": []} if house is not None else None
+        await self.execute(run_id, StartRun(now=now(), envelope=envelope, schema_hash="h", house=applied))
         return run_id
 
     async def types(self, run_id: str) -> list[str]:

@@ -1,0 +1,86 @@
+"""Rules that cannot be met, found when they are accepted: a request that nobody could ever approve is not made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from runs.commands import Actor
+from schemas import pointer
+from schemas.policies import HitlPolicy, Policies
+from schemas.refusal import FieldProblem
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Those who have tokens; none where no tokens are configured."""
+
+    actors: tuple[Actor, ...] = ()
+
+    def roles_of(self, name: str) -> tuple[str, ...]:
+        """The roles of this person; () for a name without a token."""
+        return next((each.roles for each in self.actors if each.name == name), ())
+
+    def voices(self, approvers: Iterable[str]) -> set[str]:
+        """The different people whom these names and roles let decide.
+
+        A role is everybody who has it. A name that is no role here is one person: without tokens, who says that name;
+        with tokens, who has it, or the holder of a link made for it.
+        """
+        named = set(approvers)
+        roles = {role for each in self.actors for role in each.roles}
+        holders = {each.name for each in self.actors if named & {each.name, *each.roles}}
+        return holders | (named - roles)
+
+
+def unmeetable_rules(policies: Policies, people: People, authors: Iterable[str]) -> list[FieldProblem]:
+    """What cannot be met of an envelope's rules, with pointers into the envelope; [] where everything can be."""
+    barred = frozenset(authors)
+    found: list[FieldProblem] = []
+    for place, rules in policies.approval_rules():
+        own = policies.hitl if place == ("hitl",) else None
+        named = own.model_fields_set if own is not None else _own_fields(policies, place)
+        for field, message in _unmet(rules, people, barred if rules.forbid_submitter else frozenset()):
+            where = place if _wire(field) in named or field in named else ("hitl",)
+            found.append(
+                FieldProblem("unmeetable", pointer.build(("policies", *where, _wire(field))), message)
+            )
+    return found
+
+
+def _own_fields(policies: Policies, place: Place) -> set[str]:
+    if len(place) == 1:
+        return set()
+    action = policies.runtime[int(place[1])].taken.hitl
+    return action.model_fields_set if action is not None else set()
+
+
+def _wire(field: str) -> str:
+    return "escalateTo" if field == "escalate_to" else field
+
+
+def _unmet(rules: HitlPolicy, people: People, barred: frozenset[str]) -> Iterator[tuple[str, str]]:
+    if rules.approvers:
+        message = _too_few(rules.approvers, rules.quorum, people, barred)
+        if message is not None:
+            yield ("quorum" if rules.quorum > 1 else "approvers"), message
+    if rules.on_expiry == "escalate" and rules.escalate_to is not None:
+        message = _too_few([rules.escalate_to], rules.quorum, people, barred)
+        if message is not None:
+            yield "escalate_to", f"After escalation this could never be approved. {message}"
+
+
+def _too_few(approvers: list[str], quorum: int, people: People, barred: frozenset[str]) -> str | None:
+    """Why these approvers cannot make up the quorum; None where they can."""
+    voices = people.voices(approvers)
+    able = voices - barred
+    if len(able) >= quorum:
+        return None
+    who = f"{quorum} different people must approve" if quorum > 1 else "Somebody must approve"
+    may = f"only {', '.join(sorted(able))} may" if able else "nobody may"
+    authors = voices & barred
+    why = f" ({', '.join(sorted(authors))} made the run, and forbidSubmitter is set)" if authors else ""
+    hint = "" if people.actors or quorum == 1 else " Without tokens a name or role is one person."
+    return f"{who}, and {may}{why}.{hint}"
