@@ -80,7 +80,7 @@ async def test_an_empty_setting_is_not_an_unset_one(text: str) -> None:
         "PUBLIC_URL",
         "HOST",
     )
-    settings = dict.fromkeys(names, text)
+    settings: dict[str, str] = dict.fromkeys(names, text)
     _refused(await run("up", settings=settings), "empty", *(name.lower() for name in names))
     _refused(await run("planner", settings={"DATABASE_URL": text}), "database_url", "empty")
     _refused(await run("up", "--data", text), "data", "empty")
