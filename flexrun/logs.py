@@ -52,6 +52,15 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
     sys.excepthook = _safe_excepthook
 
 
+def _shortened(text: str) -> str:
+    """A traceback or a library's message; an error may quote megabytes of somebody's document."""
+    left_out = len(text) - _LONGEST_TEXT
+    if left_out <= 0:
+        return text
+    half = _LONGEST_TEXT // 2
+    return f"{text[:half]} … {left_out} characters left out … {text[-half:]}"
+
+
 def safe_text(text: str) -> str:
     """A text for the log or for standard error: without secrets, and safe to look at; its lines stay lines."""
     return visible(redact(text), block=True)
@@ -61,11 +70,11 @@ class _SafeFormatter(logging.Formatter):
     """For libraries that log through `logging`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return safe_text(super().format(record))
+        return safe_text(_shortened(super().format(record)))
 
 
 def _safe_excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    sys.stderr.write(safe_text("".join(traceback.format_exception(kind, error, trace))))
+    sys.stderr.write(safe_text(_shortened("".join(traceback.format_exception(kind, error, trace)))))
 
 
 def _made_safe(
@@ -73,7 +82,9 @@ def _made_safe(
 ) -> structlog.typing.EventDict:
     """The line with every text in it redacted and made visible; a traceback keeps its lines."""
     return {
-        _safe_word(name): safe_text(value) if name == "exception" and isinstance(value, str) else _safe(value)
+        _safe_word(name): safe_text(_shortened(value))
+        if name == "exception" and isinstance(value, str)
+        else _safe(value)
         for name, value in line.items()
     }
 

@@ -89,6 +89,7 @@ def test_the_log_redacts_secrets_and_escapes_what_steers_a_terminal(
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     know_settings(Settings(database_url=DSN, tokens="token-of-carol=carol"))  # type: ignore[arg-type]
+    before = structlog.get_config()
     try:
         configure_logs("info", form)  # type: ignore[arg-type]
         log = structlog.get_logger("test")
@@ -100,12 +101,19 @@ def test_the_log_redacts_secrets_and_escapes_what_steers_a_terminal(
             raise ValueError(foreign)
         except ValueError:
             log.exception("it_broke")
+        try:
+            raise ValueError("x" * 5_000_000)
+        except ValueError:
+            log.exception("it_broke_with_a_document")
         logging.getLogger("some.library").warning("cannot reach %s (%s)", DSN, foreign)
+        logging.getLogger("some.library").warning("cannot read %s", "x" * 5_000_000)
         text = written.buffer.getvalue().decode()  # type: ignore[attr-defined]
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
     for secret in ("token-of-carol", PASSWORD, "\u202e", "\x07", "\x1b]", "\ud800"):
         assert secret not in text
     assert text.count("[redacted]") >= 5
     assert "\\u202eevil" in text
     assert "ValueError" in text
+    assert max(map(len, text.splitlines())) < 25_000
+    assert text.count("characters left out") == 2
