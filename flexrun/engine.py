@@ -135,6 +135,10 @@ class Engine:
         return self.settings.planner_slots if self.roles <= {"planner"} else CACHED_RUNS
 
     async def _open_database(self) -> None:
+        if not self.settings.database_url:
+            from flexrun.embedded.variables import drop_libpq_variables  # noqa: PLC0415 - see below
+
+            drop_libpq_variables()  # the supervisor's other child, which owns the database, did so for itself only
         if not self.database_url:
             # Imported here: whoever is told of a database needs no embedded one.
             from flexrun.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 - see above
