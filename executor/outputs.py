@@ -73,7 +73,7 @@ def _decoded(output: object, encoded: bytes) -> Json:
     if b"null" in encoded and (place := _not_finite(output)) is not None:
         raise _not_json(f"{place or 'the whole output'} is not a finite number")
     try:
-        return load_json(encoded)
+        return load_json(encoded, keys_are_unique=True)
     except DocumentRefused as refused:
         first = refused.problems[0]
         if first.code == "too_many_values":

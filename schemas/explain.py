@@ -55,7 +55,7 @@ def _field_problem(detail: ErrorDetails, model: type[BaseModel]) -> FieldProblem
     path = [part for part in detail["loc"] if not (isinstance(part, str) and part.startswith(TAG_MARK))]
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        code, message = "unknown_key", _unknown_key(path, model)
+        code, message = "unknown_key", _unknown_key(detail["loc"], model)
     elif kind == "string_pattern_mismatch":
         code, message = _pattern(context)
     elif kind == "literal_error":
@@ -82,9 +82,9 @@ def _not_among(expected: str, found: object) -> str:
     return f"This must be {expected}{nearest or '.'}"
 
 
-def _unknown_key(path: list[int | str], model: type[BaseModel]) -> str:
-    known = _keys_at(path[:-1], _schema(model))
-    return f"Unknown key{suggest(str(path[-1]), known) or '.'}"
+def _unknown_key(place: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    known = _keys_at(place[:-1], _schema(model))
+    return f"Unknown key{suggest(str(place[-1]), known) or '.'}"
 
 
 @cache
@@ -92,10 +92,16 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def _keys_at(path: list[int | str], schema: dict[str, Any]) -> list[str]:
-    """The keys that the object at `path` of a document may have, by the model's own JSON Schema."""
+def _keys_at(place: tuple[int | str, ...], schema: dict[str, Any]) -> list[str]:
+    """The keys that the object at `place` of a document may have, by the model's own JSON Schema.
+
+    `place` is pydantic's: it names the member of a union that was chosen.
+    """
     places = _forms(schema, schema)
-    for part in path:
+    for part in place:
+        if isinstance(part, str) and part.startswith(TAG_MARK):
+            places = _tagged(places, part.removeprefix(TAG_MARK))
+            continue
         inside = [_below(place, part) for place in places]
         places = [form for each in inside if each is not None for form in _forms(each, schema)]
     return list(dict.fromkeys(key for place in places for key in place.get("properties", {})))
@@ -111,6 +117,16 @@ def _forms(place: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]
         *place.get("allOf", ()),
     ]
     return [form for member in members for form in _forms(member, schema)] or [place]
+
+
+def _tagged(members: list[dict[str, Any]], tag: str) -> list[dict[str, Any]]:
+    """The members of a union that have a property which is always `tag`; all of them, where none has."""
+    chosen = [
+        member
+        for member in members
+        if any(each.get("const") == tag for each in member.get("properties", {}).values())
+    ]
+    return chosen or members
 
 
 def _below(place: dict[str, Any], part: int | str) -> dict[str, Any] | None:

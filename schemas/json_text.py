@@ -1,11 +1,13 @@
 """JSON text from outside becomes Python values here: only such as Postgres and orjson give back unchanged.
 
-orjson alone lets three things through that would hurt later: NUL characters (jsonb cannot hold them), nesting
-deep enough to overflow whoever walks the value, and integers beyond 64 bit (it rounds them without a word).
-A cheap look at the bytes tells whether one of them is possible; only then the document is walked.
+orjson alone lets four things through that would hurt later: NUL characters (jsonb cannot hold them), nesting deep
+enough to overflow a recursive reader, integers beyond 64 bit (it rounds them), and keys that an object has twice (it
+keeps the last, other readers the first). A cheap look at the bytes tells whether one of the first three is possible;
+only then the document is walked. For the last the text is parsed a second time, in time linear in its length.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any, cast
@@ -29,8 +31,11 @@ _SHORTEST_OVERSIZED = b"0" * 19
 _OVERSIZED = object()
 
 
-def load_json(raw: bytes) -> Any:
-    """Parse `raw`; raises DocumentRefused when it is no JSON, too large, too deep, or has a NUL or a huge integer."""
+def load_json(raw: bytes, *, keys_are_unique: bool = False) -> Any:
+    """Parse `raw`; raises DocumentRefused for no JSON, one too large or too deep, a NUL, a huge integer, a repeated key.
+
+    Say `keys_are_unique` of what was written from Python values: it is then not looked through for repeated keys.
+    """
     try:
         document: Any = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -42,8 +47,18 @@ def load_json(raw: bytes) -> Any:
     if b"\\u0000" in raw:
         _refuse(document, _nul_problem)
     if _SHORTEST_OVERSIZED in raw.translate(_DIGITS_AS_ZERO):
-        _refuse(json.loads(raw, parse_int=_integer), _integer_problem)
+        _refuse(_parse(raw, parse_int=_integer), _integer_problem)
+    if not keys_are_unique:
+        _refuse_repeated_keys(raw)
     return document
+
+
+def _parse(raw: bytes, **hooks: Callable[..., Any]) -> Any:
+    """Parse what orjson has parsed, with hooks that it lacks."""
+    try:
+        return json.loads(raw, **hooks)
+    except RecursionError:  # deep within a value that orjson dropped, since its key stands twice
+        raise DocumentRefused([_too_deep(())]) from None
 
 
 def _not_json(error: orjson.JSONDecodeError) -> FieldProblem:
@@ -131,6 +146,40 @@ def _nul_problem(value: object, path: Path) -> FieldProblem | None:
             "A key of this object has a NUL character (\\u0000).",
         )
     return None
+
+
+class _Repeating(dict[str, Any]):
+    """An object of the text in which a key stands more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def _refuse_repeated_keys(raw: bytes) -> None:
+    found = False
+
+    def as_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        made = dict(members)
+        if len(made) == len(members):
+            return made
+        found = True
+        marked = _Repeating(made)
+        marked.repeated = tuple(key for key, times in Counter(key for key, _ in members).items() if times > 1)
+        return marked
+
+    # Numbers stay texts: to convert one of a million digits takes minutes.
+    document = _parse(raw, object_pairs_hook=as_object, parse_int=str, parse_float=str)
+    if found:
+        raise DocumentRefused(list(islice(_repeated_keys(document), MAX_PROBLEMS)))
+
+
+def _repeated_keys(document: object) -> Iterator[FieldProblem]:
+    for value, path in walk(document):
+        for key in value.repeated if isinstance(value, _Repeating) else ():
+            message = (
+                "This key stands more than once in its object; which of the values is meant cannot be known."
+            )
+            yield FieldProblem("duplicate_key", pointer.build_bounded((*path, key)), message)
 
 
 def _integer(digits: str) -> object:

@@ -28,7 +28,7 @@ def mistaken_word(word: str, known: Iterable[str]) -> str | None:
 
 def nearest_word(word: str, known: Iterable[str]) -> str | None:
     """The best suggestion for a word that is refused already; None where nothing is like it."""
-    words = list(known)
+    words = [each for each in known if each != word]
     close = get_close_matches(word[:MAX_WORD_CHARS], words, n=1)
     return mistaken_word(word, words) or (close[0] if close else None)
 

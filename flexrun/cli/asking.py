@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flexrun.cli.shared import load_settings, open_client, run_async, stop
+from schemas.json_text import load_json
+from schemas.refusal import DocumentRefused
 from schemas.visible import visible, visible_json
 
 if TYPE_CHECKING:
@@ -188,6 +190,6 @@ def read_json(file: str) -> Any:
     except OSError as error:
         stop(f"Cannot read {file}: {error.strerror}")
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        stop(f"{file} is no JSON: {error}")
+        return load_json(raw)
+    except DocumentRefused as refused:
+        stop(f"{file} cannot be sent: {refused}")

@@ -101,6 +101,27 @@ async def test_what_is_no_json_is_explained_as_well(shared_site: Site, tmp_path:
     assert "No such file" in missing.err
 
 
+async def test_a_key_that_stands_twice_is_explained_by_submit_and_by_fork(
+    shared_site: Site, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"objective": "x", "inputs": {"a": 1, "a": 2}}')
+    submitted = await run("submit", str(bad), "--url", shared_site.urls[0])
+    assert (submitted.status, submitted.out) == (2, "")
+    assert "/inputs/a: This key stands more than once" in submitted.err
+    forked = await run(
+        "runs",
+        "fork",
+        "01900000-0000-7000-8000-000000000001",
+        "--inputs",
+        str(bad),
+        "--url",
+        "http://127.0.0.1:1",
+    )
+    assert (forked.status, forked.out) == (2, "")
+    assert "/inputs/a: This key stands more than once" in forked.err
+
+
 async def test_a_run_that_is_not_there_is_refused(shared_site: Site) -> None:
     done = await run("attach", "01900000-0000-7000-8000-000000000001", "--url", shared_site.urls[0])
     assert (done.status, done.out) == (2, "")

@@ -49,6 +49,8 @@ HOSTILE: dict[str, bytes] = {
     "deep and wide": b'{"inputs":[' + (b"[" * 90 + b"]" * 90 + b",") * 5_000 + b"1]}",
     "NUL characters": orjson.dumps({"inputs": ["\0"] * 40_000}),
     "integers beyond 64 bit": b'{"inputs":[' + b"9" * 40 + b",1" * 40_000 + b"]}",
+    "one key, 300,000 times": b"{" + b'"a":1,' * 300_000 + b'"a":1}',
+    "20,000 objects that have a key twice": b'{"inputs":[' + b'{"a":1,"a":2},' * 20_000 + b"1]}",
     "no JSON, at its end": b'{"inputs":[' + b"1," * 900_000,
 }
 

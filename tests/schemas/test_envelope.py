@@ -95,9 +95,11 @@ def test_whole_seconds_stay_an_integer() -> None:
     assert b'"deadlineSeconds":60}' in orjson.dumps(parse_envelope(raw).to_wire())
 
 
-def test_the_last_of_two_equal_keys_wins() -> None:
+def test_a_key_that_stands_twice_is_refused_rather_than_one_of_them_obeyed() -> None:
     raw = b'{"objective":"a","objective":"b","outputContract":{"schema":{}}}'
-    assert parse_envelope(raw).objective == "b"
+    with pytest.raises(EnvelopeRefused) as caught:
+        parse_envelope(raw)
+    assert [(each.code, each.pointer) for each in caught.value.problems] == [("duplicate_key", "/objective")]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +206,21 @@ def test_an_unknown_key_is_answered_with_the_one_that_was_meant(key: str, meant:
     with pytest.raises(EnvelopeRefused) as caught:
         parse_envelope(orjson.dumps(envelope(**{key: 1})))
     assert f"did you mean {meant!r}?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("contract", "hint"),
+    [
+        ({"mode": "freeform", "instructions": "A haiku", "hints": {}}, "Unknown key."),
+        ({"mode": "facets", "facets": ["post_copy"], "example": {}}, "Unknown key."),
+        ({"mode": "facets", "facets": ["post_copy"], "facet": []}, "Unknown key; did you mean 'facets'?"),
+        ({"schema": {"type": "object"}, "exmple": 1}, "Unknown key; did you mean 'example'?"),
+    ],
+)
+def test_no_hint_names_the_key_itself_or_one_of_another_mode(contract: dict[str, Any], hint: str) -> None:
+    with pytest.raises(EnvelopeRefused) as caught:
+        parse_envelope(orjson.dumps(envelope(outputContract=contract)))
+    assert [problem.message for problem in caught.value.problems] == [hint]
 
 
 def test_many_problems_are_cut_and_counted() -> None:

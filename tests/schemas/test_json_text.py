@@ -100,6 +100,35 @@ def test_every_nul_is_found_in_the_order_of_the_document() -> None:
     assert [problem.pointer for problem in caught.value.problems] == ["", "/a/0", "/c/d"]
 
 
+@pytest.mark.parametrize(
+    ("raw", "pointers"),
+    [
+        (b'{"a":1,"a":1}', ["/a"]),
+        (b'{"a":1,"\\u0061":2}', ["/a"]),
+        (b'{"a":[0,{"b/c":1, "b/c" : 2,"d":{},"d":3}],"e":1}', ["/a/1/b~1c", "/a/1/d"]),
+        (b'{"a":{"b":1,"b":2},"a":{"c":1,"c":2}}', ["/a", "/a/c"]),
+        (b'{"a":1,"a":2,"a":3}', ["/a"]),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_place(raw: bytes, pointers: list[str]) -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        load_json(raw)
+    found = [(problem.code, problem.pointer) for problem in caught.value.problems]
+    assert found == [("duplicate_key", pointer) for pointer in pointers]
+
+
+def test_the_same_key_in_two_objects_and_texts_that_look_like_keys_are_no_harm() -> None:
+    document = {"a": {"b": 1}, "b": [{"b": '"b":1,"b":2'}, {"b": 2}], "A": 1}
+    assert load_json(orjson.dumps(document)) == document
+
+
+@pytest.mark.parametrize("dropped", [b"[" * 990 + b"]" * 990, b'{"x":' * 990 + b"1" + b"}" * 990])
+def test_a_deep_value_behind_a_repeated_key_is_refused_as_well(dropped: bytes) -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        load_json(b'{"a":' + dropped + b',"a":1}')
+    assert caught.value.problems[0].code in {"too_deep", "duplicate_key"}
+
+
 def test_a_refusal_without_a_problem_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="at least one problem"):
         DocumentRefused([])
