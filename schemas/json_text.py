@@ -32,7 +32,7 @@ _OVERSIZED = object()
 
 
 def load_json(raw: bytes, *, keys_are_unique: bool = False) -> Any:
-    """Parse `raw`; raises DocumentRefused for no JSON, one too large or too deep, a NUL, a huge integer, a repeated key.
+    """Parse `raw`; raises DocumentRefused for no JSON, one too large or too deep, a NUL, huge integer, repeated key.
 
     Say `keys_are_unique` of what was written from Python values: it is then not looked through for repeated keys.
     """
