@@ -71,9 +71,9 @@ REFUSED = {
 }
 
 _FRAMES = (
-    "Frames: `id:` is the event's number in the run (1, 2, 3 …), `event:` its type, `data:` one line of JSON, a"
-    " FlexEvent. A comment comes every 15 s. `complete` is the last frame of a run; any other end of a stream means:"
-    " come back with Last-Event-ID."
+    "Frames: `event:` is the event's type, `data:` one line of JSON, a FlexEvent, `id:` its number in the run (1, 2,"
+    " 3 …). A comment comes every 15 s. `complete` is the last frame of a run; any other end of a stream means: come"
+    " back with Last-Event-ID."
 )
 
 _START_DOORS = (

@@ -1,4 +1,13 @@
-"""Server-Sent Events, as bytes. A frame is encoded once and shared by all who read the run."""
+"""Server-Sent Events, as bytes. A frame is encoded once and shared by all who read the run.
+
+Many clients are not to the letter of the standard (WHATWG HTML, 9.2.6): some take an id as soon as its line is there,
+some dispatch an event on every blank line, some break lines wherever Unicode does. Hence three rules:
+
+- `id` is the last line of a frame, so that a frame that was torn apart has not moved the client's Last-Event-ID;
+- a blank line stands only where an event ends: a hint and a ping are one line each, in the block of the frame that
+  follows;
+- `data` is one line by any reading.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +15,13 @@ from dataclasses import dataclass
 
 import orjson
 
-from runs.event import Event, frame
+from runs.event import Event, JsonObject, frame
 
 MEDIA_TYPE = "text/event-stream"
-PING = b": ping\n\n"
+PING = b": ping\n"
+
+_LINE_BREAKS = tuple((each.encode(), b"\\u%04x" % ord(each)) for each in "\u2028\u2029\u0085")
+"""What Unicode takes for the end of a line and JSON does not escape, as UTF-8 and as JSON writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +38,26 @@ class Frame:
 
 
 def encode_frame(event: Event) -> Frame:
-    """`id:` the seq, `event:` the type, `data:` one line of JSON (JSON text has no raw line breaks), a blank line.
+    """`event:` the type, `data:` one line of JSON, `id:` the seq, a blank line.
 
     The keys of the payload are sorted: jsonb keeps no order, and a frame has the same bytes for those who read it from
     the database as for those who were there when it was committed.
     """
-    head = f"id: {event.seq}\nevent: {event.type}\ndata: ".encode()
     shown = frame(event)
     shown["payload"] = orjson.Fragment(orjson.dumps(event.payload, option=orjson.OPT_SORT_KEYS))
-    return Frame(event, b"%b%b\n\n" % (head, orjson.dumps(shown)))
+    return Frame(
+        event, b"event: %b\ndata: %b\nid: %d\n\n" % (event.type.encode(), one_line(shown), event.seq)
+    )
+
+
+def one_line(document: JsonObject) -> bytes:
+    """`document` as JSON on one line, also for readers that break lines at U+2028, U+2029 and U+0085."""
+    data = orjson.dumps(document)
+    for raw, escaped in _LINE_BREAKS:
+        data = data.replace(raw, escaped)
+    return data
 
 
 def retry_hint(milliseconds: int) -> bytes:
-    """How long an `EventSource` waits before it comes back; sent once, at the head of a stream."""
-    return b"retry: %d\n\n" % milliseconds
+    """How long an `EventSource` waits before it comes back: a line of the first frame's block."""
+    return b"retry: %d\n" % milliseconds

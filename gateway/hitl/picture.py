@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import orjson
-
 from eventstore.people import plan_in_force
 from eventstore.store import EventStore
+from gateway.sse import one_line
 from gateway.waiting import WaitWatch
 from runs.event import Event, JsonObject, frame
 from runs.evolve import fold_all
@@ -31,14 +30,15 @@ async def state_at(store: EventStore, state: RunState, seq: int) -> RunState:
 async def resumed_picture(store: EventStore, state: RunState) -> bytes:
     """The plan in force once more, as `plan_generated` with `metadata.resumed` and how far each node is.
 
-    It has the JSON id of the event that it repeats, and no `id:` line, so that it does not move a client's
-    Last-Event-ID. Empty where the run has no plan yet.
+    It has no `id:` line and no `id` in its JSON, so that it moves no client back, wherever that one reads its place.
+    Empty where the run has no plan yet.
     """
     event = await plan_in_force(store, state.run_id, state.seq)
     if event is None:
         return b""
     shown = frame(replace(event, type="plan_generated", payload=_payload(state, event)))
-    return b"event: plan_generated\ndata: %b\n\n" % orjson.dumps(shown)
+    del shown["id"]
+    return b"event: plan_generated\ndata: %b\n\n" % one_line(shown)
 
 
 def _payload(state: RunState, event: Event) -> JsonObject:

@@ -17,23 +17,19 @@ def chunk(data: bytes) -> bytes:
 
 
 def frame(seq: int, kind: str, payload: bytes = b"{}") -> bytes:
-    return b'id: %d\nevent: %b\ndata: {"type":"%b","payload":%b}\n\n' % (
-        seq,
-        kind.encode(),
-        kind.encode(),
-        payload,
-    )
+    name = kind.encode()
+    return b'event: %b\ndata: {"type":"%b","payload":%b}\nid: %d\n\n' % (name, name, payload, seq)
 
 
 def run_bytes(status: bytes = b"completed") -> bytes:
-    first = chunk(b"retry: 1000\n\n" + frame(1, "start", b'{"note":"event: complete"}'))
+    first = chunk(b"retry: 1000\n" + frame(1, "start", b'{"note":"event: complete"}'))
     return HEAD + first + chunk(frame(2, "log") + frame(3, "complete", b'{"status":"%b"}' % status))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 10_000])
 async def test_a_run_is_timed_to_its_first_and_last_frame_however_the_bytes_are_cut(size: int) -> None:
     call, whole = RunCall(b""), run_bytes()
-    last_of_first, end_of_last = whole.index(b"id: 2"), len(whole) - len(b"\r\n")
+    last_of_first, end_of_last = whole.index(b"event: log"), len(whole) - len(b"\r\n")
     for at in range(0, len(whole), size):
         assert call.done.done() == (at >= end_of_last)
         call.data_received(whole[at : at + size])
@@ -65,7 +61,7 @@ async def test_a_stream_that_ends_early_is_no_figure() -> None:
 async def test_a_subscriber_knows_the_newest_frame_however_the_bytes_are_cut(size: int) -> None:
     subscriber = Subscriber(b"")
     whole = HEAD + b"".join(chunk(frame(seq, "log")) for seq in range(8, 12))
-    whole = whole.replace(chunk(frame(8, "log")), chunk(b"retry: 1000\n\n" + frame(8, "log")))
+    whole = whole.replace(chunk(frame(8, "log")), chunk(b"retry: 1000\n" + frame(8, "log")))
     reached = subscriber.expect(11)
     for at in range(0, len(whole), size):
         assert reached.done() == (at >= whole.index(b"id: 11") + 7)

@@ -23,10 +23,10 @@ async def gateway_of_short_streams(streams: Sequence[int | None]) -> AsyncIterat
         asked.append(int(request.headers["Last-Event-ID"]))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await response.write(b"retry: 1000\n\n")
+        await response.write(b"retry: 1000\n")
         if seq is not None:
             frame = {"id": str(seq), "type": "complete" if seq == LAST else "log"}
-            await response.write(b"data: %b\n\n" % orjson.dumps(frame))
+            await response.write(b": ping\nevent: x\ndata: %b\nid: %d\n\n" % (orjson.dumps(frame), seq))
         return response
 
     app = web.Application()

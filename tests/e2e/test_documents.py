@@ -16,7 +16,7 @@ from tests.support.submitting import delivered, stream_run
 pytestmark = pytest.mark.parametrize("shared_site", ["postgres"], indirect=True)
 
 USE_IT = section("README.md", "Use it")
-_FRAME = re.compile(r"^id: (\d+)\nevent: (\w+)\ndata: (.*)$", re.MULTILINE)
+_FRAME = re.compile(r"^event: (\w+)\ndata: (.*)\nid: (\d+)$", re.MULTILINE)
 
 
 async def test_the_readmes_curl_example_streams_a_run_and_picks_it_up_again(shared_site: Site) -> None:
@@ -24,8 +24,8 @@ async def test_the_readmes_curl_example_streams_a_run_and_picks_it_up_again(shar
     whole = await type_it(the_command(USE_IT, "curl", "run.stream"), gateway)
     assert whole.status == 0, whole.err
     frames = _FRAME.findall(whole.out)
-    assert [int(seq) for seq, _, _ in frames] == list(range(1, len(frames) + 1))
-    documents = [orjson.loads(data) for _, _, data in frames]
+    assert [int(seq) for _, _, seq in frames] == list(range(1, len(frames) + 1))
+    documents = [orjson.loads(data) for _, data, _ in frames]
     delivered(example("linkedin-variants"), documents)
 
     again = the_command(USE_IT, "curl", "RUN_ID")

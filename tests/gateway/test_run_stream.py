@@ -8,7 +8,7 @@ import orjson
 from runs.commands import FailNode
 from schemas.events import check_frame
 from tests.support.by_hand import ByHand
-from tests.support.gateways import API, ENVELOPE, RunningGateway, run_stream
+from tests.support.gateways import API, ENVELOPE, RunningGateway, run_stream, stream_of
 from tests.support.given import node
 from tests.support.waiting import eventually
 
@@ -33,11 +33,9 @@ async def test_the_first_bytes_hold_the_headers_and_the_start_frame(gateway: Run
     assert "Content-Encoding" not in headers
     size, _, chunk = stream.partition(b"\r\n")
     assert int(size, 16) == len(chunk) - 2
-    retry, start = chunk.removesuffix(b"\r\n").split(b"\n\n", 1)
-    assert retry == b"retry: 1000"
-    assert start.startswith(b"id: 1\nevent: start\ndata: {")
-    assert start.endswith(b"}}\n\n")
-    frame = orjson.loads(start.splitlines()[2].removeprefix(b"data: "))
+    retry, kind, data, last, *rest = chunk.removesuffix(b"\r\n").split(b"\n")
+    assert (retry, kind, last, rest) == (b"retry: 1000", b"event: start", b"id: 1", [b"", b""])
+    frame = orjson.loads(data.removeprefix(b"data: "))
     assert frame["runId"] == headers["X-Run-Id"] == frame["payload"]["runId"] == frame["payload"]["threadId"]
     assert frame["correlationId"] == "corr-1"
     assert "envelope" not in frame["payload"], "the envelope is in runs/{id}"
@@ -69,10 +67,19 @@ async def test_every_frame_of_a_run_comes_in_order_and_complete_ends_the_stream(
 async def test_text_of_every_kind_stays_on_its_one_data_line(gateway: RunningGateway) -> None:
     text = "line\nbreak\r\n\u2028 separator \u2029 \u0085 é 😀 \x7f: data: id: 7"
     async with run_stream(gateway, {**ENVELOPE, "objective": text}) as stream:
-        await ByHand(gateway.handler, stream.response.headers["X-Run-Id"]).log(text)
+        run_id = stream.response.headers["X-Run-Id"]
+        await ByHand(gateway.handler, run_id).log(text)
         await stream.until(2)
+        await ByHand(gateway.handler, run_id).to_the_end()
+        await stream.to_end()
     assert stream.frames[0]["payload"]["objective"] == text
     assert stream.frames[1]["payload"]["message"] == text
+    async with stream_of(gateway, run_id) as again:
+        lines = (await again.response.text()).splitlines()
+    fields = [line.partition(":")[0] for line in lines]
+    assert fields == ["retry", *(["event", "data", "id", ""] * 7)], (
+        "as Python and its HTTP clients break lines"
+    )
 
 
 async def test_the_stream_ends_with_the_frame_after_which_the_run_waits_for_a_person(

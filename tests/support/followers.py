@@ -101,21 +101,27 @@ class Follower:
         return None if self.mean_bytes is None else 1 + int(self.chance.expovariate(1 / self.mean_bytes))
 
     def _keep(self, block: bytes) -> None:
-        if block.startswith((b":", b"retry: ")):
-            return
+        block = without_hints(block)
         number = len(self.frames) + 1
-        if self.complete or not block.startswith(b"id: %d\nevent: " % number):
+        if self.complete or not (block.startswith(b"event: ") and block.endswith(b"\nid: %d" % number)):
             last = "complete" if self.complete else "frame"
             raise PromiseBroken(f"{self.run_id}: after {last} {number - 1} came {block[:200]!r}")
         self.frames.append(block)
-        self.complete = block.startswith(b"id: %d\nevent: complete\n" % number)
+        self.complete = block.startswith(b"event: complete\n")
         if self.watch is not None:
             self.watch(document_of(block))
 
 
 def document_of(frame: bytes) -> dict[str, Any]:
     """The FlexEvent in a frame's bytes."""
-    return orjson.loads(frame.split(b"\ndata: ", 1)[1])
+    return orjson.loads(frame.split(b"\ndata: ", 1)[1].split(b"\n", 1)[0])
+
+
+def without_hints(block: bytes) -> bytes:
+    """A block of a stream without the lines that may stand before its frame: comments and the retry hint."""
+    while block.startswith((b":", b"retry: ")):
+        _, _, block = block.partition(b"\n")
+    return block
 
 
 def types_of(frames: Sequence[bytes]) -> list[str]:
@@ -124,9 +130,8 @@ def types_of(frames: Sequence[bytes]) -> list[str]:
 
 
 async def read_all(http: aiohttp.ClientSession, gateway: str, run_id: str) -> bytes:
-    """Everything that a gateway has of a finished run, as it goes over the wire after the head of the stream."""
+    """Everything that a gateway has of a finished run, as it goes over the wire after the retry hint."""
     headers = {"Accept": "text/event-stream"}
     async with http.get(f"{gateway}{API}/runs/{run_id}/events", headers=headers) as response:
         assert response.status == 200, await response.text()
-        _, _, frames = (await response.read()).partition(b"\n\n")
-        return frames
+        return without_hints(await response.read())

@@ -183,23 +183,30 @@ class SseReader:
             chunk = await self.response.content.readany()
         *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
         for block in blocks:
-            self._take(block)
+            self._take(self._head(block + b"\n"))
+        self._rest = self._head(self._rest)
         return bool(chunk)
 
+    def _head(self, block: bytes) -> bytes:
+        """Take the whole lines that may stand before a frame, and return what is left of the block."""
+        while block.startswith((b":", b"retry: ")) and b"\n" in block:
+            line, _, block = block.partition(b"\n")
+            if line.startswith(b":"):
+                self.comments.append(line)
+            else:
+                self.retries.append(int(line[7:]))
+        return block
+
     def _take(self, block: bytes) -> None:
-        if block.startswith(b":"):
-            self.comments.append(block)
-        elif block.startswith(b"retry: "):
-            self.retries.append(int(block[7:]))
-        elif block.startswith(b"event: "):
-            _, data = block.split(b"\n")
-            self.pictures.append(orjson.loads(data.removeprefix(b"data: ")))
-        else:
-            head, kind, data = block.split(b"\n")
-            frame = orjson.loads(data.removeprefix(b"data: "))
-            assert head == b"id: " + frame["id"].encode()
-            assert kind == b"event: " + frame["type"].encode()
+        kind, data, *last = block.removesuffix(b"\n").split(b"\n")
+        frame = orjson.loads(data.removeprefix(b"data: "))
+        assert kind == b"event: " + frame["type"].encode()
+        if last:
+            assert last == [b"id: " + frame["id"].encode()]
             self.frames.append(frame)
+        else:
+            assert "id" not in frame
+            self.pictures.append(frame)
 
 
 @asynccontextmanager
