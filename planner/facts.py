@@ -42,7 +42,8 @@ def read_facts(envelope: JsonObject, channel: str) -> Facts:
     inputs, policies = as_object(envelope.get("inputs")), as_object(envelope.get("policies"))
     bundles = [as_object(bundle) for bundle in as_list(inputs.get("contextBundles"))]
     company = _company(inputs, bundles)
-    voice = _first(policies, inputs, keys=_VOICE_KEYS) or _bundled(bundles, "toneOfVoice")
+    directives = as_object(as_object(policies.get("planner")).get("directives"))
+    voice = _first(policies, directives, inputs, keys=_VOICE_KEYS) or _bundled(bundles, "toneOfVoice")
     known: JsonObject = {
         "objective": envelope.get("objective"),
         "channel": channel,

@@ -13,7 +13,7 @@ from typing import Any, cast
 from runs.event import Json, JsonObject
 from schemas.base import MAX_NAME_CHARS, MAX_SECONDS
 from schemas.house import HousePolicy
-from schemas.policies import MAX_APPROVERS, HitlPolicy, RuntimePolicy
+from schemas.policies import APPROVAL_KEY, MAX_APPROVERS, HitlPolicy, RuntimePolicy, approval_directive
 from schemas.stored import read_stored
 
 UNREADABLE = "an approver who cannot be read"
@@ -42,9 +42,14 @@ def read_policies(envelope: JsonObject) -> RunPolicies:
     return RunPolicies(
         hitl=read_rules(policies.get("hitl")),
         runtime=tuple(_runtime(policies.get("runtime"))),
-        approval_required=any(place.get("requiresHitlApproval") is True for place in (policies, constraints)),
+        approval_required=_approval_required(policies, constraints),
         deadline_seconds=read_seconds(constraints.get("deadlineSeconds")),
     )
+
+
+def _approval_required(policies: JsonObject, constraints: JsonObject) -> bool:
+    asked = [place.get(APPROVAL_KEY) for place in (policies, constraints)]
+    return any(each is True for each in (*asked, approval_directive(policies.get("planner"))))
 
 
 def read_house(stored: Json) -> HousePolicy:

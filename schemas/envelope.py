@@ -79,6 +79,7 @@ class FreeformContract(Model):
     mode: Literal["freeform"]
     instructions: Text
     expected_format: Annotated[str, StringConstraints(min_length=1, max_length=1_000)] | None = None
+    example: Any = None
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -147,7 +148,7 @@ class TaskEnvelope(Model):
     @property
     def approval_required(self) -> bool:
         """Whether a person must approve the composed output; constraints and policies may both ask for it."""
-        return bool(self.constraints.requires_hitl_approval or self.policies.requires_hitl_approval)
+        return bool(self.constraints.requires_hitl_approval or self.policies.approval_required)
 
     def to_wire(self) -> dict[str, Any]:
         """The document as it was sent: unknown keys kept, defaults not added."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, cast, get_args
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from schemas.base import (
+    MAX_OTHER_KEYS,
     Duration,
     Model,
     NodeId,
@@ -35,6 +36,8 @@ ActionType = Literal["hitl", "fail", "log"]
 MAX_APPROVERS = 100
 MAX_ASKING_POLICIES = 10
 """How many policies of an envelope may ask people: each of them may make a request of every event that it watches."""
+
+APPROVAL_KEY = "requiresHitlApproval"
 
 _ABOUT_THE_PLAN = ("plan_generated", "plan_updated")
 
@@ -147,10 +150,23 @@ class RuntimePolicy(Model):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
+_PLANNER_SCHEMA: dict[str, Any] = {
+    "properties": {"directives": {"properties": {APPROVAL_KEY: {"type": ["boolean", "null"]}}}}
+}
+
+
+def approval_directive(planner: Any) -> Any:
+    """`directives.requiresHitlApproval` of `policies.planner` as it was sent; None where it is not there."""
+    directives: Any = cast("dict[str, Any]", planner).get("directives") if isinstance(planner, dict) else None
+    if not isinstance(directives, dict):
+        return None
+    return cast("dict[str, Any]", directives).get(APPROVAL_KEY)
+
+
 class Policies(OpenModel):
     """How the work is to be done; keys other than these are kept and handed to the capabilities."""
 
-    planner: TextOrObject | None = None
+    planner: Annotated[TextOrObject | None, Field(json_schema_extra=_PLANNER_SCHEMA)] = None
     runtime: Annotated[list[RuntimePolicy], Field(max_length=100)] = Field(
         default_factory=list[RuntimePolicy]
     )
@@ -171,12 +187,36 @@ class Policies(OpenModel):
                 return f"Here this would not be obeyed; did you mean {word!r} in {place}?"
         return None
 
+    @property
+    def approval_required(self) -> bool:
+        """Whether a person approves the output: said here, or in `planner.directives`."""
+        return bool(self.requires_hitl_approval or approval_directive(self.planner))
+
     def approval_rules(self) -> Iterator[tuple[tuple[str | int, ...], HitlPolicy]]:
         """All rules under which people may be asked, each with its place below `policies`."""
         yield ("hitl",), self.hitl or HitlPolicy()
         for index, policy in enumerate(self.runtime):
             if policy.taken.hitl is not None:
                 yield ("runtime", index, "action", "hitl"), policy.taken.hitl.over(self.hitl)
+
+    @model_validator(mode="after")
+    def _directive_is_obeyed(self) -> Self:
+        place = ("planner", "directives")
+        asked = approval_directive(self.planner)
+        if asked is not None and not isinstance(asked, bool):
+            message = f"This must be a boolean, not {json_type(asked)}."
+            raise refused(flaw("wrong_type", message, *place, APPROVAL_KEY))
+        directives: Any = self.planner.get("directives") if isinstance(self.planner, dict) else None
+        keys = (
+            list(cast("dict[str, Any]", directives))[:MAX_OTHER_KEYS] if isinstance(directives, dict) else []
+        )
+        message = f"Unknown key; did you mean {APPROVAL_KEY!r}?"
+        found = [
+            flaw("unknown_key", message, *place, key) for key in keys if mistaken_word(key, (APPROVAL_KEY,))
+        ]
+        if found:
+            raise refused(*found)
+        return self
 
     @model_validator(mode="after")
     def _asks_by_few_policies(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.house import HousePolicy, Wire, house_problem
 from schemas.plan import DEFAULT_MAX_ATTEMPTS
+from schemas.policies import APPROVAL_KEY, approval_directive
 from schemas.refusal import DocumentRefused, FieldProblem
 
 RolesOf = Callable[[str], tuple[str, ...]]
@@ -50,15 +51,15 @@ class _Tightening:
         self.problems.append(house_problem(f"{place}/{key}", message))
 
     def _approval(self, policies: Wire, constraints: Wire) -> None:
-        key = "requiresHitlApproval"
-        if not self.house.requires_hitl_approval or policies.get(key) or constraints.get(key):
+        key = APPROVAL_KEY
+        said = {
+            "/policies": policies.get(key),
+            "/constraints": constraints.get(key),
+            "/policies/planner/directives": approval_directive(policies.get("planner")),
+        }
+        if not self.house.requires_hitl_approval or any(said.values()):
             return
-        refusing = [
-            place
-            for place, part in (("/policies", policies), ("/constraints", constraints))
-            if part.get(key) is False
-        ]
-        for place in refusing:
+        for place in (place for place, asked in said.items() if asked is False):
             self._object(place, key, "The house has every output approved; leave this out.")
         self._fill(policies, key, True, "/policies")
 

@@ -13,6 +13,10 @@ _VERBS = words(
     "create draft write compose produce prepare make generate craft develop design need want give deliver "
     "creating drafting writing composing producing preparing making generating crafting"
 )
+_VERBS_AND_NOUNS = words("plan schedule publish approve")
+"""Verbs where an instruction begins; elsewhere they may be things: `the plan for …`."""
+
+_BEGINNINGS = words("and then please to let's lets us me can could you help")
 _NOUNS = words(
     "post posts posting postings variant variants update updates copy announcement announcements content"
 )
@@ -21,6 +25,14 @@ _OTHER_THINGS = words(
     "calendar policy guideline guidelines list overview summary statistics metrics ad ads video licence license "
     "contract course training presentation"
 )
+_ENDS = words("please for about on announcing celebrating introducing thanks thank asap")
+"""What may follow posts that are asked for without a verb."""
+
+_OTHER_ACTIONS = words(
+    "is are was were has have had do does did can could will would should why how what which who when where "
+    "analyse analyze review summarise summarize count compare translate delete remove rate check find collect measure"
+)
+_SENTENCE_ENDS = re.compile(r"[.:;?!\n]+\s*\S")
 _REFUSALS = words("not never don't don\u2019t without avoid stop")
 _WORD = re.compile("[\\w'\u2019]+")
 _REACH = 12
@@ -40,15 +52,34 @@ def names_channel(envelope: JsonObject) -> bool:
 
 
 def _objective_asks(objective: object) -> bool:
-    """A verb of making, soon after it a post, LinkedIn beside them, and nothing else in between that is made."""
+    """A verb of making, soon after it a post, LinkedIn beside them, and nothing else in between that is made.
+
+    Or the posts alone, as one says them over a counter: "LinkedIn variants please".
+    """
     if not isinstance(objective, str):
         return False
     said = _WORD.findall(objective.casefold())
-    return any(
+    return _names_posts(said, objective) or any(
         _asks_from(said, start)
-        for start, word in enumerate(said)
-        if word in _VERBS and not _REFUSALS & set(said[max(0, start - 3) : start])
+        for start in range(len(said))
+        if _is_verb(said, start) and not _REFUSALS & set(said[max(0, start - 3) : start])
     )
+
+
+def _is_verb(said: list[str], at: int) -> bool:
+    begins = at == 0 or said[at - 1] in _BEGINNINGS
+    return said[at] in _VERBS or (begins and said[at] in _VERBS_AND_NOUNS)
+
+
+def _names_posts(said: list[str], objective: str) -> bool:
+    """Whether the objective is one sentence without a verb that begins with LinkedIn posts."""
+    if _SENTENCE_ENDS.search(objective) or _OTHER_ACTIONS & set(said):
+        return False
+    first = next((index for index, word in enumerate(said[: _REACH // 2]) if word in _NOUNS), None)
+    if first is None or CHANNEL not in said[:first] or (_OTHER_THINGS | _REFUSALS) & set(said[:first]):
+        return False
+    after = next((word for word in said[first:] if word not in _NOUNS), None)
+    return after is None or after in _ENDS
 
 
 def _asks_from(said: list[str], start: int) -> bool:

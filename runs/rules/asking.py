@@ -30,7 +30,7 @@ def hitl_rules(state: RunState) -> JsonObject:
 
 
 def needs_approval(state: RunState) -> bool:
-    """`requiresHitlApproval`, in `policies` or in `constraints`."""
+    """`requiresHitlApproval`, in `policies`, in its `planner.directives` or in `constraints`."""
     return state.policies.approval_required
 
 

@@ -125,6 +125,10 @@ async def test_what_an_envelope_leaves_open_is_filled_in_and_the_log_keeps_what_
 LOOSER: list[tuple[dict[str, Any], str]] = [
     ({"policies": {"requiresHitlApproval": False}}, "/policies/requiresHitlApproval"),
     ({"constraints": {"requiresHitlApproval": False}}, "/constraints/requiresHitlApproval"),
+    (
+        {"policies": {"planner": {"directives": {"requiresHitlApproval": False}}}},
+        "/policies/planner/directives/requiresHitlApproval",
+    ),
     (rules(quorum=1), "/policies/hitl/quorum"),
     (rules(approvers=["ann", "sue"]), "/policies/hitl/approvers/1"),
     (rules(forbidSubmitter=False), "/policies/hitl/forbidSubmitter"),

@@ -43,6 +43,7 @@ STRICT = {"id": "strict", "trigger": "validation_error", "action": "fail"}
 BY_LEGAL = {"trigger": "plan_generated", "action": {"type": "hitl", "hitl": {"approvers": ["legal"]}}}
 BY_ALL = {"trigger": "plan_generated", "action": {"type": "hitl", "hitl": {"approvers": []}}}
 APPROVED = {"policies": {"requiresHitlApproval": True}}
+DIRECTED = {"policies": {"planner": {"directives": {"requiresHitlApproval": True}}}}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,7 @@ APPROVED = {"policies": {"requiresHitlApproval": True}}
     [
         (APPROVED, {"policies": {"requiresHitlApproval": False}}, "/policies/requiresHitlApproval"),
         (APPROVED, {}, "/policies/requiresHitlApproval"),
+        (DIRECTED, {"policies": {"planner": {"directives": {}}}}, "/policies/requiresHitlApproval"),
         (hitl(approvers=["a", "b"]), hitl(approvers=["a"]), "/policies/hitl/approvers"),
         (hitl(approvers=["a"]), hitl(approvers=["a", "b"]), "/policies/hitl/approvers"),
         (hitl(approvers=["a"]), hitl(), "/policies/hitl/approvers"),

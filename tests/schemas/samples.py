@@ -79,6 +79,16 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"policies": {f"own {n}": n for n in range(201)}}, "too_long", "/policies"),
     ({"policies": {"requiresHITLApproval": True}}, "unknown_key", "/policies/requiresHITLApproval"),
     ({"policies": {"approvers": ["ann"]}}, "unknown_key", "/policies/approvers"),
+    (
+        {"policies": {"planner": {"directives": {"requiresHitlApproval": "yes"}}}},
+        "wrong_type",
+        "/policies/planner/directives/requiresHitlApproval",
+    ),
+    (
+        {"policies": {"planner": {"directives": {"requireHitlApproval": True}}}},
+        "unknown_key",
+        "/policies/planner/directives/requireHitlApproval",
+    ),
     ({"policies": {"hitl": {"room": 7}}}, "unknown_key", "/policies/hitl/room"),
     ({"constraints": {"budget": {"euro": 3}}}, "unknown_key", "/constraints/budget"),
     ({"policies": {"requiresHitlApproval": "no"}}, "wrong_type", "/policies/requiresHitlApproval"),

@@ -108,6 +108,7 @@ def test_a_key_that_stands_twice_is_refused_rather_than_one_of_them_obeyed() -> 
         ({"mode": "json_schema", "schema": False}, JsonSchemaContract),
         ({"schema": {}}, JsonSchemaContract),
         ({"mode": "freeform", "instructions": "A haiku", "expectedFormat": "markdown"}, FreeformContract),
+        ({"mode": "freeform", "instructions": "A haiku", "example": "An old silent pond"}, FreeformContract),
         ({"mode": "facets", "facets": ["post_copy", "toneOfVoice"]}, FacetsContract),
     ],
 )

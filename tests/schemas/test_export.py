@@ -20,6 +20,7 @@ BEYOND_PLACES = {
     "/policies/hitl/escalateTo",
     "/policies/requiresHITLApproval",
     "/policies/approvers",
+    "/policies/planner/directives/requireHitlApproval",
     "/policies/runtime/0/trigger/nodeId",
     "/policies/runtime/0/action/hitl",
     "/policies/runtime/0/action/hitl/escalateTo",
