@@ -104,4 +104,20 @@ class Settings(BaseSettings):
     def with_flags(self, **flags: Any) -> Settings:
         """These settings with the flags that were given (None: not given). Raises pydantic.ValidationError."""
         given = {name: value for name, value in flags.items() if value is not None}
-        return Settings.model_validate({**self.model_dump(exclude_unset=True), **given}) if given else self
+        return type(self).model_validate({**self.model_dump(exclude_unset=True), **given}) if given else self
+
+
+class IsolatedSettings(Settings):
+    """Settings that no environment variable reaches: arguments over defaults."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments alone."""
+        return (init_settings,)

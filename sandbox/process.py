@@ -71,6 +71,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         _, protocol = await asyncio.get_running_loop().subprocess_exec(
             lambda: cls(owner, config),
             sys.executable,
+            "-P",  # without it Python looks for our modules in the current folder first
             "-m",
             "sandbox.child",
             orjson.dumps([config.memory_bytes, config.preload]).decode(),

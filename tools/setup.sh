@@ -51,7 +51,8 @@ link_checkout() {
   printf '%s\n' "$PWD" >"$site/flexrun-checkout.pth"
   cat >.venv/bin/flexrun <<'LAUNCHER'
 #!/bin/sh
-exec "$(dirname "$(readlink -f "$0")")/python" -m flexrun "$@"
+# -P: the folder that it is started in may have a schemas.py or a planner.py of its own.
+exec "$(dirname "$(readlink -f "$0")")/python" -P -m flexrun "$@"
 LAUNCHER
   chmod 755 .venv/bin/flexrun
 }

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flexrun import __version__
-from flexrun.cli import database, follow, hitl, runs, serve, tasks, webhooks
+from flexrun.cli import database, examples, follow, hitl, runs, serve, tasks, webhooks
 
 app = typer.Typer(
     name="flexrun",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 serve.register(app)
 follow.register(app)
+examples.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")

@@ -19,14 +19,14 @@ import typer
 from eventstore.errors import DatabaseUnsuitable, StoreUnavailable, explain
 from eventstore.leases import lapse_now
 from flexrun.cli.follow import show_run
-from flexrun.cli.shared import load_settings, open_client, say, stop
+from flexrun.cli.shared import open_client, say, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine, Supervised
 from flexrun.faults import Stopping
 from flexrun.logs import configure_logs
 from flexrun.roles import ROLES, Role
 from flexrun.secrets import check_secrets
-from flexrun.settings import Settings
+from flexrun.settings import IsolatedSettings, Settings
 from flexrun.watchdog import Watchdog, WatchdogConfig
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ async def run_demo(file: Path, as_json: bool) -> None:
     except OSError as error:
         stop(f"Cannot read {file}: {error.strerror}")
     with tempfile.TemporaryDirectory(prefix="flexrun-demo-", ignore_cleanup_errors=True) as folder:
-        settings = load_settings(port=0, host="127.0.0.1", data=Path(folder))
+        # The real database, tokens and broker may be in the environment: a demo must not touch them.
+        settings = IsolatedSettings(port=0, data=Path(folder))
         say("Starting flexrun with an embedded Postgres …", "dim")
         async with running(settings, frozenset(ROLES)) as engine:
             if engine.server is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flexrun.cli.examples import examples_folder
 from flexrun.cli.shared import load_settings, run_async, stop
 from flexrun.roles import ROLES, Role
 
@@ -33,7 +34,7 @@ LogFlag = Annotated[
     str | None, typer.Option("--log-level", help="debug, info, warning or error (FLEXRUN_LOG_LEVEL)")
 ]
 
-DEMO_ENVELOPE = Path(__file__).parents[2] / "examples" / "linkedin-variants.json"
+DEMO_ENVELOPE = examples_folder() / "linkedin-variants.json"
 
 
 def register(app: typer.Typer) -> None:
@@ -83,10 +84,15 @@ def executor(database: DatabaseFlag = None, broker: BrokerFlag = None, log_level
 
 
 def demo(
-    file: Annotated[Path, typer.Argument(help="the envelope to run")] = DEMO_ENVELOPE,
+    file: Annotated[
+        Path, typer.Argument(help="the envelope to run", show_default="the example linkedin-variants")
+    ] = DEMO_ENVELOPE,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON frame per line")] = False,
 ) -> None:
-    """Start an engine of its own, run one envelope from start to output, and stop."""
+    """Start an engine of its own, run one envelope from start to output, and stop.
+
+    It uses no setting of the environment: its database is a temporary one.
+    """
     from flexrun.cli.running import run_demo  # noqa: PLC0415 - see _run
 
     run_async(run_demo(file, as_json))

@@ -11,6 +11,8 @@ import aiohttp
 import psutil
 import pytest
 
+from flexrun.secrets import SECRETS
+from flexrun.settings import Settings
 from tests.support.cli import run, running
 from tests.support.followers import API
 from tests.support.linkedin import example
@@ -138,6 +140,29 @@ async def test_the_demo_runs_from_nothing_to_the_output_and_leaves_nothing() -> 
     assert done.status == 0, done.err
     delivered(example("linkedin-variants"), done.frames)
     assert set(Path("/tmp").glob("flexrun-demo-*")) <= before
+
+
+async def test_the_demo_is_its_own_world_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    variables = (
+        "PGHOST",
+        "PGPORT",
+        "PGDATABASE",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGSERVICE",
+        "PGOPTIONS",
+        "PGSSLMODE",
+    )
+    for name in variables:
+        monkeypatch.setenv(name, "elsewhere")
+    # None of them is a value that its setting can take, so that reading any of them would be refused.
+    settings = {name.upper(): "" for name in Settings.model_fields}
+    settings |= {f"{name.upper()}_FILE": "/nowhere" for name in SECRETS}
+    done = await run("demo", "--json", settings=settings | {"PUBLC_URL": "mistyped", "TOKENS": "only=ann"})
+    assert done.status == 0, done.err
+    delivered(example("linkedin-variants"), done.frames)
 
 
 async def test_ctrl_c_ends_a_demo_and_all_that_it_started() -> None:
