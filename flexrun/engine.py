@@ -28,7 +28,7 @@ from eventstore.notify import LogListener, Notifier
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import Parts
-from flexrun.secrets import know_settings
+from flexrun.secrets import check_addresses, know_settings
 from flexrun.settings import Settings
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Engine:
         await self._stack.aclose()
 
     async def _start(self) -> None:
+        check_addresses(self.settings)
         gateway = self._gateway() if "gateway" in self.roles else None
         await self._open_database()
         # pg_stat_activity shows this process's connections as flexrun planner writer, flexrun planner reader, …

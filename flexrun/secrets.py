@@ -79,14 +79,18 @@ def know_settings(settings: Settings) -> None:
     )
 
 
-def check_secrets(settings: Settings) -> None:
-    """Refuse a link secret that can be guessed, and addresses that a library would quote. Raises SecretRefused."""
+def check_link_secret(settings: Settings) -> None:
+    """Raise SecretRefused for a link secret that can be guessed."""
     secret = settings.link_secret.get_secret_value() if settings.link_secret else None
     if secret is not None and len(secret.encode()) < MIN_LINK_SECRET_BYTES:
         raise SecretRefused(
             f"FLEXRUN_LINK_SECRET is shorter than {MIN_LINK_SECRET_BYTES} bytes, and a link could be forged;"
             " make one with: openssl rand -hex 32"
         )
+
+
+def check_addresses(settings: Settings) -> None:
+    """Raise SecretRefused for addresses that a library could not read and would quote."""
     for name, text in (("DATABASE_URL", settings.database_url or ""), ("BROKER_URL", settings.broker_url)):
         if not _readable(text):
             raise SecretRefused(

@@ -25,7 +25,6 @@ from flexrun.engine import Engine, Supervised
 from flexrun.faults import Stopping
 from flexrun.logs import configure_logs
 from flexrun.roles import ROLES, Role
-from flexrun.secrets import check_secrets
 from flexrun.settings import IsolatedSettings, Settings
 from flexrun.watchdog import Watchdog, WatchdogConfig
 
@@ -118,7 +117,6 @@ async def running(
     """An engine, with what goes wrong at start told as a sentence."""
     engine = Engine(settings, roles, capabilities, supervised)
     try:
-        check_secrets(settings)
         await engine.__aenter__()
     except (EmbeddedPostgresError, DatabaseUnsuitable, ValueError) as error:
         stop(f"flexrun cannot start: {error}")

@@ -7,6 +7,7 @@ import socket
 from eventstore.tail import RunTail
 from flexrun import __version__
 from flexrun.roles.parts import Parts
+from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
 from gateway.acceptance import Acceptance, read_house
 from gateway.app import create_app
@@ -25,7 +26,7 @@ class GatewayRole:
     """Made before anything is started, so that what may not be is refused first: bad tokens, an open door.
 
     `alone` says that this engine is all on this machine; `listening` is a socket that is bound already.
-    Raises TokensInvalid, BindRefused, HousePolicyInvalid.
+    Raises TokensInvalid, BindRefused, HousePolicyInvalid, SecretRefused.
     """
 
     def __init__(self, settings: Settings, *, alone: bool, listening: socket.socket | None = None) -> None:
@@ -34,6 +35,7 @@ class GatewayRole:
         self._house = read_house(settings.policies)
         self._alone = alone
         self._listening = listening
+        check_link_secret(settings)
         check_bind(settings.host, self._tokens)
         check_origins(settings.cors_origins, self._tokens)
         Acceptance(self._house, People(self._tokens.actors)).check_house()

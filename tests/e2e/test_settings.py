@@ -2,8 +2,12 @@
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
+from flexrun.engine import Engine
+from flexrun.secrets import SecretRefused
 from flexrun.settings import Settings
+from tests.support.cli import run
 from tests.support.followers import API
 from tests.support.ports import free_port
 from tests.support.processes import FlexrunProcess, Setting
@@ -42,3 +46,21 @@ async def test_a_gateway_lets_the_pages_of_configured_origins_call(
                 assert answer.headers.get("Access-Control-Allow-Origin") == allowed
     finally:
         await gateway.stop()
+
+
+async def test_pages_of_every_origin_are_refused_at_start_without_tokens(database_url: str) -> None:
+    settings = {"DATABASE_URL": database_url, "CORS_ORIGINS": "https://app.example, *"}
+    for role in ("gateway", "up"):
+        done = await run(role, "--port", "0", settings=settings)
+        assert done.status == 2
+        assert "refusing to let the pages of every origin call without tokens: set FLEXRUN_TOKENS" in done.err
+
+
+async def test_an_engine_built_directly_refuses_a_link_secret_that_can_be_guessed(database_url: str) -> None:
+    short = Settings(database_url=database_url, port=0, link_secret=SecretStr("x" * 31))
+    with pytest.raises(SecretRefused, match="FLEXRUN_LINK_SECRET is shorter than 32 bytes"):
+        async with Engine(short, frozenset({"gateway"})):
+            pass
+    enough = Settings(database_url=database_url, port=0, link_secret=SecretStr("\u00e4" * 16))
+    async with Engine(enough, frozenset({"gateway"})) as engine:
+        assert engine.server is not None

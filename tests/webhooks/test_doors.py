@@ -239,3 +239,30 @@ async def test_a_disabled_webhook_says_why(
     shown = await eventually(disabled)
     assert shown["disabledReason"] == "the receiver answered 410 Gone"
     assert _is_a("Webhook", shown)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "receiver.example.",
+        "localhost.",
+        "127.0.0.1.",
+        "receiver%2eexample",
+        "%6c%6f%63%61lhost",
+        "receiver%00.example",
+        "[fe80::1%25eth0]",
+        "[64:ff9b:1::a9fe:a9fe]",
+        "[64:ff9b:1:ffff::1]",
+        "[64:ff9b::7f00:1]",
+        "[::ffff:10.0.0.1]",
+        "2130706433",
+        "0x7f.1",
+        "169.254.169.254",
+    ],
+)
+async def test_hosts_that_hide_where_they_lead_are_refused_over_http(gateways: Any, host: str) -> None:
+    guarded = await gateways(webhook_allow_private=False)
+    answer, problem = await guarded.post(HOOKS, BODY | {"url": f"https://{host}:443/hook"})
+    assert (answer.status, problem["errors"][0]["pointer"]) == (400, "/url"), problem
+    assert problem["errors"][0]["code"] in ("bad_format", "address_refused")
+    assert (await guarded.get(HOOKS))[1] == {"webhooks": []}
