@@ -188,8 +188,8 @@ def read_json(file: str) -> Any:
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        stop(f"Cannot read {file}: {error.strerror}")
+        stop(f"Cannot read {visible(file)}: {error.strerror}")
     try:
         return load_json(raw)
     except DocumentRefused as refused:
-        stop(f"{file} cannot be sent: {refused}")
+        stop(f"{visible(file)} cannot be sent: {visible(str(refused))}")

@@ -43,9 +43,9 @@ def _failure_told(outcome: str) -> Generator[None]:
     try:
         yield
     except LogUnfoldable as error:
-        stop(f"{outcome}: {error}\nAll such runs: flexrun db verify")
+        stop(f"{outcome}: {visible(str(error))}\nAll such runs: flexrun db verify")
     except StoreError as error:
-        stop(f"{outcome}: {error}")
+        stop(f"{outcome}: {visible(str(error))}")
     except Error as error:
         stop(f"{outcome}: {explain(error)}")
 

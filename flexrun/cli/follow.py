@@ -12,6 +12,7 @@ import typer
 from flexrun.api import GatewayUnreachableError
 from flexrun.cli.render import make_renderer
 from flexrun.cli.shared import EXIT_RUN_FAILED, load_settings, open_client, run_async, say, stop
+from schemas.visible import visible
 
 if TYPE_CHECKING:
     from flexrun.client import GatewayClient
@@ -57,7 +58,7 @@ def read_envelope(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        stop(f"Cannot read {file}: {error.strerror}")
+        stop(f"Cannot read {visible(file)}: {error.strerror}")
 
 
 async def _submit(settings: Settings, envelope: bytes, as_json: bool) -> None:
@@ -79,7 +80,7 @@ async def _follow(
         await show_run(client, run_id, as_json, after)
     except (asyncio.CancelledError, GatewayUnreachableError):
         where = "" if settings.url == type(settings).model_fields["url"].default else f" --url {settings.url}"
-        say(f"Detached; the run goes on. Attach again: flexrun attach {run_id}{where}")
+        say(f"Detached; the run goes on. Attach again: flexrun attach {visible(run_id)}{where}")
         raise
 
 

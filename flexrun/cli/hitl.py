@@ -242,13 +242,13 @@ async def _find(client: GatewayClient, identity: str) -> Document:
     except GatewayProblemError as problem:
         if problem.status != 404:
             raise
-        stop(f"There is no request and no run {identity}.")
+        stop(f"There is no request and no run {visible(identity)}.")
     found: list[Document] = waiting["requests"]
     if not found:
-        stop(f"{identity} is no request, and no run that waits for a decision.")
+        stop(f"{visible(identity)} is no request, and no run that waits for a decision.")
     if len(found) > 1:
-        lines = [f"  {each['requestId']}  {each['question']}" for each in found]
-        stop("\n".join([f"Run {identity} waits for {len(found)} decisions; name one:", *lines]))
+        lines = [f"  {each['requestId']}  {visible(each['question'])}" for each in found]
+        stop("\n".join([f"Run {visible(identity)} waits for {len(found)} decisions; name one:", *lines]))
     return found[0]
 
 

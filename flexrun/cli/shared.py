@@ -33,7 +33,10 @@ EXIT_INTERRUPTED = 130
 
 
 def say(message: str, style: str | None = None) -> None:
-    """Tell a person something on standard error: no secret is shown, and foreign text steers no terminal."""
+    """Tell a person something on standard error: no secret is shown, and foreign text steers no terminal.
+
+    Its line breaks are shown as such: a text that could have some of its own goes through `visible` before.
+    """
     text = visible(redact(message), block=True)
     errors.print(text, style=style, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
@@ -72,14 +75,15 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     except GatewayProblemError as problem:
         stop(describe_problem(problem))
     except GatewayUnreachableError as error:
-        stop(f"{error}\nIs flexrun running there? Start it with: flexrun up", EXIT_UNREACHABLE)
+        stop(f"{visible(str(error))}\nIs flexrun running there? Start it with: flexrun up", EXIT_UNREACHABLE)
 
 
 def describe_problem(error: GatewayProblemError) -> str:
-    """A problem as a person reads it: what happened, then each place."""
+    """A problem as a person reads it: what happened, then each place. The line breaks are ours alone."""
     items: list[dict[str, Any]] = error.problem.get("errors") or []
     head = f"The gateway refused ({error.status} {error.problem.get('code', '')}): {error}"
-    return "\n".join([head, *(f"  {item.get('pointer') or '/'}: {item.get('message')}" for item in items)])
+    lines = [head, *(f"  {item.get('pointer') or '/'}: {item.get('message')}" for item in items)]
+    return "\n".join(map(visible, lines))
 
 
 def open_client(settings: Settings) -> GatewayClient:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from pathlib import Path
 
 import orjson
 from rich.console import Console
@@ -9,11 +10,11 @@ from rich.console import Console
 from flexrun.cli.render import TextRenderer
 from runs.event import frame
 from schemas.visible import has_hidden
-from tests.support import cli
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway
 from tests.support.given import node
 from tests.support.people import asked, waiting_for_approval
+from tests.support.sites import CommandLine
 
 TRICKY = "\x1b]0;title\x07\x1b[2J [/red][bold] \u202eevil\u202c\u200b\u2066\x9b2J\ufeff\U000e0041:smile:"
 WORDS = "\\u202eevil"
@@ -42,17 +43,17 @@ COMMANDS = (
 )
 
 
-async def test_no_command_shows_a_character_that_steers_or_hides(gateway: RunningGateway) -> None:
+async def test_no_command_shows_a_character_that_steers_or_hides(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
     run_id = await _run_with_tricky_text(gateway)
     await gateway.post(
         f"{API}/webhooks", {"url": "https://1.1.1.1/", "eventTypes": ["log"], "description": TRICKY}
     )
+    flexrun = CommandLine(gateway.url, tmp_path)
     for command in COMMANDS:
         arguments = [run_id if word == "RUN" else word for word in command]
-        settings = {"URL": gateway.url}
-        text, raw = await asyncio.gather(
-            cli.run(*arguments, settings=settings), cli.run(*arguments, "--json", settings=settings)
-        )
+        text, raw = await asyncio.gather(flexrun.run(*arguments), flexrun.run(*arguments, "--json"))
         for done in (text, raw):
             assert "Traceback" not in done.err, (command, done.err)
             assert not has_hidden(done.out, block=True), command
@@ -78,13 +79,13 @@ async def test_the_live_view_shows_frames_as_they_are_and_survives_markup(gatewa
     assert ":smile:" in written.getvalue()
 
 
-async def test_a_refusal_is_shown_as_it_is(gateway: RunningGateway) -> None:
+async def test_a_refusal_is_shown_as_it_is(gateway: RunningGateway, tmp_path: Path) -> None:
     waiting = await waiting_for_approval(gateway)
     for arguments in (
         ["hitl", "answer", waiting.request_id, TRICKY],
         ["runs", "show", TRICKY],
         ["attach", TRICKY],
     ):
-        done = await cli.run(*arguments, settings={"URL": gateway.url})
-        assert done.status != 0
+        done = await CommandLine(gateway.url, tmp_path).run(*arguments)
+        assert done.code != 0
         assert not has_hidden(done.err + done.out, block=True), arguments

@@ -89,9 +89,9 @@ class Said:
 class CommandLine:
     """`flexrun …` against one gateway, in processes of its own."""
 
-    def __init__(self, url: str, folder: Path, token: str | None = None) -> None:
+    def __init__(self, url: str, folder: Path, token: str | None = None, **environment: str) -> None:
         self.folder = folder
-        self._environment = clean_environment() | {"FLEXRUN_URL": url}
+        self._environment = clean_environment() | {"FLEXRUN_URL": url} | environment
         if token is not None:
             self._environment["FLEXRUN_TOKEN"] = token
 
