@@ -70,19 +70,34 @@ class Acceptance:
             envelope, applied = under_house(command.envelope, self.house, self.people.roles_of)
             command = replace(command, envelope=envelope, house={"policy": house, "applied": applied})
         policies = _ruled(command.envelope).policies
-        authors = [*command.authors, *filter(None, [command.submitted_by])]
-        problems = unmeetable_rules(policies, self.people, authors)
+        problems = unmeetable_rules(policies, self.people, _authors(command))
         if problems:
             raise DocumentRefused(problems)
         return command
 
+    def _refuse_authors_alone(self, command: StartRun) -> None:
+        """Raise DocumentRefused where `forbidSubmitter` leaves too few to decide; what is wrong else is left alone."""
+        try:
+            policies = _ruled(command.envelope).policies
+        except DocumentRefused:
+            return
+        others = {(each.pointer, each.code) for each in unmeetable_rules(policies, self.people, ())}
+        found = unmeetable_rules(policies, self.people, _authors(command))
+        problems = [each for each in found if (each.pointer, each.code) not in others]
+        if problems:
+            raise DocumentRefused(problems)
+
     def fork(self, commands: Sequence[Command], *, changed: bool) -> list[Command]:
         """The commands of a fork or retry under the house's policy. Raises DocumentRefused, ProblemError (422).
 
-        Rules that a retry takes over as they are (`changed` is False) are not asked again whether they can be met.
+        Rules that a retry takes over as they are (`changed` is False) are not asked again whether they can be met, but
+        whether anybody is left to meet them who is no author: whoever retries becomes one.
         """
         start, *rest = commands
-        if not isinstance(start, StartRun) or not (changed or self.house.to_wire()):
+        if not isinstance(start, StartRun):
+            return list(commands)
+        if not (changed or self.house.to_wire()):
+            self._refuse_authors_alone(start)
             return list(commands)
         plan = next((each.plan for each in rest if isinstance(each, AcceptPlan)), None)
         faults = self.house.plan_faults(plan) if plan is not None else []
@@ -90,6 +105,10 @@ class Acceptance:
             problems = [FieldProblem(each.code, each.path, each.message) for each in faults]
             raise ProblemError(422, "plan_invalid", "The house does not allow this plan.", errors=problems)
         return [self.start(start), *rest]
+
+
+def _authors(command: StartRun) -> list[str]:
+    return [*command.authors, *filter(None, [command.submitted_by])]
 
 
 class _Ruled(Model):

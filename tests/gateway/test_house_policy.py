@@ -97,6 +97,25 @@ async def test_a_fork_cannot_bring_rules_that_nobody_can_meet(start_gateway: Sta
     assert (answer.status, problem["errors"][0]["code"]) == (400, "unmeetable")
 
 
+async def test_a_retry_or_fork_that_leaves_only_authors_to_decide_is_refused(start_gateway: Start) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    ann, bob = ({"Authorization": f"Bearer token-of-{name}"} for name in ("ann", "bob"))
+    keys = rules(approvers=["editor"], forbidSubmitter=True)
+    answer, body = await gateway.post(f"{API}/runs", {**ENVELOPE, **keys}, **SUE)
+    assert answer.status == 202, body
+    run = ByHand(gateway.handler, body["runId"])
+    await run.planned()
+    await gateway.post(f"{API}/runs/{run.run_id}/abort", {}, **SUE)
+    before = await gateway.rows()
+    for verb in ("retry", "fork"):
+        answer, problem = await gateway.post(f"{API}/runs/{run.run_id}/{verb}", {}, **bob)
+        assert (answer.status, problem["errors"][0]["code"]) == (400, "unmeetable"), verb
+        assert "nobody may (bob made the run, and forbidSubmitter is set)" in problem["errors"][0]["message"]
+    assert await gateway.rows() == before
+    answer, retried = await gateway.post(f"{API}/runs/{run.run_id}/retry", {}, **ann)
+    assert answer.status == 201, retried
+
+
 async def test_what_an_envelope_leaves_open_is_filled_in_and_the_log_keeps_what_was_applied(
     start_gateway: Start,
 ) -> None:
