@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+import orjson
 import pytest
 
 from runs.commands import AbortRun, Actor
@@ -69,6 +70,16 @@ async def test_unknown_dependencies_are_listed_up_to_fifty(gateway: RunningGatew
     )
 
 
+async def test_a_fork_of_all_the_dependencies_that_a_body_can_hold_is_refused_at_once(
+    gateway: RunningGateway, held: LoopTime
+) -> None:
+    run_id = await ended_run(gateway)
+    body = orjson.dumps({"nodes": [human(f"n{n}", ["u"] * 450) for n in range(990)]})
+    answer, problem = await gateway.post(f"{API}/runs/{run_id}/fork", body)
+    assert (answer.status, problem["errors"][0]["code"]) == (400, "too_many_values")
+    assert len(str(problem)) < 2_000
+
+
 async def test_a_plan_of_too_many_dependencies_is_refused(gateway: RunningGateway, held: LoopTime) -> None:
     run_id = await ended_run(gateway)
     names = [f"n{n}" for n in range(MAX_DEPENDENCIES // 100 + 1)]
@@ -92,13 +103,13 @@ async def test_kept_and_new_nodes_together_are_limited(gateway: RunningGateway, 
 
 async def test_the_largest_plan_is_forked_with_all_that_was_done(gateway: RunningGateway) -> None:
     chain = [node(f"n{n}", *([f"n{n - 1}"] if n else [])) for n in range(MAX_NODES)]
-    run_id = await ended_run(gateway, *chain, done=200)
+    run_id = await ended_run(gateway, *chain, done=MAX_NODES - 1)
     with loop_time() as held:
         status, made = await fork(gateway, run_id)
     assert status == 201, made
     assert held.longest_seconds < MOST_SECONDS, held.longest
     state = await gateway.store.load(made["runId"], fresh=True)
-    assert sum(each.status == "completed" for each in state.nodes.values()) == 200
+    assert sum(each.status == "completed" for each in state.nodes.values()) == MAX_NODES - 1
 
 
 async def test_few_policies_may_ask_people(gateway: RunningGateway, held: LoopTime) -> None:
@@ -130,10 +141,12 @@ async def test_a_person_of_a_long_chain_under_all_policies_that_may_be_there(
     _, tasks = await gateway.get(f"{API}/tasks?runId={run.run_id}")
     with loop_time() as held:
         path = f"{API}/tasks/{tasks['tasks'][0]['taskId']}/submit"
-        answer, body = await gateway.post(path, {"output": "x" * 100_000})
+        answer, body = await gateway.post(path, {"output": "x" * 1_900_000})
     assert answer.status == 200, body
     assert len(body["pendingRequestIds"]) == MAX_ASKING_POLICIES
     assert held.longest_seconds < MOST_SECONDS, held.longest
+    stored = [event for event in await gateway.store.read(run.run_id) if "x" * 1_900_000 in str(event)]
+    assert [event.type for event in stored] == ["node_complete"]
 
 
 def test_a_run_that_has_too_many_open_requests_fails_with_what_is_known() -> None:
