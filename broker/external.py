@@ -13,6 +13,9 @@ from eventstore.errors import StoreUnavailable
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 MESSAGE_FAILURE_LIMIT = 5
+MAX_REASON_CHARS = 10_000
+"""A reason may quote the message, whose keys may be megabytes long."""
+
 _FIRST_DELAY_SECONDS = 0.25
 _LONGEST_DELAY_SECONDS = 10.0
 
@@ -24,8 +27,8 @@ async def take_message(handle: HandleMessage, name: str, body: bytes, earlier_fa
         try:
             await handle(body)
         except MessageRefused as refusal:
-            _log.warning("message_refused", queue=name, reason=refusal.reason)
-            return Refused(refusal.reason)
+            _log.warning("message_refused", queue=name, reason=refusal.reason[:MAX_REASON_CHARS])
+            return Refused(refusal.reason[:MAX_REASON_CHARS])
         except StoreUnavailable as outage:
             _log.warning("message_waits_for_database", queue=name, reason=str(outage))
             await asyncio.sleep(_delay_seconds(outages))
@@ -34,7 +37,9 @@ async def take_message(handle: HandleMessage, name: str, body: bytes, earlier_fa
         except Exception as error:  # noqa: BLE001 - see above
             failures = earlier_failures + 1
             _log.exception("message_failed", queue=name, failures=failures)
-            reason = f"failed {failures} times, at last with {type(error).__name__}: {error}"
+            reason = f"failed {failures} times, at last with {type(error).__name__}: {error}"[
+                :MAX_REASON_CHARS
+            ]
             if failures >= MESSAGE_FAILURE_LIMIT:
                 return Refused(reason)
             return Again(_delay_seconds(earlier_failures), reason)

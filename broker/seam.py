@@ -96,11 +96,11 @@ again, and the work is counted as failing (see `broker.failures`).
 HandleMessage = Callable[[bytes], Awaitable[None]]
 """Handles one external message. MessageRefused makes it a dead letter; any other exception is tried again."""
 
-KeepOfMessage = Callable[[bytes], bytes]
+KeepOfMessage = Callable[[bytes], Awaitable[bytes]]
 """What of a message may be kept as a dead letter, where it has something that must not be stored."""
 
 
-def keep_all(body: bytes) -> bytes:
+async def keep_all(body: bytes) -> bytes:
     """A message with nothing to hide."""
     return body
 

@@ -49,6 +49,7 @@ class _Known:
         self.texts: set[str] = set()
         self.pattern: re.Pattern[str] | None = None
         self.raw_pattern: re.Pattern[bytes] | None = None
+        self.raw_texts: list[bytes] = []
 
     def add(self, secrets: Iterable[str]) -> None:
         for secret in secrets:
@@ -59,8 +60,8 @@ class _Known:
         if self.texts:
             longest_first = sorted(self.texts, key=len, reverse=True)
             self.pattern = re.compile("|".join(map(re.escape, longest_first)))
-            coded = (text.encode(codec, "replace") for text in longest_first for codec in _CODECS)
-            self.raw_pattern = re.compile(b"|".join(map(re.escape, coded)))
+            self.raw_texts = [text.encode(codec, "replace") for text in longest_first for codec in _CODECS]
+            self.raw_pattern = re.compile(b"|".join(map(re.escape, self.raw_texts)))
 
 
 _CODECS = ("utf-8", "utf-16-le", "utf-16-be")
@@ -94,6 +95,30 @@ def redact_message(raw: bytes) -> bytes:
     cleaned = _cleaned(document, _MAX_DEPTH)
     # The bytes are looked at too: a member that is there twice is read once.
     return raw if cleaned == document and redact(raw.decode()) == raw.decode() else orjson.dumps(cleaned)
+
+
+def redact_by_form(_argument: object, raw: bytes) -> bytes:
+    """`redact_message` for a child process, which knows no secrets: only what has the form of one is left out.
+
+    A JSON message with escapes is written anew, so that its caller finds known secrets by their bytes.
+    """
+    kept = redact_message(raw)
+    if kept is not raw or b"\\" not in raw:
+        return kept
+    try:
+        return orjson.dumps(orjson.loads(raw))
+    except orjson.JSONDecodeError:
+        return kept
+
+
+def redact_beginning(raw: bytes, size_bytes: int) -> bytes:
+    """The first bytes of a message that is not kept whole, as `redact_message` keeps what is no JSON."""
+    return _redact_raw(raw[:size_bytes])
+
+
+def known_forms() -> list[bytes]:
+    """The known secrets of this process in every form and encoding in which a message may quote them, longest first."""
+    return _known.raw_texts
 
 
 def _redact_raw(raw: bytes) -> bytes:

@@ -117,7 +117,7 @@ class MessageConsumer:
                     await self._store.fetch("finish_message", {"id": message_id})
                 case Refused(reason):
                     _log.error("dead_letter", queue=self._name, reason=redact(reason))
-                    grave = {"id": message_id, "reason": redact(reason), "body": self._kept(body)}
+                    grave = {"id": message_id, "reason": redact(reason), "body": await self._kept(body)}
                     await self._store.fetch("bury_message", grave)
                 case Again(delay_seconds):
                     await self._store.fetch(

@@ -58,7 +58,7 @@ async def bury(
     reason = redact(reason)
     _log.error("dead_letter", queue=name, reason=reason)
     headers: HeadersType = {REASON_HEADER: reason[:_LONGEST_REASON], QUEUE_HEADER: name}
-    letter = Outgoing(DEAD, kept(message.body), headers)
+    letter = Outgoing(DEAD, await kept(message.body), headers)
     for _ in range(1 if kept is keep_all else _BURIALS):
         try:
             await publisher.publish([letter])

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import orjson
 import structlog
 
 from broker.seam import Broker, Consumer, MessageRefused
 from eventstore.errors import ValueRefused
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
+from gateway.hitl.dead_letters import kept_of
 from gateway.hitl.decisions import Decisions
-from gateway.parsing import parse_json
+from gateway.parsing import parse_body, parse_json
 from runs.commands import Actor
 from runs.errors import RunError
 from runs.event import JsonObject
 from schemas.hitl import HitlMessage
-from schemas.parsing import validate_document
-from schemas.redaction import redact_message
 from schemas.refusal import DocumentRefused
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
@@ -54,7 +54,7 @@ class HitlInbox:
     async def start(self) -> None:
         """Begin to consume; a broker that is away is waited for."""
         self._consumer = await self._broker.consume_messages(
-            QUEUE, self.handle, prefetch=_PREFETCH, kept=redact_message
+            QUEUE, self.handle, prefetch=_PREFETCH, kept=self._kept
         )
 
     async def close(self) -> None:
@@ -66,7 +66,7 @@ class HitlInbox:
         """Decide what one message says. Raises MessageRefused for a bad one, StoreUnavailable, CheckerUnavailable."""
         document, token = await self._open(raw)
         try:
-            body = validate_document(HitlMessage, document)
+            body = await parse_body(self._decisions.contracts.sandbox, HitlMessage, orjson.dumps(document))
             outcome = await self._decisions.decide(body, self._sender(token))
         except DocumentRefused as refused:
             raise MessageRefused(f"invalid_body: {refused}") from None
@@ -75,6 +75,9 @@ class HitlInbox:
         except ValueRefused as refused:
             raise MessageRefused(f"value_refused: {refused}") from None
         _log.info("hitl_message_decided", run_id=outcome.state.run_id, status=outcome.state.status)
+
+    async def _kept(self, raw: bytes) -> bytes:
+        return await kept_of(self._decisions.contracts.sandbox, raw, MAX_MESSAGE_BYTES)
 
     async def _open(self, raw: bytes) -> tuple[Any, str | None]:
         """The message without its token, and the token. Raises MessageRefused, CheckerUnavailable."""

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -146,6 +147,8 @@ def node_of(shown: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, shown[name]
 
 
+# Strategies with long texts have long descriptions, and the engine's own threads use `random` while one is drawn from.
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 async def test_random_tasks_end_and_hold_no_loop(database_url: str) -> None:
     async with Engine(Settings(database_url=database_url, port=0), frozenset(ROLES)) as engine:
         client = Client(engine, asyncio.get_running_loop())
@@ -158,7 +161,11 @@ async def test_random_tasks_end_and_hold_no_loop(database_url: str) -> None:
                 deadline=None,
                 database=None,
                 phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
+                suppress_health_check=[
+                    HealthCheck.too_slow,
+                    HealthCheck.data_too_large,
+                    HealthCheck.large_base_example,
+                ],
             )
             @given(st.lists(ENVELOPES, min_size=2, max_size=2), ANSWERS, FORKS)
             def lead(

@@ -11,6 +11,7 @@ import pytest
 from broker.seam import open_broker
 from tests.support.gateways import RunningGateway
 from tests.support.inboxes import open_inbox
+from tests.support.loop_time import MOST_SECONDS, loop_time
 from tests.support.people import SUE, TOKENS, WRONG, Waiting, waiting_for_approval
 from tests.support.waiting import eventually
 from tests.support.workshop import Carrier
@@ -177,3 +178,37 @@ async def test_without_a_broker_a_message_is_a_row_that_anybody_may_insert(gatew
                 (orjson.dumps(message(waiting)),),
             )
         await ended(waiting)
+
+
+LARGE = {
+    "message_too_large": b'{"token": "token-of-bob", "note": "' + b"x" * 2_100_000 + b'"}',
+    "invalid_json": b'{"token": "token-of-bob", "note": "' + b'\\"token-of-ann ' * 120_000,
+    "invalid_body: a long key": b'{"token": "token-of-bob", "responses": [{"' + b"k" * 1_900_000 + b'": 1}]}',
+    "invalid_body: many members": orjson.dumps(
+        {
+            "token": "token-of-bob",
+            "responses": [{"responseType": f"{n:0100}", "token": "token-of-ann"} for n in range(12_000)],
+        }
+    ),
+    "invalid_body: many links": orjson.dumps(
+        {"token": "token-of-bob", "note": "https://a:token-of-ann@b/hitl/abcdefgh.ijk " * 40_000}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+async def test_a_large_message_that_is_refused_holds_no_loop_and_keeps_no_token(
+    start_gateway: Start, carrier: Carrier, name: str
+) -> None:
+    gateway = await start_gateway(tokens=TOKENS)
+    async with open_inbox(gateway, carrier) as inbox:
+        await inbox.send(b"[]")
+        await inbox.dead(1)
+        with loop_time() as held:
+            await inbox.send(LARGE[name])
+            _, letter = await inbox.dead(2)
+    assert letter.reason.startswith(name.partition(":")[0] + ": ")
+    assert len(letter.reason) < 20_000
+    assert b"token-of" not in letter.body
+    assert letter.body[:10] == b'{"token": ' or len(letter.body) > 100_000
+    assert held.longest_seconds < MOST_SECONDS, held.longest

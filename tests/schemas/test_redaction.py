@@ -42,7 +42,8 @@ def test_a_known_secret_is_redacted_in_every_form(text: str) -> None:
         ("whsec_AAAABBBBCCCC", "whsec_[redacted]"),
         ("/hitl/… and https://flexrun.example/a", "/hitl/… and https://flexrun.example/a"),
         ("/policies/hitl/forbidSubmiter: Unknown key", "/policies/hitl/forbidSubmiter: Unknown key"),
-        ("The bearer of this", "The bearer [redacted] this"),
+        ("The bearer of this", "The bearer of this"),
+        ("The bearer abcdef this", "The bearer [redacted] this"),
     ],
 )
 def test_what_looks_like_a_secret_is_redacted(text: str, shown: str) -> None:
