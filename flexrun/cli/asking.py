@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flexrun.cli.shared import load_settings, open_client, run_async, stop
+from flexrun.cli.tables import FittedTable
 from schemas.json_text import load_json
 from schemas.refusal import DocumentRefused
 from schemas.visible import visible, visible_json
@@ -26,26 +27,9 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 _UNFOLDED_WIDTH = 10_000
-_WHOLE = frozenset(
-    {
-        "run",
-        "request",
-        "task",
-        "webhook",
-        "link",
-        "node",
-        "option",
-        "created",
-        "asked",
-        "since",
-        "status",
-        "made by",
-    }
-)
 _BLOCKS = frozenset({"instructions"})
 """Facts that have a line for each of their parts."""
 
-_SENTENCES = frozenset({"question", "objective", "what", "says"})
 Query = Mapping[str, object | Sequence[object] | None]
 
 UrlFlag = Annotated[str | None, typer.Option("--url", help="the gateway's address (FLEXRUN_URL)")]
@@ -128,22 +112,10 @@ def _query(query: Query) -> str:
     return "?" + urlencode(pairs, doseq=True) if pairs else ""
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> Table | Text:
-    """A plain table. Ids and other short things are never cut, sentences are; `empty` is said without rows."""
-    texts = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
-    if not texts:
-        return words(empty, "dim")
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for column, cells in zip(columns, zip(*texts, strict=True), strict=True):
-        if column in _WHOLE:
-            made.add_column(column, no_wrap=True, min_width=max(map(len, (column, *cells))))
-        elif column in _SENTENCES:
-            made.add_column(column, no_wrap=True, overflow="ellipsis")
-        else:
-            made.add_column(column, overflow="fold")
-    for cells in texts:
-        made.add_row(*map(Text, cells))
-    return made
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> FittedTable | Text:
+    """A plain table; `empty` is said without rows."""
+    made = FittedTable(columns, rows)
+    return words(empty, "dim") if made.is_empty else made
 
 
 def facts(pairs: Mapping[str, object]) -> Table:
