@@ -83,7 +83,9 @@ class Desk:
             print_json(answer)
             return
         for part in _parts(shown(answer)):
-            self.console.print(part, soft_wrap=isinstance(part, JsonText), markup=False, emoji=False)
+            self.console.print(
+                part, soft_wrap=isinstance(part, JsonText | FittedTable), markup=False, emoji=False
+            )
 
 
 def _parts(shown: Any) -> Iterable[Any]:
