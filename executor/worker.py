@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -29,6 +30,9 @@ from runs.decide import Decided
 from runs.errors import NotReady, RunFinished, RunUnknown, StaleAttempt
 from runs.state import RunState
 from schemas.contracts.door import ContractDoor
+
+_LAST_REPORT_SECONDS = 2.0
+"""How long a stop waits, after the drain and the grace, until it is in the log what was lost."""
 
 _log = structlog.get_logger("executor")
 
@@ -175,12 +179,16 @@ class ExecutorWorker:
     async def close(self) -> None:
         """Take nothing new, wait for what is running, give back the rest."""
         self._parts.closing = True
+        began = time.monotonic()
         if self._consumer is not None:
             await self._consumer.cancel(drain_seconds=self._config.drain_seconds)
         for hold in self._holds:
             hold.stop(WORKER_STOPPED)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._config.grace_seconds + 5)
+            # What the consumer took beyond the drain is taken from the time to report what is lost.
+            late_seconds = time.monotonic() - began - self._config.drain_seconds
+            report_seconds = self._config.grace_seconds + _LAST_REPORT_SECONDS - max(late_seconds, 0)
+            await asyncio.wait(self._tasks, timeout=max(report_seconds, 0))
         leftover = list(self._tasks) + self._duties
         for task in leftover:
             task.cancel()

@@ -30,6 +30,7 @@ from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import Parts
 from flexrun.secrets import check_addresses, know_settings
 from flexrun.settings import Settings
+from flexrun.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from executor.capability import Capability
@@ -58,7 +59,8 @@ class Supervised:
 
 
 class Engine:
-    """A running process. Parts are started in the order in which they stand on each other, and closed in reverse.
+    """A running process. Parts are started in the order in which they stand on each other; those that work are
+    stopped side by side, the others closed in reverse.
 
     `server` is the listening gateway, where that role was asked for. `capabilities` are what its executor can do, the
     stubs by default. Use as an async context manager.
@@ -80,19 +82,31 @@ class Engine:
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: Server | None = None
         self._stack = AsyncExitStack()
+        self._shutdown = Shutdown(settings.drain_seconds)
 
     async def __aenter__(self) -> Self:
         try:
             await self._start()
         except BaseException:
-            await self._stack.aclose()
+            await self._stop()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        await self._stop()
+
+    def give_notice(self) -> None:
+        """Let a gateway answer 503 for `stop_notice_seconds` before it stops listening; called before the stop."""
+        if "gateway" in self.roles:
+            self._shutdown.notice_seconds = self.settings.stop_notice_seconds
+
+    async def _stop(self) -> None:
+        try:
+            await self._shutdown.work()
+        finally:
+            await self._stack.aclose()
 
     async def _start(self) -> None:
         check_addresses(self.settings)
@@ -103,17 +117,17 @@ class Engine:
         self.store = await EventStore.open(
             database_url, cache_runs=self._cached_runs(), origin=self.supervised.origin
         )
-        self._stack.push_async_callback(self.store.close)
+        self._stack.push_async_callback(self._shutdown.foundation, "store", self.store.close)
         if self.supervised.predecessor is not None:
             await leases.lapse(self.store, self.supervised.predecessor)
         self.handler = RunHandler(self.store)
         listener = LogListener(database_url, ignore_origin=self.store.origin, roles=sorted(self.roles))
         await listener.start()
-        self._stack.push_async_callback(listener.close)
+        self._stack.push_async_callback(self._shutdown.foundation, "listener", listener.close)
         self.broker = await self._open_broker(listener)
         await self._start_carriers(listener)
         self.readiness = Readiness(self.store, self.broker, roles=self.roles)
-        self._stack.push_async_callback(self.readiness.close)
+        self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
         parts = Parts(
             self.store,
             self.handler,
@@ -123,6 +137,7 @@ class Engine:
             self.worker,
             self.roles,
             self._stack,
+            self._shutdown,
         )
         await self._start_workers(parts)
         if gateway is not None:
@@ -160,20 +175,20 @@ class Engine:
             claim_seconds=settings.lease_seconds,
         )
         await broker.start()
-        self._stack.push_async_callback(broker.close)
+        self._stack.push_async_callback(self._shutdown.foundation, "broker", broker.close)
         return broker
 
     async def _start_carriers(self, listener: LogListener) -> None:
         """What takes a commit's consequences to other processes and picks up what was dropped on the way."""
         notifier = Notifier(self.store, listener)
         await notifier.start()
-        self._stack.push_async_callback(notifier.close)
+        self._stack.push_async_callback(self._shutdown.foundation, "notifier", notifier.close)
         dispatcher = Dispatcher(self.store, self.broker)
         await dispatcher.start()
-        self._stack.push_async_callback(dispatcher.close)
+        self._stack.push_async_callback(self._shutdown.foundation, "dispatcher", dispatcher.close)
         keeper = Keeper(self.store, self.handler, self.broker)
         await keeper.start()
-        self._stack.push_async_callback(keeper.close)
+        self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)
 
     async def _start_workers(self, parts: Parts) -> None:
         # A planner appends through the executor beside it, which may start a node in the append that stores the plan.

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from typing import Any
 
 from eventstore.lasting import LASTING_TASK
+from flexrun.shutdown import STOP_SECONDS
 
 EXIT_TASK_ENDED = 70
 """A task that is meant to run until the process stops has ended. The log says which: `task_ended`."""
 
-_LAST_SECONDS = 5.0
-"""How long the orderly stop may take beyond the drain before the process ends without it."""
+EXIT_STOP_OVERRUN = 72
+"""A stop that was asked for did not end: a thread of a capability, for one, that nothing can cancel."""
+
+LAST_SECONDS = STOP_SECONDS + 2.0
+"""How long an orderly stop may take beyond the drain (and the notice) before the process ends without it."""
+
+
+def end_after(seconds: float, status: int) -> None:
+    """End the process with `status` after `seconds`, whatever it is doing then."""
+    end = threading.Timer(seconds, os._exit, [status])
+    end.daemon = True
+    end.start()
 
 
 class Stopping:
@@ -21,11 +33,15 @@ class Stopping:
 
     def __init__(self, drain_seconds: float) -> None:
         self.status = 0
+        self.interrupted = False
+        """Whether it was SIGINT, somebody at a terminal, who does not want to wait for callers."""
         self._drain_seconds = drain_seconds
         self._asked = asyncio.Event()
 
-    def ask(self) -> None:
-        """Stop in good order."""
+    def ask(self, number: int = signal.SIGTERM) -> None:
+        """Stop in good order, because of this signal; only the first one counts."""
+        if not self._asked.is_set():
+            self.interrupted = number == signal.SIGINT
         self._asked.set()
 
     async def asked(self) -> None:
@@ -41,7 +57,5 @@ class Stopping:
             return
         # What works is given back in good order, but nobody may rely on it: the part that ended may be needed for that.
         self.status = EXIT_TASK_ENDED
-        end = threading.Timer(self._drain_seconds + _LAST_SECONDS, os._exit, [EXIT_TASK_ENDED])
-        end.daemon = True
-        end.start()
+        end_after(self._drain_seconds + LAST_SECONDS, EXIT_TASK_ENDED)
         self._asked.set()

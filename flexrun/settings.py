@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     watchdog_exit_seconds: Annotated[float, Field(ge=0, le=DAY_SECONDS, allow_inf_nan=False)] = 10.0
     """After so long the process ends with status 71, for its supervisor to start it again; 0 is never."""
     drain_seconds: Annotated[float, Field(ge=0, le=DAY_SECONDS, allow_inf_nan=False)] = 10.0
+    stop_notice_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 1.0
+    """How long a gateway answers after SIGTERM, with 503 and `Connection: close`, before it closes its socket: longer
+    than a load balancer takes to see that `/readyz` has changed. SIGINT (Ctrl-C) skips it."""
     ping_seconds: Seconds = 15.0
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
 

@@ -60,7 +60,7 @@ class Supervisor:
     `engine` takes its origin, that of the engine before it, a function that waits for the address of the database, and
     one that shows that it lives. `database` owns the database and tells its address; None where there is one already.
     `silent_seconds`: how long the engine may be silent after its first sign of life (0: for as long as it likes).
-    `say` writes an event and its fields to the log.
+    `say` writes an event and its fields to the log; `stop_listening` closes this process's copy of the socket.
     """
 
     def __init__(
@@ -69,10 +69,12 @@ class Supervisor:
         database: Callable[[Callable[[str], None]], None] | None,
         silent_seconds: float,
         say: Callable[..., None],
+        stop_listening: Callable[[], None],
     ) -> None:
         self._run_engine = engine
         self._run_database = database
         self._say = say
+        self._stop_listening = stop_listening
         self._silent_seconds = silent_seconds + _LATE_SECONDS if silent_seconds else 0.0
         self._database: _Child | None = None
         self._database_url: str | None = None
@@ -200,7 +202,7 @@ class Supervisor:
     def _engine_ended(self, engine: _Child, code: int) -> int | None:
         self._close_pipe(engine)
         self._engine = None
-        if self._stopping and code == -signal.SIGTERM:
+        if self._stopping and code in (-signal.SIGTERM, -signal.SIGHUP):
             return 0
         if self._stopping or code in (0, _REFUSED) or not self._ready:
             return code if code >= 0 else 128 - code
@@ -229,11 +231,13 @@ class Supervisor:
     def _notice(self, *_: object) -> None:
         """Nothing to do: the wake-up pipe has been written to."""
 
-    def _ask_to_stop(self, *_: object) -> None:
+    def _ask_to_stop(self, number: int, *_: object) -> None:
         if not self._stopping:
             self._stopping = True
+            # What this process kept open would keep callers waiting after the engine has stopped listening.
+            self._stop_listening()
             if self._engine is not None:
-                os.kill(self._engine.pid, signal.SIGTERM)
+                os.kill(self._engine.pid, number)
 
     def _fork(self, work: Callable[[int, int], None]) -> _Child:
         ours, theirs = os.pipe()

@@ -68,6 +68,16 @@ class Gateway:
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self._writes: set[asyncio.Task[Any]] = set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether new requests are to go elsewhere."""
+        return self.readiness.stopping or self.streams.closing
+
+    def stop(self) -> None:
+        """Take nothing new, and end all streams."""
+        self.readiness.stopping = True
+        self.streams.close()
+
     async def carry_out(self, write: Coroutine[Any, Any, T]) -> T:
         """Await a write that goes on when the caller leaves: the handler is cancelled then, the write is not."""
         task = asyncio.ensure_future(write)

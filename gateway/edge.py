@@ -15,7 +15,7 @@ from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
 from gateway.cors import allow_origin, preflight_answer, refuse_strangers
 from gateway.deps import GATEWAY, Gateway
-from gateway.problems import ProblemError, internal_error, problem_of, problem_response
+from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from runs.commands import Actor
 
@@ -89,6 +89,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         _require_host(request)
         refuse_codings(request)
+        _send_elsewhere(request)
         preflight = preflight_answer(request)
         if preflight is not None:
             return preflight
@@ -96,6 +97,13 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - the edge: whatever was raised becomes an answer here, or is raised on
         return _problem_answer(request, error)
+
+
+def _send_elsewhere(request: web.Request) -> None:
+    """Refuse what comes while the gateway stops. A stream ends at once instead: a browser never retries after a 503."""
+    stream = request.method == "GET" and request.path.endswith("/events")
+    if request.app[GATEWAY].stopping and request.path not in OPEN_PATHS and not stream:
+        raise unavailable("stopping", "This gateway is stopping; another one will answer.")
 
 
 def _problem_answer(request: web.Request, error: Exception) -> web.Response:
@@ -159,6 +167,9 @@ async def complete_headers(request: web.Request, response: web.StreamResponse) -
     """What every answer carries; aiohttp calls this just before the headers go out."""
     request[_ANSWERED] = True
     fixed_headers(response)
+    if request.app[GATEWAY].stopping:
+        response.force_close()
+        response.headers["Connection"] = "close"
     response.headers["X-Correlation-Id"] = request.get(_CORRELATION_ID) or str(uuid4())
     close_unread(request, response)
     allow_origin(request, response.headers, request.app[GATEWAY].config.cors_origins)

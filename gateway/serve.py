@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.auth import check_bind, check_origins
-from gateway.deps import GATEWAY
+from gateway.deps import GATEWAY, Gateway
 from gateway.protocol import Runner
 
 _LISTEN_BACKLOG = 1_024
@@ -24,10 +25,17 @@ class Server:
     """A gateway that listens. `url` has the port that was really taken."""
 
     runner: Runner
+    gateway: Gateway
     url: str
 
-    async def close(self) -> None:
-        """Stop listening, end the open streams, let other requests and everything that writes come to its end."""
+    async def close(self, notice_seconds: float = 0.0) -> None:
+        """End the open streams, stop listening, and let requests and writes in progress finish.
+
+        For `notice_seconds` before it stops listening, new requests are answered 503 with `Connection: close`, and
+        `/readyz` says that the gateway is stopping: callers and load balancers go elsewhere and are not cut off.
+        """
+        self.gateway.stop()
+        await asyncio.sleep(notice_seconds)
         await self.runner.cleanup()
 
 
@@ -52,7 +60,8 @@ async def serve(
         access_log=None,
         auto_decompress=False,
         lingering_time=gateway.config.linger_seconds,
-        shutdown_seconds=gateway.config.shutdown_seconds,
+        # aiohttp waits this long, cancels the requests that are left, and waits as long again.
+        shutdown_seconds=gateway.config.shutdown_seconds / 2,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
     )
     await runner.setup()
@@ -66,7 +75,7 @@ async def serve(
     except BaseException:
         await runner.cleanup()
         raise
-    return Server(runner, _url(host, runner))
+    return Server(runner, gateway, _url(host, runner))
 
 
 def _allow_many_connections() -> None:

@@ -22,7 +22,7 @@ from flexrun.cli.follow import show_run
 from flexrun.cli.shared import open_client, say, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine, Supervised
-from flexrun.faults import Stopping
+from flexrun.faults import EXIT_STOP_OVERRUN, LAST_SECONDS, Stopping, end_after
 from flexrun.logs import configure_logs
 from flexrun.roles import ROLES, Role
 from flexrun.settings import IsolatedSettings, Settings
@@ -51,11 +51,15 @@ async def serve_roles(
     loop.set_exception_handler(stopping.on_exception)
     # A terminal that closes sends SIGHUP, and so do some operators: work in progress is not to be lost by either.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopping.ask)
+        loop.add_signal_handler(number, stopping.ask, number)
     async with running(settings, roles, supervised, capabilities) as engine:
         with _watchdog(engine, on_turn):
             say(_ready_text(engine))
             await stopping.asked()
+        if not (stopping.interrupted or stopping.status):
+            engine.give_notice()
+        seconds = settings.stop_notice_seconds + settings.drain_seconds + LAST_SECONDS
+        end_after(seconds, stopping.status or EXIT_STOP_OVERRUN)
         say("Stopping: open streams end, work under way is finished or handed on.")
     if stopping.status:
         raise typer.Exit(stopping.status)

@@ -143,6 +143,7 @@ def _supervise(settings: Settings) -> int:
     def database(tell: Callable[[str], None]) -> None:
         from flexrun.cli.running import serve_database  # noqa: PLC0415 - see above
 
+        listening.close()
         run_async(serve_database(settings, tell))
 
     def say(event: str, **fields: object) -> None:
@@ -154,4 +155,4 @@ def _supervise(settings: Settings) -> int:
         structlog.get_logger("flexrun").error(event, **fields)
 
     owner = database if settings.database_url is None else None
-    return Supervisor(engine, owner, settings.watchdog_exit_seconds, say).run()
+    return Supervisor(engine, owner, settings.watchdog_exit_seconds, say, listening.close).run()

@@ -38,5 +38,5 @@ async def start_executor(
         listener=parts.listener,
     )
     await worker.start()
-    parts.stack.push_async_callback(worker.close)
+    parts.shutdown.add("executor", worker.close)
     return worker

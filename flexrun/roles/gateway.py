@@ -44,22 +44,23 @@ class GatewayRole:
         """Listen from now on."""
         tail = RunTail(parts.store, parts.listener, encode_frame)
         await tail.start()
-        parts.stack.push_async_callback(tail.close)
+        parts.stack.push_async_callback(parts.shutdown.foundation, "tail", tail.close)
         deps = await self._deps(parts, tail)
         await self._start_webhooks(parts, deps.config.webhook_allow_private)
         server = await serve(
             create_app(deps), self._settings.host, self._settings.port, listening=self._listening
         )
-        parts.stack.push_async_callback(server.close)
+        parts.shutdown.add("gateway", lambda: server.close(parts.shutdown.notice_seconds))
         inbox = HitlInbox.over(deps, parts.broker)
         await inbox.start()
-        parts.stack.push_async_callback(inbox.close)
+        parts.shutdown.add("inbox", inbox.close)
         return server
 
     async def _deps(self, parts: Parts, tail: RunTail[Frame]) -> GatewayDeps:
         settings = self._settings
         config = GatewayConfig(
             ping_seconds=settings.ping_seconds,
+            shutdown_seconds=settings.drain_seconds,
             backlog_limit=settings.backlog_limit,
             cors_origins=tuple(settings.cors_origins),
             webhook_allow_private=self._webhooks_may_be_private(),
@@ -84,7 +85,7 @@ class GatewayRole:
         config = WebhooksConfig(allow_private=allow_private, drain_seconds=self._settings.drain_seconds)
         webhooks = Webhooks(parts.store, parts.listener, parts.worker, config)
         await webhooks.start()
-        parts.stack.push_async_callback(webhooks.close)
+        parts.shutdown.add("webhooks", webhooks.close)
 
     def _webhooks_may_be_private(self) -> bool:
         """Where it is not said: whoever can reach an engine that is all on this machine is on this machine anyway."""

@@ -12,6 +12,7 @@ from eventstore.handler import RunHandler
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
 from flexrun.roles import Role
+from flexrun.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from sandbox.sandbox import Sandbox
@@ -29,7 +30,7 @@ _PRELOADED: dict[Role, tuple[str, ...]] = {
 class Parts:
     """The parts that are there once, whatever the roles; `worker` names this process in leases.
 
-    What a role opens it puts on `stack`, which closes everything in reverse.
+    What works in a role is stopped by `shutdown`, beside the other roles; what it stands on is closed by `stack`.
     """
 
     store: EventStore
@@ -40,6 +41,7 @@ class Parts:
     worker: str
     roles: frozenset[Role]
     stack: AsyncExitStack
+    shutdown: Shutdown
     _sandbox: Sandbox | None = None
     _contracts: ContractDoor | None = None
 

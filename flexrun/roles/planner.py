@@ -22,4 +22,4 @@ async def start_planner(settings: Settings, parts: Parts, transact: Transact) ->
         parts.store, parts.handler, parts.broker, planner, parts.worker, config, transact=transact
     )
     await worker.start()
-    parts.stack.push_async_callback(worker.close)
+    parts.shutdown.add("planner", worker.close)

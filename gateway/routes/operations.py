@@ -29,7 +29,7 @@ async def readiness(request: web.Request) -> web.Response:
     A role that no process plays is named too and does not count: its processes may be restarting, and runs wait.
     """
     gateway = request.app[GATEWAY]
-    if gateway.streams.closing or gateway.readiness.stopping:
+    if gateway.stopping:
         raise unavailable("not_ready", "This gateway is stopping.")
     found = await gateway.readiness.found()
     if not found.ready:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import orjson
+import pytest
 
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway, stream_of
@@ -78,3 +79,44 @@ async def test_a_gateway_that_shuts_down_is_not_ready_and_opens_no_stream(gatewa
     async with stream_of(gateway, run_id) as stream:
         await stream.to_end()
     assert stream.retries == [1000]
+
+
+async def test_callers_are_told_to_go_elsewhere_before_the_socket_is_closed(gateway: RunningGateway) -> None:
+    run_id = await gateway.start_run()
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(stream_of(gateway, run_id)) for _ in range(5)]
+        for stream in streams:
+            await stream.until(1)
+        stopping = asyncio.create_task(gateway.server.close(notice_seconds=1.5))
+        started = time.monotonic()
+        for stream in streams:
+            await stream.to_end()
+        assert time.monotonic() - started < 1, "streams end at once"
+    answers = [await gateway.post(f"{API}/runs", ENVELOPE) for _ in range(25)]
+    assert {(answer.status, problem["code"]) for answer, problem in answers} == {(503, "stopping")}
+    assert {answer.headers["Connection"] for answer, _ in answers} == {"close"}
+    assert all(answer.headers["Retry-After"] for answer, _ in answers)
+    answer, problem = await gateway.get("/readyz")
+    assert (answer.status, problem["code"]) == (503, "not_ready")
+    assert "stopping" in problem["detail"]
+    assert (await gateway.get("/healthz"))[0].status == 200
+    async with stream_of(gateway, run_id) as again:
+        assert (await again.to_end()).retries == [1000], (
+            "an EventSource gives up after any answer but a stream"
+        )
+    assert not stopping.done()
+    await stopping
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await gateway.get("/healthz")
+
+
+async def test_what_is_answered_when_the_stop_begins_is_answered_to_the_end(gateway: RunningGateway) -> None:
+    starting = [asyncio.create_task(gateway.post(f"{API}/runs", ENVELOPE)) for _ in range(25)]
+    await eventually(lambda: any(each.done() for each in starting))
+    stopping = asyncio.create_task(gateway.server.close(notice_seconds=1))
+    answers = await asyncio.gather(*starting)
+    assert {answer.status for answer, _ in answers} <= {202, 503}
+    for answer, body in answers:
+        if answer.status == 202:
+            assert (await gateway.store.load(body["runId"], fresh=True)).seq == 1
+    await stopping

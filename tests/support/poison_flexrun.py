@@ -1,12 +1,15 @@
 """`flexrun executor` with capabilities that end their process where an envelope says so; all else is the real one.
 
 `metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
+`"poison: thread"`: it says `inside a thread` and stays in one for an hour.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import sys
 import time
 
 import uvloop
@@ -36,6 +39,9 @@ class Poisonous:
             os.kill(os.getpid(), signal.SIGKILL)
         while label == "poison: hang":
             time.sleep(1)  # noqa: ASYNC251 - this is the fault
+        if label == "poison: thread":
+            print("inside a thread", file=sys.stderr, flush=True)  # noqa: T201 - this is what the test looks for
+            await asyncio.to_thread(time.sleep, 3600)
         return await self._behind.run(context)
 
 

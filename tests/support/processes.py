@@ -48,6 +48,7 @@ class Setting:
             "BROKER_URL": self.broker_url,
             "NAMESPACE": self.namespace,
             "LEASE_SECONDS": str(self.lease_seconds),
+            "STOP_NOTICE_SECONDS": "0",
             **self.extra,
         }
         return clean_environment() | {f"FLEXRUN_{name}": value for name, value in told.items()}
