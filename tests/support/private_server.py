@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,7 +37,9 @@ class PrivateServer(ABC):
     async def kill(self) -> None:
         """SIGKILL the server, as a crash would, and wait until its processes are gone."""
         if self._server is not None:
-            self._server.kill()
+            # One that has ended by itself must not hide why.
+            with suppress(ProcessLookupError):
+                self._server.kill()
             await self._server.ended()
             self._server = None
 

@@ -15,6 +15,10 @@ from tests.support.ports import free_port
 from tests.support.private_server import PrivateServer
 
 _READY_SECONDS = 60
+_TRIES = 5
+_PORT_TAKEN = ("dist_port_already_used", "in use by another node", "eaddrinuse", "address already in use")
+"""What a node says, in whatever case, when somebody else took one of its ports after it was found free."""
+
 _FOLDERS = (
     "/usr/lib/rabbitmq/bin",  # Debian: the script in sbin would change the user
     "/opt/homebrew/opt/rabbitmq/sbin",
@@ -44,6 +48,10 @@ def find_rabbitmq() -> Path | None:
     return next((script for script in found if script.is_file()), None)
 
 
+class PortTaken(RuntimeError):
+    """A port of the node belongs to another process."""
+
+
 class RabbitServer(PrivateServer):
     """A node; with `management`, its HTTP API answers on `management_url`."""
 
@@ -52,6 +60,7 @@ class RabbitServer(PrivateServer):
         self.management_port = free_port() if management else None
         self._account = server_account(("rabbitmq", "nobody"))
         self._environment: dict[str, str] = {}
+        self._was_ready = False
 
     @property
     def url(self) -> str:
@@ -66,20 +75,48 @@ class RabbitServer(PrivateServer):
         return f"http://guest:guest@127.0.0.1:{self.management_port}/api"
 
     async def start(self) -> str:
-        """Start the node and wait until it takes a connection; its URL."""
+        """Start the node and wait until it takes a connection; its URL.
+
+        Where one of its ports was taken meanwhile, by a node of another test session for example, it is tried again on
+        other ports; those in the URLs stay the same once the node was ready.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._start_once()
+            except PortTaken:
+                await self.kill()
+                if self._was_ready:
+                    self._choose_erlang_ports()
+                else:
+                    await self._move()
+        return await self._start_once()
+
+    async def _move(self) -> None:
+        await self.close()
+        self.port = free_port()
+        if self.management_port is not None:
+            self.management_port = free_port()
+
+    async def _start_once(self) -> str:
         script = find_rabbitmq()
         if script is None:
             raise RuntimeError("RabbitMQ is not installed (looked in PATH, Debian's and Homebrew's folders)")
         folder = self._folder or self._make_folder()
+        log_path = folder / "node.log"
+        log_began = log_path.stat().st_size if log_path.exists() else 0
         self._server = GuardedServer.launch(
             [str(script)],
-            log_path=folder / "node.log",
+            log_path=log_path,
             environment=self._environment,
             account=self._account,
             scratch=folder,
         )
-        await self._ready(self._server, folder)
+        await self._ready(self._server, log_path, log_began)
+        self._was_ready = True
         return self.url
+
+    def _choose_erlang_ports(self) -> None:
+        self._environment |= {"RABBITMQ_DIST_PORT": str(free_port()), "ERL_EPMD_PORT": str(free_port())}
 
     def _make_folder(self) -> Path:
         folder = self._folder = Path(tempfile.mkdtemp(prefix="flexrun-rabbit-", dir="/tmp"))
@@ -90,6 +127,7 @@ class RabbitServer(PrivateServer):
             if self._account:
                 os.chown(path, self._account.uid, self._account.gid)
         self._environment = self._environment_in(folder)
+        self._choose_erlang_ports()
         return folder
 
     def _environment_in(self, folder: Path) -> dict[str, str]:
@@ -101,9 +139,7 @@ class RabbitServer(PrivateServer):
             "RABBITMQ_NODENAME": f"flexrun-{self.port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
@@ -112,7 +148,7 @@ class RabbitServer(PrivateServer):
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG_FLAGS,
         }
 
-    async def _ready(self, server: GuardedServer, folder: Path) -> None:
+    async def _ready(self, server: GuardedServer, log_path: Path, log_began: int) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         while server.exit_status is None and time.monotonic() < deadline:
             if await _listens(self.port):
@@ -120,8 +156,10 @@ class RabbitServer(PrivateServer):
                 await connection.close()
                 return
             await asyncio.sleep(0.05)
-        log = (folder / "node.log").read_text(errors="replace")
-        raise RuntimeError(f"RabbitMQ did not start (status {server.exit_status}):\n{log[-3000:]}")
+        log = log_path.read_bytes()[log_began:].decode(errors="replace")
+        taken = server.exit_status is not None and any(words in log.lower() for words in _PORT_TAKEN)
+        failure = PortTaken if taken else RuntimeError
+        raise failure(f"RabbitMQ did not start (status {server.exit_status}):\n{log[-3000:]}")
 
 
 async def _listens(port: int) -> bool:
