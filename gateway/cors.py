@@ -8,11 +8,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from gateway.auth import is_loopback
-from gateway.problems import ProblemError
+from gateway.problems import ProblemError, allowed_methods
 
 _FORWARDED = ("forwarded", "via", "x-real-ip")
 _PORT = re.compile(r":[0-9]*$")
-_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id"
+_ALLOWED_HEADERS = (
+    "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id"
+)
 _EXPOSED_HEADERS = "X-Correlation-Id, X-Run-Id, Location, Retry-After, X-Backlog-Pending, X-Backlog-Limit"
 
 
@@ -34,11 +36,19 @@ def preflight_answer(request: web.Request) -> web.Response | None:
     if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
         return None
     headers = {
-        "Access-Control-Allow-Methods": "GET, POST, DELETE",
+        "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
         "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
         "Access-Control-Max-Age": "600",
     }
     return web.Response(status=204, headers=headers)
+
+
+def options_answer(request: web.Request) -> web.Response | None:
+    """The answer to a plain OPTIONS: what the endpoint takes; None for other methods, and without an endpoint."""
+    unmatched = request.match_info.http_exception
+    if request.method != "OPTIONS" or not isinstance(unmatched, web.HTTPMethodNotAllowed):
+        return None
+    return web.Response(status=204, headers={"Allow": allowed_methods(unmatched)})
 
 
 def refuse_strangers(request: web.Request, origins: tuple[str, ...]) -> None:

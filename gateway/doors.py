@@ -57,7 +57,16 @@ CORRELATION_ID = Parameter(
     "X-Correlation-Id", "header", "Found again in every event and log line of the run."
 )
 KEY = Parameter("Idempotency-Key", "header", "The same key (of the same caller) gives the same run.")
-LAST_EVENT_ID = Parameter("Last-Event-ID", "header", "The id of the last frame that was read.", _UNSIGNED)
+_POSITION: dict[str, Any] = {"oneOf": [_UNSIGNED, {"const": "latest"}]}
+CURSOR = (
+    Parameter("Last-Event-ID", "header", "The id of the last frame that was read.", _UNSIGNED),
+    Parameter(
+        "lastEventId", "query", "The same, where a header cannot be set; the header counts.", _POSITION
+    ),
+    Parameter(
+        "after", "query", "The same, or `latest`; both others count for more, so that it may stay.", _POSITION
+    ),
+)
 
 UNAUTHORIZED = {401: "No token, or one that is not known (`unauthorized`)."}
 UNAVAILABLE = {503: "The database is away (`store_unavailable`); Retry-After says when to try again."}
@@ -85,14 +94,21 @@ _START_DOORS = (
         summary="Start a run and stream its events",
         description="The stream ends with `complete`, or with the frame after which the run waits for a person. "
         + _FRAMES
-        + " With `constraints.resumeRunId` no run is started: that run is streamed.",
-        parameters=[KEY, CORRELATION_ID, LAST_EVENT_ID],
+        + " With `constraints.resumeRunId` no run is started: that run is streamed. With a cursor none is started"
+        " either: the run is the one of `constraints.resumeRunId` or of the Idempotency-Key.",
+        parameters=[KEY, CORRELATION_ID, *CURSOR],
         body="TaskEnvelope",
         answers=[
             Answer(200, "The run is in the log and its events follow.", {STREAM: "FlexEvent"}),
             Answer(204, "The run was there already, is over, and everything of it was read."),
         ],
-        problems=REFUSED | UNAUTHORIZED | {404: "`constraints.resumeRunId` names no run (`run_unknown`)."},
+        problems=REFUSED
+        | UNAUTHORIZED
+        | {
+            400: REFUSED[400] + " Or there is a cursor, and the request would start a new run"
+            " (`last_event_id_of_no_run`), or it is wrong (`last_event_id_invalid`, `last_event_id_beyond_end`).",
+            404: "`constraints.resumeRunId` names no run (`run_unknown`).",
+        },
     ),
     Door(
         name="startRun",
@@ -148,8 +164,7 @@ _READ_DOORS = (
         + " An EventSource may give its token as `?access_token=`.",
         parameters=[
             RUN_ID,
-            LAST_EVENT_ID,
-            Parameter("after", "query", "The same as Last-Event-ID, which counts for more.", _UNSIGNED),
+            *CURSOR,
             Parameter("until", "query", "The last event to send.", {"type": "integer", "minimum": 1}),
             Parameter(
                 "limit", "query", "Events on a page.", {"type": "integer", "minimum": 1, "maximum": 1_000}

@@ -13,8 +13,9 @@ from aiohttp.typedefs import Handler
 
 from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
-from gateway.cors import allow_origin, preflight_answer, refuse_strangers
+from gateway.cors import allow_origin, options_answer, preflight_answer, refuse_strangers
 from gateway.deps import GATEWAY, Gateway
+from gateway.parameters import refuse_unknown_parameters
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from runs.commands import Actor
@@ -90,10 +91,11 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         _require_host(request)
         refuse_codings(request)
         _send_elsewhere(request)
-        preflight = preflight_answer(request)
-        if preflight is not None:
-            return preflight
+        options = preflight_answer(request) or options_answer(request)
+        if options is not None:
+            return options
         request[_ACTOR] = _identify(request, request.app[GATEWAY])
+        refuse_unknown_parameters(request)
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - the edge: whatever was raised becomes an answer here, or is raised on
         return _problem_answer(request, error)
@@ -132,7 +134,7 @@ def _identify(request: web.Request, gateway: Gateway) -> Actor:
         return ANONYMOUS
     if request.path in OPEN_PATHS or request.path.startswith(LINKS):
         return ANONYMOUS
-    in_query = request.method == "GET" and request.path.endswith("/events")
+    in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)
     actor = tokens.actor(token) if token is not None else None
     if actor is None:

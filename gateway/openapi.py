@@ -48,6 +48,10 @@ _OF_BODIES = {
 """What every operation with a body may answer before it has been read."""
 
 
+_OF_QUERIES = {400: "A parameter in the query is not known (`query_invalid`)."}
+"""What an operation may answer that has no other 400."""
+
+
 def _schemas() -> dict[str, Any]:
     models = (*responses.MODELS, *PEOPLE_MODELS, *WEBHOOK_MODELS)
     _, combined = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
@@ -84,7 +88,11 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _answers(door: Door) -> dict[str, Any]:
     answers = {str(answer.status): _answer(answer.description, answer.content) for answer in door.answers}
-    problems = {**door.problems, **(_OF_BODIES if door.method == "post" else {})}
+    problems = {
+        **({} if door.open else _OF_QUERIES),
+        **door.problems,
+        **(_OF_BODIES if door.method == "post" else {}),
+    }
     # A door that shows pages shows most of its refusals as pages too.
     pages = {"text/html": ""} if any("text/html" in answer.content for answer in door.answers) else {}
     for status, description in problems.items():

@@ -130,8 +130,13 @@ def _run_problem(error: r.RunError) -> ProblemError:
 
 def _http_problem(error: web.HTTPException) -> ProblemError:
     code, detail = HTTP_ERRORS.get(error.status, ("http_error", error.reason))
-    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    headers = {"Allow": allowed_methods(error)} if isinstance(error, web.HTTPMethodNotAllowed) else {}
     return ProblemError(error.status, code, detail, headers=headers)
+
+
+def allowed_methods(unmatched: web.HTTPMethodNotAllowed) -> str:
+    """For the Allow header: what the endpoint takes, and OPTIONS, which every one does."""
+    return ", ".join(sorted(unmatched.allowed_methods | {"OPTIONS"}))
 
 
 def _response_errors(error: r.RunError) -> list[FieldProblem]:

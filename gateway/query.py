@@ -1,9 +1,10 @@
-"""What the path and the query of a request say, checked."""
+"""What the path, the query and the head of a request say, checked."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from schemas.refusal import FieldProblem
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,18}")
 LAST_EVENT_ID = "Last-Event-ID"
+LATEST = "latest"
 
 
 def known_form(run_id: str) -> str:
@@ -42,43 +44,51 @@ def read_number(
     return number
 
 
-def read_cursor(request: web.Request) -> int:
-    """The last event that the client has: `Last-Event-ID`, or `?after=`, or 0. Raises ProblemError (400).
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a client reads on: after event `seq`, or (None) after the last one that there is."""
 
-    The header wins, because a browser that reconnects repeats the first query and adds the header.
+    seq: int | None
+
+    def within(self, head: int) -> int:
+        """The seq after which to read a run of `head` events. Raises ProblemError (400) beyond its end."""
+        if self.seq is None:
+            return head
+        if self.seq > head:
+            detail = f"The run has {head} events and the cursor says {self.seq}: it is of another run, or was made up."
+            raise ProblemError(400, "last_event_id_beyond_end", detail)
+        return self.seq
+
+
+def read_cursor(request: web.Request) -> Cursor | None:
+    """The cursor that the client gives: `Last-Event-ID`, `?lastEventId=` or `?after=`. Raises ProblemError (400).
+
+    In this order, because a client that reconnects repeats its first query and adds the header, or `lastEventId` where
+    it cannot set one.
     """
     header = request.headers.get(LAST_EVENT_ID)
-    if not header:
-        return read_number(request, "after", 0)
-    if _NUMBER.fullmatch(header) is None:
-        detail = (
-            f"{LAST_EVENT_ID} is the id of the last frame that was read, a whole number; not {header[:50]!r}."
-        )
-        raise ProblemError(400, "last_event_id_invalid", detail)
-    return int(header)
-
-
-def refuse_beyond_end(after: int, head: int) -> None:
-    """Raise ProblemError (400) for a cursor that no frame of this run has had."""
-    if after > head:
-        detail = (
-            f"The run has {head} events and the cursor says {after}: it is of another run, or was made up."
-        )
-        raise ProblemError(400, "last_event_id_beyond_end", detail)
+    if header:
+        if _NUMBER.fullmatch(header) is None:
+            detail = f"{LAST_EVENT_ID} is the id of the last frame that was read, a whole number; not {header[:50]!r}."
+            raise ProblemError(400, "last_event_id_invalid", detail)
+        return Cursor(int(header))
+    for name in ("lastEventId", "after"):
+        text = request.query.get(name)
+        if text == LATEST:
+            return Cursor(None)
+        if text is not None:
+            if _NUMBER.fullmatch(text) is None:
+                raise query_problem(name, f"{name} must be a whole number from 0, or {LATEST}.")
+            return Cursor(int(text))
+    return None
 
 
 def refuse_unknown(request: web.Request, known: Collection[str]) -> None:
     """Raise ProblemError (400) for a query parameter that would be passed over, most likely a typing mistake."""
     unknown = [name for name in request.query if name not in known]
     if unknown:
-        raise query_problem(
-            unknown[0], f"There is no parameter {unknown[0][:50]!r}; there are {', '.join(known)}."
-        )
-
-
-def wants_stream(request: web.Request) -> bool:
-    """Whether the client accepts a stream of events rather than JSON."""
-    return "text/event-stream" in request.headers.get("Accept", "").lower()
+        there_are = f"there are {', '.join(known)}" if known else "there are none here"
+        raise query_problem(unknown[0], f"There is no parameter {unknown[0][:50]!r}; {there_are}.")
 
 
 def query_problem(name: str, message: str) -> ProblemError:

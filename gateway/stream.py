@@ -68,6 +68,14 @@ def nothing_left(run_id: str) -> web.Response:
     return web.Response(status=204, headers={"X-Run-Id": run_id})
 
 
+async def serve_head(request: web.Request, run_id: str) -> web.StreamResponse:
+    """The answer to HEAD: how a stream begins, without one."""
+    response = EventStream(run_id)
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
 async def serve_stream(
     request: web.Request, reading: Reading, first: Sequence[Frame] = ()
 ) -> web.StreamResponse:

@@ -12,8 +12,8 @@ from gateway.deps import GATEWAY, Gateway
 from gateway.edge import adopt_correlation_id, caller, note
 from gateway.idempotency import IdempotencyKey, idempotency_key
 from gateway.parsing import parse_body
-from gateway.problems import refused_document
-from gateway.query import known_form
+from gateway.problems import ProblemError, refused_document
+from gateway.query import LAST_EVENT_ID, known_form
 from runs.commands import StartRun
 from runs.errors import RunAlreadyStarted, RunUnknown
 from runs.event import Event, JsonObject
@@ -32,8 +32,10 @@ class Submission:
     events: list[Event]
 
 
-async def submit(request: web.Request) -> Submission:
+async def submit(request: web.Request, *, reads_on: bool = False) -> Submission:
     """Check the envelope and its contract, then start the run, or find the one that the request means already.
+
+    With `reads_on` (the client has read events of the run) it must be there: 400 otherwise.
 
     Raises ProblemError, DocumentRefused, RunUnknown, StoreUnavailable.
     """
@@ -46,9 +48,11 @@ async def submit(request: web.Request) -> Submission:
     resumed = envelope.constraints.resume_run_id
     if resumed is not None:
         return Submission(await existing_run(gateway, resumed), [])
-    await gateway.backlog.check()
     actor = caller(request)
     key = idempotency_key(request, actor.name, document)
+    if reads_on:
+        return Submission(await _run_to_read_on(gateway, key), [])
+    await gateway.backlog.check()
     command = StartRun(
         now=gateway.deps.clock(),
         envelope=document,
@@ -99,6 +103,25 @@ async def _start(
         key.require_same_body(existing)
         return Submission(existing, [])
     return Submission(outcome.state, outcome.events)
+
+
+async def _run_to_read_on(gateway: Gateway, key: IdempotencyKey | None) -> RunState:
+    """The run that this caller's key has started. Raises ProblemError (400) where there is none."""
+    if key is not None:
+        existing = await gateway.deps.store.load(key.run_id, fresh=True)
+        if existing.exists:
+            key.require_same_body(existing)
+            return existing
+    because = (
+        "Without an Idempotency-Key" if key is None else "With an Idempotency-Key that was not used before"
+    )
+    detail = (
+        f"{because} this request would start a new run, and its {LAST_EVENT_ID} (or after, lastEventId) says that"
+        " events of a run were read. To read on: GET /api/v1/flex/runs/{the X-Run-Id of the first answer}/events, or"
+        " send the same Idempotency-Key with every POST, or name the run in constraints.resumeRunId. To start a new"
+        f" run: leave {LAST_EVENT_ID} out."
+    )
+    raise ProblemError(400, "last_event_id_of_no_run", detail)
 
 
 async def existing_run(gateway: Gateway, run_id: str) -> RunState:

@@ -6,9 +6,9 @@ from typing import Any
 
 from gateway.doors import (
     CORRELATION_ID,
+    CURSOR,
     JSON,
     KEY,
-    LAST_EVENT_ID,
     REFUSED,
     RUN_ID,
     STREAM,
@@ -171,9 +171,9 @@ _RESUME_DOOR = Door(
     tag="people",
     summary="Go on with a run that waits, and stream what follows",
     description="A run that is paused goes on; `payload.responses`, as in `ResumeBody`, are decided first. The first"
-    " frame is the plan once more (`plan_generated` with `metadata.resumed`, without an `id:` line); then every event"
+    " frame is the plan once more (`plan_generated` with `metadata.resumed`, without an `id`); then every event"
     " from here on, or after Last-Event-ID, until `complete` or the next wait for a person.",
-    parameters=[LAST_EVENT_ID],
+    parameters=CURSOR,
     body="RunResumeBody",
     answers=[Answer(200, "The plan and what follows.", {STREAM: "FlexEvent"})],
     problems=_BODY

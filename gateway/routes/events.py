@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.accept import wants_stream
 from gateway.answers import json_answer
 from gateway.deps import GATEWAY, Gateway
 from gateway.edge import note
-from gateway.query import path_run_id, read_cursor, read_number, refuse_beyond_end, wants_stream
-from gateway.stream import Reading, nothing_left, serve_stream
+from gateway.query import Cursor, path_run_id, read_cursor, read_number
+from gateway.stream import Reading, nothing_left, serve_head, serve_stream
 from runs.errors import RunUnknown
 from runs.event import frame
 
@@ -18,28 +19,30 @@ DEFAULT_PAGE_EVENTS = 200
 MAX_PAGE_EVENTS = 1_000
 
 
-@ROUTES.get("/api/v1/flex/runs/{run_id}/events", name="readEvents", allow_head=False)
+@ROUTES.get("/api/v1/flex/runs/{run_id}/events", name="readEvents")
 async def read_events(request: web.Request) -> web.StreamResponse:
     """A stream for `Accept: text/event-stream`, a page otherwise; both start after the cursor that the client gives."""
     gateway = request.app[GATEWAY]
     run_id = path_run_id(request)
     note(request, run_id=run_id)
-    after = read_cursor(request)
+    cursor = read_cursor(request) or Cursor(0)
     until = read_number(request, "until", 0, least=1) or None
-    head = await _head(gateway, run_id, after)
-    if not wants_stream(request):
+    head = await _head(gateway, run_id)
+    after = cursor.within(head)
+    if not wants_stream(request.headers.get("Accept", "")):
         return await _page(request, run_id, after, until)
     if (until is not None and after >= until) or (after == head and await _finished(gateway, run_id, head)):
         return nothing_left(run_id)
+    if request.method == "HEAD":
+        return await serve_head(request, run_id)
     return await serve_stream(request, Reading(run_id=run_id, after=after, until=until))
 
 
-async def _head(gateway: Gateway, run_id: str, after: int) -> int:
-    """The seq of the run's last event. Raises RunUnknown, or ProblemError for a cursor that is beyond it."""
+async def _head(gateway: Gateway, run_id: str) -> int:
+    """The seq of the run's last event. Raises RunUnknown."""
     head = (await gateway.deps.store.heads([run_id])).get(run_id, 0)
     if head == 0:
         raise RunUnknown(f"there is no run {run_id}")
-    refuse_beyond_end(after, head)
     return head
 
 

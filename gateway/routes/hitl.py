@@ -14,7 +14,7 @@ from gateway.hitl.context import with_context
 from gateway.hitl.cursors import read_cursor, write_cursor
 from gateway.hitl.refusals import errors_in_responses
 from gateway.hitl.shown import shown_outcome, shown_question
-from gateway.query import known_form, read_number, refuse_unknown
+from gateway.query import known_form, read_number
 from runs.errors import RequestUnknown
 from schemas.hitl import HitlRemoveBody, ResumeBody
 
@@ -22,13 +22,11 @@ ROUTES = web.RouteTableDef()
 
 DEFAULT_PAGE_REQUESTS = 50
 MAX_PAGE_REQUESTS = 200
-_PARAMETERS = ("runId", "threadId", "clientId", "role", "cursor", "limit")
 
 
 @ROUTES.get("/api/hitl/pending", name="listPendingRequests")
 async def show_pending(request: web.Request) -> web.Response:
     """A page of what waits for a person, oldest first; all of it where one run is asked for."""
-    refuse_unknown(request, _PARAMETERS)
     limit = read_number(request, "limit", DEFAULT_PAGE_REQUESTS, least=1, most=MAX_PAGE_REQUESTS)
     run_id = request.query.get("runId")
     cursor = read_cursor(request, names=1)

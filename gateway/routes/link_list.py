@@ -11,7 +11,7 @@ from gateway.edge import caller, note
 from gateway.hitl.cursors import read_cursor, write_cursor
 from gateway.hitl.links import LinkEnded, link_actor
 from gateway.problems import ProblemError
-from gateway.query import known_form, read_number, refuse_unknown
+from gateway.query import known_form, read_number
 from gateway.routes.links import MAKER_ROLE
 from runs.event import JsonObject, rfc3339
 
@@ -20,13 +20,11 @@ ROUTES = web.RouteTableDef()
 PATH = "/api/hitl/links"
 DEFAULT_PAGE_LINKS = 50
 MAX_PAGE_LINKS = 200
-_PARAMETERS = ("runId", "requestId", "cursor", "limit")
 
 
 @ROUTES.get(PATH, name="listLinks")
 async def show_links(request: web.Request) -> web.Response:
     """A page of links, newest first, without their addresses; of others only for the role `links`."""
-    refuse_unknown(request, _PARAMETERS)
     limit = read_number(request, "limit", DEFAULT_PAGE_LINKS, least=1, most=MAX_PAGE_LINKS)
     run_id, cursor = request.query.get("runId"), read_cursor(request, names=1)
     filters = LinkFilters(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.body import expect_continue
-from gateway.deps import GATEWAY
+from gateway.deps import GATEWAY, Gateway
 from gateway.edge import caller, note
 from gateway.hitl.bodies import decisions_of, read_model
 from gateway.hitl.picture import PatientWatch, resumed_picture, state_at
 from gateway.hitl.refusals import below, errors_in_responses
-from gateway.query import LAST_EVENT_ID, read_cursor, refuse_beyond_end
+from gateway.query import Cursor, known_form, read_cursor
 from gateway.sse import encode_frame
 from gateway.stream import Reading, serve_stream
 from gateway.waiting import WaitWatch
@@ -32,6 +32,7 @@ async def resume_run(request: web.Request) -> web.StreamResponse:
     body = await read_model(request, RunResumeBody)
     note(request, run_id=body.run_id)
     responses = _responses(body)
+    cursor = await _cursor(request, gateway, body.run_id)
     work = decisions_of(request).resume(body, responses, caller(request))
     if responses is None:
         outcome = await gateway.carry_out(work)
@@ -39,8 +40,7 @@ async def resume_run(request: web.Request) -> web.StreamResponse:
         with errors_in_responses(responses, before="/payload"):
             outcome = await gateway.carry_out(work)
     store = gateway.deps.store
-    after = read_cursor(request) if request.headers.get(LAST_EVENT_ID) else outcome.before.seq
-    refuse_beyond_end(after, outcome.state.seq)
+    after = outcome.before.seq if cursor is None or cursor.seq is None else cursor.seq
     seen = outcome.before if after == outcome.before.seq else await state_at(store, outcome.state, after)
     watch = WaitWatch if outcome.events else PatientWatch
     reading = Reading(
@@ -51,6 +51,17 @@ async def resume_run(request: web.Request) -> web.StreamResponse:
     )
     first = [encode_frame(event) for event in outcome.events] if after == outcome.before.seq else []
     return await serve_stream(request, reading, first)
+
+
+async def _cursor(request: web.Request, gateway: Gateway, run_id: str) -> Cursor | None:
+    """The client's cursor, checked before anything is decided. Raises ProblemError (400)."""
+    cursor = read_cursor(request)
+    if cursor is not None:
+        known = known_form(run_id)
+        heads = await gateway.deps.store.heads([known])
+        if known in heads:
+            cursor.within(heads[known])
+    return cursor
 
 
 def _responses(body: RunResumeBody) -> ResumeBody | None:

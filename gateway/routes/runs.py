@@ -15,7 +15,7 @@ from gateway.body import expect_continue
 from gateway.deps import GATEWAY
 from gateway.edge import note
 from gateway.hitl.shown import name_tasks, shown_fork
-from gateway.query import known_form, path_run_id, query_problem, read_number, refuse_unknown
+from gateway.query import known_form, path_run_id, query_problem, read_number
 from gateway.shown import shown_detail, shown_run
 from gateway.submit import submit
 from runs.errors import RunUnknown
@@ -27,7 +27,6 @@ ROUTES = web.RouteTableDef()
 PATH = "/api/v1/flex/runs"
 DEFAULT_PAGE_RUNS = 50
 MAX_PAGE_RUNS = 200
-_PARAMETERS = ("status", "threadId", "label", "clientId", "cursor", "limit")
 _STATUSES = get_args(RunStatus)
 
 
@@ -48,7 +47,6 @@ async def start_run(request: web.Request) -> web.Response:
 @ROUTES.get(PATH, name="listRuns")
 async def show_list(request: web.Request) -> web.Response:
     """A page of runs, newest first."""
-    refuse_unknown(request, _PARAMETERS)
     limit = read_number(request, "limit", DEFAULT_PAGE_RUNS, least=1, most=MAX_PAGE_RUNS)
     filters = RunFilters(
         statuses=_statuses(request),

@@ -15,7 +15,7 @@ from gateway.hitl.cursors import read_cursor, write_cursor
 from gateway.hitl.refusals import errors_at
 from gateway.hitl.shown import shown_outcome, shown_task, task_id
 from gateway.hitl.tasks import TaskId, Tasks, task_bundle
-from gateway.query import known_form, query_problem, read_number, refuse_unknown
+from gateway.query import known_form, query_problem, read_number
 from runs.errors import RunUnknown, StaleAttempt
 from schemas.control import TaskDeclineBody, TaskSubmitBody
 
@@ -24,13 +24,11 @@ ROUTES = web.RouteTableDef()
 PATH = "/api/v1/flex/tasks"
 DEFAULT_PAGE_TASKS = 50
 MAX_PAGE_TASKS = 200
-_PARAMETERS = ("runId", "threadId", "clientId", "role", "cursor", "limit")
 
 
 @ROUTES.get(PATH, name="listTasks")
 async def show_tasks(request: web.Request) -> web.Response:
     """A page of tasks, longest waiting first; all of them where one run is asked for."""
-    refuse_unknown(request, _PARAMETERS)
     limit = read_number(request, "limit", DEFAULT_PAGE_TASKS, least=1, most=MAX_PAGE_TASKS)
     run_id = request.query.get("runId")
     filters = TaskFilters(

@@ -291,7 +291,7 @@ async def test_an_unknown_path_or_method_is_a_problem_too(gateway: RunningGatewa
     assert (answer.status, problem["code"]) == (404, "not_found")
     answer, problem = await gateway.get(f"{API}/run.stream")
     assert (answer.status, problem["code"]) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "OPTIONS, POST"
     for each in (answer, (await gateway.get("/%00"))[0]):
         assert each.content_type == "application/problem+json"
 
