@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import uvloop
 from structlog.testing import capture_logs
 
 from broker.seam import BrokerUnavailable, Consumer
+from schemas.redaction import redact_message
 from tests.support.carriage import House, Planner, Site, Tempo, open_planner, plan_hint
 from tests.support.ports import free_port
 from tests.support.rabbit_control import delete_queue, put, rabbitmqctl
@@ -314,3 +316,32 @@ async def test_a_worker_that_dies_holding_a_hint_twenty_times_is_not_given_it_fo
             await asyncio.sleep(0)
     letters = await eventually(lambda: house.broker.dead_letters("plan"))
     assert "delivered 20 times" in letters[0].reason
+
+
+SECRET = b'{"v":1,"token":"token-of-ann","data":"x"}'
+
+
+async def test_the_last_delivery_of_a_message_that_kills_its_consumers_is_buried_by_us(
+    house: House, site: Site
+) -> None:
+    await house.broker.publish_message("hitl", SECRET)
+    async with await aio_pika.connect(site.broker_url) as connection:
+        for _ in range(19):
+            channel = await connection.channel()
+            queue = await channel.get_queue(f"{site.namespace}.v1.hitl", ensure=False)
+            await eventually(partial(_taken, queue))
+            await channel.close()
+    handled: list[bytes] = []
+
+    async def handle(body: bytes) -> None:
+        handled.append(body)
+
+    await house.broker.consume_messages("hitl", handle, prefetch=1, kept=redact_message)
+    letters = await eventually(lambda: house.broker.dead_letters("hitl"))
+    assert letters[0].reason == "delivered 19 times, and each time its consumer died"
+    assert b"token-of-ann" not in letters[0].body
+    assert handled == []
+
+
+async def _taken(queue: aio_pika.abc.AbstractQueue) -> bool:
+    return await queue.get(timeout=10, fail=False) is not None

@@ -178,6 +178,26 @@ async def test_a_link_alone_is_on_standard_output(up: Site, flexrun: CommandLine
     assert said.out.count("\n") == 1
 
 
+async def test_links_are_listed_and_revoked(up: Site, flexrun: CommandLine) -> None:
+    run_id, request = await waiting_run(up)
+    request_id = request["requestId"]
+    empty = await flexrun.run("hitl", "links", "list", "--request", request_id)
+    assert empty == Said(0, "There are no links.\n", "")
+    made = (await flexrun.run("hitl", "link", run_id, "--for", "ann", "--json")).document
+    as_json = await flexrun.run("hitl", "links", "list", "--run", run_id, "--json")
+    (link,) = as_json.document["links"]
+    assert (link["for"], link["status"], link["requestId"]) == ("ann", "active", request_id)
+    assert made["url"].rpartition("/")[2] not in as_json.out
+    listed = await flexrun.run("hitl", "links", "list", "--request", request_id)
+    assert [word in listed.out for word in (link["linkId"], "active", "ann", request_id)] == [True] * 4
+    revoked = await flexrun.run("hitl", "links", "revoke", link["linkId"])
+    assert revoked == Said(0, f"link {link['linkId']} is revoked\n", "")
+    again = await flexrun.run("hitl", "links", "revoke", link["linkId"], "--json")
+    assert (again.code, again.document["status"]) == (0, "revoked")
+    unknown = await flexrun.run("hitl", "links", "revoke", "no-such-link")
+    assert (unknown.code, "404 link_unknown" in unknown.err) == (2, True)
+
+
 async def test_an_operator_pauses_resumes_aborts_and_retries(up: Site, flexrun: CommandLine) -> None:
     run_id, _ = await waiting_run(up)
     for verb, status in (("pause", "paused"), ("resume", "awaiting_hitl"), ("abort", "aborted")):
