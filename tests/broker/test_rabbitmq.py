@@ -13,7 +13,8 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from broker.seam import BrokerUnavailable, Consumer
+from broker.rabbitmq import settling
+from broker.seam import BrokerUnavailable, Consumer, MessageRefused
 from schemas.redaction import redact_message
 from tests.support.carriage import House, Planner, Site, Tempo, open_planner, plan_hint
 from tests.support.ports import free_port
@@ -349,3 +350,34 @@ async def test_the_last_delivery_of_a_message_that_kills_its_consumers_is_buried
 
 async def _taken(queue: aio_pika.abc.AbstractQueue) -> bool:
     return await queue.get(timeout=10, fail=False) is not None
+
+
+async def test_a_burial_that_fails_is_tried_again_and_then_the_message_goes_back(
+    house: House, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "_BURIALS", 3)
+    monkeypatch.setattr(settling, "_BURIAL_PAUSE_SECONDS", 0.05)
+    dead = f"{site.namespace}.v1.dead"
+    refused: list[bytes] = []
+    gate = asyncio.Event()
+
+    async def refuse(body: bytes) -> None:
+        refused.append(body)
+        await gate.wait()
+        raise MessageRefused("not a decision")
+
+    await house.broker.publish_message("hitl", SECRET)
+    await house.broker.consume_messages("hitl", refuse, prefetch=1, kept=_redacted)
+    await eventually(lambda: refused)
+    async with await aio_pika.connect(site.broker_url) as connection, connection.channel() as channel:
+        await channel.queue_delete(dead)
+        full = {"x-max-length": 0, "x-overflow": "reject-publish"}
+        await channel.declare_queue(dead, durable=True, arguments=full)
+        gate.set()
+        await eventually(lambda: len(refused) >= 2, 20)
+        assert set(refused) == {SECRET}
+        await channel.queue_delete(dead)
+    letters = await eventually(lambda: house.broker.dead_letters("hitl"), 20)
+    assert letters[0].reason == "not a decision"
+    assert b"token-of-ann" not in letters[0].body
+    assert await house.broker.depth("hitl") == 0
