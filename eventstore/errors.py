@@ -96,6 +96,10 @@ def explain(error: psycopg.Error) -> str:
                 f"the database role has no right to do this ({brief(error)}); migrate with the owner of the tables, who"
                 " needs create on the schema and the database"
             )
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
+            return (
+                f"flexrun's tables are not there, or are older ({brief(error)}); run flexrun db migrate first"
+            )
         case psycopg.errors.LockNotAvailable():
             return (
                 f"another process has the lock for too long ({brief(error)}); it may be migrating, try again"

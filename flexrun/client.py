@@ -38,8 +38,11 @@ class GatewayClient:
     """One HTTP session to one gateway. Use as an async context manager.
 
     A gateway that has answered before is waited for `patience_seconds`, for it may be restarting; one that never has,
-    `first_seconds`, for the address may be wrong.
+    `first_seconds`, for the address may be wrong. `on_outage` is called with True when an attempt to reach the gateway
+    has failed and another one follows, and with False when it answers again.
     """
+
+    on_outage: Callable[[bool], None] | None = None
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class GatewayClient:
         self._first_seconds = first_seconds
         self._pause = pause
         self._has_answered = False
+        self._is_away = False
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -76,7 +80,7 @@ class GatewayClient:
         sent = {"Content-Type": "application/json", **(headers or {})} if data is not None else headers
         try:
             async with self._http.request(method, self.url + path, data=data, headers=sent) as response:
-                self._has_answered = True
+                self._note_answer()
                 raw = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
@@ -120,14 +124,16 @@ class GatewayClient:
             response = await self._http.get(
                 f"{self.url}{API}/runs/{run_id}/events", headers=headers, timeout=timeout
             )
-            self._has_answered = True
             if response.status < 400:
+                self._note_answer()
                 return response
             problem = _problem(await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
         if response.status in (502, 503, 504):
+            self._has_answered = True
             raise GatewayUnreachableError(f"{self.url} is not ready ({response.status})")
+        self._note_answer()
         raise GatewayProblemError(response.status, problem)
 
     def _retrying(self) -> AsyncRetrying:
@@ -135,8 +141,19 @@ class GatewayClient:
             retry=retry_if_exception_type(GatewayUnreachableError),
             wait=lambda state: pause_seconds(state.attempt_number, random.random()),  # noqa: S311 - as in _pause
             stop=self._out_of_patience,
+            before_sleep=lambda _: self._note_outage(),
             reraise=True,
         )
+
+    def _note_outage(self) -> None:
+        if not self._is_away and self.on_outage is not None:
+            self.on_outage(True)
+        self._is_away = True
+
+    def _note_answer(self) -> None:
+        if self._is_away and self.on_outage is not None:
+            self.on_outage(False)
+        self._has_answered, self._is_away = True, False
 
     def _out_of_patience(self, state: RetryCallState) -> bool:
         seconds = self._patience_seconds if self._has_answered else self._first_seconds

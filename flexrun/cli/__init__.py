@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from flexrun import __version__
 from flexrun.cli import database, examples, follow, hitl, runs, serve, tasks, webhooks
+from flexrun.cli.output import lost_output_told
+
+
+class _App(TyperGroup):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """The whole command, its help and its errors included."""
+        with lost_output_told():
+            return super().main(*args, **kwargs)
+
 
 app = typer.Typer(
     name="flexrun",
+    cls=_App,
     help="Runs tasks that have to be planned, worked on, approved, and delivered in exactly the asked-for shape.",
     no_args_is_help=True,
     add_completion=False,

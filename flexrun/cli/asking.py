@@ -15,7 +15,7 @@ from rich.highlighter import JSONHighlighter
 from rich.table import Table
 from rich.text import Text
 
-from flexrun.cli.shared import load_settings, open_client, run_async, stop
+from flexrun.cli.shared import command, load_settings, open_client, run_async, stop
 from flexrun.cli.tables import FittedTable
 from schemas.json_text import load_json
 from schemas.refusal import DocumentRefused
@@ -76,6 +76,10 @@ class Desk:
     def post(self, path: str, body: Document) -> Any:
         """POST one document, without the keys that were not given."""
         return self.ask(lambda client: client.call("POST", path, given(body)))
+
+    def command(self, *words: str) -> str:
+        """`flexrun WORDS` as the user types it to ask the same gateway."""
+        return command(self._settings, *words)
 
     def show(self, answer: Any, shown: Callable[[Any], Any]) -> None:
         """The answer as JSON where that was asked for, else what `shown` makes of it."""

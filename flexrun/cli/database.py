@@ -13,7 +13,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli.shared import load_settings, run_async, say, stop
+from flexrun.cli.shared import EXIT_CANNOT_TELL, EXIT_NO, load_settings, run_async, say, stop
 from schemas.visible import visible, visible_json
 
 app = typer.Typer(
@@ -25,11 +25,18 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def _database_url(flag: str | None) -> str:
+    from eventstore.connection import parse_url  # noqa: PLC0415 - see the module's docstring
+    from eventstore.errors import DatabaseUnsuitable  # noqa: PLC0415 - the same
+
     url = load_settings(database_url=flag).database_url
     if url is None:
         stop(
             "Which database? --database postgresql://… or FLEXRUN_DATABASE_URL. (flexrun up migrates its own.)"
         )
+    try:
+        parse_url(url)
+    except DatabaseUnsuitable as error:
+        stop(visible(str(error)))
     return url
 
 
@@ -43,11 +50,11 @@ def _failure_told(outcome: str) -> Generator[None]:
     try:
         yield
     except LogUnfoldable as error:
-        stop(f"{outcome}: {visible(str(error))}\nAll such runs: flexrun db verify")
+        stop(f"{outcome}: {visible(str(error))}\nAll such runs: flexrun db verify", EXIT_CANNOT_TELL)
     except StoreError as error:
-        stop(f"{outcome}: {visible(str(error))}")
+        stop(f"{outcome}: {visible(str(error))}", EXIT_CANNOT_TELL)
     except Error as error:
-        stop(f"{outcome}: {explain(error)}")
+        stop(f"{outcome}: {explain(error)}", EXIT_CANNOT_TELL)
 
 
 @app.command()
@@ -78,7 +85,10 @@ def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
 
 @app.command()
 def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
-    """Compare the read models with what the log says; exit 1 where they differ. Changes nothing."""
+    """Compare the read models with what the log says; exit 1 where they differ, 3 where that cannot be told.
+
+    Changes nothing.
+    """
     from eventstore.rebuild import compare  # noqa: PLC0415 - see the module's docstring
 
     url = _database_url(database)
@@ -91,4 +101,4 @@ def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
         said = [visible(str(each)) for each in differences]
         typer.echo("\n".join(said) or "the read models are what the log says")
     if differences:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_NO)

@@ -11,7 +11,7 @@ import typer
 
 from flexrun.api import GatewayUnreachableError
 from flexrun.cli.render import make_renderer
-from flexrun.cli.shared import EXIT_RUN_FAILED, load_settings, open_client, run_async, say, stop
+from flexrun.cli.shared import EXIT_NO, command, load_settings, open_client, run_async, say, stop
 from schemas.visible import visible
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def read_envelope(file: str) -> bytes:
 async def _submit(settings: Settings, envelope: bytes, as_json: bool) -> None:
     async with open_client(settings) as client:
         run_id = await client.start_run(envelope)
+        if not as_json and sys.stdout.isatty():
+            say(f"run {run_id}", "dim")  # frames for a program have it in each
         await _follow(client, settings, run_id, as_json)
 
 
@@ -79,14 +81,14 @@ async def _follow(
     try:
         await show_run(client, run_id, as_json, after)
     except (asyncio.CancelledError, GatewayUnreachableError):
-        where = "" if settings.url == type(settings).model_fields["url"].default else f" --url {settings.url}"
-        say(f"Detached; the run goes on. Attach again: flexrun attach {visible(run_id)}{where}")
+        say(f"Detached; the run goes on. Attach again: {command(settings, 'attach', run_id)}")
         raise
 
 
 async def show_run(client: GatewayClient, run_id: str, as_json: bool, after: int = 0) -> None:
     """`follow_run` for a run that ends with whoever follows it."""
     renderer = make_renderer(as_json)
+    client.on_outage = renderer.gateway_away
     status: str | None = None
     try:
         async for frame in client.frames(run_id, after):
@@ -96,4 +98,4 @@ async def show_run(client: GatewayClient, run_id: str, as_json: bool, after: int
     finally:
         renderer.close()
     if status not in ("completed", None):
-        raise typer.Exit(EXIT_RUN_FAILED)
+        raise typer.Exit(EXIT_NO)

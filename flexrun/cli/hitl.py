@@ -185,7 +185,7 @@ def remove(
         body = {"requestId": found["requestId"], "reason": reason, "operator": operator}
         return await client.call("POST", "/api/hitl/remove", given(body))
 
-    desk.show(desk.ask(work), _outcome)
+    desk.show(desk.ask(work), lambda shown: _outcome(desk, shown))
 
 
 @app.command()
@@ -227,7 +227,7 @@ def _respond(desk: Desk, request: str, response: Document, said: Document) -> No
         body = {"runId": found["runId"], "requestId": found["requestId"], "responses": [response], **said}
         return await client.call("POST", "/api/hitl/resume", given(body))
 
-    desk.show(desk.ask(work), _outcome)
+    desk.show(desk.ask(work), lambda shown: _outcome(desk, shown))
 
 
 async def _find(client: GatewayClient, identity: str) -> Document:
@@ -307,7 +307,7 @@ def _proposed(proposal: Document | None) -> str | None:
     return f"{answer or 'another output'} by {proposal['operator']} (proposal {proposal['id']})"
 
 
-def _outcome(answer: Document) -> Any:
+def _outcome(desk: Desk, answer: Document) -> Any:
     lines: list[Any] = []
     for each in answer["requests"]:
         if each["status"] == "resolved":
@@ -316,5 +316,5 @@ def _outcome(answer: Document) -> Any:
             lines.append(words(f"counted: {len(each['votes'])} of {each['quorum']} have approved"))
     lines.append(words(f"run {answer['runId']} is {answer['status']}"))
     if answer.get("pendingRequestId"):
-        lines.append(words(f"next: flexrun hitl show {answer['pendingRequestId']}", "dim"))
+        lines.append(words(f"next: {desk.command('hitl', 'show', answer['pendingRequestId'])}", "dim"))
     return lines

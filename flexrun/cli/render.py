@@ -13,6 +13,7 @@ from rich.status import Status
 from rich.text import Text
 
 from flexrun.cli.asking import document
+from flexrun.cli.shared import say
 from schemas.visible import visible, visible_json
 
 Frame = dict[str, Any]
@@ -38,6 +39,10 @@ class Renderer(Protocol):
         """Show one frame."""
         ...
 
+    def gateway_away(self, away: bool) -> None:
+        """Say that the gateway does not answer, or that it does again."""
+        ...
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         ...
@@ -57,6 +62,10 @@ class JsonRenderer:
         sys.stdout.buffer.write(line.encode())
         sys.stdout.buffer.flush()
 
+    def gateway_away(self, away: bool) -> None:
+        """One line on standard error."""
+        say("The gateway does not answer; trying again." if away else "The gateway answers again.")
+
     def close(self) -> None:
         """Nothing to undo."""
 
@@ -68,7 +77,8 @@ class TextRenderer:
         self._console = console
         self._started: datetime | None = None
         self._busy: dict[str, str] = {}
-        self._status: Status = console.status("waiting for the first frame")
+        self._activity = Text("waiting for the first frame")
+        self._status: Status = console.status(self._activity)
         self._status.start()
 
     def show(self, frame: Frame) -> None:
@@ -84,11 +94,15 @@ class TextRenderer:
             "  ",
             visible(self._describe(frame)),
         )
-        self._console.print(line, highlight=False)
+        self._console.print(line, highlight=False, soft_wrap=True)
         self._track(frame)
         if frame["type"] == "complete":
             self.close()
             self._show_result(frame["payload"])
+
+    def gateway_away(self, away: bool) -> None:
+        """The spinner says it, since what else it says may not be so any more."""
+        self._status.update("the gateway does not answer; trying again" if away else self._activity)
 
     def close(self) -> None:
         """Stop the spinner."""
@@ -100,11 +114,12 @@ class TextRenderer:
             self._busy[node_id] = frame["payload"]["label"]
         elif node_id:
             self._busy.pop(node_id, None)
-        if frame["type"] == "hitl_request":
-            self._status.update("waiting for a person")
-        else:
-            # A text and not a string, in which rich would look for markup.
-            self._status.update(Text(visible(", ".join(self._busy.values())) or "working"))
+        waits = frame["type"] == "hitl_request"
+        # A text and not a string, in which rich would look for markup.
+        self._activity = Text(
+            "waiting for a person" if waits else visible(", ".join(self._busy.values())) or "working"
+        )
+        self._status.update(self._activity)
 
     def _show_result(self, payload: Frame) -> None:
         part = payload.get("output") if payload["status"] == "completed" else payload.get("error")

@@ -109,7 +109,7 @@ def retry(
     """A new run that begins at the failed nodes of this one. Asked again, it is the same new run."""
     desk = Desk(url, token, as_json)
     body = {"reason": reason, "operator": operator}
-    desk.show(desk.post(f"{API}/runs/{in_path(run)}/retry", body), _forked)
+    desk.show(desk.post(f"{API}/runs/{in_path(run)}/retry", body), lambda shown: _forked(desk, shown))
 
 
 @app.command()
@@ -133,7 +133,7 @@ def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         if file is not None:
             body[key] = read_json(file)
     desk = Desk(url, token, as_json)
-    desk.show(desk.post(f"{API}/runs/{in_path(run)}/fork", body), _forked)
+    desk.show(desk.post(f"{API}/runs/{in_path(run)}/fork", body), lambda shown: _forked(desk, shown))
 
 
 def _control(desk: Desk, run: str, verb: str, reason: str | None, operator: str | None) -> None:
@@ -186,8 +186,8 @@ def _shown(run: Document) -> Any:
     return shown
 
 
-def _forked(answer: Document) -> Any:
+def _forked(desk: Desk, answer: Document) -> Any:
     return [
         words(f"run {answer['runId']} is {answer['status']}"),
-        words(f"follow it: flexrun attach {answer['runId']}", "dim"),
+        words(f"follow it: {desk.command('attach', answer['runId'])}", "dim"),
     ]

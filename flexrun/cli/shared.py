@@ -7,6 +7,7 @@ and neither `--help` nor the answer to a mistyped flag is to wait for them.
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -26,10 +27,17 @@ T = TypeVar("T")
 
 errors = Console(stderr=True)
 
-EXIT_RUN_FAILED = 1
+# docs/operations.md has a table of them.
+EXIT_NO = 1
+"""The answer is no: the run did not complete, the read models differ from the log."""
 EXIT_REFUSED = 2
-EXIT_UNREACHABLE = 3
+"""Bad usage, a wrong setting, or a refusal of the gateway."""
+EXIT_CANNOT_TELL = 3
+"""The gateway or the database does not answer, or cannot do it now."""
+EXIT_OUTPUT_LOST = 74
 EXIT_INTERRUPTED = 130
+EXIT_READER_GONE = 141
+"""What a shell reports of a program that SIGPIPE has ended."""
 
 
 def say(message: str, style: str | None = None) -> None:
@@ -73,17 +81,30 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except GatewayProblemError as problem:
-        stop(describe_problem(problem))
+        stop(describe_problem(problem), EXIT_CANNOT_TELL if problem.status >= 500 else EXIT_REFUSED)
     except GatewayUnreachableError as error:
-        stop(f"{visible(str(error))}\nIs flexrun running there? Start it with: flexrun up", EXIT_UNREACHABLE)
+        stop(f"{visible(str(error))}\nIs flexrun running there? Start it with: flexrun up", EXIT_CANNOT_TELL)
 
 
 def describe_problem(error: GatewayProblemError) -> str:
     """A problem as a person reads it: what happened, then each place. The line breaks are ours alone."""
     items: list[dict[str, Any]] = error.problem.get("errors") or []
-    head = f"The gateway refused ({error.status} {error.problem.get('code', '')}): {error}"
+    head = f"The gateway refused ({error.status} {error.problem.get('code', '')}):"
+    if error.status == 401:
+        # Its own words are for those who write HTTP.
+        head += " it wants a token that it knows: --token, FLEXRUN_TOKEN or FLEXRUN_TOKEN_FILE."
+    elif not items or str(items[0].get("message")) not in str(error):
+        head += f" {error}"  # where it is made of the places, these say it all
     lines = [head, *(f"  {item.get('pointer') or '/'}: {item.get('message')}" for item in items)]
+    if omitted := error.problem.get("omitted"):
+        lines.append(f"  and {omitted} more")
     return "\n".join(map(visible, lines))
+
+
+def command(settings: Settings, *words: str) -> str:
+    """`flexrun WORDS` as the user types it to ask the same gateway; tokens are not repeated."""
+    is_default = settings.url == type(settings).model_fields["url"].default
+    return visible(shlex.join(["flexrun", *words, *([] if is_default else ["--url", settings.url])]))
 
 
 def open_client(settings: Settings) -> GatewayClient:

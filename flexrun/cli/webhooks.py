@@ -48,7 +48,7 @@ def add(
 def list_webhooks(url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
     """All webhooks, oldest first, and how much waits for them."""
     desk = Desk(url, token, as_json)
-    desk.show(desk.get(f"{API}/webhooks"), _listed)
+    desk.show(desk.get(f"{API}/webhooks"), lambda shown: _listed(desk, shown))
 
 
 @app.command()
@@ -85,12 +85,14 @@ def _added(webhook: Document) -> Any:
     ]
 
 
-def _listed(answer: Document) -> Any:
+def _listed(desk: Desk, answer: Document) -> Any:
     rows = [
         (each["webhookId"], _state(each), " ".join(each["eventTypes"]), each["url"])
         for each in answer["webhooks"]
     ]
-    empty = "Nobody is told of anything: flexrun webhooks add URL --event complete"
+    empty = (
+        f"There are no webhooks. Make one: {desk.command('webhooks', 'add', 'URL', '--event', 'complete')}"
+    )
     return table(("webhook", "state", "events", "url"), rows, empty=empty)
 
 

@@ -12,8 +12,8 @@ from tests.support.cli import Done, run
 from tests.support.ports import free_port
 
 
-def _refused(done: Done, *words: str) -> None:
-    assert done.status == 2, done.err
+def _refused(done: Done, *words: str, status: int = 2) -> None:
+    assert done.status == status, done.err
     assert "Traceback" not in done.err
     for word in words:
         assert word in done.err
@@ -101,16 +101,40 @@ async def test_migrating_says_what_is_wrong_in_a_sentence(postgres_url: str, dat
     nowhere = f"postgresql://ann:sesame@127.0.0.1:{free_port()}/none"
     for command in ("migrate", "verify", "rebuild"):
         done = await run("db", command, "--database", nowhere)
-        _refused(done, "Nothing was", "cannot be reached", "refused")
+        _refused(done, "Nothing was", "cannot be reached", "refused", status=3)
         assert "sesame" not in done.err
     with psycopg.connect(database_url, autocommit=True) as database:
         database.execute("insert into flex_migrations (number, name, checksum) values (9999, 'later', 'x')")
-    _refused(await run("db", "migrate", "--database", database_url), "Nothing was migrated", "9999")
+    done = await run("db", "migrate", "--database", database_url)
+    _refused(done, "Nothing was migrated", "9999", status=3)
     _refused(
         await run("db", "verify", "--database", f"{postgres_url}x_not_there"),
         "Nothing was verified",
         "not_there",
+        status=3,
     )
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+async def test_a_database_without_our_tables_is_not_one_that_differs(
+    empty_database_url: str, command: str
+) -> None:
+    done = await run("db", command, "--database", empty_database_url)
+    _refused(done, "Nothing was", "flexrun db migrate", status=3)
+    assert len(done.err.splitlines()) == 2, done.err
+
+
+async def test_each_way_to_end_of_verify_has_a_status_of_its_own(database_url: str) -> None:
+    assert (await run("db", "verify", "--database", database_url)).status == 0
+    with psycopg.connect(database_url, autocommit=True) as database:
+        database.execute(
+            "insert into flex_runs (run_id, status, head_seq, objective, envelope, created_at, updated_at)"
+            " values (gen_random_uuid(), 'running', 1, 'x', '{}', now(), now())"
+        )
+    done = await run("db", "verify", "--database", database_url)
+    assert (done.status, "the log knows no such row" in done.out) == (1, True), done.err
+    for wrong in (("--databse", database_url), ("--database", "no://such")):
+        _refused(await run("db", "verify", *wrong))
 
 
 async def test_migrating_without_the_right_to_says_so(empty_database_url: str) -> None:
@@ -125,6 +149,7 @@ async def test_migrating_without_the_right_to_says_so(empty_database_url: str) -
                 "Nothing was migrated",
                 "no right",
                 "permission denied",
+                status=3,
             )
         finally:
             database.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
