@@ -198,6 +198,32 @@ async def test_links_are_listed_and_revoked(up: Site, flexrun: CommandLine) -> N
     assert (unknown.code, "404 link_unknown" in unknown.err) == (2, True)
 
 
+async def test_a_vote_is_withdrawn_and_an_approval_names_the_proposal_that_it_is_for(
+    up: Site, flexrun: CommandLine
+) -> None:
+    run_id, request = await waiting_run(up, hitl={"quorum": 2})
+    output = {**request["pendingOutput"], "variants": request["pendingOutput"]["variants"][::-1]}
+    said = await flexrun.run("hitl", "edit", run_id, "-", "--as", "ann", stdin=output)
+    assert (said.code, "counted: 1 of 2" in said.out) == (0, True), said
+    shown = (await flexrun.run("hitl", "show", run_id, "--json")).document
+    proposal_id = shown["proposal"]["id"]
+    stale = await flexrun.run("hitl", "approve", run_id, "--as", "bob", "--proposal", "0")
+    assert stale.code == 2
+    assert f"is about proposal {proposal_id} by now, not 0" in stale.err
+    none = await flexrun.run("hitl", "withdraw", run_id, "--as", "bob")
+    assert (none.code, "409 not_voted" in none.err) == (2, True)
+    withdrawn = await flexrun.run("hitl", "withdraw", run_id, "--as", "ann", "--note", "not yet")
+    assert withdrawn.code == 0
+    assert withdrawn.out.startswith(f"run {run_id} is awaiting_hitl\n")
+    shown = (await flexrun.run("hitl", "show", run_id, "--json")).document
+    assert (shown["votes"], shown["proposal"]) == ([], None)
+    await flexrun.run("hitl", "edit", run_id, "-", "--as", "ann", stdin=output)
+    newer = (await flexrun.run("hitl", "show", run_id, "--json")).document["proposal"]["id"]
+    assert newer != proposal_id
+    done = await flexrun.run("hitl", "approve", run_id, "--as", "bob", "--proposal", newer)
+    assert done == Said(0, f"edited by bob\nrun {run_id} is completed\n", "")
+
+
 async def test_an_operator_pauses_resumes_aborts_and_retries(up: Site, flexrun: CommandLine) -> None:
     run_id, _ = await waiting_run(up)
     for verb, status in (("pause", "paused"), ("resume", "awaiting_hitl"), ("abort", "aborted")):
