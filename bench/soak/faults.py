@@ -13,9 +13,10 @@ from time import monotonic
 import psutil
 import psycopg
 
-from bench.soak.house import LEASE_SECONDS, House
+from bench.soak.house import CLOCK_OFF_SECONDS, LEASE_SECONDS, House
 from tests.support.processes import FlexrunProcess, ProcessFailed
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.wrong_clock import WrongClock
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -67,6 +68,8 @@ class Faults:
         faults["restart postgres"] = self._restart_postgres
         faults["cut postgres"] = self._cut_postgres
         faults["freeze postgres"] = self._freeze_postgres
+        if self._house.clock is not None:
+            faults["jump clock"] = partial(self._jump_clock, self._house.clock)
         if self._house.rabbit is not None:
             faults["kill rabbitmq"] = self._kill_rabbit
             faults["restart rabbitmq"] = self._restart_rabbit
@@ -183,6 +186,11 @@ class Faults:
         assert self._house.rabbit is not None  # noqa: S101 - `by_name` offers this only where there is one
         async with self._busy["rabbitmq"]:
             await self._house.rabbit.restart()
+
+    async def _jump_clock(self, clock: WrongClock) -> None:
+        """The clock of some processes is put an hour ahead, an hour back, or right."""
+        clock.set(self._chance.choice((CLOCK_OFF_SECONDS, -CLOCK_OFF_SECONDS, 0)))
+        await self._pause()
 
     async def _cut_link(self, proxy: TcpProxy) -> None:
         """Reset every connection at once; new ones are taken."""

@@ -17,6 +17,7 @@ KILLS = {
         "freeze executor",
         "kill postgres",
         "cut postgres",
+        "jump clock",
         "stop gateway",
     ),
     "rabbitmq": (
@@ -26,6 +27,8 @@ KILLS = {
         "kill rabbitmq",
         "restart rabbitmq",
         "restart postgres",
+        "refuse link to rabbitmq",
+        "stall link to postgres",
         "stop executor",
     ),
 }

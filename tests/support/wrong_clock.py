@@ -9,13 +9,16 @@ from tests.support import packages
 from tests.support.processes import FlexrunProcess, Setting
 
 
-def _library() -> Path:
-    found = _installed()
-    if not found and packages.can_install():
+def available() -> bool:
+    """Whether libfaketime is there, or could be installed."""
+    if not _installed() and packages.can_install():
         packages.install("libfaketime")
-        found = _installed()
-    assert found, "this test needs libfaketime (Debian's package of this name)"
-    return found[0]
+    return bool(_installed())
+
+
+def _library() -> Path:
+    assert available(), "this test needs libfaketime (Debian's package of this name)"
+    return _installed()[0]
 
 
 def _installed() -> list[Path]:
