@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from runs import commands as c
 from runs.decide import step
-from runs.errors import RunError
+from runs.errors import NotReady, RunError
 from runs.event import Event
 from runs.evolve import evolve, fold_all
-from runs.fork import ForkChange, fork_commands
+from runs.fork import ForkChange, fork_commands, retry_commands
 from runs.outstanding import outstanding
 from runs.state import RunState, new_run
 from runs.transitions import PAUSED
@@ -141,6 +141,21 @@ class AnyPromises(RuleBasedStateMachine):
         self.log, self.state = [], new_run(f"01900000-0000-7000-8000-{self.forks:012d}")
         assert self.send(*commands)
         assert {*original.authors, name} <= set(self.state.authors)
+
+    @rule(name=people)
+    def retry(self, name: str) -> None:
+        original = self.state
+        change = ForkChange(operator=name, roles=PEOPLE[name].roles)
+        try:
+            commands = retry_commands(original, change, self.now)
+        except NotReady:
+            assert not original.finished or original.status == "completed"
+            return
+        assert original.finished
+        self.forks += 1
+        self.log, self.state = [], new_run(f"01900000-0000-7000-8000-{self.forks:012d}")
+        assert self.send(*commands)
+        assert {*original.authors, *original.editors, name} <= set(self.state.authors)
 
     @invariant()
     def the_log_folds_to_the_state(self) -> None:
