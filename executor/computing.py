@@ -10,11 +10,12 @@ from typing import Any, Protocol, runtime_checkable
 import orjson
 
 from executor.capability import Capability, CapabilityContext, CapabilityError
-from executor.outputs import MAX_OUTPUT_BYTES, KeptJson, OutputRefused, as_json
+from executor.outputs import KeptJson, OutputRefused, as_json
 from runs.event import Json, JsonObject
 from sandbox.errors import Refusal, SandboxCrashed, SandboxTimedOut, SandboxUnavailable
 from sandbox.sandbox import Sandbox
 from schemas.capability import CapabilityDescriptor
+from schemas.json_text import MAX_OUTPUT_BYTES
 
 COMPUTE_SECONDS = 1.0
 """CPU time for one attempt."""

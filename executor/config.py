@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from executor.outputs import MAX_OUTPUT_BYTES
+from schemas.json_text import MAX_OUTPUT_BYTES
 
 
 @dataclass(frozen=True, slots=True)

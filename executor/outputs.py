@@ -16,8 +16,6 @@ from schemas import pointer
 from schemas.json_text import load_json
 from schemas.refusal import DocumentRefused
 
-MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-
 _SMALL_BYTES = 64 * 1024
 _MAX_SEARCHED = 20_000
 """How many values are looked at for the place of a number that is not finite."""

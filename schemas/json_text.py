@@ -18,6 +18,9 @@ from schemas import pointer
 from schemas.refusal import MAX_PROBLEMS, DocumentRefused, FieldProblem
 
 MAX_DEPTH = 100
+MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+"""What a node, or a run, may deliver."""
+
 MAX_VALUES = 50_000
 """Values of a document: its objects, arrays, members and items."""
 

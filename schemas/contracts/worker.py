@@ -9,6 +9,7 @@ import orjson
 from sandbox.errors import Refusal
 from schemas.contracts.compiler import CompiledSchema, compile_schema
 from schemas.contracts.gate import GateLimits, pass_gate
+from schemas.contracts.least import amount_problem
 from schemas.contracts.problems import ContractError, SchemaRefused
 from schemas.contracts.recent import Recent
 
@@ -24,7 +25,7 @@ def check(argument: dict[str, Any], blob: bytes) -> dict[str, Any]:
     """`{"errors": [...]}` of the `document` in `{"hash", "limits", "max_errors", "document"}`; `{}` without a document.
 
     `blob` is the schema as JSON, `hash` its name; `limits` are those of the gate that it passes first.
-    Raises Refusal with the problems of a schema that is none.
+    Raises Refusal with the problems of a schema that is none, and without a document of one that no output can meet.
     """
     compiled = _compiled.get(argument["hash"])
     if compiled is None:
@@ -35,6 +36,8 @@ def check(argument: dict[str, Any], blob: bytes) -> dict[str, Any]:
             raise Refusal([dataclasses.asdict(problem) for problem in refusal.problems]) from None
         _compiled.put(argument["hash"], compiled)
     if "document" not in argument:
+        if problem := amount_problem(compiled.schema):
+            raise Refusal([dataclasses.asdict(problem)])
         return {}
     return {"errors": bounded(compiled.errors(argument["document"], argument["max_errors"]))}
 

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from executor.outputs import MAX_OUTPUT_BYTES, OutputRefused, keep
-from schemas.json_text import MAX_VALUES
+from executor.outputs import OutputRefused, keep
+from schemas.json_text import MAX_OUTPUT_BYTES, MAX_VALUES
 from tests.support.capabilities import returns
 from tests.support.given import node
 from tests.support.loop_time import MOST_SECONDS, loop_time

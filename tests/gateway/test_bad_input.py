@@ -301,3 +301,18 @@ async def test_half_a_surrogate_pair_never_gets_as_far_as_the_database(gateway: 
         f"{API}/runs", b'{"objective": "\\ud800", "outputContract": {"schema": true}}'
     )
     assert answer.status == 400
+
+
+async def test_a_contract_that_no_output_can_meet_is_refused_with_its_place(gateway: RunningGateway) -> None:
+    for schema, place in (
+        ({"type": "array", "minItems": 300_000_000}, "/minItems"),
+        ({"type": "array", "minItems": 3_000, "items": {"type": "string", "minLength": 3_000}}, "/minItems"),
+        ({"type": "string", "minLength": 300_000_000}, "/minLength"),
+        ({"type": "object", "minProperties": 300_000_000}, "/minProperties"),
+    ):
+        answer, problem = await gateway.post(
+            f"{API}/runs", {"objective": "o", "outputContract": {"schema": schema}}
+        )
+        (error,) = problem["errors"]
+        assert (answer.status, error["code"]) == (400, "schema_asks_too_much")
+        assert error["pointer"] == f"/outputContract/schema{place}"

@@ -328,3 +328,16 @@ async def test_the_author_of_an_aborted_run_does_not_approve_its_retry(start_gat
         assert (await retried.respond("approval", by=author))[0] == 403
         assert (await retried.respond("edit", by=author, editedOutput=OUTPUT))[0] == 403
     assert (await retried.respond("approval", by=BOB))[1]["status"] == "completed"
+
+
+async def test_a_node_whose_contract_no_output_can_meet_is_refused_with_its_place(
+    gateway: RunningGateway,
+) -> None:
+    run = ByHand(gateway.handler, await gateway.start_run())
+    await run.planned(node("a"))
+    output = {"type": "array", "minItems": 3_000, "items": {"type": "string", "minLength": 3_000}}
+    new = node("b", agentType="human", contract={"output": output})
+    answer, problem = await gateway.post(f"{API}/runs/{run.run_id}/fork", {"nodes": [new]})
+    (error,) = problem["errors"]
+    assert (answer.status, error["code"]) == (422, "schema_asks_too_much")
+    assert error["pointer"] == "/nodes/0/contract/output/minItems"
