@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psutil
 
 _TRIES = 10
+_POSTGRES = "postgres"
 _ERLANG = ("beam", "erl", "epmd")
 
 
@@ -48,7 +49,12 @@ def read_cpu(engine_pids: Iterable[int]) -> CpuSeconds:
 
 
 def unshared_bytes(pid: int) -> int:
-    """Memory that would be free if this process ended (USS)."""
+    """Memory that would be free if this process and its descendants of flexrun ended (USS): `up` serves in a child."""
+    for _ in range(_TRIES):
+        try:
+            return sum(process.memory_full_info().uss for process in _tree(pid) if not _is_server(process))
+        except psutil.NoSuchProcess:
+            continue
     return psutil.Process(pid).memory_full_info().uss
 
 
@@ -69,11 +75,15 @@ def _read(engine_pids: Iterable[int]) -> CpuSeconds:
         if process.pid in flexrun:
             continue
         name = process.name()
-        if name.startswith("postgres"):
+        if name.startswith(_POSTGRES):
             postgres += _seconds(process)
         elif name.startswith(_ERLANG):
             rabbitmq += _seconds(process)
     return CpuSeconds(sum(map(_seconds, flexrun.values())), postgres, rabbitmq)
+
+
+def _is_server(process: psutil.Process) -> bool:
+    return process.name().startswith((_POSTGRES, *_ERLANG))
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -56,7 +56,7 @@ def load_json(raw: bytes, *, keys_are_unique: bool = False) -> Any:
     return document
 
 
-def _parse(raw: bytes, **hooks: Callable[..., Any]) -> Any:
+def _parse(raw: bytes, **hooks: Any) -> Any:
     """Parse what orjson has parsed, with hooks that it lacks."""
     try:
         return json.loads(raw, **hooks)

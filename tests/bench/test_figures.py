@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from io import StringIO
@@ -12,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from bench.append_measure import measure_append
-from bench.cpu import read_cpu
+from bench.cpu import read_cpu, unshared_bytes
 from bench.engines import KINDS, Engine, running_engine
 from bench.load_process import ClientFailed, ClientProcess, measured
 from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
@@ -89,3 +92,14 @@ def tables(results: list[Done]) -> str:
     text = StringIO()
     print_tables(Console(width=200, file=text), as_document(MACHINE, "bench", results))
     return text.getvalue()
+
+
+def test_memory_of_a_process_is_that_of_its_children_too() -> None:
+    code = "import sys; x = bytearray(50_000_000); print('ready', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code]
+    before = unshared_bytes(os.getpid())
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert unshared_bytes(os.getpid()) - before > 45_000_000
+        child.communicate()

@@ -2,6 +2,7 @@
 
 `metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
 `"poison: thread"`: it says `inside a thread` and stays in one for an hour.
+`"poison: task"`: a task that is meant to run until the process stops ends. `"poison: wait"`: it waits.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import signal
 import sys
 import time
 
+import typer
 import uvloop
 
+from eventstore.lasting import start_lasting
 from executor.capability import Capability, CapabilityContext
 from executor.stubs import stub_capabilities
 from flexrun.cli.running import serve_roles
@@ -37,6 +40,10 @@ class Poisonous:
         label = context.bundle["metadata"].get("runLabel")
         if label == "poison: kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if label == "poison: task":
+            start_lasting("a-lasting-task", asyncio.sleep(0))
+        if label in ("poison: task", "poison: wait"):
+            await asyncio.Event().wait()
         while label == "poison: hang":
             time.sleep(1)  # noqa: ASYNC251 - this is the fault
         if label == "poison: thread":
@@ -46,10 +53,12 @@ class Poisonous:
 
 
 if __name__ == "__main__":
-    uvloop.run(
-        serve_roles(
-            Settings(),
-            frozenset({"executor"}),
-            capabilities=[Poisonous(capability) for capability in stub_capabilities()],
-        )
+    serving = serve_roles(
+        Settings(),
+        frozenset({"executor"}),
+        capabilities=[Poisonous(capability) for capability in stub_capabilities()],
     )
+    try:
+        uvloop.run(serving)
+    except typer.Exit as left:
+        sys.exit(left.exit_code)
