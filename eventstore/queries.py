@@ -63,7 +63,10 @@ class NodeRow:
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """A question to people, and three facts of its run. `status`: open, resolved, or cancelled (its run is over)."""
+    """A question to people, and some facts of its run. `status`: open, resolved, or cancelled (its run is over).
+
+    `brief_id` is `briefId` in the envelope's metadata or inputs.
+    """
 
     request_id: str
     run_id: str
@@ -85,6 +88,8 @@ class RequestRow:
     run_status: str
     plan_version: int | None
     objective: str
+    run_updated_at: datetime
+    brief_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ RUN_ERRORS: dict[type[r.RunError], int] = {
     r.NotVoted: 409,
     r.TooManyVotes: 409,
     r.StaleProposal: 409,
+    r.StaleOutput: 409,
+    r.RequestAmbiguous: 409,
     r.NotWaiting: 409,
     r.IllegalTransition: 409,
 }

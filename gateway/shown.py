@@ -6,6 +6,7 @@ from datetime import datetime
 
 from eventstore.queries import NodeRow, RequestRow, RunDetail, RunRow
 from runs.event import Json, JsonObject, rfc3339
+from schemas.canonical import content_hash
 
 _REQUEST_STATUS = {"open": "pending", "resolved": "resolved", "cancelled": "resolved"}
 
@@ -60,6 +61,7 @@ def shown_request(request: RequestRow) -> JsonObject:
     shown = request.payload | {"expiresAt": _time(request.expires_at)}
     if request.proposal is not None and "output" in request.proposal:
         shown["pendingOutput"] = request.proposal["output"]
+        shown["outputHash"] = request.proposal.get("outputHash") or content_hash(shown["pendingOutput"])
     return shown | _without_nothing(
         {
             "requestId": request.request_id,

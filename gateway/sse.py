@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from runs.event import Event, JsonObject, frame
+from runs.event import Event, JsonObject
+from runs.wire import frame
 
 MEDIA_TYPE = "text/event-stream"
 PING = b": ping\n"
@@ -44,7 +45,7 @@ def encode_frame(event: Event) -> Frame:
     the database as for those who were there when it was committed.
     """
     shown = frame(event)
-    shown["payload"] = orjson.Fragment(orjson.dumps(event.payload, option=orjson.OPT_SORT_KEYS))
+    shown["payload"] = orjson.Fragment(orjson.dumps(shown["payload"], option=orjson.OPT_SORT_KEYS))
     return Frame(
         event, b"event: %b\ndata: %b\nid: %d\n\n" % (event.type.encode(), one_line(shown), event.seq)
     )

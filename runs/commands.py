@@ -190,7 +190,8 @@ class FailRun(Command):
 class ResolveRequest(Command):
     """A person's decision. `errors` is what the contract says of `edited_output`; a door must have checked it.
 
-    `expected_proposal` is the `proposal_id` of what the person has seen; None accepts whatever is proposed.
+    `expected_proposal` is the `proposal_id` of what the person has seen, `expected_output` the hash of its output; None
+    accepts whatever is proposed.
     """
 
     request_id: str
@@ -204,6 +205,7 @@ class ResolveRequest(Command):
     errors: tuple[JsonObject, ...] = ()
     expected_plan_version: int | None = None
     expected_proposal: str | None = None
+    expected_output: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +220,7 @@ class RemoveRequest(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpireRequest(Command):
-    """The request's time is up."""
+    """The request's timer: its time is up, or nearly so."""
 
     request_id: str
 

@@ -64,6 +64,18 @@ class RequestResolved(RunError):
     code = "request_resolved"
 
 
+class RequestAmbiguous(RunError):
+    """No request is named, and more than one is open."""
+
+    code = "request_ambiguous"
+
+
+class StaleOutput(RunError):
+    """The output that is proposed is not the one that the caller has seen."""
+
+    code = "stale_output"
+
+
 class RequestExpired(RunError):
     """The request's time is up; what happens now is its rules' to say, not a person's."""
 

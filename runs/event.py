@@ -47,23 +47,3 @@ def parse_time(text: str) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"a time beyond the end of time: {text}") from None
-
-
-def frame(event: Event) -> JsonObject:
-    """The FlexEvent as the wire shows it; keys that do not apply are left out."""
-    shown: JsonObject = {
-        "type": event.type,
-        "id": str(event.seq),
-        "timestamp": rfc3339(event.recorded_at),
-        "runId": event.run_id,
-    }
-    if event.node_id is not None:
-        shown["nodeId"] = event.node_id
-    if event.correlation_id is not None:
-        shown["correlationId"] = event.correlation_id
-    if event.plan_version is not None:
-        shown["planVersion"] = event.plan_version
-    if event.message is not None:
-        shown["message"] = event.message
-    shown["payload"] = event.payload
-    return shown

@@ -234,6 +234,7 @@ _FOLDS: dict[str, Fold] = {
     "node_error": _node_error,
     "validation_error": _validation_error,
     "hitl_request": people.hitl_request,
+    "hitl_expiring": people.hitl_expiring,
     "hitl_resolved": people.hitl_resolved,
     "log": people.log,
     "run_paused": people.run_paused,

@@ -35,6 +35,11 @@ def hitl_request(state: RunState, event: Event) -> RunState:
     return with_node(state, changed(node, status=next_node_status(node.status, "ask", node.id)))
 
 
+def hitl_expiring(state: RunState, event: Event) -> RunState:
+    request = state.requests[event.payload["requestId"]]
+    return changed(state, requests={**state.requests, request.id: changed(request, announced=True)})
+
+
 def hitl_resolved(state: RunState, event: Event) -> RunState:
     payload, detail = event.payload, event.detail or {}
     asked = state.requests[payload["requestId"]]

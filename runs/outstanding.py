@@ -65,9 +65,9 @@ def outstanding(state: RunState) -> dict[WorkKey, Work]:
 
 def _timers(state: RunState) -> list[Work]:
     works = [
-        Work("request_expiry", request.id, TIMER_QUEUE, 1, due_at=request.expires_at)
+        Work("request_expiry", request.id, TIMER_QUEUE, 1, due_at=due_at)
         for request in state.open_requests
-        if request.expires_at is not None
+        if (due_at := request.expires_at if request.announced else request.announced_at) is not None
     ]
     works += [
         Work("task_expiry", node.id, TIMER_QUEUE, node.attempt, due_at=node.expires_at)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from runs.event import Json, JsonObject
 from runs.policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
 from runs.values import value
 from schemas.house import HousePolicy
+
+ANNOUNCED_SHARE = 0.2
+MAX_ANNOUNCED_SECONDS = 3600.0
+"""How long before its end a request is announced to expire: this share of its time, and this long at most."""
 
 
 @value
@@ -63,6 +67,7 @@ class RequestState:
     up), `clarify` (a capability's question) or `policy`. `rules` is the `policies.hitl` that was in force, in wire form
     and as its model reads it, so that each value is what the model says.
     `votes` are for `proposal`: the edit or answer that somebody proposed last, or None for what was asked at first.
+    `announced` says that the end of its time was announced (`hitl_expiring`).
     `changes` counts the votes, proposals and withdrawals so far. A request that is resolved has no `payload` any more.
     """
 
@@ -77,6 +82,7 @@ class RequestState:
     votes: tuple[JsonObject, ...] = ()
     proposal: JsonObject | None = None
     changes: int = 0
+    announced: bool = False
     decision: str | None = None
     operator: str | None = None
     note: str | None = None
@@ -85,6 +91,14 @@ class RequestState:
     @property
     def open(self) -> bool:
         return self.decision is None
+
+    @property
+    def announced_at(self) -> datetime | None:
+        """When the end of its time is to be announced: a fifth of its time before it, an hour at most."""
+        if self.expires_at is None:
+            return None
+        seconds = self.rules.get("expiresInSeconds") or (self.expires_at - self.created_at).total_seconds()
+        return self.expires_at - timedelta(seconds=min(seconds * ANNOUNCED_SHARE, MAX_ANNOUNCED_SECONDS))
 
     @property
     def proposal_id(self) -> str:

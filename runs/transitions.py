@@ -62,6 +62,7 @@ def _run_table() -> dict[tuple[str, str], str]:
         table |= {(status, f"complete:{end}"): end for end in ends}
         if status != PAUSED:
             table[status, "run_paused"] = PAUSED
+            table[status, "hitl_expiring"] = status
     for event_type in _NODE_REPORTS + _DECISIONS:
         table |= {(status, event_type): RUNNING for status in _SETTLING}
         table[PAUSED, event_type] = PAUSED

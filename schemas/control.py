@@ -1,10 +1,13 @@
 """The bodies of the doors that steer a run: abort, pause, resume, retry, fork, and the tasks of people."""
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import InitErrorDetails
 
 from schemas.base import (
+    CorrelationId,
     JsonSchema,
     Model,
     NodeId,
@@ -15,6 +18,8 @@ from schemas.base import (
     Reference,
     Text,
     Timestamp,
+    flaw,
+    refused,
 )
 from schemas.envelope import Policies
 from schemas.plan import CapabilityId, PlanNode
@@ -40,14 +45,68 @@ class ForkBody(OperatorBody):
     nodes: Annotated[list[PlanNode], Field(min_length=1, max_length=1_000)] | None = None
 
 
+class TaskDecline(Model):
+    """Why a person will not do a task."""
+
+    reason: Text
+    note: Note | None = None
+
+
+class ResumePayload(Model):
+    """What is done before the run goes on: requests are decided (`responses`), or a person's task is done.
+
+    A task is named by its `nodeId`; `output` submits it, `decline` declines it. `submittedAt` is the sender's own clock
+    and counts for nothing.
+    """
+
+    run_id: Reference | None = None
+    thread_id: Reference | None = None
+    request_id: Reference | None = None
+    responses: list[dict[str, Any]] | None = None
+    node_id: NodeId | None = None
+    output: Any = None
+    decline: TaskDecline | None = None
+    submitted_at: Reference | None = None
+    operator: Operator | None = None
+    note: Note | None = None
+    expected_plan_version: PlanVersion | None = None
+
+    @property
+    def has_output(self) -> bool:
+        """Whether there is an output, which may be null."""
+        return "output" in self.model_fields_set
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        found = [*self._missing(), *self._contradictions()]
+        if found:
+            raise refused(*found)
+        return self
+
+    def _missing(self) -> Iterator[InitErrorDetails]:
+        if self.request_id is not None and self.responses is None:
+            yield flaw("missing", "Say what is answered to the request.", "responses")
+        if self.node_id is None and (self.has_output or self.decline is not None):
+            yield flaw("missing", "Name the node whose task this is.", "nodeId")
+        if self.node_id is not None and not self.has_output and self.decline is None:
+            yield flaw("missing", "A task takes an output, or decline with a reason.", "output")
+
+    def _contradictions(self) -> Iterator[InitErrorDetails]:
+        if self.has_output and self.decline is not None:
+            yield flaw("contradiction", "A task is submitted or declined, not both.", "decline")
+        if self.node_id is not None and self.responses is not None:
+            yield flaw("contradiction", "Answer requests or do a task, each in a call of its own.", "nodeId")
+
+
 class RunResumeBody(Model):
     """The body of `POST /api/v1/flex/run.resume`, which goes on with a waiting run and streams the rest."""
 
     run_id: Reference
     expected_plan_version: PlanVersion | None = None
+    correlation_id: CorrelationId | None = None
     operator: Operator | None = None
     note: Note | None = None
-    payload: dict[str, Any] | None = None
+    payload: ResumePayload | None = None
 
 
 MAX_LINK_SECONDS = 30 * 24 * 3600

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag
 
 from schemas.base import (
+    CorrelationId,
     Duration,
     JsonSchema,
     Model,
@@ -59,8 +60,7 @@ class Metadata(OpenModel):
     client_id: Reference | None = None
     brand_id: Reference | None = None
     campaign_id: Reference | None = None
-    # It is sent back in a header, so nothing may end a header line.
-    correlation_id: Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")] | None = None
+    correlation_id: CorrelationId | None = None
     run_label: Reference | None = None
 
 

@@ -5,9 +5,9 @@ their own. An answer that contradicts itself is refused, since a decision must n
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import InitErrorDetails
 
 from schemas.base import (
@@ -58,6 +58,7 @@ __all__ = [
 HitlKind = Literal["approval", "clarify", "choice"]
 ResponseType = Literal["approval", "rejection", "option", "freeform", "edit", "withdraw"]
 Decision = Literal["approved", "rejected", "answered", "edited", "expired", "removed"]
+OriginAgent = Literal["strategy", "generation", "qa"]
 HitlStatus = Literal["pending", "resolved"]
 
 
@@ -69,7 +70,11 @@ class HitlOption(OpenModel):
 
 
 class HitlQuestion(OpenModel):
-    """What is asked; also the payload of the `hitl_request` event."""
+    """What is asked.
+
+    `originAgent` is the kind of agent that asks. `responseSchema` is the JSON Schema of the responses that are taken.
+    `outputHash` names the output that an approval says yes to: SHA-256 of its JSON with sorted keys.
+    """
 
     request_id: Reference
     kind: HitlKind
@@ -80,6 +85,9 @@ class HitlQuestion(OpenModel):
     additional_context: Any = None
     pending_output: Any = None
     expires_at: Timestamp | None = None
+    origin_agent: OriginAgent | None = None
+    output_hash: str | None = None
+    response_schema: dict[str, Any] | None = None
 
 
 class HitlRequest(HitlQuestion):
@@ -103,13 +111,36 @@ _CARRIES: dict[ResponseType, str] = {"option": "selected_option_id", "edit": "ed
 _NEVER: dict[ResponseType, bool] = {"approval": False, "edit": False, "rejection": True, "withdraw": True}
 
 
+def _type_said(response: dict[str, Any]) -> ResponseType | None:
+    approved: Any = response.get("approved")
+    if "editedOutput" in response or not isinstance(approved, bool | None):
+        return None
+    if response.get("selectedOptionId") is not None:
+        return None if approved is False else "option"
+    if approved is not None:
+        return "approval" if approved else "rejection"
+    return "freeform" if response.get("freeformText") is not None else None
+
+
+def _short_forms(schema: dict[str, Any]) -> None:
+    """`responseType` is not needed beside what says as much."""
+    schema["required"] = [key for key in schema["required"] if key != "responseType"]
+    if not schema["required"]:
+        del schema["required"]
+    keys = ("responseType", "approved", "selectedOptionId", "freeformText")
+    schema["anyOf"] = [{"required": [key]} for key in keys]
+
+
 class HitlResponse(OpenModel):
     """One decision. `requestId` may be left out where the body around it names the request.
 
+    `responseType` may be left out beside `selectedOptionId`, `approved` or `freeformText`, which say as much.
     `freeformText` is the answer of a `freeform` response, and a remark (a reason, say) beside any other. `withdraw`
-    takes a vote back. `expectedProposalId` is the `proposalId` of what was read: the response is refused when
-    somebody has proposed something else since.
+    takes a vote back. `expectedProposalId` is the `proposalId` of what was read, `expectedOutputHash` its `outputHash`:
+    the response is refused when what is proposed is something else by now.
     """
+
+    model_config = ConfigDict(json_schema_extra=_short_forms)
 
     request_id: Reference | None = None
     response_type: ResponseType
@@ -118,6 +149,19 @@ class HitlResponse(OpenModel):
     freeform_text: Note | None = None
     edited_output: Any = None
     expected_proposal_id: Reference | None = None
+    expected_output_hash: Reference | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_type(cls, sent: Any) -> Any:
+        """The response with the type that its other keys say. Where they do not, nothing is guessed."""
+        if not isinstance(sent, dict) or "response_type" in sent:
+            return cast(Any, sent)
+        response = cast("dict[str, Any]", sent)
+        if response.get("responseType") is not None:
+            return response
+        meant = _type_said(response)
+        return response if meant is None else {**response, "responseType": meant}
 
     @model_validator(mode="after")
     def _means_one_thing(self) -> Self:
@@ -196,10 +240,22 @@ HitlMessage = ResumeBody
 
 
 class HitlRemoveBody(OpenModel):
-    """The body of `POST /api/hitl/remove`: take a request back that nobody needs to answer any more."""
+    """The body of `POST /api/hitl/remove`: take a request back that nobody needs to answer any more.
+
+    Without `requestId` it is the one that is open in the run, or in the thread.
+    """
 
     run_id: Reference | None = None
-    request_id: Reference
+    thread_id: Reference | None = None
+    request_id: Reference | None = None
     operator: Operator | None = None
     reason: Note | None = None
     note: Note | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if self.request_id is None and self.run_id is None and self.thread_id is None:
+            raise refused(
+                flaw("missing", "Name the request, or the run or thread that it is open in.", "requestId")
+            )
+        return self

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Timestamp, flaw, refused
-from schemas.hitl import Decision, HitlQuestion
+from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Text, Timestamp, flaw, refused
+from schemas.hitl import Decision, HitlKind, HitlOption, HitlQuestion, OriginAgent, Urgency
 from schemas.plan import CapabilityId, Diagnostic, Label, NodeKind
 
 RunStatus = Literal[
@@ -69,6 +69,26 @@ class NodeSummary(OpenModel):
     kind: NodeKind
     label: Label
     depends_on: list[NodeId]
+    status: NodeStatus = "pending"
+
+
+class ScreenNode(OpenModel):
+    """A node as operator screens draw it."""
+
+    id: NodeId
+    capability_id: CapabilityId
+    label: Label
+    kind: NodeKind
+    status: NodeStatus
+
+
+class ScreenPlan(OpenModel):
+    """The plan in the shape of the operator screens."""
+
+    run_id: RunId
+    version: Annotated[int, Field(ge=1)]
+    nodes: list[ScreenNode]
+    metadata: dict[str, Any]
 
 
 class EdgeSummary(OpenModel):
@@ -101,6 +121,7 @@ class PlanGeneratedPayload(OpenModel):
     nodes: list[NodeSummary]
     edges: list[EdgeSummary]
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+    plan: ScreenPlan | None = None
 
 
 class PlanUpdatedPayload(OpenModel):
@@ -109,6 +130,7 @@ class PlanUpdatedPayload(OpenModel):
     trigger: Any
     nodes: list[NodeSummary]
     edges: list[EdgeSummary]
+    plan: ScreenPlan | None = None
 
 
 class NodeStartPayload(OpenModel):
@@ -139,15 +161,53 @@ class ValidationErrorPayload(OpenModel):
     errors: Annotated[list[ContractError], Field(min_length=1)]
 
 
+class ScreenQuestion(OpenModel):
+    """A question as operator screens read it; `additionalContext` is a text, JSON where it was an object."""
+
+    question: Text
+    kind: HitlKind
+    options: list[HitlOption]
+    allow_free_form: bool
+    urgency: Urgency
+    additional_context: str | None
+
+
+class ScreenRequest(OpenModel):
+    """The request in the shape of the operator screens; `contractSummary` has what is known of node and contract."""
+
+    id: Reference
+    origin_agent: OriginAgent
+    created_at: Timestamp
+    payload: ScreenQuestion
+    pending_node_id: NodeId | None
+    operator_prompt: str | None
+    contract_summary: dict[str, Any] | None
+
+
 class HitlRequestPayload(HitlQuestion):
-    pass
+    """The same request twice: in our words, and in `request` in the shape of the operator screens."""
+
+    request: ScreenRequest | None = None
+
+
+class HitlExpiringPayload(OpenModel):
+    """A request whose time is nearly over: `onExpiry` is what happens at `expiresAt` unless somebody decides."""
+
+    request_id: Reference
+    question: Text
+    urgency: Urgency
+    expires_at: Timestamp
+    on_expiry: Literal["reject", "approve", "escalate"]
 
 
 class HitlResolvedPayload(OpenModel):
+    """A decision. `outputHash` names the output that was approved."""
+
     request_id: Reference
     decision: Decision
     operator: Operator | None = None
     note: Note | None = None
+    output_hash: str | None = None
 
 
 class RunPausedPayload(OpenModel):

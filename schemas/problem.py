@@ -22,13 +22,15 @@ class ProblemDetail(OpenModel):
 class Problem(OpenModel):
     """What went wrong and what to do about it; `code` is for programs and never changes its meaning.
 
-    `errors` has the first of what is wrong, and `omitted` counts the others where there are more.
+    `errors` has the first of what is wrong, and `omitted` counts the others where there are more. `statusMessage` is
+    `detail` on one line, under the name that operator screens read.
     """
 
     type: str
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
+    status_message: str | None = None
     code: str
     errors: Annotated[list[ProblemDetail], Field(max_length=MAX_PROBLEMS)] = Field(
         default_factory=list[ProblemDetail]
@@ -71,6 +73,7 @@ def build_problem(
         title=code.replace("_", " ").capitalize(),
         status=status,
         detail=detail,
+        status_message=" ".join(detail.split()),
         code=code,
         errors=[_detail(each) for each in errors[:MAX_PROBLEMS]],
         omitted=omitted or None,

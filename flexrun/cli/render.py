@@ -27,6 +27,7 @@ STYLES = {
     "node_error": "yellow",
     "validation_error": "yellow",
     "hitl_request": "bold magenta",
+    "hitl_expiring": "yellow",
     "hitl_resolved": "magenta",
     "complete": "bold green",
 }

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from eventstore.handler import Outcome, RunHandler
-from eventstore.queries import get_request
+from eventstore.queries import get_request, pending_requests
 from eventstore.store import EventStore
-from gateway.hitl.verdicts import Verdicts, schema_of_request
+from gateway.hitl.verdicts import Verdicts, schema_of_node, schema_of_request
 from gateway.operators import operator_text
 from gateway.query import known_form
-from runs.commands import Actor, Command, RemoveRequest, ResolveRequest, ResumeRun
+from runs.commands import Actor, Command, DeclineTask, RemoveRequest, ResolveRequest, ResumeRun, SubmitTask
 from runs.decide import Decided, step
-from runs.errors import NotWaiting, RequestUnknown, RunFinished, RunUnknown
+from runs.errors import NotWaiting, RequestAmbiguous, RequestUnknown, RunFinished, RunUnknown, StaleAttempt
 from runs.rules.access import check_plan_version
 from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED
 from schemas.contracts.door import ContractDoor
-from schemas.control import RunResumeBody
+from schemas.control import ResumePayload, RunResumeBody
 from schemas.hitl import HitlRemoveBody, HitlResponse, ResumeBody
+
+_SHOWN_REQUESTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Decisions:
         return await self.handler.transact(run_id, build)
 
     async def resume(self, body: RunResumeBody, responses: ResumeBody | None, actor: Actor) -> Outcome:
-        """Go on with a run that is paused, apply responses if there are any; without either, change nothing.
+        """Go on with a run that is paused, apply responses or do a task if there is one; else change nothing.
 
         Raises NotWaiting for a run that waits for nothing.
         """
@@ -57,6 +59,8 @@ class Decisions:
             decided = Decided(state)
             if state.status == PAUSED:
                 decided = decided.then(self._resume_run(body, actor))
+            if body.payload is not None and body.payload.node_id is not None:
+                return decided.then(await self._task(decided.state, body, body.payload, actor, verdicts))
             if responses is None:
                 return decided
             commands = await self._commands(decided.state, responses, actor, verdicts)
@@ -64,17 +68,34 @@ class Decisions:
 
         return await self.handler.transact(known_form(body.run_id), build)
 
-    async def remove(self, body: HitlRemoveBody, actor: Actor) -> Outcome:
-        """Take a request back."""
-        run_id = await self._find_run(body.run_id, None, body.request_id)
+    async def remove(self, body: HitlRemoveBody, actor: Actor) -> tuple[Outcome, str]:
+        """Take a request back; also its id. Raises RequestAmbiguous where several could be meant."""
+        request_id = body.request_id or await self._only_request(body.run_id, body.thread_id)
+        run_id = await self._find_run(body.run_id, body.thread_id, request_id)
         command = RemoveRequest(
             now=self.clock(),
-            request_id=body.request_id,
+            request_id=request_id,
             actor=actor,
             claimed_operator=operator_text(body.operator),
             note=body.reason if body.reason is not None else body.note,
         )
-        return await self.handler.execute(run_id, command)
+        return await self.handler.execute(run_id, command), request_id
+
+    async def _only_request(self, run_id: str | None, thread_id: str | None) -> str:
+        """The request that is open in a run, or in a thread. Raises RunUnknown, RequestUnknown, RequestAmbiguous."""
+        named = known_form(run_id) if run_id is not None else None
+        place = f"run {named}" if named is not None else f"thread {thread_id}"
+        rows = await pending_requests(self.store, run_id=named, thread_id=thread_id, limit=_SHOWN_REQUESTS)
+        if len(rows) > 1:
+            ids = [row.request_id for row in rows[:_SHOWN_REQUESTS]]
+            raise RequestAmbiguous(
+                f"{place} has more than one open request; say which: {', '.join(ids)}", requestIds=ids
+            )
+        if rows:
+            return rows[0].request_id
+        if named is not None and not (await self.store.heads([named])).get(named):
+            raise RunUnknown(f"there is no run {named}")
+        raise RequestUnknown(f"{place} has no open request")
 
     async def _find_run(self, run_id: str | None, thread_id: str | None, request_id: str | None) -> str:
         if run_id is not None and thread_id is None:
@@ -99,6 +120,35 @@ class Decisions:
             expected_plan_version=body.expected_plan_version,
         )
 
+    async def _task(
+        self, state: RunState, body: RunResumeBody, payload: ResumePayload, actor: Actor, verdicts: Verdicts
+    ) -> Command:
+        """The command of a task that is submitted or declined, at the attempt that waits. Raises RunError."""
+        node_id = payload.node_id or ""
+        if node_id not in state.nodes:
+            raise StaleAttempt(f"the plan has no node {node_id}", nodeId=node_id)
+        now, claimed = self.clock(), operator_text(payload.operator or body.operator)
+        note = payload.note if payload.note is not None else body.note
+        if payload.decline is not None:
+            declined = payload.decline
+            return DeclineTask(
+                now=now,
+                node_id=node_id,
+                actor=actor,
+                reason=declined.reason,
+                claimed_operator=claimed,
+                note=declined.note if declined.note is not None else note,
+            )
+        return SubmitTask(
+            now=now,
+            node_id=node_id,
+            output=payload.output,
+            actor=actor,
+            errors=await verdicts.errors(schema_of_node(state, node_id), payload.output),
+            claimed_operator=claimed,
+            note=note,
+        )
+
     async def _commands(
         self, state: RunState, body: ResumeBody, actor: Actor, verdicts: Verdicts
     ) -> list[ResolveRequest]:
@@ -119,6 +169,7 @@ class Decisions:
                 text=response.freeform_text,
                 edited_output=response.edited_output,
                 expected_proposal=response.expected_proposal_id,
+                expected_output=response.expected_output_hash,
                 errors=await verdicts.errors(schema, response.edited_output),
                 expected_plan_version=body.expected_plan_version,
             )

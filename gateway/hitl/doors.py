@@ -46,7 +46,8 @@ _LINK = Parameter("token", "path", "The signed part of the link.")
 _DECIDED = {
     404: "There is no such run or request (`run_unknown`, `request_unknown`).",
     409: "The request is resolved (`request_resolved`) or its time is over (`request_expired`), the run is over"
-    " (`run_finished`), the plan or the proposal has changed (`stale_plan_version`, `stale_proposal`), or there is no"
+    " (`run_finished`), the plan, the proposal or the output has changed (`stale_plan_version`, `stale_proposal`,"
+    " `stale_output`), several requests are open and none is named (`request_ambiguous`), there is no"
     " vote to withdraw (`not_voted`), or no more are taken (`too_many_votes`).",
 }
 
@@ -192,7 +193,7 @@ _TASK_DOORS = (
         path="/api/v1/flex/tasks",
         tag="people",
         summary="Nodes that wait for a person's work, longest waiting first",
-        parameters=_LIST,
+        parameters=[*_LIST, Parameter("assignedTo", "query", "The same as `role`.")],
         answers=[Answer(200, "A page.", {JSON: "TaskList"})],
         problems=_QUERY | UNAUTHORIZED | UNKNOWN | UNAVAILABLE,
     ),

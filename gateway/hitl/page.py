@@ -13,6 +13,7 @@ from eventstore.queries import RequestRow
 from gateway.hitl.html import h, page
 from gateway.hitl.links import Link
 from gateway.shown import shown_request
+from runs.answers import answers_to
 from runs.event import Json, JsonObject, rfc3339
 from schemas.problem import Located
 from schemas.visible import visible, visible_json
@@ -122,14 +123,16 @@ def _pretty(document: Json) -> str:
 
 def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Element]:
     forms: list[Element] = []
-    options: list[JsonObject] = row.payload.get("options") or []
-    if row.subject in ("output", "policy") or row.proposal is not None:
+    proposed = row.proposal is not None
+    answers = answers_to(row.subject, row.payload, proposed=proposed)
+    # Where there are options one of them says yes, until somebody has proposed something to say yes to.
+    if answers.approval and (proposed or not answers.options):
         forms.append(_approve_or_reject(row, link, typed))
-    if options:
-        forms.append(_choose(options, link, typed))
-    if row.payload.get("allowFreeForm"):
+    if answers.options:
+        forms.append(_choose(answers.options, link, typed))
+    if answers.freeform:
         forms.append(_answer(link, typed))
-    if row.subject in ("output", "node"):
+    if answers.edit:
         forms.append(_edit(row, link, typed))
     if row.votes or row.proposal is not None:
         forms.append(_form("Take your vote back", link, typed, _button("Withdraw", "withdraw")))
@@ -155,10 +158,10 @@ def _approve_or_reject(row: RequestRow, link: Link, typed: Mapping[str, str]) ->
     )
 
 
-def _choose(options: Sequence[JsonObject], link: Link, typed: Mapping[str, str]) -> Element:
+def _choose(options: Sequence[tuple[str, str]], link: Link, typed: Mapping[str, str]) -> Element:
     buttons = [
-        h("button", str(option["label"]), type="submit", name="selectedOptionId", value=str(option["id"]))
-        for option in options
+        h("button", label, type="submit", name="selectedOptionId", value=option_id)
+        for option_id, label in options
     ]
     hidden = h("input", type="hidden", name="responseType", value="option")
     return _form("Choose", link, typed, hidden, _input("note", "choose", "A note", typed), *buttons)

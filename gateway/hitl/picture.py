@@ -8,11 +8,12 @@ from eventstore.people import plan_in_force
 from eventstore.store import EventStore
 from gateway.sse import one_line
 from gateway.waiting import WaitWatch
-from runs.event import Event, JsonObject, frame
+from runs.event import Event, JsonObject
 from runs.evolve import fold_all
 from runs.state import RunState, new_run
+from runs.wire import frame
 
-_QUIET = frozenset({"log", "policy_triggered"})
+_QUIET = frozenset({"log", "policy_triggered", "hitl_expiring"})
 _PAGE_EVENTS = 1_000
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from schemas.base import NodeId, OpenModel, RunId, Timestamp
 from schemas.events import RunStatus
-from schemas.hitl import Decision, HitlRequest, HumanTask
+from schemas.hitl import Decision, HitlRequest, HumanTask, OriginAgent
+from schemas.payloads import ScreenQuestion
 
 
 class Vote(OpenModel):
@@ -42,10 +43,33 @@ class PendingRequest(HitlRequest):
     proposal: Proposal | None
 
 
-class PendingList(OpenModel):
-    """Oldest first; `next_cursor` is there while there are more."""
+class ScreenPending(OpenModel):
+    """A request in the shape of the operator screens."""
 
+    id: str
+    created_at: Timestamp
+    payload: ScreenQuestion
+    origin_agent: OriginAgent
+
+
+class ScreenRun(OpenModel):
+    """A run that waits, in the shape of the operator screens, with the first of its requests."""
+
+    run_id: RunId
+    thread_id: str | None
+    brief_id: str | None
+    pending_request_id: str
+    status: RunStatus
+    updated_at: Timestamp
+    pending_request: ScreenPending
+
+
+class PendingList(OpenModel):
+    """Oldest first; `next_cursor` is there while there are more. `runs` are those of these requests."""
+
+    ok: Literal[True]
     requests: list[PendingRequest]
+    runs: list[ScreenRun]
     next_cursor: str | None = None
 
 
@@ -109,16 +133,21 @@ class LinkList(OpenModel):
 
 
 class TaskSummary(HumanTask):
-    """A task in a list; its `bundle` is what the plan says of the node."""
+    """A task in a list; its `bundle` is what the plan says of the node. `assignmentId` is the `taskId`."""
 
+    assignment_id: str
+    status: Literal["awaiting_submission"]
+    contracts: dict[str, Any]
     thread_id: str | None = None
     objective: str
     run_status: RunStatus
 
 
 class TaskList(OpenModel):
-    """Longest waiting first; `next_cursor` is there while there are more."""
+    """Longest waiting first; `next_cursor` is there while there are more. `count` is how many are on this page."""
 
+    ok: Literal[True]
+    count: int
     tasks: list[TaskSummary]
     next_cursor: str | None = None
 

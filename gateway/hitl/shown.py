@@ -6,18 +6,25 @@ from collections.abc import Iterable
 
 from eventstore.people import ForkRow, TaskRow
 from eventstore.queries import RequestRow
+from gateway.hitl.screens import screen_task
 from gateway.shown import shown_request
-from runs.event import JsonObject, rfc3339
+from runs.answers import answers_to, response_schema
+from runs.event import Json, JsonObject, rfc3339
 from runs.state import RequestState, RunState
 from runs.transitions import AWAITING_HUMAN
 
 _RULES = ("approvers", "quorum", "onExpiry", "escalateTo", "onReject", "forbidSubmitter")
 
 
-def shown_question(row: RequestRow) -> JsonObject:
-    """A request with what somebody needs to decide: the run's objective, the rules, the proposal and its votes."""
+def shown_question(row: RequestRow, contract: Json = None) -> JsonObject:
+    """A request with what somebody needs to decide: the run's objective, the rules, the proposal and its votes.
+
+    `contract` is what an edited output must keep; a list leaves it out of its schemas of responses.
+    """
+    answers = answers_to(row.subject, row.payload, proposed=row.proposal is not None)
     return {
         **shown_request(row),
+        "responseSchema": response_schema(answers, contract),
         "subject": row.subject,
         "objective": row.objective,
         "runStatus": row.run_status,
@@ -58,9 +65,9 @@ def _became(state: RunState, request: RequestState) -> JsonObject:
 
 def _proposal(proposal: JsonObject | None) -> JsonObject | None:
     """Without the edited output, which is the request's `pendingOutput` while it is proposed."""
-    return (
-        {key: value for key, value in proposal.items() if key != "output"} if proposal is not None else None
-    )
+    if proposal is None:
+        return None
+    return {key: value for key, value in proposal.items() if key not in ("output", "outputHash")}
 
 
 def _vote(vote: JsonObject) -> JsonObject:
@@ -82,8 +89,9 @@ def name_tasks(run: JsonObject) -> None:
 def shown_task(row: TaskRow) -> JsonObject:
     """A task in a list; its `bundle` is what the plan says of the node, without the outputs of other nodes."""
     contract: JsonObject = row.context.get("contract") or {}
+    name = task_id(row.run_id, row.plan_version, row.attempt, row.node_id)
     return {
-        "taskId": task_id(row.run_id, row.plan_version, row.attempt, row.node_id),
+        "taskId": name,
         "runId": row.run_id,
         "nodeId": row.node_id,
         "capabilityId": row.capability_id,
@@ -97,6 +105,7 @@ def shown_task(row: TaskRow) -> JsonObject:
         "threadId": row.thread_id,
         "objective": row.objective,
         "runStatus": row.run_status,
+        **screen_task(row, name),
     }
 
 

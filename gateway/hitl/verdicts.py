@@ -6,8 +6,8 @@ from typing import cast
 
 from runs.errors import ResponseInvalid
 from runs.event import Json, JsonObject
+from runs.rules.asking import edit_contract
 from runs.state import RunState
-from schemas.contract_schema import effective_schema
 from schemas.contracts.door import ContractDoor
 from schemas.contracts.problems import CheckerUnavailable, CheckFailed, SchemaRefused
 
@@ -20,9 +20,7 @@ def schema_of_request(state: RunState, request_id: str) -> Schema | None:
     request = state.requests.get(request_id)
     if request is None:
         return None
-    if request.subject == "output":
-        return effective_schema(state.envelope["outputContract"])
-    return schema_of_node(state, request.node_id) if request.subject == "node" else None
+    return edit_contract(state, request.subject, state.nodes.get(request.node_id or ""))
 
 
 def schema_of_node(state: RunState, node_id: str | None) -> Schema | None:

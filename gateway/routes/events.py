@@ -11,7 +11,7 @@ from gateway.edge import note
 from gateway.query import Cursor, path_run_id, read_cursor, read_number
 from gateway.stream import Reading, nothing_left, serve_head, serve_stream
 from runs.errors import RunUnknown
-from runs.event import frame
+from runs.wire import frame
 
 ROUTES = web.RouteTableDef()
 

@@ -13,7 +13,9 @@ from gateway.hitl.bodies import decisions_of, read_model
 from gateway.hitl.context import with_context
 from gateway.hitl.cursors import read_cursor, write_cursor
 from gateway.hitl.refusals import errors_in_responses
+from gateway.hitl.screens import screen_runs
 from gateway.hitl.shown import shown_outcome, shown_question
+from gateway.hitl.verdicts import schema_of_request
 from gateway.query import known_form, read_number
 from runs.errors import RequestUnknown
 from schemas.hitl import HitlRemoveBody, ResumeBody
@@ -39,7 +41,11 @@ async def show_pending(request: web.Request) -> web.Response:
         after=RequestCursor(cursor[0], cursor[1][0]) if cursor is not None else None,
         limit=limit,
     )
-    body: dict[str, object] = {"requests": [shown_question(row) for row in rows]}
+    body: dict[str, object] = {
+        "ok": True,
+        "requests": [shown_question(row) for row in rows],
+        "runs": screen_runs(rows),
+    }
     if len(rows) == limit and run_id is None:
         body["nextCursor"] = write_cursor(rows[-1].created_at, rows[-1].request_id)
     return json_answer(body)
@@ -53,8 +59,9 @@ async def show_request(request: web.Request) -> web.Response:
     if row is None:
         raise RequestUnknown(f"there is no request {request_id[:100]}")
     note(request, run_id=row.run_id)
-    row = await with_context(request.app[GATEWAY].deps.store, row)
-    return json_answer(shown_question(row), run_id=row.run_id)
+    store = request.app[GATEWAY].deps.store
+    contract = schema_of_request(await store.load(row.run_id), row.request_id)
+    return json_answer(shown_question(await with_context(store, row), contract), run_id=row.run_id)
 
 
 @ROUTES.post("/api/hitl/resume", name="resolveRequests", expect_handler=expect_continue)
@@ -74,6 +81,6 @@ async def remove(request: web.Request) -> web.Response:
     """Take a request back; its run cannot go on without it and ends as aborted."""
     body = await read_model(request, HitlRemoveBody)
     work = decisions_of(request).remove(body, caller(request))
-    outcome = await request.app[GATEWAY].carry_out(work)
+    outcome, request_id = await request.app[GATEWAY].carry_out(work)
     note(request, run_id=outcome.state.run_id)
-    return json_answer(shown_outcome(outcome.state, [body.request_id]), run_id=outcome.state.run_id)
+    return json_answer(shown_outcome(outcome.state, [request_id]), run_id=outcome.state.run_id)

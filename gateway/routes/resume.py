@@ -6,10 +6,10 @@ from aiohttp import web
 
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY, Gateway
-from gateway.edge import caller, note
+from gateway.edge import adopt_correlation_id, caller, note
 from gateway.hitl.bodies import decisions_of, read_model
 from gateway.hitl.picture import PatientWatch, resumed_picture, state_at
-from gateway.hitl.refusals import below, errors_in_responses
+from gateway.hitl.refusals import below, errors_at, errors_in_responses
 from gateway.query import Cursor, known_form, read_cursor
 from gateway.sse import encode_frame
 from gateway.stream import Reading, serve_stream
@@ -25,20 +25,23 @@ ROUTES = web.RouteTableDef()
 async def resume_run(request: web.Request) -> web.StreamResponse:
     """The plan as it stands, then every event from here on (or after Last-Event-ID), until `complete` or the next wait.
 
-    A run that is paused goes on; `payload.responses` are decided first. Without either the stream stays open until
-    somebody decides elsewhere.
+    A run that is paused goes on; `payload.responses` are decided first, or the task of `payload.nodeId` is done. With
+    none of these the stream stays open until somebody decides elsewhere.
     """
     gateway = request.app[GATEWAY]
     body = await read_model(request, RunResumeBody)
+    adopt_correlation_id(request, body.correlation_id)
     note(request, run_id=body.run_id)
     responses = _responses(body)
     cursor = await _cursor(request, gateway, body.run_id)
     work = decisions_of(request).resume(body, responses, caller(request))
-    if responses is None:
+    places = (
+        errors_in_responses(responses, before="/payload")
+        if responses is not None
+        else errors_at("/payload/output")
+    )
+    with places:
         outcome = await gateway.carry_out(work)
-    else:
-        with errors_in_responses(responses, before="/payload"):
-            outcome = await gateway.carry_out(work)
     store = gateway.deps.store
     after = outcome.before.seq if cursor is None or cursor.seq is None else cursor.seq
     seen = outcome.before if after == outcome.before.seq else await state_at(store, outcome.state, after)
@@ -66,13 +69,13 @@ async def _cursor(request: web.Request, gateway: Gateway, run_id: str) -> Cursor
 
 def _responses(body: RunResumeBody) -> ResumeBody | None:
     """`payload.responses` as the body that `/api/hitl/resume` takes. Raises DocumentRefused."""
-    if "responses" not in (body.payload or {}):
+    if body.payload is None or body.payload.responses is None:
         return None
     document = {
         "operator": body.operator,
         "note": body.note,
         "expectedPlanVersion": body.expected_plan_version,
-        **(body.payload or {}),
+        **body.payload.model_dump(by_alias=True, exclude_unset=True),
         "runId": body.run_id,
     }
     with below("/payload"):

@@ -35,10 +35,10 @@ async def show_tasks(request: web.Request) -> web.Response:
         run_id=known_form(run_id) if run_id is not None else None,
         thread_id=request.query.get("threadId"),
         tenant=request.query.get("clientId"),
-        names=request.query.getall("role", []) or None,
+        names=[*request.query.getall("role", []), *request.query.getall("assignedTo", [])] or None,
     )
     rows = await human_tasks(request.app[GATEWAY].deps.store, filters, after=_cursor(request), limit=limit)
-    body: dict[str, object] = {"tasks": [shown_task(row) for row in rows]}
+    body: dict[str, object] = {"ok": True, "count": len(rows), "tasks": [shown_task(row) for row in rows]}
     if len(rows) == limit and run_id is None:
         body["nextCursor"] = write_cursor(rows[-1].started_at, rows[-1].run_id, rows[-1].node_id)
     return json_answer(body)

@@ -7,10 +7,14 @@ from uuid import UUID, uuid5
 
 from runs import commands as c
 from runs import transitions as t
+from runs.answers import inline_contract
 from runs.draft import Draft
 from runs.errors import StaleAttempt
 from runs.event import Json, JsonObject, rfc3339
-from runs.state import RunState
+from runs.state import NodeState, RunState
+from runs.wire import origin_agent
+from schemas.canonical import content_hash
+from schemas.contract_schema import effective_schema
 
 MAX_REQUESTS = 1_000
 """How many requests one run may make, over all its rounds; the next one ends it."""
@@ -63,9 +67,11 @@ def ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
     expires_at = rfc3339(draft.now + timedelta(seconds=seconds)) if seconds else None
     # The id is derived from the place in the log: the domain has no randomness, and no two requests share a place.
     request_id = str(uuid5(UUID(draft.state.run_id), f"request-{draft.state.seq + 1}"))
+    node = draft.state.nodes.get(node_id or "")
     payload: JsonObject = {
         "requestId": request_id,
         "kind": kind,
+        "originAgent": origin_agent(subject, node.kind if node is not None else None),
         "question": question,
         "options": list(options),
         "allowFreeForm": allow_free_form,
@@ -74,13 +80,36 @@ def ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
         "pendingOutput": pending_output,
         "expiresAt": expires_at,
     }
+    if subject == "output":
+        payload["outputHash"] = content_hash(pending_output)
     draft.add(
         "hitl_request",
         payload,
         node_id=node_id,
         message=question,
-        detail={"subject": subject, "rules": rules},
+        detail={"subject": subject, "rules": rules, **_asker(node), **_contract(draft.state, subject, node)},
     )
+
+
+def _asker(node: NodeState | None) -> JsonObject:
+    if node is None:
+        return {}
+    return {"asker": {"nodeId": node.id, "nodeLabel": node.label, "capabilityId": node.capability_id}}
+
+
+def _contract(state: RunState, subject: str, node: NodeState | None) -> JsonObject:
+    """What an edit must keep, where it is short enough to be shown with the question."""
+    if subject == "output" and "outputContract" not in state.envelope:
+        return {}
+    contract = edit_contract(state, subject, node)
+    return {"contract": contract} if inline_contract(contract) else {}
+
+
+def edit_contract(state: RunState, subject: str, node: NodeState | None) -> JsonObject | bool | None:
+    """What an edited output must keep: the caller's contract, or that of the node which the request is about."""
+    if subject == "output":
+        return effective_schema(state.envelope["outputContract"])
+    return node.contract.get("output") if subject == "node" and node is not None else None
 
 
 def ask_for_approval(draft: Draft, output: Json) -> None:

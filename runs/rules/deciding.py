@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runs import commands as c
+from runs.answers import answers_to
 from runs.draft import Draft
 from runs.errors import (
     RequestExpired,
@@ -16,8 +17,9 @@ from runs.errors import (
 from runs.event import Json, JsonObject
 from runs.rules.access import check_allowed, check_plan_version, claimed_detail, operator_name
 from runs.rules.pauses import running_time
-from runs.rules.votes import agreed, check_proposal, withdraw
+from runs.rules.votes import agreed, check_output, check_proposal, output_hash, withdraw
 from runs.state import RequestState
+from schemas.canonical import content_hash
 
 
 def _open_request(draft: Draft, request_id: str) -> RequestState:
@@ -43,22 +45,47 @@ def resolve_request(draft: Draft, command: c.ResolveRequest) -> None:
     request = _open_request(draft, command.request_id)
     check_plan_version(draft.state, command.expected_plan_version)
     check_proposal(request, command.expected_proposal)
+    check_output(request, command.expected_output)
     if command.response_type == "withdraw":
         withdraw(draft, request, command)
         return
     check_allowed(draft.state, request, command)
+    _check_answer(request, command)
     _RESPONSES[command.response_type](draft, request, command)
 
 
+def _check_answer(request: RequestState, command: c.ResolveRequest) -> None:
+    """Raise ResponseInvalid for a response that the request does not take."""
+    answers = answers_to(request.subject, request.payload, proposed=request.proposal is not None)
+    refusal: str | None = None
+    if command.response_type == "approval" and not answers.approval:
+        refusal = "a question needs an answer, not an approval"
+    elif command.response_type == "edit" and not answers.edit:
+        refusal = "there is no output to edit in this request"
+    elif command.response_type == "option" and not answers.has_option(command.option_id):
+        refusal = f"{command.option_id!r} is not one of the options"
+    elif command.response_type == "freeform" and not answers.freeform:
+        refusal = "this request takes no free text"
+    if refusal is not None:
+        raise ResponseInvalid(refusal, requestId=request.id, options=request.payload.get("options", []))
+
+
 def _resolve(
-    draft: Draft, request: RequestState, command: Any, decision: str, detail: JsonObject | None = None
+    draft: Draft,
+    request: RequestState,
+    command: Any,
+    decision: str,
+    detail: JsonObject | None = None,
+    approved: str | None = None,
 ) -> None:
+    """Add the decision; `approved` is the hash of the output that it says yes to."""
     operator = operator_name(command)
     payload: JsonObject = {
         "requestId": request.id,
         "decision": decision,
         "operator": operator,
         "note": command.note,
+        **({"outputHash": approved} if approved is not None else {}),
     }
     facts = {**(detail or {}), **(claimed_detail(command) or {})}
     draft.add(
@@ -72,30 +99,23 @@ def _resolve(
 
 def _approve(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
     """Say yes to what is proposed."""
-    if request.subject == "clarify" and request.proposal is None:
-        raise ResponseInvalid("a question needs an answer, not an approval", requestId=request.id)
     if agreed(draft, request, command, None):
         _carry_out(draft, request, command, request.proposal)
 
 
 def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    if request.subject not in ("output", "node"):
-        raise ResponseInvalid("there is no output to edit in this request", requestId=request.id)
     if command.errors:
         raise ResponseInvalid(
             f"the edited output breaks the contract in {len(command.errors)} place(s)",
             requestId=request.id,
             errors=list(command.errors),
         )
-    _propose(draft, request, command, {"responseType": "edit", "output": command.edited_output})
+    output = command.edited_output
+    proposal: JsonObject = {"responseType": "edit", "output": output, "outputHash": content_hash(output)}
+    _propose(draft, request, command, proposal)
 
 
 def _choose(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    options: list[JsonObject] = request.payload.get("options", [])
-    if command.option_id not in [option["id"] for option in options]:
-        raise ResponseInvalid(
-            f"{command.option_id!r} is not one of the options", requestId=request.id, options=options
-        )
     if request.subject == "node" and command.option_id == "fail":
         _reject(draft, request, command)
         return
@@ -104,8 +124,6 @@ def _choose(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
 
 
 def _answer_freely(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    if not request.payload.get("allowFreeForm"):
-        raise ResponseInvalid("this request takes no free text", requestId=request.id)
     if not command.text:
         raise ResponseInvalid("an answer needs a text", requestId=request.id)
     _propose(draft, request, command, {"responseType": "freeform", "text": command.text})
@@ -116,8 +134,6 @@ def _with_text(answer: JsonObject, text: str | None) -> JsonObject:
 
 
 def _propose(draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject) -> None:
-    if request.node_id is None and request.subject != "output":
-        raise ResponseInvalid("this request is a yes or a no: approve or reject it", requestId=request.id)
     if agreed(draft, request, command, proposal):
         _carry_out(draft, request, command, proposal)
 
@@ -130,7 +146,7 @@ def _carry_out(
         _rerun(draft, request, command, "approved", None)
     elif proposal is None:
         effect: JsonObject | None = {"effect": "approve"} if request.subject == "policy" else None
-        _resolve(draft, request, command, "approved", effect)
+        _resolve(draft, request, command, "approved", effect, output_hash(request))
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
     elif proposal["responseType"] == "edit":
         _take_edit(draft, request, command, proposal)
@@ -147,7 +163,7 @@ def _take_edit(draft: Draft, request: RequestState, command: c.ResolveRequest, p
         detail["effect"] = "complete_node"
         if proposal is not request.proposal:
             detail["output"] = proposal["output"]
-    _resolve(draft, request, command, "edited", detail)
+    _resolve(draft, request, command, "edited", detail, proposal.get("outputHash") or output_hash(request))
     deliver_approved(draft, request, proposal["output"])
 
 

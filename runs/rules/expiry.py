@@ -1,25 +1,28 @@
-"""A request whose time is up."""
+"""A request whose time is nearly up, or up. One timer does both: see `runs.outstanding`."""
 
 from __future__ import annotations
 
 from runs import commands as c
+from runs.copying import changed
 from runs.draft import Draft
 from runs.errors import NotReady, NotWaiting
-from runs.event import JsonObject
+from runs.event import JsonObject, rfc3339
 from runs.rules.asking import ask
 from runs.rules.deciding import deliver_approved
 from runs.rules.pauses import check_running
+from runs.rules.votes import output_hash
 from runs.state import RequestState
 
 
 def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
-    """Do what the request's rules say for the end of its time: reject (the default), approve, or escalate."""
+    """Announce the end of a request's time; at the end do what its rules say: reject, approve or escalate."""
     request = draft.state.requests.get(command.request_id)
     if request is None or not request.open:
         raise NotWaiting(f"request {command.request_id} is not open", requestId=command.request_id)
     check_running(draft)
     if request.expires_at is None or command.now < request.expires_at:
-        raise NotReady("the request has not expired")
+        _announce(draft, request, command)
+        return
     action = request.rules.get("onExpiry", "reject")
     payload: JsonObject = {
         "requestId": request.id,
@@ -30,6 +33,8 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
     if action == "approve" and request.subject in ("output", "policy"):
         # What was asked at first: an edit that too few had approved is not approved by the clock.
         effect: JsonObject | None = {"effect": "approve"} if request.subject == "policy" else None
+        if request.subject == "output":
+            payload["outputHash"] = output_hash(changed(request, proposal=None))
         draft.add("hitl_resolved", payload, node_id=request.node_id, detail=effect)
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
         return
@@ -38,6 +43,22 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
         return
     draft.add("hitl_resolved", payload, node_id=request.node_id)
     draft.fail_run("hitl_expired", "nobody decided in time", {"requestId": request.id})
+
+
+def _announce(draft: Draft, request: RequestState, command: c.ExpireRequest) -> None:
+    at, ends = request.announced_at, request.expires_at
+    if at is None or ends is None or request.announced or command.now < at:
+        raise NotReady("the request has not expired")
+    action = request.rules.get("onExpiry", "reject")
+    payload: JsonObject = {
+        "requestId": request.id,
+        "question": request.payload["question"],
+        "urgency": request.payload.get("urgency", "normal"),
+        "expiresAt": rfc3339(ends),
+        "onExpiry": action,
+    }
+    message = f"nobody has decided yet; at {rfc3339(ends)} the answer is: {action}"
+    draft.add("hitl_expiring", payload, node_id=request.node_id, message=message)
 
 
 def _escalate(draft: Draft, request: RequestState, payload: JsonObject) -> None:

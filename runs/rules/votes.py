@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from runs import commands as c
 from runs.draft import Draft
-from runs.errors import NotAllowed, NotVoted, StaleProposal, TooManyVotes
+from runs.errors import NotAllowed, NotVoted, StaleOutput, StaleProposal, TooManyVotes
 from runs.event import JsonObject
 from runs.rules.access import claimed_detail, operator_name
 from runs.state import RequestState
+from schemas.canonical import content_hash
 
 MAX_VOTES = 1_000
 """How many votes, proposals and withdrawals one request takes."""
@@ -33,6 +34,28 @@ def check_proposal(request: RequestState, expected: str | None) -> None:
             f"request {request.id} is about proposal {request.proposal_id} by now, not {expected}",
             requestId=request.id,
             proposalId=request.proposal_id,
+        )
+
+
+def output_hash(request: RequestState) -> str | None:
+    """Names the output that an approval says yes to now; None where there is none."""
+    if request.proposal is not None and request.proposal["responseType"] == "edit":
+        return request.proposal.get("outputHash") or content_hash(request.proposal["output"])
+    if request.subject != "output":
+        return None
+    # Requests of older logs say no hash.
+    return request.payload.get("outputHash") or content_hash(request.payload.get("pendingOutput"))
+
+
+def check_output(request: RequestState, expected: str | None) -> None:
+    """Raise StaleOutput unless `expected` names the output that is proposed now, or nothing was expected."""
+    if expected is None:
+        return
+    found = output_hash(request)
+    if expected != found:
+        about = f"is about output {found} by now" if found is not None else "is about no output"
+        raise StaleOutput(
+            f"request {request.id} {about}, not {expected}", requestId=request.id, outputHash=found
         )
 
 

@@ -66,6 +66,18 @@ async def test_an_expired_request_is_resolved_as_its_rules_say(house: House) -> 
     assert [event.payload["decision"] for event in resolved] == ["expired"]
 
 
+async def test_the_end_of_a_request_is_announced_once(house: House) -> None:
+    run_id = await start(house, seconds_ago=100, policies={"hitl": {"expiresInSeconds": 100}})
+    await plan_and_claim(house, run_id, 30, seconds_ago=100)
+    question = Clarify(
+        now=now() - timedelta(seconds=85), node_id="draft", attempt=1, question="which colour?", options=()
+    )
+    await house.handler.execute(run_id, question)
+    assert (await house.keeper.run_once()).timers == 1
+    assert (await house.types(run_id))[-1] == "hitl_expiring"
+    assert (await house.keeper.run_once()).timers == 0
+
+
 async def test_a_task_that_is_not_done_in_time_fails_its_node(house: House) -> None:
     run_id = await start(house, seconds_ago=100)
     human = node("look", agentType="human", contract={"timeoutSeconds": 60})

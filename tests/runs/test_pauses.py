@@ -34,9 +34,12 @@ def test_a_request_expires_later_by_the_time_of_the_pause():
     with pytest.raises(e.NotReady):
         given.when(c.ExpireRequest(now=at(1_000), request_id=request_id))
     given = resume(given, 1_020)
-    assert timers(given) == {"request_expiry": at(1_060)}
+    assert timers(given) == {"request_expiry": at(1_048)}
     with pytest.raises(e.NotReady):
-        given.when(c.ExpireRequest(now=at(1_059), request_id=request_id))
+        given.when(c.ExpireRequest(now=at(1_047), request_id=request_id))
+    announced = given.when(c.ExpireRequest(now=at(1_059), request_id=request_id))
+    assert announced.types == ["hitl_expiring"]
+    assert timers(announced) == {"request_expiry": at(1_060)}
     assert given.when(c.ExpireRequest(now=at(1_060), request_id=request_id)).state.status == "failed"
 
 
@@ -64,13 +67,13 @@ def test_a_request_that_is_made_during_a_pause_has_its_whole_time_after_it():
     given = Given().started(policies={"hitl": {"expiresInSeconds": 60}}).planned(node("a")).start("a")
     given = pause(given, 10)
     given = given.when(c.Clarify(now=at(30), node_id="a", attempt=1, question="?"))
-    assert timers(resume(given, 100)) == {"request_expiry": at(160)}
+    assert timers(resume(given, 100)) == {"request_expiry": at(148)}
 
 
 def test_a_second_pause_moves_the_end_once_more():
     given = waiting_for_approval(expiresInSeconds=60)
     given = resume(pause(resume(pause(given, 10), 20), 30), 50)
-    assert timers(given) == {"request_expiry": at(90)}
+    assert timers(given) == {"request_expiry": at(78)}
 
 
 def test_the_deadline_moves_with_a_pause_and_does_not_pass_in_it():

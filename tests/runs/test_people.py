@@ -174,9 +174,9 @@ def test_expiry_rejects_unless_told_otherwise():
     given = waiting_for_approval(expiresInSeconds=60)
     request = given.state.open_requests[0]
     assert given.new[0].payload["expiresAt"] == rfc3339(at(60))
-    assert outstanding(given.state)["request_expiry", request.id].due_at == at(60)
+    assert outstanding(given.state)["request_expiry", request.id].due_at == at(48)
     with pytest.raises(e.NotReady):
-        given.when(c.ExpireRequest(now=at(59), request_id=request.id))
+        given.when(c.ExpireRequest(now=at(47), request_id=request.id))
     given = given.when(c.ExpireRequest(now=at(60), request_id=request.id))
     assert given.types == ["hitl_resolved", "complete"]
     assert given.state.error is not None

@@ -173,6 +173,13 @@ PAYLOAD_OF: dict[EventType, dict[str, Any]] = {
         "pendingOutput": {"any": "thing"},
         "expiresAt": "2026-11-23T12:00:00Z",
     },
+    "hitl_expiring": {
+        "requestId": "q1",
+        "question": "Which?",
+        "urgency": "high",
+        "expiresAt": "2026-11-22T12:00:00.123Z",
+        "onExpiry": "escalate",
+    },
     "hitl_resolved": {"requestId": "q1", "decision": "approved", "operator": "ada", "note": ""},
     "run_paused": {"reason": "lunch", "operator": {"id": "u1"}},
     "run_resumed": {"reason": None, "operator": None},

@@ -126,7 +126,10 @@ def test_a_thread_may_stand_for_its_run() -> None:
     [
         (hitl.OperatorBody, {}),
         (hitl.OperatorBody, {"reason": "", "operator": "ada"}),
-        (hitl.RunResumeBody, {"runId": "r1", "expectedPlanVersion": 2, "payload": {"x": 1}}),
+        (
+            hitl.RunResumeBody,
+            {"runId": "r1", "expectedPlanVersion": 2, "payload": {"nodeId": "a", "output": None}},
+        ),
         (hitl.ForkBody, {"fromNodeId": "a", "inputs": {"x": 1}, "policies": {"brandVoice": "calm"}}),
         (hitl.HitlRemoveBody, {"requestId": "q", "reason": "double"}),
         (hitl.TaskSubmitBody, {"output": None}),

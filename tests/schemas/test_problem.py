@@ -21,6 +21,7 @@ def test_a_refusal_becomes_a_problem_document() -> None:
         "title": "Envelope refused",
         "status": 400,
         "detail": "The body is not a TaskEnvelope.",
+        "statusMessage": "The body is not a TaskEnvelope.",
         "code": "envelope_refused",
         "errors": [
             {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from eventstore.handler import RunHandler
 from eventstore.store import EventStore
-from runs.event import frame
+from runs.commands import Clarify, ExpireRequest
+from runs.wire import frame
 from tests.support.receivers import Call, Receiver, failing
+from tests.support.started_runs import started_run
 from tests.support.waiting import eventually
 from tests.webhooks.conftest import AddHook, StartRun, StartWebhooks, all_are, deliveries, statuses
 
@@ -26,6 +29,24 @@ async def test_an_event_arrives_as_its_frame_with_a_signature_that_is_right(
     assert [call.message_id for call in receiver.calls] == [f"{hook}_{run.run_id}_{seq}" for seq in (1, 6)]
     assert receiver.refused == []
     await eventually(lambda: all_are(store, hook, "delivered", 2))
+
+
+async def test_that_a_request_is_about_to_expire_arrives(
+    store: EventStore, receiver: Receiver, add_hook: AddHook, start_webhooks: StartWebhooks
+) -> None:
+    await add_hook("a", "hitl_expiring")
+    await start_webhooks()
+    handler = RunHandler(store)
+    run = await started_run(handler, policies={"hitl": {"expiresInSeconds": 1_000}})
+    await run.planned()
+    await run.start()
+    outcome = await run.do(Clarify, node_id="a", attempt=1, question="Which?")
+    (request,) = outcome.state.open_requests
+    assert request.announced_at is not None
+    await handler.execute(run.run_id, ExpireRequest(now=request.announced_at, request_id=request.id))
+    await eventually(lambda: len(receiver.calls) == 1)
+    assert receiver.calls[0].frame["type"] == "hitl_expiring"
+    assert receiver.calls[0].frame["payload"]["question"] == "Which?"
 
 
 async def test_events_from_before_the_webhook_are_not_sent(
