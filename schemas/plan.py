@@ -19,6 +19,7 @@ DEFAULT_MAX_ATTEMPTS = 3
 MaxAttempts = Annotated[int, Field(ge=1, le=100)]
 
 MAX_BUNDLE_KEYS = 1_000
+MAX_EXPECTATIONS = 100
 MISSPELT_ASSIGNEES = "Unknown key; did you mean 'assignees'?"
 MAX_NODES = 1_000
 MAX_DEPENDENCIES = 10_000
@@ -54,7 +55,7 @@ class NodeContract(Model):
     """
 
     output: JsonSchema | None = None
-    expectations: Annotated[list[Note], Field(max_length=100)] = Field(default_factory=list[str])
+    expectations: Annotated[list[Note], Field(max_length=MAX_EXPECTATIONS)] = Field(default_factory=list[str])
     max_attempts: MaxAttempts = DEFAULT_MAX_ATTEMPTS
     fallback: Fallback = "retry"
     timeout_seconds: TimeoutSeconds | None = None

@@ -12,6 +12,7 @@ from planner.planner import JsonObject
 from planner.service import Service
 from planner.text import phrase
 from schemas.facets import FACETS
+from schemas.plan import MAX_EXPECTATIONS
 
 BRIEF = "stub.linkedin.brief"
 DRAFT = "stub.linkedin.draft"
@@ -108,7 +109,8 @@ class LinkedInNodes:
         audience = f" for {self.digest['audience']}" if "audience" in self.digest else ""
         voice = f", in this voice: {self.digest['brandVoice']}" if "brandVoice" in self.digest else ""
         told = [line for each in variant.instructions if (line := phrase(each))]
-        return [f"One LinkedIn post{audience}{voice}.", *told]
+        # The bundle has all instructions, also those that are more than a contract may list.
+        return [f"One LinkedIn post{audience}{voice}.", *told][:MAX_EXPECTATIONS]
 
 
 def _variant(variant: Variant) -> JsonObject:

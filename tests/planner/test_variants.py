@@ -182,3 +182,10 @@ def test_what_a_person_said_of_the_last_output_reaches_every_draft() -> None:
 
     plan = plan_of(envelope(posts()), PlanContext("run", 2, "Mention the canteen."))
     assert all("Mention the canteen." in node["bundle"]["instructions"] for node in plan["nodes"][1:3])
+
+
+def test_as_many_instructions_as_an_envelope_may_have_can_be_planned() -> None:
+    told = [f"Variant A should say {number}." for number in range(100)]
+    plan = plan_of(envelope(specialInstructions=told))
+    (draft,) = [node for node in plan["nodes"] if node["id"] == "draft-a"]
+    assert len(draft["bundle"]["variant"]["instructions"]) == 100

@@ -72,7 +72,7 @@ def repeated_input() -> Envelope:
 
 def many_instructions() -> Envelope:
     """So many instructions, each for the same variant, that copying them would never end."""
-    return envelope(specialInstructions=["Variant A"] * 100_000)
+    return envelope(specialInstructions=["Variant A"] * 150_000)
 
 
 REFUSED: dict[str, tuple[Callable[[], Envelope], str]] = {
