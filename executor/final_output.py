@@ -61,6 +61,8 @@ def _makers(state: RunState, errors: tuple[JsonObject, ...]) -> list[str]:
     template = state.plan_metadata.get("composition")
     if template is None:
         return [list(state.nodes)[-1]]
-    parts = [part_at(template, str(error.get("instancePath", ""))) for error in errors]
+    # An `if` is reported for the whole value that it judges, after what is wrong inside.
+    exact = [error for error in errors if error.get("keyword") != "if"] or errors
+    parts = [part_at(template, str(error.get("instancePath", ""))) for error in exact]
     each_once = {id(part): part for part in parts}
     return [node_id for part in each_once.values() for node_id in sources(part)] or sources(template)

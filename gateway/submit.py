@@ -19,6 +19,7 @@ from runs.errors import RunAlreadyStarted, RunUnknown
 from runs.event import Event, JsonObject
 from runs.state import RunState
 from schemas.contract_schema import effective_schema
+from schemas.contracts.misunderstandings import says_nothing
 from schemas.contracts.problems import SchemaRefused
 from schemas.envelope import TaskEnvelope
 from schemas.refusal import DocumentRefused, FieldProblem
@@ -77,8 +78,11 @@ async def submit(request: web.Request, *, reads_on: bool = False) -> Submission:
 
 
 async def _compile_contract(gateway: Gateway, contract: JsonObject) -> str:
+    schema = effective_schema(contract)
     try:
-        compiled = await gateway.deps.contracts.compile(effective_schema(contract))
+        compiled = await gateway.deps.contracts.compile(schema)
+        if nothing := says_nothing(schema):
+            raise SchemaRefused([nothing])
     except SchemaRefused as refusal:
         places = [
             FieldProblem(each.code, "/outputContract/schema" + each.pointer, each.message)

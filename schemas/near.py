@@ -6,6 +6,7 @@ from difflib import get_close_matches
 MAX_WORD_CHARS = 100
 """A longer word is taken for none that is known."""
 
+_MAX_EDITS = 2
 _SHORT_WORD_CHARS = 5
 _OTHER_WORDS = frozenset({"callback", "planned"})
 """Words of their own that happen to be near one of ours (`fallback`, `planner`)."""
@@ -14,15 +15,18 @@ _OTHER_WORDS = frozenset({"callback", "planned"})
 def mistaken_word(word: str, known: Iterable[str]) -> str | None:
     """The known word of which `word` is a misspelling: other capitals, snake_case, one or two edits. None for others.
 
-    Short words (up to five letters) may differ by one edit. A known word itself is no misspelling.
+    The nearest one counts, of equally near ones the first. Short words (up to five letters) may differ by one edit. A
+    known word itself is no misspelling.
     """
     if len(word) > MAX_WORD_CHARS or word in _OTHER_WORDS:
         return None
     plain = _plain(word)
-    for each in known:
-        edits = 1 if len(each) <= _SHORT_WORD_CHARS else 2
-        if word != each and _within(plain, _plain(each), edits):
-            return each
+    others = [each for each in known if each != word]
+    for edits in range(_MAX_EDITS + 1):
+        for each in others:
+            allowed = 1 if len(each) <= _SHORT_WORD_CHARS else _MAX_EDITS
+            if edits <= allowed and _within(plain, _plain(each), edits):
+                return each
     return None
 
 

@@ -1,12 +1,13 @@
-"""jsonschema-rs's findings in Ajv's order and number: all of them, branches first, up to a limit."""
+"""jsonschema-rs's findings in Ajv's number: all of them, what is inside a keyword before the keyword, up to a limit."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import orjson
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
+from schemas.contracts.ajv_enclosing import Enclosing, enclosing
 from schemas.contracts.ajv_words import Finding, tell, tell_plainly
 from schemas.contracts.problems import ContractError
 
@@ -28,16 +29,33 @@ def ajv_errors(
 
 
 def _tell_all(errors: Sequence[ValidationError], schema: Any, document: Any) -> Iterator[ContractError]:
-    """Depth first, branches before the keyword that they belong to; never recursive."""
-    stack = [(error, False) for error in reversed(errors)]
+    """Each error, and behind the last one inside an `if` or a `propertyNames` the error of that keyword."""
+    around: list[Enclosing] = []
+    for error, name in _depth_first(errors):
+        now = enclosing(error, schema, name)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(around, now, strict=False)))
+        yield from (ended.error() for ended in reversed(around[shared:]))
+        around = now
+        yield from tell(Finding(error, schema, document))
+    yield from (ended.error() for ended in reversed(around))
+
+
+def _depth_first(errors: Sequence[ValidationError]) -> Iterator[tuple[ValidationError, str | None]]:
+    """Branches before the keyword that they belong to, with the property name that they judge; never recursive."""
+    stack: list[tuple[ValidationError, str | None, bool]] = [
+        (error, None, False) for error in reversed(errors)
+    ]
     while stack:
-        error, branches_are_told = stack.pop()
+        error, name, branches_are_told = stack.pop()
+        if isinstance(error.kind, ValidationErrorKind.PropertyNames):
+            stack.append((error.kind.error, str(error.kind.error.instance), False))
+            continue
         inner = [] if branches_are_told else _branches(error)
         if inner:
-            stack.append((error, True))
-            stack.extend((branch_error, False) for branch_error in reversed(inner))
+            stack.append((error, name, True))
+            stack.extend((branch_error, name, False) for branch_error in reversed(inner))
         else:
-            yield from tell(Finding(error, schema, document))
+            yield error, name
 
 
 def _branches(error: ValidationError) -> list[ValidationError]:

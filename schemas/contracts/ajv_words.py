@@ -5,6 +5,7 @@ Where one finding of the library is several of Ajv's (one for each additional pr
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from schemas.contracts.subschemas import ends_in_keyword
 
 MAX_LISTED_VALUES = 100
 MAX_MESSAGE_CHARS = 1_000
+_SMALLEST_WRITTEN_OUT = 1e-6
+_LARGEST_WRITTEN_OUT = 1e21
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,27 @@ class Finding:
             "keyword": keyword,
             "message": message[:MAX_MESSAGE_CHARS],
             "params": params,
-            "schemaPath": "#" + quote(pointer.build(self.error.schema_path), safe="/~!*'()$") + below,
+            "schemaPath": schema_path(self.error.schema_path) + below,
         }
+
+
+def schema_path(path: Sequence[str | int]) -> str:
+    """A place in the schema as Ajv writes it."""
+    return "#" + quote(pointer.build(path), safe="/~!*'()$")
+
+
+def number_text(number: float) -> str:
+    """A number as JavaScript writes it: 3.0 is `3`, 1e-07 is `1e-7`."""
+    if isinstance(number, int):
+        return str(number)
+    if number.is_integer() and abs(number) < _LARGEST_WRITTEN_OUT:
+        return str(int(number))
+    mantissa, _, exponent = repr(number).partition("e")
+    if not exponent:
+        return mantissa
+    if _SMALLEST_WRITTEN_OUT <= abs(number) < 1:
+        return format(Decimal(repr(number)), "f")
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 def _at(document: Any, path: Sequence[str | int]) -> Any:
@@ -66,10 +88,24 @@ def tell(finding: Finding) -> Iterator[ContractError]:
         yield from teller(finding)
     elif words := _WORDS.get(kind.name):
         parameter, sentence = words
-        limit = next(iter(kind.as_dict().values()), None)
-        yield finding.tell(kind.name, sentence.format(limit), {parameter: limit} if parameter else {})
+        limit = _as_written(finding, next(iter(kind.as_dict().values()), None))
+        params = {parameter: limit} if parameter else {}
+        yield finding.tell(kind.name, sentence.format(_shown(limit)), params)
     else:
         yield tell_plainly(finding)
+
+
+def _as_written(finding: Finding, limit: Any) -> Any:
+    """A number as the schema has it: the library compares floats, and gives back a float."""
+    written = finding.rule()
+    if written != limit or isinstance(written, bool):
+        written = limit
+    is_whole = isinstance(written, float) and written.is_integer() and abs(written) < 2**53
+    return int(written) if is_whole else written
+
+
+def _shown(limit: Any) -> str:
+    return number_text(limit) if isinstance(limit, int | float) else str(limit)
 
 
 def tell_plainly(finding: Finding) -> ContractError:
@@ -102,9 +138,9 @@ def _tell_not(finding: Finding) -> Iterator[ContractError]:
 
 def _tell_comparison(finding: Finding) -> Iterator[ContractError]:
     keyword = finding.error.kind.name
-    limit = finding.error.kind.as_dict()["limit"]
+    limit = _as_written(finding, finding.error.kind.as_dict()["limit"])
     sign = {"exclusiveMaximum": "<", "exclusiveMinimum": ">", "maximum": "<=", "minimum": ">="}[keyword]
-    yield finding.tell(keyword, f"must be {sign} {limit}", {"comparison": sign, "limit": limit})
+    yield finding.tell(keyword, f"must be {sign} {_shown(limit)}", {"comparison": sign, "limit": limit})
 
 
 def _tell_type(finding: Finding) -> Iterator[ContractError]:
@@ -160,7 +196,9 @@ def _tell_contains(finding: Finding) -> Iterator[ContractError]:
     least = 1 if least is None else least
     params = {"minContains": least} if most is None else {"minContains": least, "maxContains": most}
     most_words = "" if most is None else f" and no more than {most}"
-    yield finding.tell("contains", f"must contain at least {least}{most_words} valid item(s)", params)
+    error = finding.tell("contains", f"must contain at least {least}{most_words} valid item(s)", params)
+    # The library names minContains or maxContains, whichever was broken.
+    yield {**error, "schemaPath": schema_path([*finding.error.schema_path[:-1], "contains"])}
 
 
 def _tell_one_of(finding: Finding) -> Iterator[ContractError]:
@@ -168,12 +206,6 @@ def _tell_one_of(finding: Finding) -> Iterator[ContractError]:
     if isinstance(finding.error.kind, ValidationErrorKind.OneOfMultipleValid):
         passing = [index for index, errors in enumerate(finding.error.kind.context) if not errors][:2]
     yield finding.tell("oneOf", "must match exactly one schema in oneOf", {"passingSchemas": passing})
-
-
-def _tell_property_names(finding: Finding) -> Iterator[ContractError]:
-    kind = cast("ValidationErrorKind.PropertyNames", finding.error.kind)
-    params = {"propertyName": kind.error.instance}
-    yield finding.tell("propertyNames", f"property name must be valid: {kind.error.message}", params)
 
 
 def _tell_additional_properties(finding: Finding) -> Iterator[ContractError]:
@@ -216,8 +248,8 @@ def _tell_false_schema(finding: Finding) -> Iterator[ContractError]:
     path = finding.error.schema_path
     if ends_in_keyword(path, "additionalProperties"):
         yield from (_additional_property(finding, name) for name in finding.value())
-    elif ends_in_keyword(path, "items"):
-        yield from _items_beyond(finding, len(finding.beside("prefixItems") or ()))
+    elif ends_in_keyword(path, "items") and (prefix := finding.beside("prefixItems")):
+        yield from _items_beyond(finding, len(prefix))
     else:
         yield finding.tell("false schema", "boolean schema is false", {}, below="/false schema")
 
@@ -243,7 +275,6 @@ _TELLERS: dict[type[ValidationErrorKind], Callable[[Finding], Iterator[ContractE
     ValidationErrorKind.Not: _tell_not,
     ValidationErrorKind.OneOfMultipleValid: _tell_one_of,
     ValidationErrorKind.OneOfNotValid: _tell_one_of,
-    ValidationErrorKind.PropertyNames: _tell_property_names,
     ValidationErrorKind.Required: _tell_required,
     ValidationErrorKind.Type: _tell_type,
     ValidationErrorKind.UnevaluatedItems: _tell_unevaluated_items,

@@ -21,14 +21,18 @@ from jsonschema_rs import (
 from schemas import pointer
 from schemas.contracts.ajv import ajv_errors
 from schemas.contracts.identity import DEFAULT_DIALECT, dialect_of
+from schemas.contracts.patterns import (
+    BACKTRACKING,
+    LINEAR,
+    BacktrackingPatterns,
+    compiles,
+    patterns,
+)
 from schemas.contracts.problems import ContractError, SchemaProblem, SchemaRefused
-from schemas.contracts.subschemas import Schema, every_subschema
+from schemas.contracts.references import map_references
+from schemas.contracts.subschemas import Schema
 from schemas.json_text import Path
 from schemas.refusal import MAX_PROBLEMS
-
-MAX_PATTERN_BYTES = 4 * 1024 * 1024
-_LINEAR = RegexOptions(size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES)
-_BACKTRACKING = FancyRegexOptions(size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,11 @@ class CompiledSchema:
 
     schema: Any
     validator: jsonschema_rs.Validator
+    backtracking: BacktrackingPatterns
 
     def errors(self, document: Any, limit: int) -> list[ContractError]:
-        """Everything wrong with `document`, up to `limit` errors; empty for a valid one."""
+        """Everything wrong with `document`, up to `limit` errors; empty for a valid one. Raises EngineGaveUp."""
+        self.backtracking.try_all(document)
         found = list(self.validator.iter_errors(document))
         return ajv_errors(found, self.schema, document, limit) if found else []
 
@@ -47,12 +53,23 @@ class CompiledSchema:
 def compile_schema(schema: Any) -> CompiledSchema:
     """Compile a schema that has passed the gate; raises SchemaRefused."""
     try:
-        validator = jsonschema_rs.validator_for(
-            schema, offline=True, validate_formats=True, pattern_options=_LINEAR
-        )
+        return CompiledSchema(schema, _validator(schema, LINEAR), BacktrackingPatterns(()))
+    except (ValidationError, ReferencingError) as error:
+        found = [pattern for _, pattern in patterns(_schemas(schema))]
+        if not found:
+            raise SchemaRefused(_diagnose(schema, error)) from None
+    try:
+        return CompiledSchema(schema, _validator(schema, BACKTRACKING), BacktrackingPatterns(found))
     except (ValidationError, ReferencingError) as error:
         raise SchemaRefused(_diagnose(schema, error)) from None
-    return CompiledSchema(schema, validator)
+
+
+def _validator(schema: Any, engine: RegexOptions | FancyRegexOptions) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema, offline=True, validate_formats=True, pattern_options=engine)
+
+
+def _schemas(schema: Any) -> list[tuple[Path, Schema]]:
+    return map_references(cast("Schema", schema)).schemas if isinstance(schema, dict) else []
 
 
 def _diagnose(schema: Any, error: ValidationError | ReferencingError) -> list[SchemaProblem]:
@@ -61,7 +78,7 @@ def _diagnose(schema: Any, error: ValidationError | ReferencingError) -> list[Sc
     if isinstance(schema, dict):
         root = cast("Schema", schema)
         problems = list(islice(_meta_problems(root), MAX_PROBLEMS))
-        problems += islice(_pattern_problems(root), MAX_PROBLEMS)
+        problems += islice(_pattern_problems(map_references(root).schemas), MAX_PROBLEMS)
     return problems or [_as_compiler_says(error)]
 
 
@@ -84,36 +101,11 @@ def _meta_validator(dialect: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for({"$schema": dialect, "$ref": dialect}, offline=True)
 
 
-def _pattern_problems(root: Schema) -> Iterator[SchemaProblem]:
-    for path, pattern in _patterns(root):
-        if not _compiles(pattern, _LINEAR):
-            yield SchemaProblem("schema_bad_pattern", pointer.build_bounded(path), _why_not(pattern))
-
-
-def _patterns(root: Schema) -> Iterator[tuple[Path, str]]:
-    for path, schema in every_subschema(root):
-        if isinstance(pattern := schema.get("pattern"), str):
-            yield (*path, "pattern"), pattern
-        if isinstance(by_pattern := schema.get("patternProperties"), dict):
-            for pattern in cast("dict[str, Any]", by_pattern):
-                yield (*path, "patternProperties", pattern), pattern
-
-
-def _compiles(pattern: str, engine: RegexOptions | FancyRegexOptions) -> bool:
-    try:
-        jsonschema_rs.validator_for({"pattern": pattern}, offline=True, pattern_options=engine)
-    except ValidationError:
-        return False
-    return True
-
-
-def _why_not(pattern: str) -> str:
-    if _compiles(pattern, _BACKTRACKING):
-        return (
-            "Look-around and backreferences are not supported, since patterns must match in linear time; "
-            "write this with plain groups, alternatives and repeats."
-        )
-    return (
-        "This is not a regular expression, or one that becomes too large when compiled "
-        "(counted repeats of counted repeats, or of large character classes)."
+def _pattern_problems(schemas: list[tuple[Path, Schema]]) -> Iterator[SchemaProblem]:
+    message = (
+        "This is not a regular expression that either of the engines takes, or one that becomes too large when "
+        "compiled (counted repeats of counted repeats, or of large character classes)."
     )
+    for path, pattern in patterns(schemas):
+        if not compiles(pattern, BACKTRACKING):
+            yield SchemaProblem("schema_bad_pattern", pointer.build_bounded(path), message)

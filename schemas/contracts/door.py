@@ -32,6 +32,11 @@ from schemas.contracts.recent import Recent
 from schemas.contracts.settings import DoorSettings
 
 _CHECK = "schemas.contracts.worker:check"
+_TOO_MUCH = "Checking needed more memory or stack than there is for it."
+_BACKTRACKING_SIGNS = (b"(?=", b"(?!", b"(?<=", b"(?<!", *(rb"\\%d" % number for number in range(1, 10)))
+_BACKTRACKING_HINT = (
+    " A pattern with look-around or a back-reference may take that long on some texts; write it without."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,10 @@ class ContractDoor:
         await self.close()
 
     async def compile(self, schema: object) -> CompiledContract:
-        """Whether `schema` may be a contract: raises SchemaRefused with everything wrong, or CheckerUnavailable."""
+        """Whether `schema` may be a contract: raises SchemaRefused with everything wrong, or CheckerUnavailable.
+
+        Also refused is what a check would pass over, such as a misspelt keyword: see `misunderstandings`.
+        """
         text = canonical_schema(schema, self._limits)
         name = _hash(text)
         if compiled := self._compiled.get(name):
@@ -127,12 +135,14 @@ class ContractDoor:
         if not isinstance(encoded, bytes):
             return encoded
         reply = await self._ask(name, text, encoded)
-        self._accept(name)
+        if "gave_up" in reply:
+            raise CheckCrashed(_TOO_MUCH)
         return reply["errors"]
 
     async def _ask(self, name: str, text: bytes, document: bytes | None) -> dict[str, Any]:
         """The worker's answer; raises SchemaRefused, CheckTimedOut, CheckCrashed, CheckerUnavailable."""
-        if problems := self._refused.get(name):
+        refused_as = _refused_as(name, document)
+        if problems := self._refused.get(name) or self._refused.get(refused_as):
             raise SchemaRefused(problems)
         argument: dict[str, Any] = {
             "hash": name,
@@ -145,22 +155,28 @@ class ContractDoor:
         try:
             return await self._sandbox.call(_CHECK, argument, text, deadline_seconds=seconds)
         except Refusal as refusal:
-            raise self._refuse(name, [SchemaProblem(**problem) for problem in refusal.data]) from None
+            raise self._refuse(refused_as, [SchemaProblem(**problem) for problem in refusal.data]) from None
         except SandboxTimedOut:
-            raise CheckTimedOut(f"Checking took more than {seconds:g} s and was stopped.") from None
+            hint = _BACKTRACKING_HINT if any(sign in text for sign in _BACKTRACKING_SIGNS) else ""
+            raise CheckTimedOut(f"Checking took more than {seconds:g} s and was stopped.{hint}") from None
         except SandboxCrashed:
-            raise CheckCrashed("Checking needed more memory or stack than there is for it.") from None
+            raise CheckCrashed(_TOO_MUCH) from None
         except SandboxFailed as failure:
             raise CheckerUnavailable(str(failure)) from None
 
-    def _refuse(self, name: str, problems: list[SchemaProblem]) -> SchemaRefused:
-        self._refused.put(name, problems)
+    def _refuse(self, refused_as: str, problems: list[SchemaProblem]) -> SchemaRefused:
+        self._refused.put(refused_as, problems)
         return SchemaRefused(problems)
 
     def _accept(self, name: str) -> CompiledContract:
         compiled = CompiledContract(name)
         self._compiled.put(name, compiled)
         return compiled
+
+
+def _refused_as(name: str, document: bytes | None) -> str:
+    """A schema that is refused when it comes in may be the contract of a run of an earlier release."""
+    return name if document is not None else f"{name} coming in"
 
 
 def _sandbox_config(settings: DoorSettings) -> SandboxConfig:

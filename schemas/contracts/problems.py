@@ -21,7 +21,7 @@ class CheckTimedOut(CheckFailed):
 
 
 class CheckCrashed(CheckFailed):
-    """Judging the document ended the checker process, twice."""
+    """Judging the document ended the checker process, twice, or a pattern needed more stack than its engine has."""
 
 
 class CheckerUnavailable(CheckFailed):

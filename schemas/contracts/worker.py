@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, cast
 
 import orjson
@@ -10,8 +11,11 @@ from sandbox.errors import Refusal
 from schemas.contracts.compiler import CompiledSchema, compile_schema
 from schemas.contracts.gate import GateLimits, pass_gate
 from schemas.contracts.least import amount_problem
+from schemas.contracts.misunderstandings import misunderstandings
+from schemas.contracts.patterns import EngineGaveUp
 from schemas.contracts.problems import ContractError, SchemaRefused
 from schemas.contracts.recent import Recent
+from schemas.refusal import MAX_PROBLEMS
 
 REMEMBERED_SCHEMAS = 256
 MAX_ERROR_BYTES = 8 * 1024
@@ -23,23 +27,46 @@ _compiled: Recent[str, CompiledSchema] = Recent(REMEMBERED_SCHEMAS)
 
 def check(argument: dict[str, Any], blob: bytes) -> dict[str, Any]:
     """`{"errors": [...]}` of the `document` in `{"hash", "limits", "max_errors", "document"}`; `{}` without a document.
+    `{"gave_up": True}` where a pattern needs more stack than its engine has.
 
-    `blob` is the schema as JSON, `hash` its name; `limits` are those of the gate that it passes first.
-    Raises Refusal with the problems of a schema that is none, and without a document of one that no output can meet.
+    `blob` is the schema as JSON, `hash` its name; `limits` are those of the gate that it passes first. Without a
+    document the schema is one that comes in: what its author cannot have meant, and what no output can meet, is
+    refused too. Raises Refusal with the problems of a schema that is refused.
     """
+    try:
+        compiled = _compiled_schema(argument, blob)
+        if "document" not in argument:
+            _refuse_misunderstandings(blob)
+            if problem := amount_problem(compiled.schema):
+                raise SchemaRefused([problem])
+            return {}
+    except SchemaRefused as refusal:
+        raise Refusal([dataclasses.asdict(problem) for problem in refusal.problems]) from None
+    try:
+        return {"errors": bounded(compiled.errors(argument["document"], argument["max_errors"]))}
+    except EngineGaveUp:
+        return {"gave_up": True}
+
+
+def _compiled_schema(argument: dict[str, Any], blob: bytes) -> CompiledSchema:
+    """Raises SchemaRefused."""
     compiled = _compiled.get(argument["hash"])
     if compiled is None:
+        pass_gate(blob, GateLimits(**argument["limits"]))
         try:
-            pass_gate(blob, GateLimits(**argument["limits"]))
             compiled = compile_schema(orjson.loads(blob))
-        except SchemaRefused as refusal:
-            raise Refusal([dataclasses.asdict(problem) for problem in refusal.problems]) from None
+        except SchemaRefused:
+            # Words for what its author meant say more than the meta-schema's, which the same mistake breaks.
+            _refuse_misunderstandings(blob)
+            raise
         _compiled.put(argument["hash"], compiled)
-    if "document" not in argument:
-        if problem := amount_problem(compiled.schema):
-            raise Refusal([dataclasses.asdict(problem)])
-        return {}
-    return {"errors": bounded(compiled.errors(argument["document"], argument["max_errors"]))}
+    return compiled
+
+
+def _refuse_misunderstandings(blob: bytes) -> None:
+    """Raises SchemaRefused."""
+    if problems := list(islice(misunderstandings(orjson.loads(blob)), MAX_PROBLEMS)):
+        raise SchemaRefused(problems)
 
 
 def bounded(errors: Iterable[ContractError]) -> list[ContractError]:

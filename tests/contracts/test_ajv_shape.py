@@ -109,6 +109,14 @@ SHAPES: dict[str, tuple[Any, Any, list[Told]]] = {
         [1, 2, 3],
         [("", "items", "must NOT have more than 1 items", {"limit": 1}, "#/items")],
     ),
+    "items where none may be, one error each": (
+        {"items": False},
+        [1, 2],
+        [
+            (f"/{index}", "false schema", "boolean schema is false", {}, "#/items/false schema")
+            for index in (0, 1)
+        ],
+    ),
     "additional items": (
         {"$schema": DRAFT_7, "items": [True], "additionalItems": False},
         [1, 2],
@@ -245,21 +253,31 @@ SHAPES: dict[str, tuple[Any, Any, list[Told]]] = {
                 "contains",
                 "must contain at least 2 and no more than 3 valid item(s)",
                 {"minContains": 2, "maxContains": 3},
-                "#/minContains",
+                "#/contains",
             )
         ],
     ),
-    "property names": (
-        {"propertyNames": {"maxLength": 2}},
-        {"abc": 1},
+    "property names, after what is wrong with the name": (
+        {"propertyNames": {"maxLength": 2, "pattern": "^x"}},
+        {"abc": 1, "xyz": 2},
         [
             (
                 "",
-                "propertyNames",
-                'property name must be valid: "abc" is longer than 2 characters',
-                {"propertyName": "abc"},
+                "maxLength",
+                "must NOT have more than 2 characters",
+                {"limit": 2},
                 "#/propertyNames/maxLength",
-            )
+            ),
+            ("", "pattern", 'must match pattern "^x"', {"pattern": "^x"}, "#/propertyNames/pattern"),
+            ("", "propertyNames", "property name must be valid", {"propertyName": "abc"}, "#/propertyNames"),
+            (
+                "",
+                "maxLength",
+                "must NOT have more than 2 characters",
+                {"limit": 2},
+                "#/propertyNames/maxLength",
+            ),
+            ("", "propertyNames", "property name must be valid", {"propertyName": "xyz"}, "#/propertyNames"),
         ],
     ),
     "dependent required": (
@@ -315,10 +333,66 @@ SHAPES: dict[str, tuple[Any, Any, list[Told]]] = {
         [("", "oneOf", "must match exactly one schema in oneOf", {"passingSchemas": [0, 2]}, "#/oneOf")],
     ),
     "not": ({"not": {"type": "null"}}, None, [("", "not", "must NOT be valid", {}, "#/not")]),
-    "then": (
+    "then, and the if that it belongs to": (
         {"if": {"type": "integer"}, "then": {"minimum": 5}},
         1,
-        [("", "minimum", "must be >= 5", {"comparison": ">=", "limit": 5}, "#/then/minimum")],
+        [
+            ("", "minimum", "must be >= 5", {"comparison": ">=", "limit": 5}, "#/then/minimum"),
+            ("", "if", 'must match "then" schema', {"failingKeyword": "then"}, "#/if"),
+        ],
+    ),
+    "else, one if for each value, also behind a reference": (
+        {"items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"if": False, "else": {"properties": {"a": False}}}}},
+        [{"a": 1}, {"a": 2}],
+        [
+            told
+            for index in (0, 1)
+            for told in (
+                (
+                    f"/{index}/a",
+                    "false schema",
+                    "boolean schema is false",
+                    {},
+                    "#/$defs/n/else/properties/a/false schema",
+                ),
+                (f"/{index}", "if", 'must match "else" schema', {"failingKeyword": "else"}, "#/$defs/n/if"),
+            )
+        ],
+    ),
+    "numbers as JavaScript writes them": (
+        {"items": {"exclusiveMaximum": 3, "multipleOf": 2.0}},
+        [3.5],
+        [
+            (
+                "/0",
+                "exclusiveMaximum",
+                "must be < 3",
+                {"comparison": "<", "limit": 3},
+                "#/items/exclusiveMaximum",
+            ),
+            ("/0", "multipleOf", "must be multiple of 2", {"multipleOf": 2}, "#/items/multipleOf"),
+        ],
+    ),
+    "small and large numbers": (
+        {"prefixItems": [{"maximum": 1e-7}, {"maximum": 0.00001}, {"minimum": 1e21}, {"minimum": 1e20}]},
+        [1, 1, 1, 1],
+        [
+            (
+                f"/{index}",
+                keyword,
+                f"must be {sign} {text}",
+                {"comparison": sign, "limit": limit},
+                f"#/prefixItems/{index}/{keyword}",
+            )
+            for index, (keyword, sign, text, limit) in enumerate(
+                [
+                    ("maximum", "<=", "1e-7", 1e-7),
+                    ("maximum", "<=", "0.00001", 0.00001),
+                    ("minimum", ">=", "1e+21", 1e21),
+                    ("minimum", ">=", "100000000000000000000", 1e20),
+                ]
+            )
+        ],
     ),
     "false": (False, 1, [("", "false schema", "boolean schema is false", {}, "#/false schema")]),
     "an empty name on the way, which the library's path leaves out": (

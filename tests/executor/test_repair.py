@@ -48,6 +48,11 @@ def test_the_nodes_behind_the_failing_places_are_repaired(paths: list[str], node
     assert nodes_to_repair(state, tuple(error_at(path) for path in paths)) == nodes
 
 
+def test_an_if_around_the_failing_place_makes_no_more_nodes_run() -> None:
+    errors = (error_at("/posts/1/text"), {**error_at(""), "keyword": "if"})
+    assert nodes_to_repair(run_of_three(TEMPLATE).state, errors) == ("b",)
+
+
 def test_a_valid_output_needs_no_repair() -> None:
     assert nodes_to_repair(run_of_three(TEMPLATE).state, ()) == ()
 

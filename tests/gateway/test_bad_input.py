@@ -60,10 +60,36 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "/outputContract/schema/properties/a/$ref",
     ),
     "doubled $refs": (_contract(_doubled_refs()), "invalid_body", "/outputContract/schema"),
-    "a pattern that backtracks": (
-        _contract({"type": "string", "pattern": r"^(a+)\1$"}),
+    "a pattern that no engine takes": (
+        _contract({"type": "string", "pattern": r"^(?<=a"}),
         "invalid_body",
         "/outputContract/schema/pattern",
+    ),
+    "a wrapper around the schema": (
+        _contract({"name": "post", "strict": True, "schema": {"type": "object"}}),
+        "invalid_body",
+        "/outputContract/schema/schema",
+    ),
+    "a schema that says nothing": (
+        _contract({"description": "A post"}),
+        "invalid_body",
+        "/outputContract/schema",
+    ),
+    "true for a schema": (_contract(True), "invalid_body", "/outputContract/schema"),
+    "a misspelt keyword": (
+        _contract({"type": "object", "requred": ["body"]}),
+        "invalid_body",
+        "/outputContract/schema/requred",
+    ),
+    "nullable": (
+        _contract({"type": "object", "properties": {"a": {"type": "string", "nullable": True}}}),
+        "invalid_body",
+        "/outputContract/schema/properties/a/nullable",
+    ),
+    "a key that stands twice": (
+        b'{"objective": "x", "inputs": {"a": 1, "a": 2}, "outputContract": {"schema": {"type": "object"}}}',
+        "invalid_body",
+        "/inputs/a",
     ),
 }
 

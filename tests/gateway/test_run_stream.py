@@ -198,7 +198,7 @@ async def test_every_mode_of_contract_starts_a_run_and_has_a_hash(gateway: Runni
     contracts: list[Any] = [
         {"mode": "freeform", "instructions": "A haiku"},
         {"mode": "facets", "facets": ["post_copy", "review"]},
-        {"schema": True},
+        {"schema": {"type": ["object", "string"]}},
     ]
     for contract in contracts:
         run_id = await gateway.start_run(outputContract=contract)

@@ -116,7 +116,11 @@ async def test_few_policies_may_ask_people(gateway: RunningGateway, held: LoopTi
     asking = {"trigger": "node_complete", "action": "hitl"}
     silent = {"trigger": "node_complete", "action": "log"}
     too_many = [silent, *[asking] * MAX_ASKING_POLICIES, {**asking, "action": {"type": "hitl"}}]
-    envelope = {"objective": "o", "outputContract": {"schema": True}, "policies": {"runtime": too_many}}
+    envelope = {
+        "objective": "o",
+        "outputContract": {"schema": {"type": ["object", "string"]}},
+        "policies": {"runtime": too_many},
+    }
     answer, problem = await gateway.post(f"{API}/runs", envelope)
     place = f"/policies/runtime/{MAX_ASKING_POLICIES + 1}"
     assert (answer.status, problem["errors"][0]["pointer"]) == (400, place)

@@ -26,7 +26,11 @@ def human(node_id: str, *needs: str, **more: Any) -> dict[str, Any]:
 async def with_task(gateway: RunningGateway, by: str | None = None, **more: Any) -> tuple[ByHand, str]:
     """A run that waits for a person at node `look`, after node `a`; and the task's id."""
     headers = {"Authorization": by} if by is not None else {}
-    envelope = {"objective": "Say hello", "outputContract": {"schema": True}, "inputs": {"n": 1}}
+    envelope = {
+        "objective": "Say hello",
+        "outputContract": {"schema": {"type": ["object", "string"]}},
+        "inputs": {"n": 1},
+    }
     _, body = await gateway.post(f"{API}/runs", envelope, **headers)
     run = ByHand(gateway.handler, body["runId"])
     await run.planned(node("a"), human("look", "a", **more), node("b", "look"))

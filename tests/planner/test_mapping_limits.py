@@ -80,6 +80,42 @@ def test_every_missing_property_is_named() -> None:
     ]
 
 
+@pytest.mark.parametrize("variants", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "limits", "able"),
+    [
+        ("body", {"minLength": 6_000, "maxLength": 10_000_000}, "maxLength 5000"),
+        ("headline", {"minLength": 201}, "maxLength 200"),
+        ("callToAction", {"minLength": 301}, "maxLength 300"),
+    ],
+)
+def test_a_text_longer_than_a_draft_may_be_is_refused_when_planned(
+    name: str, limits: dict[str, int], able: str, variants: int
+) -> None:
+    post = object_of({name: {**TEXT, **limits}})
+    schema = post if variants == 1 else object_of({"variants": array_of(post)})
+    (reason,) = refusal_of(with_inputs(schema, variantCount=variants))
+    place = f"/properties/{name}" if variants == 1 else f"/properties/variants/items/properties/{name}"
+    assert (reason["code"], reason["path"]) == ("contract_unsatisfiable", SCHEMA + place)
+    assert able in reason["message"]
+    assert f"the contract wants minLength {limits['minLength']}" in reason["message"]
+
+
+def test_the_case_that_was_held_to_less_than_its_contract_is_refused_when_planned() -> None:
+    body = {"type": "string", "minLength": 6_000, "maxLength": 10_000_000}
+    schema = {"type": "object", "required": ["body"], "properties": {"body": body}}
+    (reason,) = refusal_of(with_inputs(schema, channel="linkedin", variantCount=2))
+    assert reason["path"] == f"{SCHEMA}/properties/body"
+
+
+@pytest.mark.parametrize("least", [4_900, 5_000])
+def test_the_longest_text_that_a_draft_may_have_is_made_whatever_else_the_contract_lets_in(
+    least: int,
+) -> None:
+    body = {"type": "string", "minLength": least, "maxLength": 10_000_000}
+    assert least <= len(one(object_of({"body": body}))["body"]) <= 5_000
+
+
 def test_two_names_for_one_text_share_its_limits() -> None:
     schema = object_of(
         {"title": {"type": "string", "minLength": 70}, "headline": {"type": "string", "maxLength": 80}}
