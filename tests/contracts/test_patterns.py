@@ -71,3 +71,32 @@ async def test_a_text_that_fills_the_stack_of_the_engine_gives_no_verdict(
 async def test_a_long_text_that_fits_is_judged(shared_door: ContractDoor) -> None:
     assert await shared_door.check({"pattern": STACK}, "a" * 200_000) == []
     assert await shared_door.check({"not": {"pattern": STACK}}, "a" * 200_000) != []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "valid", "invalid"),
+    [
+        ("^(?!-)[-a-z0-9]{0,49}[a-z0-9]$", "build-1", "-build"),
+        ("^(?!@@)[@a-zA-Z0-9_-]+$", "@name", "@@name"),
+        (r"^(?!org\.bukkit\.)([a-zA-Z_$][\w$]*\.)*[a-zA-Z_$][\w$]*$", "com.example.Main", "org.bukkit.Main"),
+        ("^(?!tag|category)$", "", "tag"),
+        (r"^(?!relationships$|links$)\w[-\w_]*$", "title", "links"),
+        (r"^([a-z\d]|[a-z\d]([a-z\d-](?!--))*[a-z\d])$", "a-b", "a---b"),
+        ("^(?=[^!*,;{}[\\]~\\n]+$)(?=(.*\\w)).+$", "words", "no;"),
+        ("^((?!message|severity).)*$", "colour", "the severity"),
+        (r"^(?=.{1,64}$)[a-z]+(\.[a-z]+)*$", "a.b", "a" * 65),
+        (r"^(\d{4})(?<!0000)-\d\d$", "2026-11", "0000-11"),
+        (r"^(?=.*[A-Z])(?=.*\d).{8,}$", "Abcdefg1", "abcdefg1"),
+        (r"^(['\"`]).*?\1$", "`a`", "`a'"),
+    ],
+)
+async def test_the_kinds_that_published_schemas_use_are_judged(
+    shared_door: ContractDoor, pattern: str, valid: str, invalid: str
+) -> None:
+    for schema, wrap in (
+        ({"pattern": pattern}, str),
+        ({"patternProperties": {pattern: True}, "additionalProperties": False}, lambda name: {name: 1}),
+    ):
+        await shared_door.compile(schema)
+        assert await shared_door.check(schema, wrap(valid)) == []
+        assert await shared_door.check(schema, wrap(invalid)) != []

@@ -112,7 +112,7 @@ CONTRACTS = {
         object_of({"company": TEXT, "audience": TEXT, "total": {"type": "integer"}, "posts": array_of(POST)})
     ),
     "open": contract_for(object_of({"variants": array_of(POST)}, closed=False)),
-    "anything": contract_for(True),
+    "almost anything": contract_for({"type": ["object", "array", "string"]}),
     "facets": {"mode": "facets", "facets": ["post_copy"]},
     "free text": {"mode": "freeform", "instructions": "A post as plain text."},
 }
