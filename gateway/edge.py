@@ -29,7 +29,7 @@ LINKS = "/hitl/"
 """Pages whose address is the key: they ask for no token either, and no log line may show it."""
 
 _LOGGED_PATH_CHARS = 500
-_CLIENT_GONE = 499
+CLIENT_GONE = 499
 """What the log says where nobody was left to be answered."""
 
 _SANE_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
@@ -58,7 +58,7 @@ def adopt_correlation_id(request: web.Request, from_body: str | None) -> str:
 
 
 def note(request: web.Request, **facts: Any) -> None:
-    """Facts for the request's log line."""
+    """Facts for the request's log line; a `status` counts for more than that of the answer."""
     request[_FACTS].update(facts)
 
 
@@ -68,7 +68,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     request[_CORRELATION_ID] = _id_from_header(request) or str(uuid4())
     request[_FACTS] = {}
-    status = _CLIENT_GONE
+    status = CLIENT_GONE
     try:
         response = await _answer(request, handler)
         status = response.status
@@ -79,10 +79,9 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
             "request",
             method=request.method,
             path=_logged_path(request)[:_LOGGED_PATH_CHARS],
-            status=status,
             ms=round((time.perf_counter() - started) * 1000, 1),
             correlation_id=request[_CORRELATION_ID],
-            **request[_FACTS],
+            **{"status": status, **request[_FACTS]},
         )
 
 

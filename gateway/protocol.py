@@ -85,11 +85,22 @@ class ServerLog:
 class Protocol(RequestHandler):
     """One connection. Its errors are problems like all others, and its log lines are ours."""
 
-    __slots__ = ("_server_log",)
+    __slots__ = ("_lost_by", "_server_log")
 
     def __init__(self, manager: web.Server, server_log: ServerLog, **options: Any) -> None:
         self._server_log = server_log
+        self._lost_by: BaseException | None = None
         super().__init__(manager, logger=server_log, **options)  # pyright: ignore[reportArgumentType] - what it calls is there
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Keep why, for `timed_out`."""
+        self._lost_by = exc
+        super().connection_lost(exc)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the kernel gave the connection up because the other side took nothing for too long."""
+        return isinstance(self._lost_by, TimeoutError)
 
     def handle_error(
         self,

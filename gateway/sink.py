@@ -55,6 +55,7 @@ class Sink:
             return
         # One task for the whole wait: aiohttp shares a single waiter, which a cancelled wait would leave unusable.
         drained = asyncio.ensure_future(self._writer.drain())
+        drained.add_done_callback(_look_at)
         try:
             left = self._left()
             while not (await asyncio.wait({drained}, timeout=self._stall_seconds))[0]:
@@ -78,6 +79,12 @@ class Sink:
         """Drop the connection and what was not sent."""
         if self._protocol.transport is not None:
             self._protocol.transport.abort()
+
+
+def _look_at(drained: asyncio.Future[None]) -> None:
+    """Where the reader left, this wait was cancelled before it saw that; asyncio would report it with a traceback."""
+    if not drained.cancelled():
+        drained.exception()
 
 
 def tune_connection(request: web.Request, stall_seconds: float) -> None:

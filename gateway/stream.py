@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -13,12 +14,16 @@ from aiohttp.http import StreamWriter
 from eventstore.errors import StoreUnavailable
 from eventstore.tail import Subscription, TailClosed
 from gateway.deps import GATEWAY, Gateway
-from gateway.edge import note
+from gateway.edge import CLIENT_GONE, note
+from gateway.protocol import Protocol
 from gateway.sink import ReaderStalled, Sink, tune_connection
 from gateway.sse import MEDIA_TYPE, PING, Frame, retry_hint
 from gateway.waiting import WaitWatch
 
 log = structlog.get_logger("gateway")
+
+STALLED = "reader stalled"
+"""What the log says of a reader that took nothing for `stall_seconds`, whether we or the kernel noticed first."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,14 +99,26 @@ async def serve_stream(
             await _pump(gateway, sink, reading, first)
             await sink.flush()
     except ReaderStalled:
-        note(request, ended="reader stalled")
+        note(request, ended=STALLED)
         sink.abort()
+    except (ConnectionError, asyncio.CancelledError) as error:
+        _note_lost(request)
+        if isinstance(error, asyncio.CancelledError):
+            raise
     except (StoreUnavailable, TailClosed) as error:
         note(request, ended=type(error).__name__)
     if sink.stalled:
         sink.abort()
     note(request, last_seq=reading.after)
     return response
+
+
+def _note_lost(request: web.Request) -> None:
+    """The connection is gone: the reader closed it, or the kernel did, where the reader took nothing for too long."""
+    if isinstance(request.protocol, Protocol) and request.protocol.timed_out:
+        note(request, ended=STALLED, status=200)
+    else:
+        note(request, ended="reader gone", status=CLIENT_GONE)
 
 
 async def _pump(gateway: Gateway, sink: Sink, reading: Reading, first: Sequence[Frame]) -> None:
