@@ -29,10 +29,12 @@ check: setup ## ruff, pyright strict, import-linter, generated files up to date
 	$(BIN)/lint-imports
 	$(PY) -m schemas.export --check
 	$(PY) -m runs.diagrams --check
+	$(PY) -m flexrun.settings_page --check
 
-docs: setup ## write again what is generated from code: JSON Schemas, state diagrams
+docs: setup ## write again what is generated from code: JSON Schemas, state diagrams, the list of settings
 	$(PY) -m schemas.export
 	$(PY) -m runs.diagrams
+	$(PY) -m flexrun.settings_page
 
 fmt: setup ## format, and apply the lint fixes that are safe
 	$(BIN)/ruff check --fix .

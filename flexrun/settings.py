@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     A secret may be in a file: `FLEXRUN_TOKENS_FILE`, and so for all that `flexrun.secrets` lists.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FLEXRUN_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FLEXRUN_", extra="ignore", use_attribute_docstrings=True)
 
     database_url: Annotated[str | None, Field(repr=False)] = None
     """Postgres to use; without one, `flexrun up` starts an embedded Postgres."""
@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     """Folder of the embedded Postgres."""
 
     host: str = "127.0.0.1"
+    """The address that the gateway listens on; beyond loopback it wants tokens."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """The port that the gateway listens on; 0 takes a free one."""
     url: str = "http://127.0.0.1:8080"
     """The gateway that the client commands talk to."""
     token: SecretStr | None = None
@@ -67,21 +69,29 @@ class Settings(BaseSettings):
     """Origins whose pages may call the gateway (`https://app.example,https://other.example`), or `*`."""
 
     lease_seconds: Seconds = 15.0
+    """How long work in progress stays with a worker that is not heard of any more, before another one takes it."""
     planner_slots: Slots = 32
+    """How many runs a planner plans at a time."""
     executor_slots: Slots = 64
+    """How many nodes an executor works on at a time."""
     watchdog_warn_seconds: Seconds = 2.0
     """After so long without a turn of the event loop its stack is logged."""
     watchdog_exit_seconds: Annotated[float, Field(ge=0, le=DAY_SECONDS, allow_inf_nan=False)] = 10.0
     """After so long the process ends with status 71, for its supervisor to start it again; 0 is never."""
     drain_seconds: Annotated[float, Field(ge=0, le=DAY_SECONDS, allow_inf_nan=False)] = 10.0
+    """How long work in progress may go on after SIGTERM before it is handed to other workers."""
     stop_notice_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 1.0
     """How long a gateway answers after SIGTERM, with 503 and `Connection: close`, before it closes its socket: longer
     than a load balancer takes to see that `/readyz` has changed. SIGINT (Ctrl-C) skips it."""
     ping_seconds: Seconds = 15.0
+    """After so long without a frame a stream gets a comment, which keeps the connection open."""
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
+    """How many runs may wait for work before new ones are refused with 503 `backlog_full`."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity that is logged: `debug`, `info`, `warning` or `error`."""
     log_format: Literal["auto", "json", "console"] = "auto"
+    """`json` (a line for each event), `console`, or `auto`: `console` where standard error is a terminal."""
 
     @field_validator("*", mode="before")
     @classmethod

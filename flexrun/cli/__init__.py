@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from flexrun import __version__
-from flexrun.cli import database, examples, follow, hitl, runs, serve, tasks, webhooks
+from flexrun.cli import database, examples, follow, hitl, runs, serve, settings, tasks, webhooks
 from flexrun.cli.output import lost_output_told
 
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     name="flexrun",
     cls=_App,
     help="Runs tasks that have to be planned, worked on, approved, and delivered in exactly the asked-for shape.",
+    epilog="All settings: flexrun settings, or docs/settings.md. Exit statuses: docs/operations.md.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,6 +31,7 @@ app = typer.Typer(
 serve.register(app)
 follow.register(app)
 examples.register(app)
+settings.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")

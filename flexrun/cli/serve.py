@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flexrun.cli.examples import examples_folder
-from flexrun.cli.shared import load_settings, run_async, stop
+from flexrun.cli.shared import load_settings, refuse_unknown_settings, run_async, stop
 from flexrun.roles import ROLES, Role
 
 if TYPE_CHECKING:
@@ -34,16 +34,17 @@ LogFlag = Annotated[
     str | None, typer.Option("--log-level", help="debug, info, warning or error (FLEXRUN_LOG_LEVEL)")
 ]
 
+SETTINGS = "More settings (slots, leases, tokens, …) are FLEXRUN_* variables: flexrun settings"
 DEMO_ENVELOPE = examples_folder() / "linkedin-variants.json"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    app.command()(up)
+    app.command(epilog=SETTINGS)(up)
     app.command()(demo)
-    app.command()(gateway)
-    app.command()(planner)
-    app.command()(executor)
+    app.command(epilog=SETTINGS)(gateway)
+    app.command(epilog=SETTINGS)(planner)
+    app.command(epilog=SETTINGS)(executor)
 
 
 def up(
@@ -100,6 +101,7 @@ def demo(
 
 def _settings(**flags: Any) -> Settings:
     names = {"database": "database_url", "broker": "broker_url"}
+    refuse_unknown_settings()
     return load_settings(**{names.get(name, name): value for name, value in flags.items()})
 
 

@@ -7,6 +7,7 @@ and neither `--help` nor the answer to a mistyped flag is to wait for them.
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -62,6 +63,8 @@ def load_settings(**flags: Any) -> Settings:
     from flexrun.secrets import SecretRefused, know_settings  # noqa: PLC0415 - the same
     from flexrun.settings import Settings  # noqa: PLC0415 - the same
 
+    for sentence in _unknown_settings():
+        say(sentence, "yellow")
     try:
         settings = Settings().with_flags(**flags)
         know_settings(settings)
@@ -71,6 +74,23 @@ def load_settings(**flags: Any) -> Settings:
     except SecretRefused as refused:
         stop(f"A setting is wrong: {refused}.")
     return settings
+
+
+def refuse_unknown_settings() -> None:
+    """For a process that serves: a mistyped setting must not mean the default."""
+    if found := _unknown_settings():
+        stop("flexrun cannot start:\n" + "\n".join(f"  {sentence}" for sentence in found))
+
+
+def _unknown_settings() -> list[str]:
+    from flexrun.secrets import SECRETS  # noqa: PLC0415 - see the module's docstring
+    from flexrun.settings import Settings  # noqa: PLC0415 - the same
+    from flexrun.unknown_settings import known_variables, unknown_settings  # noqa: PLC0415 - the same
+
+    return [
+        visible(each)
+        for each in unknown_settings(os.environ, known_variables(Settings.model_fields, SECRETS))
+    ]
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -1,12 +1,16 @@
 """Settings from the environment reach the process that they are for."""
 
+import json
+
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from flexrun import settings_page
 from flexrun.engine import Engine
-from flexrun.secrets import SecretRefused
+from flexrun.secrets import SECRETS, SecretRefused
 from flexrun.settings import Settings
+from flexrun.unknown_settings import known_variables, unknown_settings
 from tests.support.cli import run
 from tests.support.followers import API
 from tests.support.ports import free_port
@@ -28,6 +32,47 @@ def test_a_list_is_written_with_commas(
     monkeypatch.setenv("FLEXRUN_CORS_ORIGINS", text)
     assert Settings().cors_origins == origins
     assert Settings().with_flags(port=1).cors_origins == origins
+
+
+def test_the_page_of_settings_has_them_all_and_is_up_to_date() -> None:
+    page = settings_page.TARGET.read_text()
+    assert page == settings_page.document()
+    rows = settings_page.described_settings({})
+    assert [row.variable for row in rows] == [f"FLEXRUN_{name.upper()}" for name in Settings.model_fields]
+    assert [row.variable for row in rows if not row.what] == []
+    flags = ("--database", "--broker", "--data", "--host", "--port", "--url", "--token", "--log-level")
+    assert all(f"| `{flag}` |" in page for flag in flags)
+
+
+async def test_the_settings_are_listed_by_a_command_that_shows_no_values() -> None:
+    done = await run("settings", "--json", settings={"TOKENS": "token-of-ann=ann"})
+    assert done.status == 0, done.err
+    rows = json.loads(done.out)
+    assert {row["variable"] for row in rows} == {f"FLEXRUN_{name.upper()}" for name in Settings.model_fields}
+    assert {row["flag"] for row in rows if row["variable"] == "FLEXRUN_PORT"} == {"--port"}
+    assert "token-of-ann" not in done.out
+    assert "flexrun settings" in (await run("up", "--help")).out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FLEXRUN_SERVICE_HOST", "10.0.0.1"),
+        ("FLEXRUN_SERVICE_PORT_HTTP", "8080"),
+        ("FLEXRUN_GATEWAY_SERVICE_PORT", "8080"),
+        ("FLEXRUN_GATEWAY_PORT", "tcp://10.0.0.1:8080"),
+        ("FLEXRUN_GATEWAY_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("FLEXRUN_TEST_DATABASE_URL", "postgresql://x"),
+        ("FLEXRUN_TOKENS", "x"),
+        ("PATH", "x"),
+    ],
+)
+def test_variables_of_others_are_no_mistakes(name: str, value: str) -> None:
+    known = known_variables(Settings.model_fields, SECRETS)
+    assert unknown_settings({name: value}, known) == []
+    assert unknown_settings({"FLEXRUN_COLOUR": value}, known) == [
+        "FLEXRUN_COLOUR is not a setting; see: flexrun settings"
+    ]
 
 
 async def test_a_gateway_lets_the_pages_of_configured_origins_call(

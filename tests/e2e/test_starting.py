@@ -67,6 +67,29 @@ async def test_tokens_that_make_no_sense_are_refused_without_being_shown(databas
     assert "sesame" not in done.err
 
 
+@pytest.mark.parametrize("command", ["up", "gateway", "planner", "executor"])
+async def test_a_mistyped_setting_is_named_with_the_right_one(command: str, database_url: str) -> None:
+    settings = {
+        "EXECUTOR_SLOT": "3",
+        "LINK_SECRT_FILE": "/x",
+        "TEST_THING": "1",
+        "DATABASE_URL": database_url,
+    }
+    done = await run(command, settings=settings)
+    _refused(
+        done,
+        "FLEXRUN_EXECUTOR_SLOT is not",
+        "did you mean FLEXRUN_EXECUTOR_SLOTS?",
+        "FLEXRUN_LINK_SECRET_FILE?",
+    )
+    assert "TEST_THING" not in done.err
+
+
+async def test_a_client_command_names_a_mistyped_setting_and_goes_on() -> None:
+    done = await run("db", "verify", settings={"DATABSE_URL": "postgresql://somewhere"})
+    _refused(done, "did you mean FLEXRUN_DATABASE_URL?", "Which database?")
+
+
 @pytest.mark.parametrize("text", ["", "  "])
 async def test_an_empty_setting_is_not_an_unset_one(text: str) -> None:
     names: tuple[str, ...] = (

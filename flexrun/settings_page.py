@@ -1,0 +1,122 @@
+"""`docs/settings.md`, made from the settings and the flags of the commands.
+
+`python -m flexrun.settings_page` writes it, `python -m flexrun.settings_page --check` fails where it is out of date.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from flexrun.secrets import SECRETS
+from flexrun.settings import Settings
+from flexrun.unknown_settings import PREFIX
+
+TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
+
+HEAD = f"""# Settings
+
+Generated from `flexrun/settings.py` by `python -m flexrun.settings_page`; do not edit. `flexrun settings` prints it.
+
+A flag wins over the variable, the variable over the default. An empty variable is refused, and so is a `{PREFIX}*`
+variable that is not in this list: `flexrun up`, `gateway`, `planner` and `executor` do not start, the other commands
+name it and go on. (`{PREFIX}TEST_*` is passed over, and so are the variables that Kubernetes sets for a service called
+`flexrun…`.) Durations are in seconds. A variable with ¹ may be in a file: `{PREFIX}TOKENS_FILE=/run/secrets/tokens`.
+`flexrun demo` uses none of them.
+
+| variable | flag | default | what it is |
+|---|---|---|---|
+"""
+
+_NAMED_IN_HELP = re.compile(rf"\({PREFIX}(\w+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: `flag` is "" where there is none, `default` and `what` are texts."""
+
+    variable: str
+    flag: str
+    default: str
+    what: str
+    may_be_in_file: bool
+
+
+def described_settings(flags: dict[str, str]) -> list[Setting]:
+    """All settings in the order of their definition; `flags` has the flag of a field's name."""
+    return [
+        Setting(
+            PREFIX + name.upper(),
+            flags.get(name, ""),
+            _default(name, field),
+            " ".join((field.description or "").split()),
+            name in SECRETS,
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name == "data":
+        return "~/.local/share/flexrun"
+    value = (
+        field.get_default(call_default_factory=True) if field.default is PydanticUndefined else field.default
+    )
+    if value is None or value == []:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def flags_of(command: Any) -> dict[str, str]:
+    """The flags whose help names a variable, `--port` for `port`, of a command and all below it."""
+    return {
+        found[1].lower(): option.opts[0]
+        for option in _options(command)
+        if (found := _NAMED_IN_HELP.search(getattr(option, "help", None) or ""))
+    }
+
+
+def _options(command: Any) -> Iterator[Any]:
+    yield from command.params
+    for each in getattr(command, "commands", {}).values():
+        yield from _options(each)
+
+
+def document() -> str:
+    """The whole page."""
+    from flexrun.cli import app  # noqa: PLC0415 - `flexrun settings` is part of it, and imports this module
+
+    rows = described_settings(flags_of(typer.main.get_command(app)))
+    return HEAD + "".join(map(_row, rows))
+
+
+def _row(row: Setting) -> str:
+    mark = "¹" if row.may_be_in_file else ""
+    return f"| `{row.variable}`{mark} | {_code(row.flag)} | {_code(row.default)} | {row.what} |\n"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "–"  # noqa: RUF001 - the dash of our tables
+
+
+def main() -> int:
+    """Write the page, or with `--check` say whether it is up to date (exit 1 when not)."""
+    if "--check" not in sys.argv[1:]:
+        TARGET.write_text(document(), encoding="utf-8")
+        return 0
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == document():
+        return 0
+    sys.stderr.write(f"{TARGET} is out of date: python -m flexrun.settings_page\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
