@@ -8,10 +8,15 @@ import psycopg
 import pytest
 
 from eventstore.errors import MigrationRefused
+from eventstore.handler import RunHandler
 from eventstore.migrate import migrate, migrations, schema_version
+from eventstore.rebuild import compare
 from eventstore.store import EventStore
+from runs.commands import Clarify
 from tests.eventstore.appends import first_event
-from tests.support.started_runs import new_run_id
+from tests.support.started_runs import new_run_id, started_run
+
+(MOVED,) = (migration for migration in migrations() if migration.number == 11)
 
 
 async def test_a_new_database_gets_everything_once(empty_database_url: str):
@@ -58,6 +63,25 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: 
         assert row == (True,), "the half of the migration before the failure is gone"
         connection.execute("drop table flex_work")
     assert len(await migrate(empty_database_url)) == len(migrations()) - 1
+
+
+async def test_timers_of_requests_that_are_open_already_come_to_announce_their_end(database_url: str):
+    store = await EventStore.open(database_url)
+    run = await started_run(RunHandler(store), policies={"hitl": {"expiresInSeconds": 600}})
+    await run.planned()
+    await run.start()
+    outcome = await run.do(Clarify, node_id="a", attempt=1, question="Which?")
+    await store.close()
+    (request,) = outcome.state.open_requests
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "update flex_work set due_at = %s where kind = 'request_expiry'", [request.expires_at]
+        )
+        assert await compare(database_url) != []
+        connection.execute(MOVED.script.encode())
+        row = connection.execute("select due_at from flex_work where kind = 'request_expiry'").fetchone()
+    assert row == (request.announced_at,)
+    assert await compare(database_url) == []
 
 
 async def test_no_extension_is_needed(database_url: str):

@@ -29,6 +29,7 @@ async def test_a_resumed_stream_starts_with_the_whole_picture_and_goes_on_when_s
     assert picture["payload"]["nodes"] == [
         {**planned.payload["nodes"][0], "status": "completed", "attempt": 1}
     ]
+    assert [each["status"] for each in picture["payload"]["plan"]["nodes"]] == ["completed"]
     metadata = picture["payload"]["metadata"]
     assert metadata["resumed"] is True
     assert (metadata["runStatus"], metadata["lastEventId"]) == ("awaiting_hitl", "6")
