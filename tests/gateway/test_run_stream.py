@@ -199,6 +199,7 @@ async def test_every_mode_of_contract_starts_a_run_and_has_a_hash(gateway: Runni
         {"mode": "freeform", "instructions": "A haiku"},
         {"mode": "facets", "facets": ["post_copy", "review"]},
         {"schema": {"type": ["object", "string"]}},
+        {"schema": {"type": "string", "pattern": "^(?!draft)"}},
     ]
     for contract in contracts:
         run_id = await gateway.start_run(outputContract=contract)
