@@ -36,6 +36,43 @@ async def test_the_variants_example_completes_with_an_output_that_its_contract_a
     assert (starts[0], sorted(starts[1:3]), starts[3:]) == ("brief", ["draft-a", "draft-b"], ["review"])
 
 
+@pytest.mark.parametrize(
+    "objective", ["Plan and approve a LinkedIn welcome post", "LinkedIn variants please"]
+)
+async def test_what_the_dialog_sends_is_planned_and_approved_as_its_store_does_it(
+    shared_site: Site, http: aiohttp.ClientSession, objective: str
+) -> None:
+    """Acceptance criterion 4: the frames of the stream and `runs` of the pending list are all that the screens use."""
+    gateway = shared_site.urls[0]
+    directives = {"brandVoice": "inspiring", "requiresHitlApproval": True}
+    envelope: dict[str, Any] = {
+        "objective": objective,
+        "policies": {"planner": {"directives": directives}, "runtime": []},
+        "outputContract": contract_for(VARIANTS),
+    }
+    frames = await stream_run(http, gateway, envelope)
+    plan = _plan_of(frames)["plan"]
+    assert plan["runId"] == frames[0]["runId"]
+    assert {each["status"] for each in plan["nodes"]} == {"pending"}
+    asked = frames[-1]["payload"]["request"]
+    assert asked["payload"]["kind"] == "approval"
+    listed = (await get_json(http, f"{gateway}/api/hitl/pending?runId={plan['runId']}"))["runs"]
+    (waiting,) = listed
+    assert (waiting["pendingRequest"]["id"], waiting["status"]) == (asked["id"], "awaiting_hitl")
+    response = {"requestId": asked["id"], "responseType": "approval", "approved": True, "responderId": "u1"}
+    body = {
+        "requestId": waiting["pendingRequestId"],
+        "runId": waiting["runId"],
+        "threadId": waiting["threadId"],
+        "responses": [response],
+        "operator": {"id": "u1", "displayName": "Ada", "email": "ada@example.com"},
+    }
+    async with http.post(f"{gateway}/api/hitl/resume", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+    page = await get_json(http, f"{gateway}{API}/runs/{plan['runId']}/events")
+    delivered(envelope, page["events"])
+
+
 async def test_the_flat_record_goes_through_a_transformation_node(
     shared_site: Site, http: aiohttp.ClientSession
 ) -> None:
