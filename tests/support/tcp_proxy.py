@@ -7,6 +7,8 @@ from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 _CHUNK_BYTES = 65536
+_CUT_PAUSE_SECONDS = 0.05
+"""Between the last bytes and the cut: a client whose line breaks may throw away what it has not read yet."""
 
 
 class TcpProxy:
@@ -14,7 +16,9 @@ class TcpProxy:
 
     `cut` resets every open connection; with `refusing` set, new ones are reset at once; with `hanging_up` set, they are
     accepted and closed in good order, as a balancer without a server behind it does; with `stalled` set, nothing is
-    carried in either direction until it is unset, while the connections stay open.
+    carried in either direction until it is unset, while the connections stay open. `cut_after` has a number for each of
+    the connections to come: so many bytes behind the head of its first answer, it is closed; `None`, or no number left,
+    for one that is not.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -28,6 +32,7 @@ class TcpProxy:
         self.refusing = False
         self.hanging_up = False
         self.accepted = 0
+        self.cut_after: list[int | None] = []
 
     @property
     def open_connections(self) -> int:
@@ -92,11 +97,12 @@ class TcpProxy:
         except OSError:
             writer.transport.abort()
             return
+        limit = self.cut_after.pop(0) if self.cut_after else None
         both = {writer, server_writer}
         self._open |= both
         pumps = [
             asyncio.create_task(self._pump(reader, server_writer)),
-            asyncio.create_task(self._pump(server_reader, writer)),
+            asyncio.create_task(self._pump(server_reader, writer, limit)),
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -108,9 +114,17 @@ class TcpProxy:
             for end in both:
                 end.close()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(_CHUNK_BYTES):
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, limit: int | None = None
+    ) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            if limit is not None:
+                sink.write(await source.readuntil(b"\r\n\r\n"))
+            while data := await source.read(_CHUNK_BYTES if limit is None else min(limit, _CHUNK_BYTES)):
                 await self._flowing.wait()
                 sink.write(data)
                 await sink.drain()
+                if limit is not None:
+                    limit -= len(data)
+            if limit == 0:
+                await asyncio.sleep(_CUT_PAUSE_SECONDS)
