@@ -111,6 +111,8 @@ class Engine:
     async def _start(self) -> None:
         check_addresses(self.settings)
         gateway = self._gateway() if "gateway" in self.roles else None
+        if gateway is not None:
+            self._stack.callback(gateway.bind().close)
         await self._open_database()
         # pg_stat_activity shows this process's connections as flexrun planner writer, flexrun planner reader, …
         database_url = named(self.database_url, f"flexrun {self._name()}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -123,13 +122,12 @@ def _run(settings: Settings, roles: frozenset[Role]) -> None:
 
 def _supervise(settings: Settings) -> int:
     """Run the engine in a child process, and the embedded Postgres in another; the exit status."""
-    from flexrun.supervisor import Supervisor, bind  # noqa: PLC0415 - for `up` alone
+    from flexrun.listening import AddressRefused, bind  # noqa: PLC0415 - for `up` alone
+    from flexrun.supervisor import Supervisor  # noqa: PLC0415 - the same
 
     try:
         listening = bind(settings)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            stop(f"flexrun cannot start: {settings.host}:{settings.port} is taken; choose another --port")
+    except AddressRefused as error:
         stop(f"flexrun cannot start: {error}")
 
     def engine(

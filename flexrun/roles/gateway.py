@@ -6,6 +6,7 @@ import socket
 
 from eventstore.tail import RunTail
 from flexrun import __version__
+from flexrun.listening import bind
 from flexrun.roles.parts import Parts
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
@@ -39,6 +40,11 @@ class GatewayRole:
         check_bind(settings.host, self._tokens)
         check_origins(settings.cors_origins, self._tokens)
         Acceptance(self._house, People(self._tokens.actors)).check_house()
+
+    def bind(self) -> socket.socket:
+        """Take the address; nobody is listened to yet. Raises AddressRefused."""
+        self._listening = self._listening or bind(self._settings)
+        return self._listening
 
     async def start(self, parts: Parts) -> Server:
         """Listen from now on."""

@@ -43,6 +43,29 @@ async def test_a_port_that_is_taken_is_named(database_url: str) -> None:
     _refused(done, f"{port} is taken", "--port")
 
 
+@pytest.mark.parametrize("command", ["gateway", "up"])
+async def test_a_port_that_is_taken_is_said_before_the_database_is_touched(
+    empty_database_url: str, command: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = await run(command, "--database", empty_database_url, "--port", port)
+        _refused(done, f"127.0.0.1:{port} is taken", "--port")
+        with psycopg.connect(empty_database_url) as database:
+            assert database.execute("select to_regclass('flex_migrations')").fetchone() == (None,)
+        nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+        _refused(await run(command, "--database", nowhere, "--port", port), f"127.0.0.1:{port} is taken")
+
+
+async def test_a_host_that_is_not_ours_is_said_in_words(database_url: str) -> None:
+    settings = {"TOKENS": "token-of-ann=ann"}
+    for host in ("192.0.2.1", "no-such-host.invalid"):
+        arguments = ("gateway", "--database", database_url, "--host", host, "--port", "0")
+        _refused(await run(*arguments, settings=settings), f"cannot start: it cannot listen on {host}:0")
+
+
 async def test_an_open_address_without_tokens_is_refused(database_url: str) -> None:
     done = await run("gateway", "--database", database_url, "--host", "::", "--port", "0")
     _refused(done, "FLEXRUN_TOKENS")
