@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from flexrun.cli.render import TextRenderer
-from runs.event import frame
+from runs.wire import frame
 from schemas.contracts.door import ContractDoor
 from schemas.visible import has_hidden
 from tests.support.gateways import RunningGateway, running_gateway
