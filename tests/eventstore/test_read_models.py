@@ -238,7 +238,7 @@ async def test_a_rebuild_refuses_a_log_that_cannot_be_folded_and_keeps_every_row
         await rebuild(database_url)
     assert await rows(database, "select * from flex_runs order by run_id") == before
     said = await cli.run("db", "rebuild", "--database", database_url)
-    assert (said.status, said.out) == (2, "")
+    assert (said.status, said.out) == (3, "")
     assert f"the log of run {broken.run_id} cannot be folded: IllegalTransition" in said.err
     assert good.run_id not in said.err
 
