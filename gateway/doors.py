@@ -27,7 +27,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way in which a door answers well: media type → model, '' for text."""
+    """One way in which a door answers well: media type → model, '' for text and for any JSON object.
+
+    The model of `text/event-stream` is that of the data of one frame.
+    """
 
     status: int
     description: str

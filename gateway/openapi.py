@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from gateway import responses
-from gateway.doors import DOORS, Door, Parameter
+from gateway.doors import DOORS, JSON, STREAM, Door, Parameter
 from gateway.hitl.doors import PEOPLE_DOORS
 from gateway.hitl.responses import MODELS as PEOPLE_MODELS
 from gateway.hook_doors import WEBHOOK_DOORS, WEBHOOK_MODELS
@@ -104,7 +104,17 @@ def _answer(description: str, content: dict[str, str]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": description}
     if content:
         answer["content"] = {
-            media_type: {"schema": {"type": "string"} if model == "" else {"$ref": _REF.format(model=model)}}
+            media_type: {"schema": _content_schema(media_type, model)}
             for media_type, model in content.items()
         }
     return answer
+
+
+def _content_schema(media_type: str, model: str) -> dict[str, Any]:
+    if media_type == STREAM:
+        # The body is many frames: a client that is generated must not parse it as one event.
+        reference = _REF.format(model=model)
+        return {"type": "string", "description": f"Server-sent events; the data of each is a {reference}"}
+    if model:
+        return {"$ref": _REF.format(model=model)}
+    return {"type": "object"} if media_type == JSON else {"type": "string"}

@@ -1,38 +1,127 @@
-"""Whatever the OpenAPI document allows, and what it does not: no answer is a 500, and all are what it says."""
+"""Whatever the OpenAPI document allows, and what it does not: no answer is a 500, and all are what it says.
+
+Without tokens and with: a caller with every role gets behind the rules, a caller without any is stopped by them.
+The cases are bounded by number and made from a fixed seed.
+"""
 
 import asyncio
+import json
+import re
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-from tests.support.gateways import RunningGateway
+import pytest
 
-_SECONDS = 20
+from tests.support.by_hand import ByHand
+from tests.support.gateways import API, ENVELOPE, RunningGateway
+from tests.support.given import node
+
+Start = Callable[..., Awaitable[RunningGateway]]
+
+pytestmark = pytest.mark.timeout(400)  # the work is bounded by its cases, which a busy machine makes slower
+
+_FUZZING = ("--phases=fuzzing", "--max-examples=5")
+_LEAST_FUZZED = 3  # per operation, on average: those without a parameter have one case
+_LEAST_COVERED = 50
 _CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+_TOKENS = "token-of-ann=ann:editor,links;token-of-eve=eve"
+# Runs without workers stand still after their first event, and their streams stay open.
+_CONFIG = """
+max-stream-events = 1
+[phases.coverage]
+unexpected-methods = []
+"""
+_FRAME = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/FlexEvent"},
+        }
+    },
+}
 
 
-async def test_no_request_that_the_document_describes_breaks_it(
-    gateway: RunningGateway, tmp_path: Path
-) -> None:
+async def _document(gateway: RunningGateway) -> dict[str, Any]:
+    """The document as it is served, but for streams.
+
+    Schemathesis takes the schema of `text/event-stream` for that of each frame, not of the body. It is given one
+    that holds the data of every frame against FlexEvent.
+    """
+    _, document = await gateway.get("/openapi.json")
+    streams = 0
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                stream = answer.get("content", {}).get("text/event-stream")
+                if stream is not None:
+                    assert stream["schema"]["type"] == "string"
+                    stream["schema"] = _FRAME
+                    streams += 1
+    assert streams >= 3
+    return document
+
+
+async def _attack(gateway: RunningGateway, folder: Path, least: int, *more: str) -> None:
+    """Run schemathesis; it must find nothing, in every operation, with at least `least` cases for each."""
+    document = await _document(gateway)
+    operations = sum(len(each) for each in document["paths"].values())
+    (folder / "openapi.json").write_text(json.dumps(document))
+    (folder / "schemathesis.toml").write_text(_CONFIG)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "schemathesis.cli",
         "run",
-        f"{gateway.url}/openapi.json",
+        "openapi.json",
+        f"--url={gateway.url}",
         f"--checks={_CHECKS}",
-        "--phases=examples,coverage,fuzzing",
-        "--max-examples=5",
-        f"--max-time={_SECONDS}",
         "--generation-database=:memory:",
         "--seed=20261127",
-        "--request-timeout=10",
+        "--request-timeout=60",
         "--continue-on-failure",
         "--suppress-health-check=all",
         "--warnings=off",
         "--no-color",
+        *more,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        cwd=tmp_path,
+        cwd=folder,
     )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()[-8_000:]
+    output, _ = await process.communicate()
+    said = output.decode()
+    assert process.returncode == 0, said[-8_000:]
+    assert _count(r"Tested: +(\d+)", said) == operations, said[-2_000:]
+    assert _count(r"(\d+) generated", said) >= least * operations, said[-2_000:]
+
+
+def _count(pattern: str, said: str) -> int:
+    found = re.search(pattern, said)
+    assert found is not None, said[-8_000:]
+    return int(found[1])
+
+
+async def test_no_request_at_the_edges_of_the_document_breaks_it(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    """The edges of each parameter and of each field, one after the other."""
+    await _attack(gateway, tmp_path, _LEAST_COVERED, "--phases=examples,coverage")
+
+
+async def test_no_request_without_a_token_breaks_it(gateway: RunningGateway, tmp_path: Path) -> None:
+    await _attack(gateway, tmp_path, _LEAST_FUZZED, *_FUZZING)
+
+
+async def test_no_request_with_a_token_breaks_it(start_gateway: Start, tmp_path: Path) -> None:
+    gateway = await start_gateway(tokens=_TOKENS)
+    ann = "Bearer token-of-ann"
+    answer, body = await gateway.post(f"{API}/runs", ENVELOPE, Authorization=ann)
+    assert answer.status == 202, body
+    await ByHand(gateway.handler, body["runId"]).planned(node("a"), node("look", agentType="human"))
+    await _attack(gateway, tmp_path, _LEAST_FUZZED, *_FUZZING, f"--header=Authorization: {ann}")
+    answer, _ = await gateway.get(f"{API}/runs", Authorization=ann)
+    assert answer.status == 200

@@ -69,6 +69,17 @@ def test_parameters_in_paths_are_declared_and_every_door_says_how_it_answers() -
             assert all(answer["description"] for answer in operation["responses"].values())
 
 
+def test_a_stream_is_a_string_that_names_the_model_of_its_frames() -> None:
+    """A generated client would parse the whole stream as one event otherwise."""
+    streams = [
+        each["text/event-stream"] for each in _walk(openapi_document("test")) if "text/event-stream" in each
+    ]
+    assert len(streams) >= 3
+    for stream in streams:
+        assert stream["schema"]["type"] == "string"
+        assert "#/components/schemas/FlexEvent" in stream["schema"]["description"]
+
+
 def test_every_component_is_used() -> None:
     document = openapi_document("test")
     used = {each["$ref"].rpartition("/")[2] for each in _walk(document) if isinstance(each.get("$ref"), str)}
