@@ -71,7 +71,7 @@ class Claims:
             await leases.release(self.store, hints, self.claimant)
         except StoreUnavailable as outage:
             self._leftover.update(hints)
-            _log.warning("claims_not_released", claims=len(hints), reason=outage.reason)
+            self.store.outage.failed("claims", outage.reason, on_demand=True)
 
     async def close(self) -> None:
         """Give back all that is left: who stops in good order has not died of it."""
@@ -90,5 +90,6 @@ class Claims:
             if self._held:
                 try:
                     await leases.extend(self.store, self.claimant, self.seconds)
+                    self.store.outage.worked("claims")
                 except StoreUnavailable as outage:
-                    _log.warning("claims_not_extended", claims=len(self._held), reason=outage.reason)
+                    self.store.outage.failed("claims", outage.reason, on_demand=True)

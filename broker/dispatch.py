@@ -18,7 +18,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _HORIZON_SECONDS = 60.0
 _MOST_ON_THEIR_WAY = 10_000
 _CLOSING_SECONDS = 1.0
-_SAY_SECONDS = 5.0
+_PART = "hints"
 
 
 class Dispatcher:
@@ -36,8 +36,6 @@ class Dispatcher:
         self._timers: set[asyncio.TimerHandle] = set()
         self._publishing: set[asyncio.Task[None]] = set()
         self._on_their_way = 0
-        self._left = 0
-        self._said_at = -_SAY_SECONDS
         self._open = False
 
     async def start(self) -> None:
@@ -84,7 +82,7 @@ class Dispatcher:
         if not self._open:
             return
         if self._on_their_way + len(hints) > _MOST_ON_THEIR_WAY:
-            self._leave(hints, "too many are on their way")
+            self._leave("too many hints are on their way")
             return
         self._on_their_way += len(hints)
         task = asyncio.create_task(self._publish(hints))
@@ -94,18 +92,15 @@ class Dispatcher:
     async def _publish(self, hints: list[WorkHint]) -> None:
         try:
             await self._broker.publish(hints)
+            self._broker.outage.worked(_PART)
         except BrokerUnavailable as unavailable:
-            self._leave(hints, unavailable.reason)
+            self._leave(unavailable.reason)
         except Exception as error:  # noqa: BLE001 - the keeper sends these again, whatever happened to them here
             _log.exception("hints_not_published")
-            self._leave(hints, repr(error))
+            self._leave(repr(error))
         finally:
             self._on_their_way -= len(hints)
 
-    def _leave(self, hints: list[WorkHint], reason: str) -> None:
-        """The keeper will find this work; said seldom, since there may be thousands of hints a second."""
-        self._left += len(hints)
-        now = asyncio.get_running_loop().time()
-        if now - self._said_at >= _SAY_SECONDS:
-            _log.warning("hints_left_to_keeper", hints=self._left, reason=reason)
-            self._left, self._said_at = 0, now
+    def _leave(self, reason: str) -> None:
+        """The keeper will find this work."""
+        self._broker.outage.failed(_PART, reason, on_demand=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import structlog
 
@@ -30,7 +31,12 @@ async def take_message(handle: HandleMessage, name: str, body: bytes, earlier_fa
             _log.warning("message_refused", queue=name, reason=refusal.reason[:MAX_REASON_CHARS])
             return Refused(refusal.reason[:MAX_REASON_CHARS])
         except StoreUnavailable as outage:
-            _log.warning("message_waits_for_database", queue=name, reason=str(outage))
+            _log.log(
+                logging.DEBUG if outages else logging.WARNING,
+                "message_waits_for_database",
+                queue=name,
+                reason=outage.reason,
+            )
             await asyncio.sleep(_delay_seconds(outages))
             outages += 1
         # A bug that a message wakes must not stop the consumer; the limit keeps it from coming back for ever.

@@ -8,6 +8,7 @@ not counted. What a capability does wrong never comes here: that is the executor
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 import structlog
@@ -85,9 +86,7 @@ class FailureRule:
         except NotServedHere:
             return Again(_ELSEWHERE_DELAY_SECONDS, elsewhere=True)
         except NOBODYS_FAULT as trouble:
-            _log.warning(
-                "work_has_to_wait", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(trouble)
-            )
+            self._say_waiting("work_has_to_wait", hint, trouble)
             return Again(_OUTAGE_DELAY_SECONDS)
         # Whatever a worker's bug raises must neither stop the consumer nor come back for ever.
         except Exception as error:  # noqa: BLE001 - see above
@@ -96,13 +95,18 @@ class FailureRule:
     def task_failed(self, hint: WorkHint, error: BaseException) -> None:
         """The rest of a claimed work broke; its lease brings it back, and it is counted like the others."""
         if isinstance(error, NOBODYS_FAULT):
-            _log.warning(
-                "work_left_to_its_lease", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(error)
-            )
+            self._say_waiting("work_left_to_its_lease", hint, error)
             return
         task = asyncio.create_task(self.count(hint, error))
         self._counting.add(task)
         task.add_done_callback(self._counting.discard)
+
+    def _say_waiting(self, event: str, hint: WorkHint, trouble: BaseException) -> None:
+        """A line for each run where it alone is held up; an outage of the database is one for all."""
+        level = logging.DEBUG if isinstance(trouble, StoreUnavailable) else logging.WARNING
+        if isinstance(trouble, StoreUnavailable):
+            self.store.outage.failed("work", trouble.reason, on_demand=True)
+        _log.log(level, event, run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(trouble))
 
     async def count(self, hint: WorkHint, error: BaseException) -> Verdict:
         """Record a failure, and end the run where there were too many."""

@@ -101,7 +101,7 @@ class Keeper:
         self._failures = FailureRule(store, clock=self._clock)
         self._troublemakers = Troublemakers()
         self._at_once = asyncio.Semaphore(self._config.at_once)
-        self._turn = OnlyOne(store.database_url, "try_keeper_lock")
+        self._turn = OnlyOne(store.database_url, "try_keeper_lock", store.outage)
         self._lenient_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -138,10 +138,11 @@ class Keeper:
                     if report != Round():
                         _log.info("keeper_round", **asdict(report))
                     pause_seconds = await self._pause_seconds(report)
+                    self._store.outage.worked("keeper")
             except StoreUnavailable as outage:
                 # The workers could not extend their leases either: they get the time for a heartbeat first.
                 self._lenient_until = asyncio.get_running_loop().time() + self._config.grace_seconds
-                _log.warning("keeper_waits_for_database", reason=outage.reason)
+                self._store.outage.failed("keeper", outage.reason, on_demand=True)
             # Whatever one round meets, there must be another: runs would hang where nobody keeps the house.
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("keeper_round_failed")
@@ -208,7 +209,7 @@ class Keeper:
             kind=row.kind,
             ref=row.ref,
             attempt=row.attempt,
-            worker=row.worker,
+            lost_worker=row.worker,
         )
         await self._handler.execute(row.run_id, _lost(row, self._clock()))
 
@@ -224,7 +225,7 @@ class Keeper:
         }
         before = row.losses or []
         losses = before if row.lost_as in _NO_LOSS else [*before, loss]
-        names = {"run_id": row.run_id, "kind": row.kind, "attempt": row.attempt, "worker": row.worker}
+        names = {"run_id": row.run_id, "kind": row.kind, "attempt": row.attempt, "lost_worker": row.worker}
         _log.warning("claim_lost", losses=len(losses), how=row.lost_as or how, **names)
         if len(losses) < MAX_LOSSES_IN_A_ROW:
             await leases.lose_claim(self._store, row, losses)
@@ -246,7 +247,7 @@ class Keeper:
         try:
             return sum([await self._resend_queue(queue, hints) for queue, hints in by_queue.items()])
         except BrokerUnavailable as unavailable:
-            _log.warning("hints_not_sent_again", reason=unavailable.reason)
+            self._broker.outage.failed("hints", unavailable.reason, on_demand=True)
             return 0
 
     async def _resend_queue(self, queue: str, hints: list[WorkHint]) -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import structlog
-
 from eventstore.connection import Connection, connect, hang_up_after
+from eventstore.outage import Outage
 from eventstore.statements import statement
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _ANSWER_SECONDS = 5.0
 
@@ -19,9 +16,10 @@ although its connection lives: the database ends the session, and the lock with 
 class OnlyOne:
     """Tries for the lock that `lock_statement` takes. A holder of whom the database hears nothing more loses it."""
 
-    def __init__(self, database_url: str, lock_statement: str) -> None:
+    def __init__(self, database_url: str, lock_statement: str, outage: Outage) -> None:
         self._database_url = database_url
         self._lock_statement = lock_statement
+        self._outage = outage
         self._connection: Connection | None = None
         self._held = False
 
@@ -40,8 +38,10 @@ class OnlyOne:
                     self._held = row is not None and row[0]
         # Not only what psycopg raises: with any error the lock is in doubt, and another process may have it.
         except Exception as error:  # noqa: BLE001 - see above
-            _log.warning("keeper_cut_off", reason=str(error).strip() or repr(error))
+            self._outage.failed("keeper lock", str(error).strip() or repr(error))
             await self.give_up()
+        else:
+            self._outage.worked("keeper lock")
         return self._held
 
     async def give_up(self) -> None:

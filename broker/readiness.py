@@ -123,7 +123,7 @@ class Readiness:
                     f"the database is at schema version {version} and needs {needed}: run flexrun db migrate",
                 )
         except StoreError as error:
-            _log.warning("database_not_ready", reason=str(error))
+            self._store.outage.failed("readiness", str(error), on_demand=True)
             return (in_plain_words(error),)
         return ()
 

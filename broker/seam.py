@@ -18,6 +18,7 @@ from schemas.messages import MessageRefused
 
 if TYPE_CHECKING:
     from eventstore.notify import LogListener
+    from eventstore.outage import Outage
     from eventstore.store import EventStore
 
 __all__ = [
@@ -146,6 +147,11 @@ class Broker(Protocol):
     @property
     def healthy(self) -> bool:
         """Whether messages are getting through at the moment. The log goes on without the broker, only slower."""
+        ...
+
+    @property
+    def outage(self) -> Outage:
+        """Where its parts say that the server cannot be reached, and that it can again."""
         ...
 
     async def troubles(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from eventstore.errors import StoreUnavailable
 from eventstore.lasting import start_lasting
 from eventstore.store import EventStore
 
@@ -81,6 +82,9 @@ class WaitingWork:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 await self.look()
+                self._store.outage.worked("waiting work")
+            except StoreUnavailable as outage:
+                self._store.outage.failed("waiting work", outage.reason)
             # Whatever one look meets, there must be another.
-            except Exception as error:  # noqa: BLE001 - see above
-                _log.warning("waiting_work_not_seen", reason=str(error) or repr(error))
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("waiting_work_not_seen")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 
@@ -80,6 +82,25 @@ def is_passing(error: psycopg.Error) -> bool:
     return error.sqlstate == _READ_ONLY or isinstance(
         error, psycopg.OperationalError | psycopg.InterfaceError
     )
+
+
+_MISCONFIGURED = re.compile(
+    r"authentication failed|no password supplied|(database|role) \".*\" does not exist|no pg_hba\.conf entry"
+    r"|permission denied for database|not permitted to log in|SSL|certificate",
+    re.IGNORECASE,
+)
+"""What libpq and the server say to a connection that will be refused the next time too. They come without SQLSTATE."""
+
+_UNREACHABLE_CLASSES = ("08", "57P", "53", _READ_ONLY)
+
+
+def is_unreachable(error: psycopg.Error) -> bool:
+    """Whether the server is not there at the moment, as opposed to one that refuses this account or database."""
+    if not isinstance(error, psycopg.OperationalError):
+        return error.sqlstate == _READ_ONLY
+    if error.sqlstate is None:
+        return _MISCONFIGURED.search(str(error)) is None
+    return error.sqlstate.startswith(_UNREACHABLE_CLASSES)
 
 
 def brief(error: BaseException | None) -> str:

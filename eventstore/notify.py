@@ -18,6 +18,7 @@ from eventstore.company import Company, Manners
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
 from eventstore.lasting import start_lasting
+from eventstore.outage import Outage
 from eventstore.statements import statement
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
@@ -122,9 +123,13 @@ class Notifier:
             self._news.set()
             if isinstance(error, asyncio.CancelledError):
                 raise
-            _log.warning("notify_postponed", runs=len(runs), error=brief(error), exc_info=_surprise(error))
+            _say_surprise("notify_failed", error)
+            stale = self._connection is not None and self._connection.closed
+            if not stale:  # a connection that was lost while it was idle says nothing of the server now
+                self._store.outage.failed("notifier", brief(error))
             await self._drop_connection()
             return False
+        self._store.outage.worked("notifier")
         return True
 
     async def _drop_connection(self) -> None:
@@ -133,9 +138,10 @@ class Notifier:
             await connection.close()
 
 
-def _surprise(error: BaseException) -> BaseException | None:
-    """`error` where its traceback belongs into the log."""
-    return None if isinstance(error, psycopg.Error) else error
+def _say_surprise(event: str, error: BaseException) -> None:
+    """Log an error that no database raises, with its traceback."""
+    if not isinstance(error, psycopg.Error):
+        _log.error(event, exc_info=error)
 
 
 def _payload(origin: str, names: Iterable[str]) -> str:
@@ -158,10 +164,12 @@ class LogListener:
         ignore_origin: str | None = None,
         manners: Manners | None = None,
         roles: Iterable[str] = (),
+        outage: Outage | None = None,
     ) -> None:
         self._database_url = database_url
         self._ignore_origin = ignore_origin
         self._roles = list(roles)
+        self._outage = outage or Outage("database")
         self._manners = manners or Manners()
         self._company = Company(self._manners)
         self._on_hello: list[Callable[[], None]] = []
@@ -210,9 +218,8 @@ class LogListener:
                 if self._listening.is_set():
                     pause_seconds = _FIRST_PAUSE_SECONDS
                 self._listening.clear()
-                _log.warning(
-                    "listen_again", error=brief(error), pause_seconds=pause_seconds, exc_info=_surprise(error)
-                )
+                _say_surprise("listener_failed", error)
+                self._outage.failed("listener", brief(error))
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -225,6 +232,7 @@ class LogListener:
             await self._say(connection, _HELLO)
             self._company.greeted(asyncio.get_running_loop().time())
             self._listening.set()
+            self._outage.worked("listener")
             for channel in self._callbacks:
                 self._tell(channel, ANYTHING)
             while True:

@@ -15,6 +15,7 @@ from eventstore.cache import RunCache
 from eventstore.clock import DatabaseClock
 from eventstore.errors import StoreError, StoreUnavailable
 from eventstore.lasting import start_lasting
+from eventstore.outage import Outage
 from eventstore.projection import project
 from eventstore.reader import Reader, Rows
 from eventstore.recognise import event_of
@@ -41,7 +42,10 @@ _log = structlog.get_logger(__name__)
 
 
 class EventStore:
-    """One per process. `origin` tells its notifications from those of others; `clock` is the database's time."""
+    """One per process. `origin` tells its notifications from those of others; `clock` is the database's time.
+
+    `outage` is where each part that needs the database says whether it can be reached.
+    """
 
     def __init__(
         self,
@@ -50,10 +54,12 @@ class EventStore:
         cache_runs: int,
         patience_seconds: float,
         origin: str | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self.database_url = database_url
         self.origin = origin or secrets.token_hex(4)
         self.clock = DatabaseClock()
+        self.outage = outage or Outage("database")
         self._reader = reader
         self._cache = RunCache(cache_runs)
         self._queue = AppendQueue()
@@ -75,11 +81,12 @@ class EventStore:
         cache_runs: int = CACHED_RUNS,
         patience_seconds: float = PATIENCE_SECONDS,
         origin: str | None = None,
+        outage: Outage | None = None,
     ) -> EventStore:
         """Connect. Raises StoreUnavailable when the database does not answer within `patience_seconds`."""
         statements.read_all()
         reader = Reader(database_url, readers, patience_seconds)
-        store = cls(database_url, reader, cache_runs, patience_seconds, origin)
+        store = cls(database_url, reader, cache_runs, patience_seconds, origin, outage)
         try:
             await reader.fetch("ping", {})  # connects, which takes longer than the answer whose time counts
             await store.compare_clocks()
@@ -115,8 +122,9 @@ class EventStore:
             await asyncio.sleep(CLOCK_SECONDS)
             try:
                 await self.compare_clocks()
+                self.outage.worked("clock")
             except StoreError as error:
-                _log.warning("clock_not_compared", reason=str(error))
+                self.outage.failed("clock", str(error))
 
     async def probe(self) -> None:
         """Find out whether an append could be stored now, by each of the writers. Raises StoreUnavailable."""
@@ -204,7 +212,7 @@ class EventStore:
         return await self._reader.fetch(name, parameters)
 
     def _writer(self) -> Writer:
-        return Writer(self.database_url, self._queue, self._committed, self._patience_seconds)
+        return Writer(self.database_url, self._queue, self._committed, self._patience_seconds, self.outage)
 
     def _committed(self, commit: Commit) -> None:
         self._cache.put(commit.after)

@@ -196,8 +196,9 @@ class RunTail(Generic[T]):
             await self._work.wait()
             try:
                 await self._fetch()
+                self._store.outage.worked("tail")
             except StoreError as error:
-                _log.warning("tail_waits_for_database", runs=len(self._behind), error=str(error))
+                self._store.outage.failed("tail", str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
             # Every stream of this process stands on these two loops.
             except Exception:  # noqa: BLE001 - see above
@@ -229,8 +230,9 @@ class RunTail(Generic[T]):
             await asyncio.sleep(self._poll_seconds)
             try:
                 await self.poll()
+                self._store.outage.worked("tail poll")
             except StoreError as error:
-                _log.warning("tail_poll_missed", error=str(error))
+                self._store.outage.failed("tail poll", str(error))
             except Exception:  # noqa: BLE001 - see _fetch_for_ever
                 _log.exception("tail_poll_failed")
 

@@ -17,6 +17,7 @@ import structlog
 from eventstore.batch import Commit, PendingAppend, encode_batch
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import StoreUnavailable, VersionConflict, brief, is_passing, translate
+from eventstore.outage import Outage
 from eventstore.recognise import is_stored
 from eventstore.statements import statement
 
@@ -27,6 +28,10 @@ LARGE_BATCH_CHARS = 256 * 1024
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 _PROBE_SECONDS = 1.5
+_PART = "writer"
+_COLLISION = "40"
+"""The class of SQLSTATEs of a transaction that met another one."""
+
 
 _log = structlog.get_logger(__name__)
 
@@ -84,12 +89,18 @@ class Writer:
     """One connection that stores batches until it is cancelled."""
 
     def __init__(
-        self, database_url: str, queue: AppendQueue, stored: Callable[[Commit], None], patience_seconds: float
+        self,
+        database_url: str,
+        queue: AppendQueue,
+        stored: Callable[[Commit], None],
+        patience_seconds: float,
+        outage: Outage,
     ) -> None:
         self._database_url = database_url
         self._queue = queue
         self._stored = stored
         self._patience_seconds = patience_seconds
+        self._outage = outage
         self._connection: Connection | None = None
         self._busy = asyncio.Lock()
         self._trouble: psycopg.Error | None = None
@@ -148,6 +159,7 @@ class Writer:
                     continue
                 await self._isolate(batch, error)
                 return
+            self._outage.worked(_PART)
             await self._answer(batch, conflicts)
             return
 
@@ -199,7 +211,11 @@ class Writer:
     ) -> list[PendingAppend]:
         """Drop the connection if it is lost, wait, and give those that still have time."""
         self._trouble = error
-        _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause_seconds)
+        stale = self._connection is not None and self._connection.closed
+        if (error.sqlstate or "").startswith(_COLLISION):
+            _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause_seconds)
+        elif not stale:  # a connection that was lost while it was idle says nothing of the server now
+            self._outage.failed(_PART, brief(error), on_demand=True)
         if self._connection is not None and self._connection.closed:
             # No answer is no answer: the call may have been carried out. An error that came back was rolled back.
             for append in batch:

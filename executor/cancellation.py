@@ -72,7 +72,7 @@ class RunWatch:
         try:
             events = await self._store.read_many(cursors, limit_each=EVENTS_AT_ONCE)
         except StoreUnavailable as error:
-            _log.warning("run_watch_missed", reason=error.reason)
+            self._store.outage.failed("run watch", error.reason, on_demand=True)
             return
         for run_id, news in events.items():
             self._show(known[run_id], news)

@@ -50,8 +50,9 @@ class Heartbeat:
         try:
             extended = await leases.extend(self._store, self._worker_id, self._config.lease_seconds)
         except StoreUnavailable as error:
-            _log.warning("heartbeat_missed", worker=self._worker_id, reason=error.reason)
+            self._store.outage.failed("executor leases", error.reason)
             return
+        self._store.outage.worked("executor leases")
         held = {(run_id, ref, attempt) for run_id, kind, ref, attempt in extended if kind == "node"}
         for hold, key in began:
             if key not in held and hold.key == key:

@@ -97,7 +97,7 @@ class ExecutorWorker:
         ]
         queues = self._parts.registry.queues(serves_output=self._config.serves_output)
         self._consumer = await self._broker.consume(queues, self.handle, slots=self._config.slots)
-        _log.info("executor_started", worker=self._parts.worker_id, queues=queues, slots=self._config.slots)
+        _log.info("executor_started", queues=queues, slots=self._config.slots)
 
     async def register(self) -> None:
         """Say in `flex_capabilities` what this worker can do, and that it is there."""
@@ -117,10 +117,11 @@ class ExecutorWorker:
     async def _dutifully(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
         try:
             await duty()
+            self._store.outage.worked(f"executor {name}")
         except StoreUnavailable as error:
-            _log.warning("duty_postponed", duty=name, worker=self._parts.worker_id, reason=error.reason)
+            self._store.outage.failed(f"executor {name}", error.reason)
         except Exception:  # noqa: BLE001 - a duty that died quietly would cost the worker all its leases
-            _log.exception("duty_failed", duty=name, worker=self._parts.worker_id)
+            _log.exception("duty_failed", duty=name)
 
     async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
         """Claim what the hint is about. The task is the rest of the work; None where there is nothing to do here."""
@@ -195,4 +196,4 @@ class ExecutorWorker:
         if leftover:
             await asyncio.wait(leftover)
         await self._watch.close()
-        _log.info("executor_stopped", worker=self._parts.worker_id)
+        _log.info("executor_stopped")

@@ -5,6 +5,7 @@ Each role is wired in its own module of `flexrun.roles`, imported when it is pla
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import psycopg
 import structlog
 
 from broker.dispatch import Dispatcher
@@ -22,9 +24,11 @@ from broker.readiness import Readiness
 from broker.seam import Broker, open_broker
 from eventstore import leases
 from eventstore.connection import named
+from eventstore.errors import StoreUnavailable, brief, is_unreachable
 from eventstore.handler import RunHandler, Transact
 from eventstore.migrate import migrate
 from eventstore.notify import LogListener, Notifier
+from eventstore.outage import Outage
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import Parts
@@ -34,10 +38,15 @@ from flexrun.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from executor.capability import Capability
+    from flexrun.health import Health
     from flexrun.roles.gateway import GatewayRole
     from gateway.serve import Server
 
 _log = structlog.get_logger("flexrun")
+
+_START = "start"
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 def worker_name(origin: str) -> str:
@@ -81,6 +90,8 @@ class Engine:
         self.worker = worker_name(self.supervised.origin)
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: Server | None = None
+        self.health: Health | None = None
+        self._outage = Outage("database")
         self._stack = AsyncExitStack()
         self._shutdown = Shutdown(settings.drain_seconds)
 
@@ -103,6 +114,8 @@ class Engine:
             self._shutdown.notice_seconds = self.settings.stop_notice_seconds
 
     async def _stop(self) -> None:
+        if self.health is not None and self.health.readiness is not None:
+            self.health.readiness.stopping = True
         try:
             await self._shutdown.work()
         finally:
@@ -113,23 +126,27 @@ class Engine:
         gateway = self._gateway() if "gateway" in self.roles else None
         if gateway is not None:
             self._stack.callback(gateway.bind().close)
+        await self._start_health()
         await self._open_database()
         # pg_stat_activity shows this process's connections as flexrun planner writer, flexrun planner reader, …
-        database_url = named(self.database_url, f"flexrun {self._name()}")
-        self.store = await EventStore.open(
-            database_url, cache_runs=self._cached_runs(), origin=self.supervised.origin
-        )
+        database_url = named(self.database_url, f"flexrun {self.name}")
+        self.store = await self._open_store(database_url)
         self._stack.push_async_callback(self._shutdown.foundation, "store", self.store.close)
-        if self.supervised.predecessor is not None:
-            await leases.lapse(self.store, self.supervised.predecessor)
         self.handler = RunHandler(self.store)
-        listener = LogListener(database_url, ignore_origin=self.store.origin, roles=sorted(self.roles))
+        listener = LogListener(
+            database_url,
+            ignore_origin=self.store.origin,
+            roles=sorted(self.roles),
+            outage=self.store.outage,
+        )
         await listener.start()
         self._stack.push_async_callback(self._shutdown.foundation, "listener", listener.close)
         self.broker = await self._open_broker(listener)
         await self._start_carriers(listener)
         self.readiness = Readiness(self.store, self.broker, roles=self.roles)
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
+        if self.health is not None:
+            self.health.readiness = self.readiness
         parts = Parts(
             self.store,
             self.handler,
@@ -145,7 +162,9 @@ class Engine:
         if gateway is not None:
             self.server = await gateway.start(parts)
 
-    def _name(self) -> str:
+    @property
+    def name(self) -> str:
+        """The roles of this process in one word: `planner`, `executor+gateway`, `up` for all of them."""
         return "up" if self.roles == frozenset(ROLES) else "+".join(sorted(self.roles))
 
     def _cached_runs(self) -> int:
@@ -164,8 +183,55 @@ class Engine:
             postgres = EmbeddedPostgres(self.settings.data)
             self.database_url = await postgres.start()
             self._stack.push_async_callback(postgres.stop)
-        for name in await migrate(named(self.database_url, f"flexrun {self._name()}")):
+
+    async def _open_store(self, database_url: str) -> EventStore:
+        """Migrate and connect. A database that is away is waited for, as it is while the process serves.
+
+        Raises psycopg.Error and DatabaseUnsuitable for what waiting does not mend.
+        """
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                store = await self._open_store_once(database_url)
+            except StoreUnavailable as error:
+                self._outage.failed(_START, error.reason)
+            except psycopg.Error as error:
+                if not is_unreachable(error):
+                    raise
+                self._outage.failed(_START, brief(error))
+            else:
+                self._outage.worked(_START)
+                return store
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _open_store_once(self, database_url: str) -> EventStore:
+        for name in await migrate(database_url):
             _log.info("migration applied", migration=name)
+        store = await EventStore.open(
+            database_url,
+            cache_runs=self._cached_runs(),
+            origin=self.supervised.origin,
+            outage=self._outage,
+        )
+        if self.supervised.predecessor is not None:
+            try:
+                await leases.lapse(store, self.supervised.predecessor)
+            except BaseException:
+                await store.close()
+                raise
+        return store
+
+    async def waits_for(self) -> list[str]:
+        """What keeps this process from taking work or passing it on, in words; empty where it is ready."""
+        return await self.broker.troubles()
+
+    async def _start_health(self) -> None:
+        if self.settings.health_port is not None:
+            from flexrun.health import serve_health  # noqa: PLC0415 - aiohttp, for a process that is asked to
+
+            self.health = await serve_health(self.settings.health_host, self.settings.health_port)
+            self._stack.push_async_callback(self.health.close)
 
     async def _open_broker(self, listener: LogListener) -> Broker:
         settings = self.settings

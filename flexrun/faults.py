@@ -44,6 +44,11 @@ class Stopping:
             self.interrupted = number == signal.SIGINT
         self._asked.set()
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether this process is to stop."""
+        return self._asked.is_set()
+
     async def asked(self) -> None:
         """Return when this process is to stop."""
         await self._asked.wait()

@@ -1,5 +1,6 @@
 """Structured logs: coloured lines on a terminal, one JSON object per line elsewhere, always on standard error.
 
+Lines of libraries, warnings and unhandled exceptions are such lines too, and every line names the role and the worker.
 Whatever a line says has passed through `_made_safe`: secrets are redacted, and what would steer a terminal is escaped.
 """
 
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
+import threading
 from types import TracebackType
 from typing import Any, Literal, cast
 
@@ -22,12 +23,15 @@ Format = Literal["auto", "json", "console"]
 _LONGEST_TEXT = 20_000
 _MAX_DEPTH = 8
 
+_process: dict[str, str] = {}
+
 
 def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
-    """Set up structlog for this process; libraries that log through `logging` are held to warnings."""
+    """Set up the log of this process; libraries that log through `logging` are held to warnings."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_process,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Plain tracebacks: the rich ones print local variables, which may be megabytes of somebody's documents.
@@ -46,10 +50,22 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_SafeFormatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    sys.excepthook = _safe_excepthook
+    logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()])
+    logging.captureWarnings(True)
+    sys.excepthook = _log_exception
+    threading.excepthook = _log_thread_exception
+
+
+def identify_process(role: str, worker: str) -> None:
+    """Name this process in all lines from now on."""
+    _process.update(role=role, worker=worker)
+
+
+def writes_json() -> bool:
+    """Whether the log of this process is JSON, so that a sentence for a person does not belong between its lines."""
+    return any(
+        isinstance(each, structlog.processors.JSONRenderer) for each in structlog.get_config()["processors"]
+    )
 
 
 def _shortened(text: str) -> str:
@@ -66,15 +82,40 @@ def safe_text(text: str) -> str:
     return visible(redact(text), block=True)
 
 
-class _SafeFormatter(logging.Formatter):
-    """For libraries that log through `logging`."""
+def _library_log() -> structlog.typing.FilteringBoundLogger:
+    return structlog.get_logger(
+        "flexrun"
+    )  # not kept: it would keep the settings and the stream of its first line
 
-    def format(self, record: logging.LogRecord) -> str:
-        return safe_text(_shortened(super().format(record)))
+
+class _ToStructlog(logging.Handler):
+    """For libraries that log through `logging`: `event` is their message, `logger` their name."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line as one of ours."""
+        try:
+            message = _shortened(record.getMessage())
+        except Exception:  # noqa: BLE001 - a library whose format does not fit its arguments
+            message = str(record.msg)
+        level = min(max(record.levelno, logging.DEBUG), logging.CRITICAL) // 10 * 10
+        _library_log().log(level, message, logger=record.name, exc_info=record.exc_info)
 
 
-def _safe_excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    sys.stderr.write(safe_text(_shortened("".join(traceback.format_exception(kind, error, trace)))))
+def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _library_log().critical("unhandled_exception", exc_info=(kind, error, trace))
+
+
+def _log_thread_exception(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        name = args.thread.name if args.thread is not None else None
+        exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
+        _library_log().critical("unhandled_exception", thread=name, exc_info=exc_info)
+
+
+def _with_process(
+    _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {**_process, **line}
 
 
 def _made_safe(

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     """The address that the gateway listens on; beyond loopback it wants tokens."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """The port that the gateway listens on; 0 takes a free one."""
+    health_port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """Where `/healthz` and `/readyz` are served, by every role, apart from the gateway's own port; unset: nowhere."""
+    health_host: str = "127.0.0.1"
+    """The address for that port. Beyond loopback it needs no token, and shows what `/readyz` of a gateway shows."""
     url: str = "http://127.0.0.1:8080"
     """The gateway that the client commands talk to."""
     token: SecretStr | None = None

@@ -17,7 +17,6 @@ import select
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -281,8 +280,8 @@ def _be_child(parent: int, work: Callable[[], None]) -> NoReturn:
         status = 0
     except typer.Exit as left:
         status = left.exit_code
-    except BaseException:  # noqa: BLE001 - said here, since nobody above is this process
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 - said here, since nobody above is this process
+        sys.excepthook(type(error), error, error.__traceback__)  # a line of the log, where that is set up
     finally:
         with suppress(OSError):
             sys.stdout.flush()

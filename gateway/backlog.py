@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-import structlog
-
 from eventstore import queries
 from eventstore.errors import StoreError
 from eventstore.store import EventStore
 from gateway.problems import RETRY_AFTER_SECONDS, ProblemError
-
-_log = structlog.get_logger("gateway")
 
 
 class BacklogGauge:
@@ -49,7 +45,7 @@ class BacklogGauge:
             # Counting stops somewhere beyond the limit: a larger number would change nothing, and cost more.
             self._pending = await queries.backlog(self._store, limit=2 * self._limit)
         except StoreError as error:
-            _log.warning("the backlog could not be counted", error=str(error))
+            self._store.outage.failed("backlog", str(error), on_demand=True)
         finally:
             self._sampled_at = time.monotonic()
             self._sampling = None

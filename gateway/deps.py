@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -22,11 +23,15 @@ from gateway.config import GatewayConfig
 from gateway.hitl.links import LinkSigner
 from gateway.open_streams import OpenStreams
 from gateway.rules import People
-from gateway.sse import Frame
+from gateway.sse import PING, Frame, waiting_ping
+from runs.event import JsonObject, rfc3339
 from schemas.contracts.door import ContractDoor
 from schemas.house import HousePolicy
 
 T = TypeVar("T")
+
+_NOTED_SECONDS = 2.0
+"""A connection that is made anew within this time is no reason for anybody to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,23 @@ class Gateway:
         self._writes.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
+
+    def waiting_for(self) -> list[JsonObject]:
+        """What this process has been without for some seconds, so that runs may be slow or stand still."""
+        outages = [self.deps.store.outage]
+        if self.deps.broker is not None and self.deps.broker.outage is not self.deps.store.outage:
+            outages.append(self.deps.broker.outage)
+        now = self.deps.clock()
+        return [
+            {"kind": outage.what, "since": rfc3339(now - timedelta(seconds=seconds))}
+            for outage in outages
+            if (seconds := outage.seconds) is not None and seconds >= _NOTED_SECONDS
+        ]
+
+    def ping(self) -> bytes:
+        """The comment that keeps a quiet stream open; it names what is waited for."""
+        waits = self.waiting_for()
+        return waiting_ping(str(waits[0]["kind"])) if waits else PING
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._writes.discard(task)

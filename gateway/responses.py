@@ -76,6 +76,13 @@ class NodeDetail(OpenModel):
     finished_at: Timestamp | None = None
 
 
+class Wait(OpenModel):
+    """A server that the gateway has not reached since then; runs go on, slower or when it is back."""
+
+    kind: Literal["broker", "database"]
+    since: Timestamp
+
+
 class RunDetail(RunSummary):
     """A run with everything that it is made of."""
 
@@ -84,6 +91,7 @@ class RunDetail(RunSummary):
     deadline_at: Timestamp | None = None
     nodes: list[NodeDetail]
     pending_requests: list[HitlRequest]
+    waiting_for: list[Wait] | None = None
     output: Any = None
     origin: dict[str, Any] | None = None
     forks: list[ForkSummary]

@@ -21,6 +21,12 @@ from runs.wire import frame
 MEDIA_TYPE = "text/event-stream"
 PING = b": ping\n"
 
+
+def waiting_ping(what: str) -> bytes:
+    """The ping while the run may stand still because a server is away: `: waiting for the broker`."""
+    return f": waiting for the {what}\n".encode()
+
+
 _LINE_BREAKS = tuple((each.encode(), b"\\u%04x" % ord(each)) for each in "\u2028\u2029\u0085")
 """What Unicode takes for the end of a line and JSON does not escape, as UTF-8 and as JSON writes it."""
 

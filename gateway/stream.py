@@ -17,7 +17,7 @@ from gateway.deps import GATEWAY, Gateway
 from gateway.edge import CLIENT_GONE, note
 from gateway.protocol import Protocol
 from gateway.sink import ReaderStalled, Sink, tune_connection
-from gateway.sse import MEDIA_TYPE, PING, Frame, retry_hint
+from gateway.sse import MEDIA_TYPE, Frame, retry_hint
 from gateway.waiting import WaitWatch
 
 log = structlog.get_logger("gateway")
@@ -127,14 +127,12 @@ async def _pump(gateway: Gateway, sink: Sink, reading: Reading, first: Sequence[
     if done or gateway.streams.closing:
         return
     with gateway.deps.tail.subscribe(reading.run_id, reading.after) as subscription:
-        await _follow(subscription, sink, reading, gateway.config.ping_seconds)
+        await _follow(gateway, subscription, sink, reading)
 
 
-async def _follow(
-    subscription: Subscription[Frame], sink: Sink, reading: Reading, ping_seconds: float
-) -> None:
+async def _follow(gateway: Gateway, subscription: Subscription[Frame], sink: Sink, reading: Reading) -> None:
     done = False
     while not done:
-        batch = await subscription.next_batch(ping_seconds)
+        batch = await subscription.next_batch(gateway.config.ping_seconds)
         taken, done = await reading.take([each for _, each in batch])
-        await sink.write_all(taken or [PING])
+        await sink.write_all(taken or [gateway.ping()])

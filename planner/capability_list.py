@@ -49,7 +49,7 @@ class CapabilityList:
         try:
             rows = await list_capabilities(self._store, seen_within_seconds=self._seen_within_seconds)
         except StoreUnavailable as outage:
-            _log.warning("capabilities_not_listed", reason=outage.reason)
+            self._store.outage.failed("capability list", outage.reason, on_demand=True)
         else:
             registered = {str(row["id"]): row for row in rows}
             self._listed = list({**self._known, **registered}.values())

@@ -100,11 +100,12 @@ class PlanLeases:
             await asyncio.sleep(self._config.heartbeat_seconds)
             try:
                 await self.beat()
+                self._store.outage.worked("planner heartbeat")
             except StoreUnavailable as outage:
-                _log.warning("heartbeat_missed", worker=self._worker, reason=outage.reason)
+                self._store.outage.failed("planner heartbeat", outage.reason)
             # A heartbeat that died quietly would cost this worker every lease it has.
             except Exception:  # noqa: BLE001 - see above
-                _log.exception("heartbeat_failed", worker=self._worker)
+                _log.exception("heartbeat_failed")
 
     async def _give_back(self, key: PlanKey) -> None:
         run_id, attempt = key

@@ -77,9 +77,7 @@ class PlannerWorker:
         if not self._planner.instant:
             self._leases.start()
         self._consumer = await self._broker.consume([PLAN_QUEUE], self.handle, slots=self._config.slots)
-        _log.info(
-            "planner_started", worker=self._worker, planner=self._planner.name, slots=self._config.slots
-        )
+        _log.info("planner_started", planner=self._planner.name, slots=self._config.slots)
 
     async def close(self) -> None:
         """Take nothing new, wait up to `drain_seconds` for plans that are being made, give back the rest."""
@@ -87,7 +85,7 @@ class PlannerWorker:
         if self._consumer is not None:
             await self._consumer.cancel(drain_seconds=self._config.drain_seconds)
         await self._leases.close()
-        _log.info("planner_stopped", worker=self._worker)
+        _log.info("planner_stopped")
 
     async def beat(self) -> None:
         """One heartbeat."""

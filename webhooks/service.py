@@ -76,7 +76,8 @@ class Webhooks:
             ("tidy", self._tidy, self._untidy),
         )
         self._tasks = [
-            start_lasting(f"webhooks-{name}", self._repeat(duty, wake)) for name, duty, wake in duties
+            start_lasting(f"webhooks-{name}", self._repeat(f"webhooks {name}", duty, wake))
+            for name, duty, wake in duties
         ]
 
     async def close(self) -> None:
@@ -111,13 +112,14 @@ class Webhooks:
         met = await webhook_lanes.tidy(self._store, self._config.keep_seconds, _TIDY_ROWS)
         return 0 if met >= _TIDY_ROWS else self._config.tidy_seconds
 
-    async def _repeat(self, duty: Duty, wake: asyncio.Event) -> None:
+    async def _repeat(self, part: str, duty: Duty, wake: asyncio.Event) -> None:
         while True:
             wake.clear()
             try:
                 pause_seconds = await duty()
+                self._store.outage.worked(part)
             except StoreUnavailable as outage:
-                _log.warning("webhooks_wait_for_database", reason=outage.reason)
+                self._store.outage.failed(part, outage.reason)
                 pause_seconds = self._config.poll_seconds
             # Whatever one round meets, there must be another: nobody would be told of anything any more.
             except Exception:  # noqa: BLE001 - see above

@@ -41,6 +41,7 @@ class PostgresBroker:
         failures: FailureRule | None = None,
     ) -> None:
         self._store = store
+        self.outage = store.outage
         self._listener = listener
         self._pace = pace or Pace()
         self._failures = failures or FailureRule(store)

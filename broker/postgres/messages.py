@@ -80,9 +80,10 @@ class MessageConsumer:
             try:
                 await self._claim()
                 self._failed = False
+                self._store.outage.worked(f"messages of {self._name}")
             except StoreUnavailable as outage:
                 self._failed = True
-                _log.warning("no_messages_without_database", queue=self._name, reason=outage.reason)
+                self._store.outage.failed(f"messages of {self._name}", outage.reason)
             # Whatever one look meets, there must be another, or all that waits would go on waiting.
             except Exception:  # noqa: BLE001 - see above
                 self._failed = True
@@ -124,4 +125,4 @@ class MessageConsumer:
                         "return_message", {"id": message_id, "after_seconds": delay_seconds}
                     )
         except StoreUnavailable as outage:
-            _log.warning("message_comes_again", queue=self._name, reason=outage.reason)
+            self._store.outage.failed("message", outage.reason, on_demand=True)

@@ -155,9 +155,10 @@ class WorkConsumer:
             try:
                 await self._claim()
                 self._failed = False
+                self._store.outage.worked(f"work of {self._queues[0]}")
             except StoreUnavailable as outage:
                 self._failed = True
-                _log.warning("no_work_without_database", queues=self._queues, reason=outage.reason)
+                self._store.outage.failed(f"work of {self._queues[0]}", outage.reason)
             # Whatever one look meets, there must be another, or all that waits would go on waiting.
             except Exception:  # noqa: BLE001 - see above
                 self._failed = True

@@ -28,6 +28,7 @@ from broker.seam import (
 from broker.waiting import WaitingWork
 from broker.wire import encode_hint
 from eventstore.installation import installation_name
+from eventstore.outage import Outage
 from eventstore.store import EventStore
 
 _FIRST_ANSWER_SECONDS = 3.0
@@ -53,10 +54,17 @@ class RabbitBroker:
         self._claim_seconds = claim_seconds
         topology = Topology(namespace)
         ownership = Ownership(topology, address_of(url), lambda: installation_name(store))
-        self._publishing = Link(url, "publish", ownership.claim)
-        self._consuming = Link(url, "consume", ownership.claim)
+        self.outage = Outage("broker")
+        self._publishing = Link(url, "publish", ownership.claim, outage=self.outage)
+        self._consuming = Link(url, "consume", ownership.claim, outage=self.outage)
         self._publisher = Publisher(self._publishing, topology, timeout_seconds=publish_seconds)
-        self._server = Server(topology, self._consuming, self._publisher, publish_seconds)
+        self._server = Server(
+            topology,
+            self._consuming,
+            self._publisher,
+            publish_seconds,
+            work_waits=lambda: self._waiting.trouble is not None,
+        )
         self._failures = failures or FailureRule(store)
         self._patience = patience or Patience()
         self._consumers: list[WorkConsumer | MessageConsumer] = []

@@ -28,6 +28,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from broker.seam import BrokerRefused, BrokerUnavailable
 from eventstore.errors import StoreUnavailable
 from eventstore.lasting import start_lasting
+from eventstore.outage import Outage
 
 # A server that is not there yet, or not any more, is what the link is for; it says so itself, without a traceback.
 logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
@@ -43,7 +44,6 @@ _EXPECTED = (*_TROUBLE, StopAsyncIteration, asyncio.CancelledError, BrokerRefuse
 
 _PLAIN: tuple[tuple[type[BaseException], str], ...] = (
     (BrokerRefused, "its queues belong to another installation of flexrun"),
-    (ProbableAuthenticationError, "RabbitMQ refuses the account"),
     (ChannelPreconditionFailed, "a queue exists with other arguments"),
     (DeliveryError, "RabbitMQ refuses messages"),
     (TimeoutError, "RabbitMQ does not answer"),
@@ -70,7 +70,11 @@ def plainly(error: BaseException) -> str:
     """What an error means, in words that may be shown to anybody: no address, no account, no text of the server."""
     text = str(error)
     # The last is how aiormq tells that the server closed the connection in place of opening the vhost.
-    if any(sign in text for sign in ("ACCESS_REFUSED", "NOT_ALLOWED", "got <Connection.Close")):
+    if "got <Connection.Close" in text:
+        return "RabbitMQ has no such virtual host, or does not let this account use it"
+    if isinstance(error, ProbableAuthenticationError):
+        return "RabbitMQ refuses the account"
+    if any(sign in text for sign in ("ACCESS_REFUSED", "NOT_ALLOWED")):
         return "RabbitMQ refuses permission"
     return next((words for kind, words in _PLAIN if isinstance(error, kind)), "not connected to RabbitMQ")
 
@@ -109,8 +113,11 @@ class Link:
     `trouble` is why the last attempt to connect failed, None while there is a connection.
     """
 
-    def __init__(self, url: str, purpose: str, admit: Admit = anybody) -> None:
+    def __init__(
+        self, url: str, purpose: str, admit: Admit = anybody, *, outage: Outage | None = None
+    ) -> None:
         self._url = url
+        self.outage = outage or Outage("broker")
         self._admit = admit
         self.address = address_of(url)
         self.purpose = purpose
@@ -181,10 +188,11 @@ class Link:
         self._connection, self.trouble = connection, None
         self._available.set()
         self._tried.set()
+        self.outage.worked(f"{self.purpose} connection")
         _log.info("rabbitmq_connected", purpose=self.purpose, address=self.address)
         try:
             await self._lost.wait()
-            _log.warning("rabbitmq_connection_lost", purpose=self.purpose, address=self.address)
+            self.outage.failed(f"{self.purpose} connection", f"the connection to {self.address} was lost")
         finally:
             self._connection = None
             self._available.clear()
@@ -217,13 +225,11 @@ class Link:
     def _say_waiting(self, state: RetryCallState) -> None:
         error = self.trouble = state.outcome.exception() if state.outcome else None
         self._tried.set()
-        _log.warning(
-            "rabbitmq_not_reachable",
-            purpose=self.purpose,
-            address=self.address,
-            attempt=state.attempt_number,
-            next_attempt_in_seconds=round(state.upcoming_sleep, 1),
-            reason=str(error) or type(error).__name__,
-            meaning=plainly(error) if error is not None else None,
-            exc_info=surprise(error) if error is not None else None,
-        )
+        if error is None:
+            return
+        if surprise(error) is not None:
+            _log.error("rabbitmq_link_failed", purpose=self.purpose, address=self.address, exc_info=error)
+        reason = f"{plainly(error)} at {self.address}: {str(error) or type(error).__name__}"
+        if "object at 0x" in reason:  # what a library prints of its own insides
+            reason = f"{plainly(error)} at {self.address}"
+        self.outage.failed(f"{self.purpose} connection", reason)

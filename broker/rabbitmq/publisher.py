@@ -77,8 +77,11 @@ class Publisher:
                     )
         except Exception as error:  # noqa: BLE001 - whatever aio-pika raises, nothing could be sent
             self._translate(error)
-            _log.warning("rabbitmq_probe_failed", reason=repr(error), exc_info=surprise(error))
+            if surprise(error) is not None:
+                _log.error("rabbitmq_probe_failed", exc_info=error)
+            self._link.outage.failed("probe", repr(error), on_demand=True)
             return f"messages cannot be sent: {plainly(error)}"
+        self._link.outage.worked("probe")
         return None
 
     async def close(self) -> None:
@@ -183,11 +186,12 @@ class Publisher:
     async def _until_unblocked(self, connection: AbstractConnection) -> None:
         """Until the server says that it takes messages again; at once when it was only slow."""
         try:
-            _log.warning("rabbitmq_takes_no_messages", address=self._link.address)
+            reason = f"RabbitMQ at {self._link.address} takes no messages (an alarm for memory or disk?)"
+            self._link.outage.failed("publisher", reason)
             if connection.transport is not None:
                 await connection.transport.ready()
-            _log.info("rabbitmq_takes_messages", address=self._link.address)
         finally:
+            self._link.outage.worked("publisher")
             self._stall = None
 
     def _connection_closed(self, _connection: object, _error: BaseException | None) -> None:

@@ -67,6 +67,7 @@ class Subscription:
         self._link = server.consuming
         self._topology = server.topology
         self._names = tuple(names)
+        self._part = f"subscription {self._names[0]}"
         self._receive = receive
         self._terms = terms
         self._hungry = hungry
@@ -113,6 +114,7 @@ class Subscription:
     async def close(self) -> None:
         """Close the channel; what was not acknowledged goes back to its queue."""
         self._closing = True
+        self._link.outage.worked(self._part)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -130,9 +132,9 @@ class Subscription:
             # Whatever ends a subscription, there must be another: its work would wait for as long as the process lives.
             except Exception as trouble:  # noqa: BLE001 - see above
                 self._reason = plainly(trouble)
-                _log.warning(
-                    "subscription_lost", queues=self._names, reason=repr(trouble), exc_info=surprise(trouble)
-                )
+                if surprise(trouble) is not None:
+                    _log.error("subscription_failed", queues=self._names, exc_info=trouble)
+                self._link.outage.failed(self._part, repr(trouble))
             except asyncio.CancelledError:
                 # aiormq cancels whoever waits for an answer when it closes; only our own cancellation ends the loop.
                 if cancelled_from_outside():
@@ -155,6 +157,7 @@ class Subscription:
                 continue
             consumers = await self._consume(channel)
             self._reason = None
+            self._link.outage.worked(self._part)
             self._pause_seconds = _FIRST_PAUSE_SECONDS
             await self._while_consuming(channel)
             if not channel.is_closed:
@@ -221,6 +224,7 @@ class Subscription:
                 _log.warning("subscription_forgotten", queue=name, waiting=found.message_count)
                 self._forgotten = True
         self._came.clear()
+        self._link.outage.worked(self._part)
 
     async def _deliver(self, name: str, message: AbstractIncomingMessage) -> None:
         self._came.add(name)

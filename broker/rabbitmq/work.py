@@ -20,6 +20,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from broker.claims import Claims
 from broker.failures import Again, FailureRule, Refused, Taken, Verdict
+from broker.rabbitmq.fallback import Fallback
 from broker.rabbitmq.server import Server
 from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
 from broker.rabbitmq.subscription import Subscription, Terms
@@ -39,12 +40,15 @@ _LAST_WORD_SECONDS = 1.0
 class Patience:
     """How long a message is held: till its work is over or `acknowledge_seconds`; without a slot `hand_on_seconds`.
 
-    Every `check_seconds` a subscription makes sure that the server knows of it.
+    Every `check_seconds` a subscription makes sure that the server knows of it. When the server has been away for
+    `fallback_after_seconds`, work is taken from the database every `fallback_poll_seconds`.
     """
 
     acknowledge_seconds: float = 30.0
     hand_on_seconds: float = 10.0
     check_seconds: float = 5.0
+    fallback_after_seconds: float = 3.0
+    fallback_poll_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,15 @@ class WorkConsumer:
         self._waiting: deque[_Delivery] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self._server = server
+        self._fallback = Fallback(
+            failures.store,
+            names,
+            self._claims,
+            self._serving,
+            self._needs_database,
+            poll_seconds=patience.fallback_poll_seconds,
+        )
         terms = Terms(slots + _READ_AHEAD, patience.check_seconds, disposable=True)
         self._subscription = Subscription(
             server,
@@ -113,6 +126,8 @@ class WorkConsumer:
 
     async def cancel(self, *, drain_seconds: float) -> None:
         """Stop taking hints, let others have those that wait, and wait for what is being done."""
+        self._serving.stop()
+        await self._fallback.close()
         await self._subscription.silence()
         if self._alarm is not None:
             self._alarm.cancel()
@@ -189,6 +204,12 @@ class WorkConsumer:
             except BrokerUnavailable:
                 for message in messages:
                     await give_back(message)
+
+    def _needs_database(self) -> bool:
+        """Whether hints have not come for a while, because of the server or for a reason that nothing here knows."""
+        away_seconds = self._server.consuming.outage.seconds
+        is_away = away_seconds is not None and away_seconds >= self._patience.fallback_after_seconds
+        return is_away or self._server.work_waits()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -6,24 +6,26 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
+import structlog
 import typer
 
 from eventstore.errors import DatabaseUnsuitable, StoreUnavailable, explain
 from eventstore.leases import lapse_now
 from flexrun.cli.follow import show_run
-from flexrun.cli.shared import open_client, say, stop
+from flexrun.cli.shared import EXIT_REFUSED, open_client, say, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine, Supervised
 from flexrun.faults import EXIT_STOP_OVERRUN, LAST_SECONDS, Stopping, end_after
-from flexrun.logs import configure_logs
+from flexrun.logs import configure_logs, identify_process, writes_json
 from flexrun.roles import ROLES, Role
 from flexrun.settings import IsolatedSettings, Settings
 from flexrun.watchdog import Watchdog, WatchdogConfig
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from executor.capability import Capability
 
 _PARENT_SECONDS = 0.5
+
+_FIRST_GAP_SECONDS = 2.0
+_LOOK_SECONDS = 0.02
+_LONGEST_LOOK_SECONDS = 1.0
 
 
 async def serve_roles(
@@ -52,17 +58,34 @@ async def serve_roles(
     # A terminal that closes sends SIGHUP, and so do some operators: work in progress is not to be lost by either.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.ask, number)
-    async with running(settings, roles, supervised, capabilities) as engine:
+    async with running(settings, roles, supervised, capabilities, stopping) as engine:
         with _watchdog(engine, on_turn):
-            say(_ready_text(engine))
+            await _tell_when_ready(engine, stopping)
             await stopping.asked()
         if not (stopping.interrupted or stopping.status):
             engine.give_notice()
         seconds = settings.stop_notice_seconds + settings.drain_seconds + LAST_SECONDS
         end_after(seconds, stopping.status or EXIT_STOP_OVERRUN)
-        say("Stopping: open streams end, work under way is finished or handed on.")
+        announce("Stopping: open streams end, work under way is finished or handed on.")
     if stopping.status:
         raise typer.Exit(stopping.status)
+
+
+async def _tell_when_ready(engine: Engine, stopping: Stopping) -> None:
+    """Say that the process is ready when it is; until then, at doubling gaps, what it waits for."""
+    began = time.monotonic()
+    gap_seconds = _FIRST_GAP_SECONDS
+    say_at = began + gap_seconds
+    while not stopping.is_asked:
+        waits_for = await engine.waits_for()
+        if not waits_for:
+            announce(_ready_text(engine))
+            return
+        if time.monotonic() >= say_at:
+            gap_seconds *= 2
+            say_at += gap_seconds
+            announce(f"flexrun {_names(engine)} is not ready yet, it goes on trying: {'; '.join(waits_for)}.")
+        await asyncio.sleep(min((time.monotonic() - began) / 4 + _LOOK_SECONDS, _LONGEST_LOOK_SECONDS))
 
 
 async def serve_database(settings: Settings, tell: Callable[[str], None]) -> None:
@@ -70,6 +93,7 @@ async def serve_database(settings: Settings, tell: Callable[[str], None]) -> Non
     from flexrun.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 - for `up` without a database
 
     configure_logs(settings.log_level, settings.log_format)
+    identify_process("database", f"{socket.gethostname()}:{os.getpid()}")
     parent = os.getppid()
     stopping = Stopping(settings.drain_seconds)
     loop = asyncio.get_running_loop()
@@ -82,13 +106,29 @@ async def serve_database(settings: Settings, tell: Callable[[str], None]) -> Non
     try:
         tell(await postgres.start())
     except EmbeddedPostgresError as error:
-        stop(f"flexrun cannot start: {error}")
+        refuse(f"flexrun cannot start: {error}")
     asked = asyncio.create_task(stopping.asked())
     while os.getppid() == parent and not asked.done():
         await asyncio.wait({asked}, timeout=_PARENT_SECONDS)
     await postgres.stop()
     if stopping.status:
         raise typer.Exit(stopping.status)
+
+
+def announce(message: str) -> None:
+    """Tell a person at a terminal; where the log is JSON, it is a line of the log."""
+    if writes_json():
+        structlog.get_logger("flexrun").info(message)
+    else:
+        say(message)
+
+
+def refuse(message: str) -> NoReturn:
+    """The same for what keeps a process from starting; leaves with status 2."""
+    if not writes_json():
+        stop(message)
+    structlog.get_logger("flexrun").error(message)
+    raise typer.Exit(EXIT_REFUSED)
 
 
 def _watchdog(engine: Engine, on_turn: Callable[[], None]) -> Watchdog:
@@ -103,8 +143,12 @@ def _watchdog(engine: Engine, on_turn: Callable[[], None]) -> Watchdog:
     return Watchdog(engine.worker, sorted(engine.roles), config, farewell=give_up_leases, on_turn=on_turn)
 
 
+def _names(engine: Engine) -> str:
+    return ", ".join(role for role in ROLES if role in engine.roles)
+
+
 def _ready_text(engine: Engine) -> str:
-    names = ", ".join(role for role in ROLES if role in engine.roles)
+    names = _names(engine)
     if engine.server is None:
         return f"flexrun {names} is ready."
     data = "" if engine.settings.database_url else f" (data: {engine.settings.data})"
@@ -117,25 +161,52 @@ async def running(
     roles: frozenset[Role],
     supervised: Supervised | None = None,
     capabilities: Sequence[Capability] | None = None,
+    stopping: Stopping | None = None,
 ) -> AsyncGenerator[Engine]:
-    """An engine, with what goes wrong at start told as a sentence."""
+    """An engine, with what goes wrong at start told as a sentence. A start that waits ends when `stopping` is asked."""
     engine = Engine(settings, roles, capabilities, supervised)
+    identify_process(",".join(sorted(engine.roles)), engine.worker)
     try:
-        await engine.__aenter__()
+        await _start(engine, stopping)
     except (EmbeddedPostgresError, DatabaseUnsuitable, ValueError) as error:
-        stop(f"flexrun cannot start: {error}")
+        refuse(f"flexrun cannot start: {error}")
     except StoreUnavailable as error:
-        stop(f"flexrun cannot start: {error}")
+        refuse(f"flexrun cannot start: {error}")
     except psycopg.Error as error:
-        stop(f"flexrun cannot start: {explain(error)}")
+        refuse(f"flexrun cannot start: {explain(error)}")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            stop(f"flexrun cannot start: {settings.host}:{settings.port} is taken; choose another --port")
-        stop(f"flexrun cannot start: {error}")
+            refuse(f"flexrun cannot start: {settings.host}:{settings.port} is taken; choose another --port")
+        refuse(f"flexrun cannot start: {error}")
     try:
         yield engine
     finally:
         await engine.__aexit__(None, None, None)
+
+
+async def _start(engine: Engine, stopping: Stopping | None) -> None:
+    """Start the engine, which may have to wait for its database. Raises typer.Exit where it is to stop meanwhile."""
+    task = asyncio.current_task()
+    if stopping is None or task is None:
+        await engine.__aenter__()
+        return
+    asked = asyncio.create_task(stopping.asked())
+
+    def cut_short(done: asyncio.Task[None]) -> None:
+        if not done.cancelled():
+            task.cancel()
+
+    asked.add_done_callback(cut_short)
+    try:
+        await engine.__aenter__()
+    except asyncio.CancelledError:
+        if not stopping.is_asked:
+            raise
+        task.uncancel()
+        raise typer.Exit(stopping.status) from None
+    finally:
+        asked.remove_done_callback(cut_short)
+        asked.cancel()
 
 
 async def run_demo(file: Path, as_json: bool) -> None:

@@ -155,6 +155,12 @@ def _listed(answer: Document) -> Any:
     return shown
 
 
+def _waits(run: Document) -> str | None:
+    """`the broker since 12:03:04`; None where nothing is away."""
+    waits: list[Document] = run.get("waitingFor") or []
+    return "; ".join(f"the {each['kind']} since {short_time(each['since'])}" for each in waits) or None
+
+
 def _shown(run: Document) -> Any:
     origin: Document = run.get("origin") or {}
     error: Document = run.get("error") or {}
@@ -166,6 +172,7 @@ def _shown(run: Document) -> Any:
         "thread": run.get("threadId"),
         "from": f"{origin.get('kind')} of {origin['runId']}" if "runId" in origin else None,
         "error": error.get("message"),
+        "waiting for": _waits(run),
     }
     nodes = [
         (node["id"], node["status"], node["attempt"], node.get("taskId") or node["label"])

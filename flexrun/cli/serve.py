@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +34,10 @@ BrokerFlag = Annotated[
 LogFlag = Annotated[
     str | None, typer.Option("--log-level", help="debug, info, warning or error (FLEXRUN_LOG_LEVEL)")
 ]
+HealthFlag = Annotated[
+    int | None,
+    typer.Option("--health-port", help="serve /healthz and /readyz on this port (FLEXRUN_HEALTH_PORT)"),
+]
 
 SETTINGS = "More settings (slots, leases, tokens, …) are FLEXRUN_* variables: flexrun settings"
 DEMO_ENVELOPE = examples_folder() / "linkedin-variants.json"
@@ -52,11 +58,18 @@ def up(
     data: DataFlag = None,
     database: DatabaseFlag = None,
     broker: BrokerFlag = None,
+    health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
     """Run the whole engine, supervised, on an embedded Postgres unless told otherwise."""
     settings = _settings(
-        host=host, port=port, data=data, database=database, broker=broker, log_level=log_level
+        host=host,
+        port=port,
+        data=data,
+        database=database,
+        broker=broker,
+        health_port=health_port,
+        log_level=log_level,
     )
     raise typer.Exit(_supervise(settings))
 
@@ -66,21 +79,41 @@ def gateway(
     port: PortFlag = None,
     database: DatabaseFlag = None,
     broker: BrokerFlag = None,
+    health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
     """Run a gateway: HTTP in, Server-Sent Events out."""
-    settings = _settings(host=host, port=port, database=database, broker=broker, log_level=log_level)
+    settings = _settings(
+        host=host,
+        port=port,
+        database=database,
+        broker=broker,
+        health_port=health_port,
+        log_level=log_level,
+    )
     _serve_role("gateway", settings)
 
 
-def planner(database: DatabaseFlag = None, broker: BrokerFlag = None, log_level: LogFlag = None) -> None:
+def planner(
+    database: DatabaseFlag = None,
+    broker: BrokerFlag = None,
+    health_port: HealthFlag = None,
+    log_level: LogFlag = None,
+) -> None:
     """Run a planner worker."""
-    _serve_role("planner", _settings(database=database, broker=broker, log_level=log_level))
+    settings = _settings(database=database, broker=broker, health_port=health_port, log_level=log_level)
+    _serve_role("planner", settings)
 
 
-def executor(database: DatabaseFlag = None, broker: BrokerFlag = None, log_level: LogFlag = None) -> None:
+def executor(
+    database: DatabaseFlag = None,
+    broker: BrokerFlag = None,
+    health_port: HealthFlag = None,
+    log_level: LogFlag = None,
+) -> None:
     """Run an executor worker."""
-    _serve_role("executor", _settings(database=database, broker=broker, log_level=log_level))
+    settings = _settings(database=database, broker=broker, health_port=health_port, log_level=log_level)
+    _serve_role("executor", settings)
 
 
 def demo(
@@ -149,9 +182,10 @@ def _supervise(settings: Settings) -> int:
     def say(event: str, **fields: object) -> None:
         import structlog  # noqa: PLC0415 - only a supervisor that has something to say needs it
 
-        from flexrun.logs import configure_logs  # noqa: PLC0415 - the same
+        from flexrun.logs import configure_logs, identify_process  # noqa: PLC0415 - the same
 
         configure_logs(settings.log_level, settings.log_format)
+        identify_process("supervisor", f"{socket.gethostname()}:{os.getpid()}")
         structlog.get_logger("flexrun").error(event, **fields)
 
     owner = database if settings.database_url is None else None

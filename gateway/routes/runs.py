@@ -67,12 +67,15 @@ async def show_run(request: web.Request) -> web.Response:
     """One run with its plan, nodes, pending requests, output, and the runs that were forked from it."""
     run_id = path_run_id(request)
     note(request, run_id=run_id)
-    store = request.app[GATEWAY].deps.store
+    gateway = request.app[GATEWAY]
+    store = gateway.deps.store
     detail = await get_run(store, run_id)
     if detail is None:
         raise RunUnknown(f"there is no run {run_id}")
     shown = shown_detail(detail)
     name_tasks(shown)
+    if not detail.run.completed_at and (waits := gateway.waiting_for()):
+        shown["waitingFor"] = waits
     shown["forks"] = [shown_fork(row) for row in await forks_of_run(store, run_id)]
     return json_answer(shown, run_id=run_id)
 

@@ -1,6 +1,8 @@
 """Secrets come from files, reach no child and no log line, and no error shows them."""
 
+import asyncio
 import io
+import json
 import logging
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ from flexrun.logs import configure_logs
 from flexrun.secrets import SecretRefused, know_settings
 from flexrun.settings import Settings
 from sandbox.environment import PASSED_ON, child_environment
-from tests.support.cli import run
+from tests.support.cli import run, running
 
 PASSWORD = "correct-horse-b4ttery"
 DSN = f"postgresql://ann:{PASSWORD}@127.0.0.1:9/flexrun"
@@ -57,7 +59,6 @@ def test_children_get_an_allow_listed_environment(monkeypatch: pytest.MonkeyPatc
         ("DATABASE_URL", f"postgresql://ann:x@{PASSWORD}@db/flexrun"),
         ("DATABASE_URL", f"postgresql://ann:{PASSWORD}@db:port/flexrun"),
         ("DATABASE_URL", f"host=127.0.0.1 port=9 password={PASSWORD} pasword=x"),
-        ("DATABASE_URL", DSN),
         ("BROKER_URL", f"amqp://ann:{PASSWORD}/x@mq"),
         ("BROKER_URL", f"amqp//ann:{PASSWORD}@mq"),
         ("TOKENS", f"{PASSWORD}"),
@@ -73,6 +74,19 @@ async def test_no_error_at_start_shows_a_secret(variable: str, text: str) -> Non
     assert "Traceback" not in done.err
     for part in (PASSWORD, PASSWORD[:8]):
         assert part not in done.out + done.err
+
+
+async def test_a_database_that_is_waited_for_is_named_without_its_secrets() -> None:
+    async with running("gateway", "--port", "0", settings={"DATABASE_URL": DSN}) as command:
+        assert command.process.stderr is not None
+        async with asyncio.timeout(60):
+            line = (await command.process.stderr.readline()).decode()
+        command.process.terminate()
+        done = await command.done()
+    assert "database_away" in line
+    assert done.status == 0
+    for part in (PASSWORD, PASSWORD[:8]):
+        assert part not in line + done.err
 
 
 async def test_a_short_link_secret_is_refused_at_start() -> None:
@@ -107,6 +121,7 @@ def test_the_log_redacts_secrets_and_escapes_what_steers_a_terminal(
             log.exception("it_broke_with_a_document")
         logging.getLogger("some.library").warning("cannot reach %s (%s)", DSN, foreign)
         logging.getLogger("some.library").warning("cannot read %s", "x" * 5_000_000)
+        sys.excepthook(ValueError, ValueError(foreign), None)
         text = written.buffer.getvalue().decode()  # type: ignore[attr-defined]
     finally:
         structlog.configure(**before)
@@ -117,3 +132,7 @@ def test_the_log_redacts_secrets_and_escapes_what_steers_a_terminal(
     assert "ValueError" in text
     assert max(map(len, text.splitlines())) < 25_000
     assert text.count("characters left out") == 2
+    if form == "json":
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert [line.get("logger") for line in lines[3:]] == ["some.library", "some.library", None]
+        assert lines[-1]["event"] == "unhandled_exception"

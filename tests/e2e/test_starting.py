@@ -23,11 +23,6 @@ async def test_a_role_of_its_own_asks_for_the_database() -> None:
     _refused(await run("executor"), "--database", "FLEXRUN_DATABASE_URL", "flexrun up")
 
 
-async def test_a_database_that_is_away_is_named_as_the_reason() -> None:
-    done = await run("planner", "--database", f"postgresql://nobody@127.0.0.1:{free_port()}/none")
-    _refused(done, "cannot start", "database")
-
-
 async def test_a_schema_that_others_made_is_not_touched(database_url: str) -> None:
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         await connection.execute("update flex_migrations set checksum = 'other'")

@@ -1,0 +1,108 @@
+"""Work is taken from the database while RabbitMQ brings none: hints are only hints, and the work is in `flex_work`.
+
+The claim is that of the Postgres broker. A hint for the same work may come meanwhile, here or elsewhere: the append
+with the expected version is the claim that counts, so nothing runs twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+
+from broker.claims import Claims
+from broker.failures import Again, Refused, Taken, Verdict
+from broker.seam import WorkHint
+from broker.serving import Serving
+from eventstore import leases
+from eventstore.errors import StoreUnavailable
+from eventstore.lasting import start_lasting
+from eventstore.leases import WorkRow
+from eventstore.store import EventStore
+from schemas.redaction import redact
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+class Fallback:
+    """Fills the free slots of one consumer from the table every `poll_seconds`, while `needed()`."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        queues: Sequence[str],
+        claims: Claims,
+        serving: Serving,
+        needed: Callable[[], bool],
+        *,
+        poll_seconds: float,
+    ) -> None:
+        self._store = store
+        self._queues = tuple(queues)
+        self._part = f"work of {self._queues[0]}"
+        self._claims = claims
+        self._serving = serving
+        self._needed = needed
+        self._poll_seconds = poll_seconds
+        self._looking = False
+        self._task = start_lasting(f"fallback-{self._queues[0]}", self._keep())
+
+    async def close(self) -> None:
+        """Look no more. Raises nothing."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def look(self) -> int:
+        """Claim due work for the free slots; how much there was. Raises StoreUnavailable."""
+        free = self._serving.free
+        if free <= 0:
+            return 0
+        rows = await leases.claim(
+            self._store, self._queues, self._claims.claimant, self._claims.seconds, free
+        )
+        left_over = [hint for hint in map(_hint_of, rows) if not self._serve(hint)]
+        if left_over:
+            await self._claims.release(*left_over)
+        return len(rows)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            if self._needed() is not self._looking:
+                self._looking = not self._looking
+                event = "work_taken_from_database" if self._looking else "work_taken_from_broker"
+                _log.info(event, queues=self._queues)
+            if not self._looking:
+                continue
+            try:
+                await self.look()
+                self._store.outage.worked(self._part)
+            except StoreUnavailable as outage:
+                self._store.outage.failed(self._part, outage.reason)
+            # Whatever one look meets, there must be another, or all that waits would go on waiting.
+            except Exception:  # noqa: BLE001 - see above
+                _log.exception("claim_failed", queues=self._queues)
+
+    def _serve(self, hint: WorkHint) -> bool:
+        self._claims.hold(hint)
+        return self._serving.offer(hint, partial(self._settle, hint))
+
+    async def _settle(self, hint: WorkHint, verdict: Verdict) -> None:
+        match verdict:
+            case Taken(task) if task is not None:
+                self._claims.begun(hint)
+                return
+            case Again(delay_seconds):
+                await asyncio.sleep(delay_seconds)
+            case Refused(reason):
+                # Its run was ended, or the failure rule comes back to it: there is no message to bury.
+                _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
+            case _:
+                pass
+        await self._claims.release(hint)
+
+
+def _hint_of(row: WorkRow) -> WorkHint:
+    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)

@@ -1,0 +1,75 @@
+"""`/healthz` and `/readyz` of a process on a port of its own: a planner and an executor have no other.
+
+It listens before the process waits for its database, so that a process that waits is alive and not ready.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import web
+
+from broker.readiness import Readiness
+
+_CLOSING_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Health:
+    """The small server. `readiness` is set when there is a database to ask; `url` has the port that was taken."""
+
+    runner: web.AppRunner
+    url: str
+    readiness: Readiness | None = None
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self.runner.cleanup()
+
+    async def show_health(self, _request: web.Request) -> web.Response:
+        """200 while the event loop turns; nothing else is looked at."""
+        return _answer(200, {"status": "ok"})
+
+    async def show_readiness(self, _request: web.Request) -> web.Response:
+        """200 while this process can take work and store results, else 503 with the reasons in words."""
+        if self.readiness is None:
+            return _not_ready("the database is waited for")
+        if self.readiness.stopping:
+            return _not_ready("this process is stopping")
+        found = await self.readiness.found()
+        if not found.ready:
+            return _not_ready("; ".join((*found.database, *found.broker)))
+        return _answer(200, {"status": "ready"})
+
+
+async def serve_health(host: str, port: int) -> Health:
+    """Listen on `host` and `port` (0: any free one). Raises OSError where the address is taken."""
+    app = web.Application()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSING_SECONDS)
+    health = Health(runner, "")
+    app.router.add_get("/healthz", health.show_health)
+    app.router.add_get("/readyz", health.show_readiness)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    address: tuple[str, int] = runner.addresses[0]
+    shown = f"[{host}]" if ":" in host else host
+    health.url = f"http://{shown}:{address[1]}"
+    return health
+
+
+def _not_ready(reason: str) -> web.Response:
+    return _answer(503, {"status": "not_ready", "detail": f"Not ready: {reason}."})
+
+
+def _answer(status: int, body: dict[str, str]) -> web.Response:
+    return web.Response(
+        status=status,
+        body=orjson.dumps(body),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
