@@ -44,7 +44,7 @@ class Health:
 
 
 async def serve_health(host: str, port: int) -> Health:
-    """Listen on `host` and `port` (0: any free one). Raises OSError where the address is taken."""
+    """Listen on `host` and `port` (0: any free one). Raises ValueError where that cannot be done."""
     app = web.Application()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSING_SECONDS)
     health = Health(runner, "")
@@ -53,9 +53,9 @@ async def serve_health(host: str, port: int) -> Health:
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-    except BaseException:
+    except OSError as error:
         await runner.cleanup()
-        raise
+        raise ValueError(f"the health port {host}:{port} cannot be listened on: {error.strerror}") from error
     address: tuple[str, int] = runner.addresses[0]
     shown = f"[{host}]" if ":" in host else host
     health.url = f"http://{shown}:{address[1]}"
