@@ -12,7 +12,7 @@ from gateway.doors import DOORS, JSON, STREAM, Door, Parameter
 from gateway.hitl.doors import PEOPLE_DOORS
 from gateway.hitl.responses import MODELS as PEOPLE_MODELS
 from gateway.hook_doors import WEBHOOK_DOORS, WEBHOOK_MODELS
-from schemas.export import component_schemas
+from schemas.export import PlainJsonSchema, component_schemas
 
 _REF = "#/components/schemas/{model}"
 _DESCRIPTION = (
@@ -54,7 +54,9 @@ _OF_QUERIES = {400: "A parameter in the query is not known (`query_invalid`)."}
 
 def _schemas() -> dict[str, Any]:
     models = (*responses.MODELS, *PEOPLE_MODELS, *WEBHOOK_MODELS)
-    _, combined = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
+    _, combined = models_json_schema(
+        [(model, "validation") for model in models], ref_template=_REF, schema_generator=PlainJsonSchema
+    )
     return dict(sorted({**combined["$defs"], **component_schemas(_REF)}.items()))
 
 

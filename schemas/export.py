@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import orjson
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
 
 from schemas import hitl
 from schemas.base import Model
@@ -47,18 +48,30 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
 }
 
 
-class _Untitled(GenerateJsonSchema):
-    """Without the titles that pydantic makes from names: they say the same thing once more."""
+class PlainJsonSchema(GenerateJsonSchema):
+    """Without what says nothing: titles made from names, and `default: null`.
+
+    A field that may be left out is not in `required`. Generators of TypeScript make one with a default, null among
+    them, a field that has to be there.
+    """
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        if made.get("default", ...) is None:
+            del made["default"]
+        return made
 
 
 def component_schemas(ref_template: str = "#/components/schemas/{model}") -> dict[str, dict[str, Any]]:
     """The schemas of all public models and of what they use, by name, as OpenAPI's components want them."""
     models = [*PUBLIC_MODELS.values(), *PAYLOADS.values()]
     _, combined = models_json_schema(
-        [(model, "validation") for model in models], ref_template=ref_template, schema_generator=_Untitled
+        [(model, "validation") for model in models],
+        ref_template=ref_template,
+        schema_generator=PlainJsonSchema,
     )
     components: dict[str, dict[str, Any]] = combined["$defs"]
     components["FlexEvent"]["allOf"] = _payload_rules(ref_template)
@@ -68,7 +81,9 @@ def component_schemas(ref_template: str = "#/components/schemas/{model}") -> dic
 def documents() -> dict[str, bytes]:
     """Every exported file, by its path below `docs/schemas/`."""
     schemas = dict(_self_contained())
-    schemas["output-contract"] = TypeAdapter[Any](OutputContract).json_schema(schema_generator=_Untitled)
+    schemas["output-contract"] = TypeAdapter[Any](OutputContract).json_schema(
+        schema_generator=PlainJsonSchema
+    )
     schemas["work-message"] = WORK_MESSAGE_SCHEMA
     schemas |= {f"facets/{facet.name}": facet.schema for facet in FACETS.values()}
     return {f"{name}.json": _encode(schema) for name, schema in sorted(schemas.items())}

@@ -80,6 +80,13 @@ def test_a_stream_is_a_string_that_names_the_model_of_its_frames() -> None:
         assert "#/components/schemas/FlexEvent" in stream["schema"]["description"]
 
 
+def test_what_may_be_left_out_has_no_default_of_null() -> None:
+    """TypeScript generators make a property that has a default a required one."""
+    schemas = [each for each in _walk(openapi_document("test")) if "default" in each]
+    assert schemas
+    assert not [each for each in schemas if each["default"] is None]
+
+
 def test_every_component_is_used() -> None:
     document = openapi_document("test")
     used = {each["$ref"].rpartition("/")[2] for each in _walk(document) if isinstance(each.get("$ref"), str)}
