@@ -253,6 +253,15 @@ _OTHER_DOORS = (
         answers=[Answer(200, "OpenAPI 3.1.", {JSON: ""})],
         open=True,
     ),
+    Door(
+        name="describe30",
+        method="get",
+        path="/openapi-3.0.json",
+        tag="operations",
+        summary="This document, for tools that read no OpenAPI 3.1",
+        answers=[Answer(200, "OpenAPI 3.0.", {JSON: ""})],
+        open=True,
+    ),
 )
 
 DOORS: tuple[Door, ...] = (*_START_DOORS, *_READ_DOORS, *_CONTROL_DOORS, *_OTHER_DOORS)

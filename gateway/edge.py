@@ -22,7 +22,7 @@ from runs.commands import Actor
 
 log = structlog.get_logger("gateway")
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/openapi-3.0.json"})
 """Doors that ask for no token."""
 
 LINKS = "/hitl/"

@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.answers import json_answer
 from gateway.deps import GATEWAY
 from gateway.openapi import openapi_document
+from gateway.openapi30 import openapi_30_document
 from gateway.problems import unavailable
 
 ROUTES = web.RouteTableDef()
@@ -50,5 +51,14 @@ async def describe(request: web.Request) -> web.Response:
     """All doors, as OpenAPI 3.1."""
     return web.Response(
         body=orjson.dumps(openapi_document(request.app[GATEWAY].deps.version)),
+        content_type="application/json",
+    )
+
+
+@ROUTES.get("/openapi-3.0.json", name="describe30")
+async def describe_30(request: web.Request) -> web.Response:
+    """All doors, as OpenAPI 3.0."""
+    return web.Response(
+        body=orjson.dumps(openapi_30_document(request.app[GATEWAY].deps.version)),
         content_type="application/json",
     )
