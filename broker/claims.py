@@ -4,6 +4,9 @@ Planning and composing are one append with their result, so that a process that 
 trace in the log. The first delivery goes without a claim, because a claim costs as much as the append. A hint that
 comes again may be what its last consumer died of: from then on the work is claimed first, and a claim whose worker is
 not heard of any more is charged to the work (`broker.keeper`). What is found in the table is claimed from the start.
+
+A dead worker is charged to all that it had claimed. So a suspect, which has been charged before, is claimed only while
+no other suspect is at work here: those that were lost together would be lost together until all are poisoned.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ class Claims:
     _held: set[WorkHint] = field(default_factory=set[WorkHint])
     _leftover: set[WorkHint] = field(default_factory=set[WorkHint])
     _beating: asyncio.Task[None] | None = None
+    _one_suspect: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def guarded(self, handle: Handle) -> Handle:
         """`handle`, which for a plan or an output that comes again is called under a claim."""
@@ -42,17 +46,26 @@ class Claims:
         async def guard(hint: WorkHint) -> asyncio.Task[None] | None:
             if not hint.again or hint.kind not in CLAIMED_BEFORE:
                 return await handle(hint)
-            work = (hint.run_id, hint.kind, hint.ref, hint.attempt)
-            if not await leases.take(self.store, work, self.claimant, self.seconds):
-                _log.debug("hint_claimed_elsewhere", run_id=hint.run_id, kind=hint.kind, attempt=hint.attempt)
-                return None
-            self.hold(hint)
-            try:
-                return await handle(hint)
-            finally:
-                await self.release(hint)
+            if await self._take(hint, suspects=False):
+                return await self._at_work(hint, handle)
+            async with self._one_suspect:
+                if await self._take(hint, suspects=True):
+                    return await self._at_work(hint, handle)
+            _log.debug("hint_claimed_elsewhere", run_id=hint.run_id, kind=hint.kind, attempt=hint.attempt)
+            return None
 
         return guard
+
+    async def _take(self, hint: WorkHint, *, suspects: bool) -> bool:
+        work = (hint.run_id, hint.kind, hint.ref, hint.attempt)
+        return await leases.take(self.store, work, self.claimant, self.seconds, suspects=suspects)
+
+    async def _at_work(self, hint: WorkHint, handle: Handle) -> asyncio.Task[None] | None:
+        self.hold(hint)
+        try:
+            return await handle(hint)
+        finally:
+            await self.release(hint)
 
     def hold(self, hint: WorkHint) -> None:
         """This is claimed: keep the claim until it is released."""

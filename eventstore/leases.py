@@ -50,12 +50,27 @@ def _work(rows: Rows) -> list[WorkRow]:
 
 
 async def claim(
-    store: EventStore, queues: Sequence[str], worker: str, lease_seconds: float, limit: int
+    store: EventStore,
+    queues: Sequence[str],
+    worker: str,
+    lease_seconds: float,
+    limit: int,
+    *,
+    has_suspect: bool = False,
 ) -> list[WorkRow]:
-    """Take up to `limit` pieces of free, due work, the oldest first. Doing it begins with an append, as always."""
+    """Take up to `limit` pieces of free, due work, the oldest first. Doing it begins with an append, as always.
+
+    At most one of them is a suspect (it has `losses`), and none where `has_suspect` says that `worker` is at one.
+    """
     rows = await store.fetch(
         "claim_work",
-        {"queues": list(queues), "worker": worker, "lease_seconds": lease_seconds, "limit": limit},
+        {
+            "queues": list(queues),
+            "worker": worker,
+            "lease_seconds": lease_seconds,
+            "limit": limit,
+            "has_suspect": has_suspect,
+        },
     )
     return sorted(_work(rows), key=lambda row: row.due_at)
 
@@ -100,11 +115,17 @@ async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
     return _work(await store.fetch("expired_leases", {"limit": limit}))
 
 
-async def take(store: EventStore, work: HeldWork, worker: str, lease_seconds: float) -> bool:
-    """Claim this very work, which need not be the oldest; False where it is not to be had any more."""
+async def take(
+    store: EventStore, work: HeldWork, worker: str, lease_seconds: float, *, suspects: bool = True
+) -> bool:
+    """Claim this very work, which need not be the oldest; False where it is not to be had any more.
+
+    Without `suspects`, work that has cost a worker before is not claimed either.
+    """
     run_id, kind, ref, attempt = work
     named = {"run_id": run_id, "kind": kind, "ref": ref, "attempt": attempt}
-    return bool(await store.fetch("take_work", {**named, "worker": worker, "lease_seconds": lease_seconds}))
+    terms = {"worker": worker, "lease_seconds": lease_seconds, "suspects": suspects}
+    return bool(await store.fetch("take_work", {**named, **terms}))
 
 
 async def expired_claims(store: EventStore, limit: int = 200) -> list[WorkRow]:

@@ -74,6 +74,7 @@ class WorkConsumer:
         self._patient: asyncio.TimerHandle | None = None
         self._maybe_more = True
         self._meanwhile: list[WorkHint] | None = None
+        self._suspect: WorkHint | None = None
         self._woken = asyncio.Event()
         self._woken.set()
         self._task = start_lasting("work", self._keep(), closing=lambda: self._closing)
@@ -186,7 +187,12 @@ class WorkConsumer:
         meanwhile = self._meanwhile = []
         try:
             rows = await leases.claim(
-                self._store, self._queues, self._claimant, self._pace.claim_seconds, free
+                self._store,
+                self._queues,
+                self._claimant,
+                self._pace.claim_seconds,
+                free,
+                has_suspect=self._suspect is not None,
             )
         finally:
             self._meanwhile = None
@@ -195,7 +201,11 @@ class WorkConsumer:
     def _serve(self, row: WorkRow) -> bool:
         hint = _hint_of(row)
         self._claims.hold(hint)
-        return self._serving.offer(hint, partial(self._settle, hint, row))
+        if not self._serving.offer(hint, partial(self._settle, hint, row)):
+            return False
+        if row.losses:
+            self._suspect = hint
+        return True
 
     def _learn(self, *, stale: bool) -> None:
         """Whether what was claimed was still to be had."""
@@ -204,6 +214,9 @@ class WorkConsumer:
     async def _settle(self, hint: WorkHint, claimed: WorkRow | None, verdict: Verdict) -> None:
         if claimed is not None and isinstance(verdict, Taken):
             self._learn(stale=verdict.task is None)
+        if self._suspect == hint:
+            self._suspect = None
+            self._look()
         try:
             match verdict:
                 case Taken(task):

@@ -47,6 +47,7 @@ class Fallback:
         self._needed = needed
         self._poll_seconds = poll_seconds
         self._looking = False
+        self._suspect: WorkHint | None = None
         self._task = start_lasting(f"fallback-{self._queues[0]}", self._keep())
 
     async def close(self) -> None:
@@ -60,9 +61,14 @@ class Fallback:
         if free <= 0:
             return 0
         rows = await leases.claim(
-            self._store, self._queues, self._claims.claimant, self._claims.seconds, free
+            self._store,
+            self._queues,
+            self._claims.claimant,
+            self._claims.seconds,
+            free,
+            has_suspect=self._suspect is not None,
         )
-        left_over = [hint for hint in map(_hint_of, rows) if not self._serve(hint)]
+        left_over = [_hint_of(row) for row in rows if not self._serve(row)]
         if left_over:
             await self._claims.release(*left_over)
         return len(rows)
@@ -85,11 +91,18 @@ class Fallback:
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("claim_failed", queues=self._queues)
 
-    def _serve(self, hint: WorkHint) -> bool:
+    def _serve(self, row: WorkRow) -> bool:
+        hint = _hint_of(row)
         self._claims.hold(hint)
-        return self._serving.offer(hint, partial(self._settle, hint))
+        if not self._serving.offer(hint, partial(self._settle, hint)):
+            return False
+        if row.losses:
+            self._suspect = hint
+        return True
 
     async def _settle(self, hint: WorkHint, verdict: Verdict) -> None:
+        if self._suspect == hint:
+            self._suspect = None
         match verdict:
             case Taken(task) if task is not None:
                 self._claims.begun(hint)

@@ -9,7 +9,7 @@ import uuid_utils
 from broker.seam import WorkHint
 from eventstore import leases
 from eventstore.batch import Lease
-from runs.commands import AcceptPlan, FailNode, Loss, RequestPlan, StartNode, StartRun
+from runs.commands import AcceptPlan, FailNode, FailRun, Loss, RequestPlan, StartNode, StartRun
 from tests.support.carriage import ENVELOPE, House, Site, now, open_planner, plan_hint
 from tests.support.given import node, plan
 from tests.support.waiting import eventually
@@ -57,10 +57,42 @@ async def test_a_plan_that_comes_again_is_claimed_before_it_begins_and_not_twice
         assert len(begun) >= 1
 
 
-async def _claims(house: House, run_id: str) -> list[str]:
+async def test_plans_that_were_lost_together_are_not_begun_together_again(site: Site) -> None:
+    async with House(site, dispatches=False) as house:
+        run_ids = [await house.start_run() for _ in range(3)]
+        for run_id in run_ids:
+            assert await leases.take(house.store, (run_id, "plan", "", 1), "w1", 0.01)
+        await eventually(lambda: _loses(house, 3))
+        at_work: list[str] = []
+        claimed: list[list[str]] = []
+        done: list[str] = []
+
+        async def serve(hint: WorkHint) -> None:
+            at_work.append(hint.run_id)
+            await asyncio.sleep(WORK_SECONDS)
+            claimed.append(await _claims(house, *run_ids))
+            failure = FailRun(now=now(), error_code="served", message="served", details={})
+            await house.handler.execute(hint.run_id, failure)
+            done.append(hint.run_id)
+
+        await house.broker.consume(["plan"], serve, slots=4)
+        if site.kind != "postgres":
+            await house.broker.publish([replace(plan_hint(run_id), again=True) for run_id in run_ids])
+        await eventually(lambda: len(done) == 3)
+        assert at_work == done
+        assert sorted(done) == sorted(run_ids)
+        assert claimed == [[run_id] for run_id in done], "only the one at work is claimed"
+
+
+async def _loses(house: House, number: int) -> bool:
+    return (await house.keeper.run_once()).lost == number
+
+
+async def _claims(house: House, *run_ids: str) -> list[str]:
+    """The runs of these whose work is claimed."""
     async with await psycopg.AsyncConnection.connect(house.site.database_url) as connection:
-        look = "select worker from flex_work where run_id = %s and worker is not null"
-        return [row[0] for row in await (await connection.execute(look, [run_id])).fetchall()]
+        look = "select run_id::text from flex_work where run_id = any (%s::uuid[]) and worker is not null"
+        return [row[0] for row in await (await connection.execute(look, [list(run_ids)])).fetchall()]
 
 
 async def _is_free(house: House, run_id: str) -> bool:

@@ -93,10 +93,10 @@ async def test_a_busy_process_with_no_backlog_claims_nothing(
     asked = 0
     claim = leases.claim
 
-    async def counted(*arguments: Any) -> list[leases.WorkRow]:
+    async def counted(*arguments: Any, **named: Any) -> list[leases.WorkRow]:
         nonlocal asked
         asked += 1
-        return await claim(*arguments)
+        return await claim(*arguments, **named)
 
     monkeypatch.setattr(leases, "claim", counted)
     planner = open_planner(house)

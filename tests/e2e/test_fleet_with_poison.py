@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.submitting import get_json
 from tests.support.waiting import eventually
 
 GOOD_RUNS = 100
+GOOD_RUNS_WITHOUT_PLANNERS = 4
 LOST_SECONDS = 12.0
 LOOK_SECONDS = 0.1
 
@@ -100,3 +102,35 @@ async def test_poisons_among_a_hundred_good_runs_end_as_poisoned_and_all_others_
     assert statuses.count(137) == 3, "what kills its process was tried three times"
     assert statuses.count(71) == 3, "what hangs was ended by the watchdog three times"
     assert max(seconds for _, _, seconds in supervisor.lost) < LOST_SECONDS
+
+
+async def test_runs_that_end_their_planners_end_as_poisoned_and_all_others_complete(
+    setting: Setting, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    extra = {"WATCHDOG_WARN_SECONDS": "0.5", "WATCHDOG_EXIT_SECONDS": "1.5"}
+    site = Site(replace(setting, lease_seconds=2.5, extra=extra), tmp_path)
+    site.add_all(gateway=1, executor=1)
+    supervisor = SystemdLike([site.add_poisonous_planner() for _ in range(2)])
+    async with site, supervisor.running():
+        url = site.urls[0]
+        good = [await _accepted(http, url, "good") for _ in range(GOOD_RUNS_WITHOUT_PLANNERS)]
+        poisons = [await _accepted(http, url, f"poison: {how} planner") for how in ("kill", "hang")]
+        good += [await _accepted(http, url, "good") for _ in range(GOOD_RUNS_WITHOUT_PLANNERS)]
+
+        await eventually(lambda: _all_ended(setting.database_url, [*poisons, *good]), 90)
+        spoiled = [await get_json(http, f"{url}{API}/runs/{run_id}") for run_id in poisons]
+        finished = await get_json(http, f"{url}{API}/runs?status=completed&limit=200")
+
+    assert {run["runId"] for run in finished["runs"]} == set(good)
+    for run in spoiled:
+        assert (run["status"], run["error"]["code"]) == ("failed", "poisoned")
+        details = run["error"]["details"]
+        assert details["kind"] == "plan"
+        assert len({loss["worker"] for loss in details["losses"]}) == 3, "each claim has cost another process"
+    assert {loss["how"] for loss in spoiled[0]["error"]["details"]["losses"]} == {"unheard"}
+    # A first delivery by RabbitMQ is not counted, see docs/operations.md; what is found in the table is.
+    uncounted = 0 if setting.broker_url == "postgres" else 1
+    statuses = [status for _, status, _ in supervisor.lost]
+    assert set(statuses) == {137, 71}
+    assert 3 <= statuses.count(137) <= 3 + uncounted
+    assert 2 <= statuses.count(71) <= 3 + uncounted, "the one that kills may take the one that hangs with it"

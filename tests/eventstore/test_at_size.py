@@ -47,7 +47,16 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "read_events": (READ, 10),
     "read_many": ({"run_ids": [READ["run_id"]] * 20, "after": [0] * 20, "limit_each": 500}, 100),
     "heads": ({"run_ids": [READ["run_id"]] * 20}, 100),
-    "claim_work": ({"queues": ["plan", "node.default"], "worker": "w", "lease_seconds": 30, "limit": 1}, 40),
+    "claim_work": (
+        {
+            "queues": ["plan", "node.default"],
+            "worker": "w",
+            "lease_seconds": 30,
+            "limit": 1,
+            "has_suspect": False,
+        },
+        40,
+    ),
     "extend_leases": ({"worker": "w", "lease_seconds": 30}, 20),
     "expired_leases": ({"limit": 100}, 20),
     "free_expired_claims": ({}, 20),

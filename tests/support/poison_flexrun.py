@@ -1,6 +1,9 @@
 """`flexrun executor` with capabilities that end their process where an envelope says so; all else is the real one.
 
+With the argument `planner` it is `flexrun planner`, with a planner that does: `kill` and `hang`, under other labels.
+
 `metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
+`"poison: kill planner"`, `"poison: hang planner"`: the same while the run is planned.
 `"poison: thread"`: it says `inside a thread` and stays in one for an hour.
 `"poison: task"`: a task that is meant to run until the process stops ends. `"poison: wait"`: it waits.
 """
@@ -12,15 +15,19 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Coroutine, Sequence
 
 import typer
 import uvloop
 
+import flexrun.roles.planner
 from eventstore.lasting import start_lasting
 from executor.capability import Capability, CapabilityContext
 from executor.stubs import stub_capabilities
 from flexrun.cli.running import serve_roles
 from flexrun.settings import Settings
+from planner.planner import CheckedPlan, JsonObject, PlanContext
+from planner.sandboxed import SandboxedPlanner
 from runs.event import Json
 from schemas.capability import CapabilityDescriptor
 
@@ -38,26 +45,47 @@ class Poisonous:
     async def run(self, context: CapabilityContext) -> Json:
         """The output of the other one, unless the envelope asks for the end."""
         label = context.bundle["metadata"].get("runLabel")
-        if label == "poison: kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+        _kill_or_hang(label, "poison: kill", "poison: hang")
         if label == "poison: task":
             start_lasting("a-lasting-task", asyncio.sleep(0))
         if label in ("poison: task", "poison: wait"):
             await asyncio.Event().wait()
-        while label == "poison: hang":
-            time.sleep(1)  # noqa: ASYNC251 - this is the fault
         if label == "poison: thread":
             print("inside a thread", file=sys.stderr, flush=True)  # noqa: T201 - this is what the test looks for
             await asyncio.to_thread(time.sleep, 3600)
         return await self._behind.run(context)
 
 
+class PoisonousPlanner(SandboxedPlanner):
+    """A planner that can be told to end its process."""
+
+    async def plan(
+        self, envelope: JsonObject, capabilities: Sequence[JsonObject], context: PlanContext
+    ) -> CheckedPlan:
+        """The plan of the other one, unless the envelope asks for the end."""
+        label = envelope.get("metadata", {}).get("runLabel")
+        _kill_or_hang(label, "poison: kill planner", "poison: hang planner")
+        return await super().plan(envelope, capabilities, context)
+
+
+def _kill_or_hang(label: str | None, kill: str, hang: str) -> None:
+    if label == kill:
+        os.kill(os.getpid(), signal.SIGKILL)
+    while label == hang:
+        time.sleep(1)
+
+
+def _serving() -> Coroutine[None, None, None]:
+    if sys.argv[1:] == ["planner"]:
+        # The role makes its planner itself; this process is there to be given another one.
+        flexrun.roles.planner.SandboxedPlanner = PoisonousPlanner
+        return serve_roles(Settings(), frozenset({"planner"}))
+    capabilities = [Poisonous(capability) for capability in stub_capabilities()]
+    return serve_roles(Settings(), frozenset({"executor"}), capabilities=capabilities)
+
+
 if __name__ == "__main__":
-    serving = serve_roles(
-        Settings(),
-        frozenset({"executor"}),
-        capabilities=[Poisonous(capability) for capability in stub_capabilities()],
-    )
+    serving = _serving()
     try:
         uvloop.run(serving)
     except typer.Exit as left:

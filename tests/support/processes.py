@@ -200,10 +200,17 @@ class Site:
 
     def add_poisonous_executor(self) -> FlexrunProcess:
         """An executor whose capabilities can be told to end it, see poison_flexrun.py; not started yet."""
-        name = f"executor-{1 + len(self.of_role('executor'))}"
+        return self._add_poisonous("executor")
+
+    def add_poisonous_planner(self) -> FlexrunProcess:
+        """The same for a planner."""
+        return self._add_poisonous("planner")
+
+    def _add_poisonous(self, role: str) -> FlexrunProcess:
+        name = f"{role}-{1 + len(self.of_role(role))}"
         environment = self.setting.environment()
         module = "tests.support.poison_flexrun"
-        process = FlexrunProcess(name, [], environment, self.folder, module=module)
+        process = FlexrunProcess(name, [role], environment, self.folder, module=module)
         self.processes[name] = process
         return process
 
