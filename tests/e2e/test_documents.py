@@ -1,7 +1,9 @@
 """What the README and the documents say is run from their own text."""
 
 import re
+import sys
 from collections import Counter
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -9,9 +11,10 @@ import pytest
 
 from tests.support.cli import run, running
 from tests.support.linkedin import example
-from tests.support.markdown import commands, section, sections, the_command, type_it
+from tests.support.markdown import ADDRESS, commands, fenced, section, sections, the_command, type_it
 from tests.support.processes import ROOT, Site
 from tests.support.submitting import delivered, stream_run
+from tests.support.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.parametrize("shared_site", ["postgres"], indirect=True)
 
@@ -93,3 +96,56 @@ async def test_every_command_that_the_readme_names_exists(shared_site: Site) -> 
     help_text = (await run("--help")).out
     assert named
     assert all(f" {name} " in help_text for name in named if name.isidentifier()), named
+
+
+@pytest.mark.parametrize("text", [USE_IT, (ROOT / "docs/events.md").read_text()], ids=["readme", "events"])
+async def test_the_python_example_reads_a_run_over_a_line_that_breaks(shared_site: Site, text: str) -> None:
+    command = the_command(text, "submit_and_follow.py").replace("python3", sys.executable)
+    assert ADDRESS in command
+    gateway = urlsplit(shared_site.urls[0])
+    assert gateway.hostname is not None
+    assert gateway.port is not None
+    async with TcpProxy(gateway.hostname, gateway.port) as proxy:
+        proxy.cut_after = [
+            None,
+            150,
+            900,
+        ]  # the POST, then a cut inside the first frame and one inside a later one
+        done = await type_it(command, f"http://127.0.0.1:{proxy.port}")
+        assert proxy.accepted == 4
+    assert done.status == 0, done.err
+    lines, output = done.out.split("\n{", 1)
+    seen = [line.split()[:2] for line in lines.splitlines()]
+    assert [int(seq) for seq, _ in seen] == list(range(1, len(seen) + 1))
+    assert (seen[0][1], seen[-1][1]) == ("start", "complete")
+    last = {"type": "complete", "payload": {"status": "completed", "output": orjson.loads("{" + output)}}
+    delivered(example("linkedin-variants"), [last])
+
+
+async def test_the_python_example_ends_where_the_gateway_refuses(shared_site: Site) -> None:
+    done = await type_it(
+        f"{sys.executable} examples/submit_and_follow.py pyproject.toml {ADDRESS}", shared_site.urls[0]
+    )
+    assert done.status == 1
+    assert "HTTP Error 400" in done.err
+
+
+async def test_the_envelopes_of_the_envelope_document_are_planned_and_worked_on(
+    shared_site: Site, http: aiohttp.ClientSession
+) -> None:
+    for document in fenced((ROOT / "docs/envelope.md").read_text(), "json"):
+        envelope = orjson.loads(document)
+        frames = await stream_run(http, shared_site.urls[0], envelope)
+        if "runtime" in envelope.get("policies", {}):
+            assert frames[-1]["type"] == "hitl_request"
+            assert frames[-1]["payload"]["question"] == "Is this plan right?"
+        else:
+            delivered(envelope, frames)
+
+
+async def test_the_refusals_of_the_envelope_document_are_those_of_the_gateway(shared_site: Site) -> None:
+    text = section("docs/envelope.md", "What is refused")
+    documented = re.findall(r"^\| `(/\S+)` \| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
+    answer = await type_it(the_command(text, "curl"), shared_site.urls[0])
+    errors = orjson.loads(answer.out)["errors"]
+    assert [(each["pointer"], each["code"], each["message"]) for each in errors] == documented

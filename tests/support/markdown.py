@@ -45,6 +45,11 @@ def commands(text: str) -> list[str]:
     return [re.sub(r"\s+# .*$", "", line).rstrip() for line in typed]
 
 
+def fenced(text: str, language: str) -> list[str]:
+    """The contents of the code blocks in this language."""
+    return [block for found, block in _FENCE.findall(text) if found == language]
+
+
 def the_command(text: str, *words: str) -> str:
     """The one command with all these words in it."""
     found = [command for command in commands(text) if all(word in command for word in words)]

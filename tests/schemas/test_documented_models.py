@@ -1,0 +1,111 @@
+"""docs/envelope.md and docs/events.md have the fields of the models, no others, and examples that the models accept."""
+
+import re
+from itertools import chain
+
+import orjson
+import pytest
+from pydantic import BaseModel
+
+from schemas import payloads
+from schemas.base import wire_name
+from schemas.envelope import (
+    Constraints,
+    FacetsContract,
+    FreeformContract,
+    JsonSchemaContract,
+    Metadata,
+    TaskEnvelope,
+    parse_envelope,
+)
+from schemas.events import EVENT_TYPES, PAYLOADS, FlexEvent, check_frame
+from schemas.hitl import HitlOption
+from schemas.plan import Diagnostic
+from schemas.policies import Action, HitlPolicy, Policies, RuntimePolicy, Trigger
+from tests.support.markdown import fenced, section, sections
+from tests.support.processes import ROOT
+
+ENVELOPE, EVENTS = "docs/envelope.md", "docs/events.md"
+_FIELD = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+
+ENVELOPE_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
+    "TaskEnvelope": (TaskEnvelope,),
+    "constraints": (Constraints,),
+    "policies": (Policies,),
+    "policies.hitl": (HitlPolicy,),
+    "Runtime policies": (RuntimePolicy, Trigger, Action),
+    "metadata": (Metadata,),
+    "outputContract": (JsonSchemaContract, FreeformContract, FacetsContract),
+}
+OBJECTS: tuple[type[BaseModel], ...] = (
+    Diagnostic,
+    payloads.NodeSummary,
+    payloads.EdgeSummary,
+    payloads.ScreenPlan,
+    payloads.ScreenNode,
+    payloads.ErrorInfo,
+    payloads.ContractError,
+    HitlOption,
+    payloads.ScreenRequest,
+    payloads.ScreenQuestion,
+)
+
+
+def _fields(*models: type[BaseModel]) -> list[str]:
+    return sorted(wire_name(name) for model in models for name in model.model_fields)
+
+
+def _documented(text: str) -> list[str]:
+    return sorted(_FIELD.findall(text))
+
+
+@pytest.mark.parametrize("heading", ENVELOPE_SECTIONS)
+def test_the_document_has_the_fields_of_the_envelopes_models(heading: str) -> None:
+    assert _documented(section(ENVELOPE, heading)) == _fields(*ENVELOPE_SECTIONS[heading])
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_the_document_has_the_fields_of_each_payload_and_an_example_with_no_other(event_type: str) -> None:
+    text = section(EVENTS, f"`{event_type}`")
+    fields = _fields(PAYLOADS[event_type])  # pyright: ignore[reportArgumentType] - one of EVENT_TYPES
+    assert _documented(text) == fields
+    (example,) = fenced(text, "json")
+    frame = check_frame(orjson.loads(example))
+    assert frame.type == event_type
+    assert set(frame.payload) <= set(fields)
+    assert not frame.model_extra
+
+
+def test_the_document_has_the_types_in_their_order_and_the_fields_of_the_frame() -> None:
+    assert sections(EVENTS) == [
+        "The frame",
+        *(f"`{each}`" for each in EVENT_TYPES),
+        "Objects inside payloads",
+    ]
+    assert _documented(section(EVENTS, "The frame")) == _fields(FlexEvent)
+
+
+def test_the_document_has_the_objects_inside_payloads() -> None:
+    parts = re.split(r"^### (\w+)$", section(EVENTS, "Objects inside payloads"), flags=re.MULTILINE)
+    documented = {name: _documented(text) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    assert documented == {model.__name__: _fields(model) for model in OBJECTS}
+
+
+def test_no_model_inside_a_payload_is_left_out() -> None:
+    definitions = chain.from_iterable(
+        model.model_json_schema().get("$defs", {}) for model in PAYLOADS.values()
+    )
+    assert set(definitions) == {model.__name__ for model in OBJECTS}
+
+
+def test_the_examples_of_the_envelope_are_accepted() -> None:
+    examples = fenced((ROOT / ENVELOPE).read_text(), "json")
+    assert len(examples) >= 3
+    for example in examples:
+        parse_envelope(example.encode())
+
+
+def test_the_browser_example_listens_to_every_type() -> None:
+    listed = re.search(r"const TYPES = \[(.*?)\]", (ROOT / "examples/watch.html").read_text(), re.DOTALL)
+    assert listed
+    assert sorted(re.findall(r'"(\w+)"', listed[1])) == sorted(EVENT_TYPES)
