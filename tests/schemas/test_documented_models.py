@@ -26,6 +26,7 @@ from tests.support.markdown import fenced, section, sections
 from tests.support.processes import ROOT
 
 ENVELOPE, EVENTS = "docs/envelope.md", "docs/events.md"
+_ROW = re.compile(r"^\| `(\w+)` \| .+? \| (\S.*?) \| .*\|$", re.MULTILINE)
 _FIELD = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 ENVELOPE_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
@@ -62,6 +63,20 @@ def _documented(text: str) -> list[str]:
 @pytest.mark.parametrize("heading", ENVELOPE_SECTIONS)
 def test_the_document_has_the_fields_of_the_envelopes_models(heading: str) -> None:
     assert _documented(section(ENVELOPE, heading)) == _fields(*ENVELOPE_SECTIONS[heading])
+
+
+@pytest.mark.parametrize("heading", ENVELOPE_SECTIONS)
+def test_the_document_calls_those_fields_required_that_are(heading: str) -> None:
+    documented = sorted(
+        (name, default == "required") for name, default in _ROW.findall(section(ENVELOPE, heading))
+    )
+    models = ENVELOPE_SECTIONS[heading]
+    fields = [
+        (wire_name(name), field.is_required())
+        for model in models
+        for name, field in model.model_fields.items()
+    ]
+    assert documented == sorted(fields)
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
