@@ -18,14 +18,30 @@ Node = Element | str
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 46rem; padding: 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; }
-pre, textarea { font: .9rem/1.4 ui-monospace, monospace; }
-pre { border: 1px solid; overflow: auto; max-height: 60vh; padding: .75rem; white-space: pre-wrap; }
-textarea, input[type=text] { box-sizing: border-box; width: 100%; padding: .4rem; }
-fieldset { margin: 1rem 0; } button { font: inherit; padding: .4rem 1rem; margin: .5rem .5rem 0 0; }
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 46rem; padding: 1rem 1rem 0;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; margin-top: 0; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+h3, h4, h5, h6 { font-size: 1rem; margin: 1rem 0 0; } p { margin: .25rem 0 .75rem; }
+.document { border-left: .25rem solid #8888; padding-left: .75rem; } .document p, dd { white-space: pre-wrap; }
+.nested { border-left: 1px solid #8888; padding-left: .75rem; } ol { margin: .25rem 0; padding-left: 1.75rem; }
+pre, .json { font: .9rem/1.4 ui-monospace, monospace; }
+pre { white-space: pre-wrap; }
+textarea, input[type=text] { box-sizing: border-box; width: 100%; padding: .6rem; font-size: 1rem;
+  min-height: 2.75rem; }
+form, fieldset { margin: 1rem 0; } summary { padding: .6rem 0; }
+button, .go { font: inherit; font-weight: 600; box-sizing: border-box; min-height: 3rem; min-width: 7rem;
+  padding: .6rem 1rem; margin: .25rem .75rem .25rem 0; border-radius: .4rem; border: 2px solid;
+  background: Canvas; color: CanvasText; }
+.go { display: inline-block; text-decoration: none; }
+button.yes { background: #17693a; border-color: #17693a; color: #fff; }
+button.no { background: #fff; border-color: #b00020; color: #b00020; }
+.bar { position: sticky; bottom: 0; background: Canvas; border-top: 1px solid #8888; padding: .5rem 0;
+  display: flex; flex-wrap: wrap; }
+.bar button { flex: 1; }
+.final { flex-direction: column; } .final button { flex: none; margin-right: 0; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
 [role=alert] { border-left: .4rem solid #b00020; padding-left: .75rem; }
+[hidden] { display: none; }
 """
 
 _POLICY = (

@@ -1,20 +1,25 @@
-"""The page behind a link: the question, what is to be decided on, and the forms to decide."""
+"""The page behind a link: the question, what is to be decided on, and the forms to decide.
+
+What a form sends decides nothing yet: it leads to a second page that shows the decision again (`gateway.hitl.confirm`).
+No key decides by accident: the first button of a form, which is the one that Enter presses, is disabled.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
-import orjson
 from aiohttp import web
 
 from eventstore.queries import RequestRow
 from gateway.hitl.html import h, page
 from gateway.hitl.links import Link
+from gateway.hitl.readable import document, paragraphs, pretty
 from gateway.shown import shown_request
 from runs.answers import answers_to
-from runs.event import Json, JsonObject, rfc3339
+from runs.event import Json, JsonObject
 from schemas.problem import Located
 from schemas.visible import visible, visible_json
 
@@ -30,11 +35,10 @@ _DECISIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why what was sent is not taken, and what was typed, so that nobody has to type it again."""
+    """Why what was sent is not taken."""
 
     detail: str
     errors: Sequence[Located] = ()
-    typed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def plain_page(title: str, text: str, status: int) -> web.Response:
@@ -42,18 +46,26 @@ def plain_page(title: str, text: str, status: int) -> web.Response:
     return page(title, h("h1", title), h("p", text), status=status)
 
 
-def decided_page(row: RequestRow, status: int) -> web.Response:
-    """What became of the request: a link is good for one decision."""
+def decided_page(row: RequestRow, output: Json, status: int) -> web.Response:
+    """What became of the request, and the output that it was about: a link is good for one decision."""
     if row.decision is None:
         title, text = "Nothing to decide any more", f"The run is {row.run_status}."
     else:
         title = f"This was {_DECISIONS.get(row.decision, row.decision)}"
-        when = f" at {rfc3339(row.resolved_at)}" if row.resolved_at is not None else ""
+        when = f" on {readable_time(row.resolved_at)}" if row.resolved_at is not None else ""
         text = f"By {row.operator}{when}. The run is {row.run_status}."
-    noted = h("p", "Note: ", row.note) if row.note else None
+    noted = h("div", h("h2", "The note"), *paragraphs(row.note)) if row.note else None
     question = str(row.payload["question"])
+    heading = "What was approved" if row.decision in ("approved", "edited") else "What it was about"
     return page(
-        title, h("h1", title), h("p", text), noted, h("h2", "The question"), h("p", question), status=status
+        title,
+        h("h1", title),
+        h("p", text),
+        noted,
+        h("h2", "The question"),
+        h("p", question),
+        *document(heading, output),
+        status=status,
     )
 
 
@@ -63,23 +75,45 @@ def voted_page(row: RequestRow) -> web.Response:
     return plain_page("This was recorded", f"{count} of {quorum} have approved so far.", 200)
 
 
-def question_page(row: RequestRow, link: Link, refusal: Refusal | None, status: int) -> web.Response:
-    """The question with its forms; after a refusal, with the reasons and what was typed."""
+def question_page(
+    row: RequestRow, link: Link, typed: Mapping[str, str], refusal: Refusal | None = None, status: int = 200
+) -> web.Response:
+    """The question with its forms, filled with what was typed; after a refusal, with the reasons."""
     question = str(row.payload["question"])
     return page(
         question,
         _alert(refusal) if refusal is not None else None,
         h("h1", question),
         _facts(row, link),
-        *_document("Output", _pending_output(row)),
-        *_document("Context", row.payload.get("additionalContext")),
-        *_forms(row, link, refusal.typed if refusal is not None else dict[str, str]()),
+        *document("Output", pending_output(row)),
+        *document("Context", row.payload.get("additionalContext")),
+        *_forms(row, link, typed),
+        _bar(row),
         status=status,
     )
 
 
-def _pending_output(row: RequestRow) -> Json:
+def pending_output(row: RequestRow) -> Json:
+    """What an approval says yes to."""
     return shown_request(row)["pendingOutput"]
+
+
+def readable_time(moment: datetime) -> str:
+    """A time for people, to the minute."""
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def seen(row: RequestRow) -> dict[str, str]:
+    """What is proposed, as the forms carry it: what is decided on is what was read."""
+    proposal_id = row.proposal["id"] if row.proposal is not None else "0"
+    output_hash = shown_request(row).get("outputHash")
+    return {"proposal": proposal_id, **({"output": output_hash} if output_hash is not None else {})}
+
+
+def hidden(fields: Mapping[str, str]) -> list[Element]:
+    """Fields of a form that nobody sees."""
+    return [h("input", type="hidden", name=name, value=value) for name, value in fields.items()]
 
 
 def _alert(refusal: Refusal) -> Element:
@@ -92,9 +126,9 @@ def _facts(row: RequestRow, link: Link) -> Element:
     facts: dict[str, str | None] = {
         "Task": row.objective,
         "Run": row.run_id,
-        "Asked": rfc3339(row.created_at),
-        "To be decided until": rfc3339(row.expires_at) if row.expires_at is not None else None,
-        "This link is good until": rfc3339(link.expires_at),
+        "Asked": readable_time(row.created_at),
+        "To be decided until": readable_time(row.expires_at) if row.expires_at is not None else None,
+        "This link is good until": readable_time(link.expires_at),
         "You decide as": link.actor.name if link.actor.verified else None,
         "Proposed": _proposed(row.proposal),
         "Votes so far": ", ".join(str(vote["operator"]) for vote in row.votes) or None,
@@ -111,23 +145,30 @@ def _proposed(proposal: JsonObject | None) -> str | None:
     return f"{said.get(proposal['responseType'], proposal.get('text'))}, by {proposal['operator']}"
 
 
-def _document(title: str, document: Json) -> list[Element]:
-    if document is None:
-        return []
-    return [h("h2", title), h("pre", _pretty(document), tabindex="0")]
+def _approvable(row: RequestRow) -> bool:
+    """Where there are options one of them says yes, until somebody has proposed something to say yes to."""
+    answers = answers_to(row.subject, row.payload, proposed=row.proposal is not None)
+    return answers.approval and (row.proposal is not None or not answers.options)
 
 
-def _pretty(document: Json) -> str:
-    return visible_json(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+def _bar(row: RequestRow) -> Element:
+    """What stays in sight however long the output is."""
+    if not _approvable(row):
+        return h("div", h("a", "Go to your answer", href="#decide", class_="go"), class_="bar")
+    return h(
+        "div",
+        _button("Approve …", "approval", class_="yes", form="decide"),
+        _button("Reject …", "rejection", class_="no", form="decide"),
+        class_="bar",
+    )
 
 
 def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Element]:
     forms: list[Element] = []
-    proposed = row.proposal is not None
-    answers = answers_to(row.subject, row.payload, proposed=proposed)
-    # Where there are options one of them says yes, until somebody has proposed something to say yes to.
-    if answers.approval and (proposed or not answers.options):
-        forms.append(_approve_or_reject(row, link, typed))
+    answers = answers_to(row.subject, row.payload, proposed=row.proposal is not None)
+    if _approvable(row):
+        note = _note("decide", "A note, or the reason", typed)
+        forms.append(_form("Approve or reject", link, typed, *hidden(seen(row)), note))
     if answers.options:
         forms.append(_choose(answers.options, link, typed))
     if answers.freeform:
@@ -135,27 +176,17 @@ def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Elemen
     if answers.edit:
         forms.append(_edit(row, link, typed))
     if row.votes or row.proposal is not None:
-        forms.append(_form("Take your vote back", link, typed, _button("Withdraw", "withdraw")))
+        forms.append(_form("Take your vote back", link, typed, _button("Withdraw …", "withdraw")))
+    if forms:
+        forms[0].set("id", "decide")
     return forms
 
 
 def _form(legend: str, link: Link, typed: Mapping[str, str], *fields: Element) -> Element:
-    name = None if link.actor.verified else _input("operator", legend, "Your name", typed)
-    return h("form", h("fieldset", h("legend", legend), name, *fields), method="post")
-
-
-def _approve_or_reject(row: RequestRow, link: Link, typed: Mapping[str, str]) -> Element:
-    # What is approved is what is read: the form says which proposal its reader has seen.
-    proposal_id = row.proposal["id"] if row.proposal is not None else "0"
-    return _form(
-        "Approve or reject",
-        link,
-        typed,
-        h("input", type="hidden", name="proposal", value=proposal_id),
-        _input("note", "decide", "A note, or the reason", typed),
-        _button("Approve", "approval"),
-        _button("Reject", "rejection"),
-    )
+    # Enter presses the first button of a form; where that is disabled it does nothing.
+    guard = h("button", type="submit", disabled="disabled", hidden="hidden")
+    name = None if link.actor.verified else _name(legend, typed)
+    return h("form", guard, h("fieldset", h("legend", legend), name, *fields), method="post")
 
 
 def _choose(options: Sequence[tuple[str, str]], link: Link, typed: Mapping[str, str]) -> Element:
@@ -163,40 +194,48 @@ def _choose(options: Sequence[tuple[str, str]], link: Link, typed: Mapping[str, 
         h("button", label, type="submit", name="selectedOptionId", value=option_id)
         for option_id, label in options
     ]
-    hidden = h("input", type="hidden", name="responseType", value="option")
-    return _form("Choose", link, typed, hidden, _input("note", "choose", "A note", typed), *buttons)
+    kind = hidden({"responseType": "option"})
+    return _form("Choose", link, typed, *kind, _note("choose", "A note", typed), *buttons)
 
 
 def _answer(link: Link, typed: Mapping[str, str]) -> Element:
     text = _textarea("freeformText", "Your answer", typed.get("freeformText", ""), rows="4")
-    return _form("Answer in your own words", link, typed, text, _button("Answer", "freeform"))
+    return _form("Answer in your own words", link, typed, text, _button("Answer …", "freeform"))
 
 
 def _edit(row: RequestRow, link: Link, typed: Mapping[str, str]) -> Element:
-    text = visible_json(typed.get("editedOutput") or _pretty(_pending_output(row)))
-    return _form(
+    text = visible_json(typed.get("editedOutput") or pretty(pending_output(row)))
+    form = _form(
         "Change the output, and approve it so",
         link,
         typed,
-        _textarea("editedOutput", "The output as JSON", text, rows="16"),
-        _input("note", "edit", "A note", typed),
-        _button("Save and approve", "edit"),
+        *hidden(seen(row)),
+        _textarea("editedOutput", "The output as JSON", text, rows="16", class_="json"),
+        _note("edit", "A note", typed),
+        _button("Save and approve …", "edit"),
     )
+    opened = {"open": "open"} if "editedOutput" in typed else {}
+    return h("details", h("summary", "Change the output"), form, **opened)
 
 
-def _button(label: str, response_type: str) -> Element:
-    return h("button", label, type="submit", name="responseType", value=response_type)
+def _button(label: str, response_type: str, **attributes: str) -> Element:
+    return h("button", label, type="submit", name="responseType", value=response_type, **attributes)
 
 
-def _input(name: str, form: str, label: str, typed: Mapping[str, str]) -> Element:
-    identity = f"{name}-{form}".replace(" ", "-")
-    value = visible(typed.get(name, ""))
-    control = h(
-        "input", type="text", id=identity, name=name, value=value, maxlength="2000", autocomplete="off"
-    )
+def _name(legend: str, typed: Mapping[str, str]) -> Element:
+    identity = f"operator-{legend}".replace(" ", "-")
+    value = visible(typed.get("operator", ""))
+    attributes = {"name": "operator", "value": value, "maxlength": "200", "required": "required"}
+    control = h("input", type="text", id=identity, autocomplete="name", **attributes)
+    return h("p", h("label", "Your name", for_=identity), control)
+
+
+def _note(form: str, label: str, typed: Mapping[str, str]) -> Element:
+    text = visible(typed.get("note", ""), block=True)
+    return _textarea("note", label, text, rows="3", id=f"note-{form}", maxlength="2000")
+
+
+def _textarea(name: str, label: str, text: str, *, rows: str, **attributes: str) -> Element:
+    identity = attributes.pop("id", name)
+    control = h("textarea", "\n" + text, id=identity, name=name, rows=rows, spellcheck="false", **attributes)
     return h("p", h("label", label, for_=identity), control)
-
-
-def _textarea(name: str, label: str, text: str, *, rows: str) -> Element:
-    control = h("textarea", "\n" + text, id=name, name=name, rows=rows, spellcheck="false")
-    return h("p", h("label", label, for_=name), control)

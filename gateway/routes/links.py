@@ -1,6 +1,7 @@
 """`POST /api/hitl/link` makes a signed link for a request; `/hitl/{token}` is the page behind it.
 
-The page asks for no token: the link is the key. Looking at it changes nothing, because mail scanners look at links.
+The page asks for no token: the link is the key. Looking at it changes nothing, because mail scanners look at links, and
+what its forms send is shown once more before it is a decision.
 """
 
 from __future__ import annotations
@@ -10,16 +11,25 @@ from datetime import datetime, timedelta
 from aiohttp import web
 
 from eventstore.links import MAX_LINKS_OF_REQUEST, NewLink, add_link
-from eventstore.queries import RequestRow, get_request
+from eventstore.queries import RequestRow, get_request, get_run
 from gateway.answers import json_answer
 from gateway.auth import Tokens
 from gateway.body import expect_continue, read_body
 from gateway.deps import GATEWAY, Gateway
 from gateway.edge import caller, note
 from gateway.hitl.bodies import decisions_of, read_model
+from gateway.hitl.confirm import BACK, CONFIRMED, confirm_page
 from gateway.hitl.context import with_context
 from gateway.hitl.links import UNVERIFIED, Link, LinkEnded, LinkOutdated, LinkUnknown, new_link_id
-from gateway.hitl.page import Refusal, decided_page, plain_page, question_page, voted_page
+from gateway.hitl.page import (
+    Refusal,
+    decided_page,
+    pending_output,
+    plain_page,
+    question_page,
+    seen,
+    voted_page,
+)
 from gateway.hitl.refusals import below, errors_in_responses
 from gateway.parsing import parse_form, parse_json
 from gateway.problems import ProblemError, problem_of
@@ -30,6 +40,8 @@ from runs.event import JsonObject, rfc3339
 from runs.rules.access import check_allowed
 from schemas.hitl import LinkBody, ResumeBody
 from schemas.parsing import validate_document
+from schemas.refusal import FieldProblem
+from schemas.visible import has_hidden
 
 ROUTES = web.RouteTableDef()
 
@@ -38,7 +50,12 @@ MAKER_ROLE = "links"
 """Whose token has this role may make links in the names of others."""
 
 DEFAULT_LINK_SECONDS = 7 * 24 * 3600.0
-_FIELDS = ("responseType", "selectedOptionId", "freeformText", "editedOutput", "note", "operator", "proposal")
+_FIELDS = (
+    "responseType", "selectedOptionId", "freeformText", "editedOutput", "note", "operator", "proposal", "output",
+    CONFIRMED, BACK,
+)  # fmt: skip
+_TEXTS = ("freeformText", "note")
+"""What people type: browsers send its line breaks as CRLF."""
 
 
 @ROUTES.post("/api/hitl/link", name="makeLink", expect_handler=expect_continue)
@@ -114,13 +131,13 @@ async def show_link(request: web.Request) -> web.Response:
         return found
     row, link = found
     if row.status != "open":
-        return decided_page(row, 410)
-    return question_page(await with_context(request.app[GATEWAY].deps.store, row), link, None, 200)
+        return await _decided(request, row, 410)
+    return question_page(await with_context(request.app[GATEWAY].deps.store, row), link, {})
 
 
 @ROUTES.post(PAGE_PATH, name="decideByLink", expect_handler=expect_continue)
 async def decide_by_link(request: web.Request) -> web.Response:
-    """Apply what the form says. The link itself is what a forged request would lack."""
+    """Show what the form says, and apply it once that is confirmed. The link is what a forged request would lack."""
     gateway = request.app[GATEWAY]
     raw = await read_body(request, gateway.config)
     found = await _open(request)
@@ -128,10 +145,16 @@ async def decide_by_link(request: web.Request) -> web.Response:
         return found
     row, link = found
     if row.status != "open":
-        return decided_page(row, 409)
+        return await _decided(request, row, 409)
+    row = await with_context(gateway.deps.store, row)
     typed = await _typed(request, raw)
+    if BACK in typed:
+        return question_page(row, link, typed)
     try:
         body = await _body(request, link, typed)
+        if CONFIRMED not in typed:
+            _require_same(row, typed)
+            return confirm_page(row, link, body, typed)
         with errors_in_responses(body):
             await gateway.carry_out(decisions_of(request).decide(body, link.actor))
     except Exception as error:
@@ -142,7 +165,35 @@ async def decide_by_link(request: web.Request) -> web.Response:
     decided = await get_request(gateway.deps.store, link.request_id)
     if decided is None:
         raise RequestUnknown(f"there is no request {link.request_id}")
-    return voted_page(decided) if decided.status == "open" else decided_page(decided, 200)
+    return voted_page(decided) if decided.status == "open" else await _decided(request, decided, 200)
+
+
+async def _decided(request: web.Request, row: RequestRow, status: int) -> web.Response:
+    """What was decided, with the output that was approved."""
+    output = pending_output(row)
+    if row.decision == "edited" and "output" not in (row.proposal or {}):
+        # A single edit is in the log as what it made: the output of the run, or of the node.
+        detail = await get_run(request.app[GATEWAY].deps.store, row.run_id)
+        nodes = {node.node_id: node.output for node in detail.nodes} if detail is not None else {}
+        made = detail.output if detail is not None else None
+        output = nodes.get(row.node_id) if row.subject == "node" and row.node_id else made
+    return decided_page(row, output, status)
+
+
+def _require_same(row: RequestRow, typed: dict[str, str]) -> None:
+    """Raise ProblemError (409) where something else is proposed than what the form's reader has read."""
+    if any(typed.get(name, text) != text for name, text in seen(row).items()):
+        detail = "Something else is proposed since you opened the page. Read it, and decide again."
+        raise ProblemError(409, "stale_proposal", detail)
+
+
+def _require_name(link: Link, typed: dict[str, str]) -> None:
+    """Raise ProblemError (422) where it would not be known who decides."""
+    name = typed.get("operator", "")
+    readable = any(each.isprintable() and not each.isspace() and not has_hidden(each) for each in name)
+    if not link.actor.verified and not readable:
+        error = FieldProblem("required", "/operator", "Type your name: the log keeps who decided.")
+        raise ProblemError(422, "response_invalid", "A decision needs a name.", errors=[error])
 
 
 async def _open(request: web.Request) -> tuple[RequestRow, Link] | web.Response:
@@ -172,23 +223,29 @@ async def _refused(
     note(request, code=problem.code)
     row = await get_request(request.app[GATEWAY].deps.store, link.request_id)
     if row is None or row.status != "open":
-        return plain_page("Too late", problem.detail, 409) if row is None else decided_page(row, 409)
+        if row is None:
+            return plain_page("Too late", problem.detail, 409)
+        return await _decided(request, row, 409)
     row = await with_context(request.app[GATEWAY].deps.store, row)
-    return question_page(row, link, Refusal(problem.detail, problem.errors, typed), problem.status)
+    return question_page(row, link, typed, Refusal(problem.detail, problem.errors), problem.status)
 
 
 async def _typed(request: web.Request, raw: bytes) -> dict[str, str]:
     """The form's fields. Raises ProblemError (400) for what no form of ours sends."""
     fields = await parse_form(request.app[GATEWAY].deps.contracts.sandbox, raw)
-    return {name: fields[name] for name in _FIELDS if name in fields}
+    typed = {name: fields[name] for name in _FIELDS if name in fields}
+    return typed | {name: typed[name].replace("\r\n", "\n") for name in _TEXTS if name in typed}
 
 
 async def _body(request: web.Request, link: Link, typed: dict[str, str]) -> ResumeBody:
-    """What the form says as the body that every other door takes. Raises DocumentRefused."""
+    """What the form says as the body that every other door takes. Raises DocumentRefused, ProblemError."""
+    _require_name(link, typed)
     response_type = "option" if "selectedOptionId" in typed else typed.get("responseType")
     response: JsonObject = {"requestId": link.request_id, "responseType": response_type}
     if "proposal" in typed:
         response["expectedProposalId"] = typed["proposal"]
+    if "output" in typed:
+        response["expectedOutputHash"] = typed["output"]
     if response_type == "option":
         response["selectedOptionId"] = typed.get("selectedOptionId")
     elif response_type == "freeform":

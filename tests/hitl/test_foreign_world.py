@@ -231,9 +231,19 @@ async def test_no_page_hides_anything(gateway: RunningGateway) -> None:
         await look(path)
         await look(path, responseType="edit", editedOutput=poison("typed"), note=poison("typedNote"))
         await look(path, responseType=poison("type"), note=poison("typedNote"))
-    await look(await path_to(world.voting), responseType="approval", proposal="0", note=poison("typedNote"))
+        await look(path, responseType="rejection", note=poison("typedNote"), operator=poison("typedName"))
+        await look(path, responseType="rejection", note=poison("typedNote"), back="yes")
+        await look(path, responseType="freeform", freeformText=poison("typedAnswer"), note=poison("note"))
+        edited = orjson.dumps({poison("typedKey"): [poison("typedValue")]}).decode()
+        await look(path, responseType="edit", editedOutput=edited, note=poison("typedNote"))
+        await look(path, responseType="edit", editedOutput=poison("typed"), confirmed="yes")
+    voting = {"responseType": "approval", "proposal": "0", "note": poison("typedNote")}
+    await look(await path_to(world.voting), **voting)
+    await look(await path_to(world.voting), **voting, confirmed="yes")
     chosen = await path_to(world.asking)
-    await look(chosen, responseType="option", selectedOptionId=poison("optionId"), note=poison("note"))
+    chose = {"responseType": "option", "selectedOptionId": poison("optionId"), "note": poison("note")}
+    await look(chosen, **chose)
+    await look(chosen, **chose, confirmed="yes")
     await look(chosen)
     await look(world.link_path + poison("path").replace("\r\n", ""))
     for page in pages:

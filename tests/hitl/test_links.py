@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import html
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -40,7 +41,9 @@ async def look(gateway: RunningGateway, path: str) -> tuple[aiohttp.ClientRespon
 
 
 async def send(gateway: RunningGateway, path: str, **form: str) -> tuple[int, str]:
-    async with gateway.http.post(gateway.url + path, data=form) as answer:
+    """Send a form of the page, signed by zoe and confirmed unless it says otherwise."""
+    sent = {"operator": "zoe", "confirmed": "yes", **form}
+    async with gateway.http.post(gateway.url + path, data={k: v for k, v in sent.items() if v}) as answer:
         return answer.status, await answer.text()
 
 
@@ -209,7 +212,7 @@ async def test_an_edit_by_link_that_breaks_the_contract_is_shown_with_the_errors
         assert status in (400, 422)
         assert said in html.unescape(text)
         assert typed in html.unescape(text)
-        assert ("note", "mine") in Page(text).names
+        assert "mine</textarea>" in text
     good = orjson.dumps({"text": "better"}).decode()
     assert (await send(gateway, path, responseType="edit", editedOutput=good))[0] == 200
     assert (await waiting.events("complete"))[0].payload["output"] == {"text": "better"}
@@ -392,3 +395,81 @@ async def test_what_is_approved_is_what_is_read(gateway: RunningGateway) -> None
     assert (status in (400, 422), has_hidden(text, block=True)) == (True, False)
     status, text = await send(gateway, path, selectedOptionId=f"a{tricky}", note=tricky, operator=tricky)
     assert (status, has_hidden(text, block=True)) == (200, False)
+
+
+async def test_the_decision_is_shown_before_it_is_final_and_afterwards_with_its_output(
+    gateway: RunningGateway,
+) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting)
+    form = {"responseType": "approval", "note": "Fine.\r\nShip <it>", "operator": "Zoe"}
+    status, text = await send(gateway, path, **form, confirmed="")
+    assert status == 200
+    for shown in (
+        "You are about to approve",
+        "<p>Zoe</p>",
+        "<p>Fine.</p>",
+        "Ship &lt;it&gt;",
+        "<p>hello</p>",
+    ):
+        assert shown in text
+    assert await waiting.events("hitl_resolved") == [], "the first press decides nothing"
+    carried = dict(Page(text).names)
+    (asked_for,) = await waiting.events("hitl_request")
+    assert (carried["output"], carried["proposal"]) == (asked_for.payload["outputHash"], "0")
+    status, text = await send(
+        gateway, path, **{k: v for k, v in carried.items() if k not in ("confirmed", "back")}, back="yes"
+    )
+    assert (status, "Fine.\nShip &lt;it&gt;</textarea>" in text, ("operator", "Zoe") in Page(text).names) == (
+        200, True, True,
+    )  # fmt: skip
+    del carried["back"]
+    status, text = await send(gateway, path, **carried)
+    assert status == 200
+    for each in (text, (await look(gateway, path))[1]):
+        assert "This was approved" in each
+        assert "What was approved" in each
+        assert "<p>hello</p>" in each
+    (resolved,) = await waiting.events("hitl_resolved")
+    assert (resolved.payload["operator"], resolved.payload["note"]) == ("Zoe", "Fine.\nShip <it>")
+
+
+async def test_an_output_that_was_not_read_is_not_approved(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway, quorum=2)
+    path = await link_to(waiting)
+    read = dict(Page((await look(gateway, path))[1]).names)["output"]
+    assert (await waiting.respond("edit", operator="bob", editedOutput={"text": "other"}))[0] == 200
+    for confirmed in ("", "yes"):
+        form = {"responseType": "approval", "output": read, "confirmed": confirmed}
+        status, text = await send(gateway, path, **form)
+        assert (status, "This was not taken" in text, "<p>other</p>" in text) == (409, True, True)
+    assert await waiting.status() == "awaiting_hitl"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\u200b\u2060", "\u3164"])
+async def test_a_link_for_nobody_asks_for_a_name_that_can_be_read(gateway: RunningGateway, name: str) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting)
+    for confirmed in ("", "yes"):
+        form = {"responseType": "approval", "operator": name, "confirmed": confirmed}
+        status, text = await send(gateway, path, **form)
+        assert (status, "Type your name" in text) == (422, True)
+    assert await waiting.events("hitl_resolved") == []
+
+
+async def test_after_an_edit_the_page_shows_the_output_that_was_approved(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting)
+    edit = {"responseType": "edit", "editedOutput": '{"text": "much better"}'}
+    _, text = await send(gateway, path, **edit, confirmed="")
+    assert "<p>much better</p>" in text
+    assert (await send(gateway, path, **edit))[0] == 200
+    _, text = await look(gateway, path)
+    assert ("<p>much better</p>" in text, "<p>hello</p>" in text) == (True, False)
+
+
+async def test_times_on_the_page_are_for_people(gateway: RunningGateway) -> None:
+    waiting = await waiting_for_approval(gateway, expiresInSeconds=600)
+    _, text = await look(gateway, await link_to(waiting))
+    assert re.search(r"<dt>Asked</dt><dd>\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC</dd>", text)
+    assert not re.search(r"\d\d:\d\d:\d\d", text)

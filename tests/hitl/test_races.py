@@ -27,7 +27,8 @@ async def by_http(waiting: Waiting, gateway: RunningGateway, response_type: str)
 
 
 async def by_link(url: str, gateway: RunningGateway, response_type: str) -> int:
-    async with gateway.http.post(url, data={"responseType": response_type, "operator": "link"}) as answer:
+    form = {"responseType": response_type, "operator": "link", "confirmed": "yes"}
+    async with gateway.http.post(url, data=form) as answer:
         await answer.read()
         return answer.status
 

@@ -103,7 +103,7 @@ async def test_the_page_of_a_link_approves_what_it_shows(gateway: RunningGateway
     assert "edited" in page
     assert f'name="proposal" value="{proposal}"' in page
     assert (await waiting.respond("withdraw", operator="bob"))[0] == 200
-    form = {"responseType": decision, "proposal": str(proposal)}
+    form = {"responseType": decision, "proposal": str(proposal), "confirmed": "yes"}
     async with gateway.http.post(made["url"], data=form) as answer:
         assert answer.status == 409
     assert await waiting.status() == "awaiting_hitl"

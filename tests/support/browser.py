@@ -38,16 +38,32 @@ class Page:
 
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
-        self._number += 1
-        parameters = {"expression": expression, "returnByValue": True, "awaitPromise": True}
-        await self._devtools.send_json(
-            {"id": self._number, "method": "Runtime.evaluate", "params": parameters}
+        result = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    async def call(self, method: str, **parameters: Any) -> Any:
+        """What a method of the DevTools protocol returns."""
+        self._number += 1
+        await self._devtools.send_json({"id": self._number, "method": method, "params": parameters})
         while True:
             answer = await self._devtools.receive_json(timeout=_PATIENCE_SECONDS)
             if answer.get("id") == self._number:
-                assert "exceptionDetails" not in answer["result"], answer["result"]
-                return answer["result"]["result"].get("value")
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    async def press_enter(self) -> None:
+        """The Enter key, pressed where the focus is."""
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **key)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Make the page a phone's, in CSS pixels."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        await self.call("Emulation.setDeviceMetricsOverride", **screen)
 
 
 def chromium() -> str:
