@@ -11,7 +11,7 @@ from aiohttp import web
 from eventstore.queries import RequestRow
 from gateway.hitl.html import h, page
 from gateway.hitl.links import Link
-from gateway.hitl.page import hidden, pending_output, seen
+from gateway.hitl.page import hidden, pending_output, proposed_by, seen
 from gateway.hitl.readable import document, paragraphs
 from runs.answers import answers_to
 from runs.event import Json
@@ -60,6 +60,7 @@ def _facts(row: RequestRow, link: Link, body: ResumeBody, typed: Mapping[str, st
     chosen = response.selected_option_id
     facts = {
         "The question": str(row.payload["question"]),
+        "Proposed": proposed_by(row.proposal) if response.response_type != "edit" else None,
         "Your choice": options.get(chosen, chosen) if chosen is not None else None,
         "Your answer": response.freeform_text,
         "You decide as": link.actor.name if link.actor.verified else typed.get("operator", "").strip(),

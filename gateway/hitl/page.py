@@ -130,14 +130,14 @@ def _facts(row: RequestRow, link: Link) -> Element:
         "To be decided until": readable_time(row.expires_at) if row.expires_at is not None else None,
         "This link is good until": readable_time(link.expires_at),
         "You decide as": link.actor.name if link.actor.verified else None,
-        "Proposed": _proposed(row.proposal),
+        "Proposed": proposed_by(row.proposal),
         "Votes so far": ", ".join(str(vote["operator"]) for vote in row.votes) or None,
     }
     shown = {name: fact for name, fact in facts.items() if fact is not None}
     return h("dl", *(part for name, fact in shown.items() for part in (h("dt", name), h("dd", fact))))
 
 
-def _proposed(proposal: JsonObject | None) -> str | None:
+def proposed_by(proposal: JsonObject | None) -> str | None:
     """Who proposed what an approval would say yes to, where that is not what was asked at first."""
     if proposal is None:
         return None

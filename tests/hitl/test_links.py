@@ -473,3 +473,19 @@ async def test_times_on_the_page_are_for_people(gateway: RunningGateway) -> None
     _, text = await look(gateway, await link_to(waiting))
     assert re.search(r"<dt>Asked</dt><dd>\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC</dd>", text)
     assert not re.search(r"\d\d:\d\d:\d\d", text)
+
+
+async def test_a_person_who_agrees_with_a_proposed_answer_sees_it_again(gateway: RunningGateway) -> None:
+    run = ByHand(gateway.handler, await gateway.start_run(policies={"hitl": {"quorum": 2}}))
+    await run.planned()
+    await run.start()
+    waiting = await asked(gateway, run, "a", question="Which city?", allow_free_form=True)
+    path = await link_to(waiting)
+    answer = {"responseType": "freeform", "freeformText": "Bern"}
+    _, text = await send(gateway, path, **answer, confirmed="")
+    assert ("<p>Bern</p>" in text, await waiting.events("log")) == (True, [])
+    assert (await send(gateway, path, **answer))[0] == 200
+    _, text = await send(gateway, path, responseType="approval", operator="yan", confirmed="")
+    assert "<p>Bern, by zoe</p>" in text
+    assert (await send(gateway, path, responseType="approval", operator="yan"))[0] == 200
+    assert len(await waiting.events("hitl_resolved")) == 1
