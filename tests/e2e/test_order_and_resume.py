@@ -68,7 +68,7 @@ class Crowd:
         if number % 10 == 9:
             return example(self.chance.choice(["infeasible", "linkedin-flat-record"]))
         policies = {"requiresHitlApproval": number % 4 == 0}
-        return {**with_inputs(True, variantCount=1 + number % 6), "policies": policies}
+        return {**with_inputs({"type": "object"}, variantCount=1 + number % 6), "policies": policies}
 
     async def _submit(self, envelope: dict[str, Any], key: str) -> str:
         while True:

@@ -59,6 +59,7 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     ),
     "extend_leases": ({"worker": "w", "lease_seconds": 30}, 20),
     "expired_leases": ({"limit": 100}, 20),
+    "expired_claims": ({"limit": 100}, 20),
     "free_expired_claims": ({}, 20),
     "due_timers": ({"queue": "timer", "limit": 100}, 20),
     "next_due_at": ({}, 60),

@@ -66,10 +66,15 @@ async def _document(gateway: RunningGateway) -> dict[str, Any]:
     return document
 
 
-async def _attack(gateway: RunningGateway, folder: Path, least: int, *more: str) -> None:
-    """Run schemathesis; it must find nothing, in every operation, with at least `least` cases for each."""
+async def _attack(
+    gateway: RunningGateway, folder: Path, least: int, *more: str, left_out: tuple[str, ...] = ()
+) -> None:
+    """Run schemathesis; it must find nothing, in every operation, with at least `least` cases for each.
+
+    `left_out` are the ids of operations that are not asked.
+    """
     document = await _document(gateway)
-    operations = sum(len(each) for each in document["paths"].values())
+    operations = sum(len(each) for each in document["paths"].values()) - len(left_out)
     (folder / "openapi.json").write_text(json.dumps(document))
     (folder / "schemathesis.toml").write_text(_CONFIG)
     process = await asyncio.create_subprocess_exec(
@@ -82,11 +87,12 @@ async def _attack(gateway: RunningGateway, folder: Path, least: int, *more: str)
         f"--checks={_CHECKS}",
         "--generation-database=:memory:",
         "--seed=20261127",
-        "--request-timeout=60",
+        "--request-timeout=10",
         "--continue-on-failure",
         "--suppress-health-check=all",
         "--warnings=off",
         "--no-color",
+        *(f"--exclude-operation-id={each}" for each in left_out),
         *more,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -108,8 +114,8 @@ def _count(pattern: str, said: str) -> int:
 async def test_no_request_at_the_edges_of_the_document_breaks_it(
     gateway: RunningGateway, tmp_path: Path
 ) -> None:
-    """The edges of each parameter and of each field, one after the other."""
-    await _attack(gateway, tmp_path, _LEAST_COVERED, "--phases=examples,coverage")
+    """The edges of each parameter and of each field, one after the other; an envelope's by one endpoint of two."""
+    await _attack(gateway, tmp_path, _LEAST_COVERED, "--phases=examples,coverage", left_out=("streamRun",))
 
 
 async def test_no_request_without_a_token_breaks_it(gateway: RunningGateway, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ def test_an_edit_is_a_new_proposal_and_the_votes_for_the_old_one_lapse():
         "note": None,
         "responseType": "edit",
         "output": {"n": 9},
+        "outputHash": sha256(b'{"n":9}').hexdigest(),
     }
     given = given.respond("approval", ANN)
     assert given.state.status == "awaiting_hitl"
