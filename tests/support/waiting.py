@@ -13,7 +13,7 @@ _LONGEST_PAUSE_SECONDS = 0.05
 
 
 async def eventually(
-    predicate: Callable[[], Value | Awaitable[Value]], timeout_seconds: float = 10, describe: str = ""
+    predicate: Callable[[], Value | Awaitable[Value]], timeout_seconds: float = 30, describe: str = ""
 ) -> Value:
     """Return the first truthy value of `predicate` (plain or async), asked again until the deadline.
 
