@@ -12,6 +12,9 @@ from tests.support.followers import API
 
 Frame = dict[str, Any]
 
+TASK_DONE = {"output": {"approved": True, "comments": "Good to go."}}
+"""What a person says of the drafts."""
+
 _VOTERS = ("ann", "ben")
 _DONE_OR_OVER = (200, 409)
 _VOTED = (200, 403, 409)
@@ -111,7 +114,7 @@ async def do_the_task(visit: Visit, frame: Frame) -> None:
     run_id, node_id = frame["runId"], frame["nodeId"]
     listed = await visit.caller.insist("GET", f"{API}/tasks?runId={run_id}", None, (200,))
     for task in listed.body["tasks"]:
-        body = {"output": {"approved": True, "comments": "Good to go."}, "operator": "ann"}
+        body = {**TASK_DONE, "operator": "ann"}
         path = f"{API}/tasks/{task['taskId']}/submit"
         answer = await visit.caller.insist("POST", path, body, (200, 404, 409))
         if answer.status == 200:

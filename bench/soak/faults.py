@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -34,8 +35,9 @@ where application_name like 'flexrun %' and pid <> pg_backend_pid()
 
 # A worker is named host:pid:random.
 _AT_WORK = "select from flex_work where started and worker like %s limit 1"
-_AT_WORK_SECONDS = 5.0
+_AT_WORK_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
+_COMMIT_SECONDS = 0.05
 
 
 class GoodOrderBroken(Exception):
@@ -97,22 +99,39 @@ class Faults:
             async with self._busy[process.name]:
                 process.require_running()
                 if role == "executor":
-                    await self._at_work(process)
+                    await self._suspend_at_work(process)
                 await harm(process)
 
         return fault
 
-    async def _at_work(self, process: FlexrunProcess) -> None:
-        """Wait, for a moment, until it is in the middle of a node; a database that is away cannot tell."""
-        with suppress(psycopg.Error, TimeoutError):
+    async def _suspend_at_work(self, process: FlexrunProcess) -> None:
+        """Suspend it in the middle of a node, or where it is after 10 s without work.
+
+        It is suspended before each look, so that what is seen is still true when the signal that follows arrives.
+        """
+        suspended = psutil.Process(process.pid)
+        suspended.suspend()
+        with suppress(psycopg.Error, TimeoutError):  # a database that is away cannot tell
             async with (
                 asyncio.timeout(_AT_WORK_SECONDS),
                 await psycopg.AsyncConnection.connect(
                     self._house.database_url, autocommit=True
                 ) as connection,
             ):
-                while (await connection.execute(_AT_WORK, [f"%:{process.pid}:%"])).rowcount == 0:  # noqa: ASYNC110 - no event tells of rows
+                while not await self._is_at_work(connection, process):
+                    suspended.resume()
                     await asyncio.sleep(_LOOK_SECONDS)
+                    suspended.suspend()
+
+    async def _is_at_work(
+        self, connection: psycopg.AsyncConnection[tuple[object, ...]], process: FlexrunProcess
+    ) -> bool:
+        """Looks once more after what it had already sent was committed."""
+        worker = [f"%:{process.pid}:%"]
+        if (await connection.execute(_AT_WORK, worker)).rowcount == 0:
+            return False
+        await asyncio.sleep(_COMMIT_SECONDS)
+        return (await connection.execute(_AT_WORK, worker)).rowcount > 0
 
     async def _kill(self, process: FlexrunProcess) -> None:
         await process.kill()
@@ -121,6 +140,7 @@ class Faults:
 
     async def _stop(self, process: FlexrunProcess) -> None:
         """SIGTERM, with whatever streams and work there are."""
+        process.send(signal.SIGCONT)
         disorder = await _stop_in_good_order(process)
         await self._pause()
         await _bring_back(process)

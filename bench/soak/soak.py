@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from typing import Any
 import aiohttp
 import psycopg
 
+from bench.soak.actions import TASK_DONE
 from bench.soak.caller import Caller
 from bench.soak.customers import Customer
 from bench.soak.faults import Faults, GoodOrderBroken
@@ -198,7 +200,7 @@ class Soak:
                 await asyncio.gather(*shopping)
                 while await _open_runs(house.database_url):
                     for url in house.site.urls:
-                        await _approve_all(http, url, self.ledger.accepted)
+                        await _decide_for_absent_customers(http, url, self.ledger.accepted)
                     await asyncio.sleep(0.2)
                 while self.ledger.unnotified():  # noqa: ASYNC110 - the receiver fills the ledger
                     await asyncio.sleep(0.2)
@@ -243,17 +245,24 @@ async def _open_runs(database_url: str) -> int:
         return row[0] if row else 0
 
 
-async def _approve_all(http: aiohttp.ClientSession, gateway: str, accepted: set[str]) -> None:
-    """Approve what customers ordered who never saw that it was accepted."""
-    try:
-        async with http.get(f"{gateway}/api/hitl/pending") as answer:
-            pending = (await answer.json())["requests"]
-        for request in pending:
-            if request["runId"] in accepted:
-                continue
-            responses = [{"requestId": request["requestId"], "responseType": "approval"}]
-            body = {"runId": request["runId"], "responses": responses}
-            async with http.post(f"{gateway}/api/hitl/resume", json=body) as answer:
-                await answer.read()
-    except LOST:
-        return
+async def _decide_for_absent_customers(http: aiohttp.ClientSession, gateway: str, accepted: set[str]) -> None:
+    """Approve requests and submit tasks of runs whose customers never saw that they were accepted."""
+    with suppress(*LOST):
+        for request in await _listed(http, f"{gateway}/api/hitl/pending", "requests"):
+            if request["runId"] not in accepted:
+                responses = [{"requestId": request["requestId"], "responseType": "approval"}]
+                body = {"runId": request["runId"], "responses": responses}
+                await _post(http, f"{gateway}/api/hitl/resume", body)
+        for task in await _listed(http, f"{gateway}{API}/tasks", "tasks"):
+            if task["runId"] not in accepted:
+                await _post(http, f"{gateway}{API}/tasks/{task['taskId']}/submit", dict(TASK_DONE))
+
+
+async def _listed(http: aiohttp.ClientSession, url: str, name: str) -> list[dict[str, Any]]:
+    async with http.get(url) as answer:
+        return (await answer.json())[name] if answer.status == 200 else []
+
+
+async def _post(http: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> None:
+    async with http.post(url, json=body) as answer:
+        await answer.read()
