@@ -46,7 +46,7 @@ class EngineFailed(Exception):
 
 
 @dataclass(slots=True)
-class Engine:
+class MeasuredEngine:
     """A running engine. `gateway_pid` is the process that holds the streams."""
 
     kind: EngineKind
@@ -72,10 +72,10 @@ class Engine:
 
 
 @asynccontextmanager
-async def running_engine(kind: EngineKind, services: Services) -> AsyncIterator[Engine]:
+async def running_engine(kind: EngineKind, services: Services) -> AsyncIterator[MeasuredEngine]:
     """`kind` on a fresh database, with the default settings; it ends with this process, however that goes."""
     with services.database() as database_url:
-        engine = Engine(kind, database_url)
+        engine = MeasuredEngine(kind, database_url)
         try:
             await _start(engine, services)
             yield engine
@@ -86,7 +86,7 @@ async def running_engine(kind: EngineKind, services: Services) -> AsyncIterator[
                 await server.ended()
 
 
-async def _start(engine: Engine, services: Services) -> None:
+async def _start(engine: MeasuredEngine, services: Services) -> None:
     broker = "postgres" if engine.kind.broker == "postgres" else services.amqp_url or ""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLEXRUN_")}
     # A namespace of its own: a queue that an engine before it left behind must not feed this one.
@@ -109,7 +109,7 @@ async def _start(engine: Engine, services: Services) -> None:
             engine.url = found[1].decode()
 
 
-async def _ready(engine: Engine, log: Path) -> None:
+async def _ready(engine: MeasuredEngine, log: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while not await asyncio.to_thread(_says_ready, log):
         engine.require_alive()

@@ -9,21 +9,21 @@ from typing import Any
 
 from bench.approvals import WaitingRun, measure_approvals
 from bench.cpu import CpuSeconds, read_cpu, unshared_bytes
-from bench.engines import Engine
+from bench.engines import MeasuredEngine
 from bench.envelopes import NODES, three_nodes, waiting_for_approval
 from bench.load_process import ClientProcess, measured
 from bench.sizes import Sizes
 from flexrun.client import GatewayClient
 
 Figures = dict[str, Any]
-Measure = Callable[[Engine, Sizes], Awaitable[Figures]]
+Measure = Callable[[MeasuredEngine, Sizes], Awaitable[Figures]]
 
 RUN_STREAM = "/api/v1/flex/run.stream"
 MEASURES = ("idle", "approve", "load", "fan-out", "streams", "append")
 """The names for `--only`."""
 
 
-async def measure_idle(engine: Engine, sizes: Sizes) -> Figures:
+async def measure_idle(engine: MeasuredEngine, sizes: Sizes) -> Figures:
     """One run after the other, with a pause between them: first frame and `complete`."""
     figures, _ = await _load(
         engine,
@@ -36,13 +36,13 @@ async def measure_idle(engine: Engine, sizes: Sizes) -> Figures:
     return {"runs": figures["runs"], "first_ms": figures["first_ms"], "complete_ms": figures["complete_ms"]}
 
 
-async def measure_approve(engine: Engine, sizes: Sizes) -> Figures:
+async def measure_approve(engine: MeasuredEngine, sizes: Sizes) -> Figures:
     """One approval after the other over HTTP: how soon whoever follows the run sees the next frame."""
     runs = await _waiting_runs(engine, sizes.approvals)
     return await measure_approvals(engine.url, runs, pause_seconds=sizes.idle_pause_seconds)
 
 
-async def measure_load(engine: Engine, sizes: Sizes, concurrency: int) -> Figures:
+async def measure_load(engine: MeasuredEngine, sizes: Sizes, concurrency: int) -> Figures:
     """So many runs at a time: runs/s, and what one of them costs."""
     figures, cpu = await _load(
         engine,
@@ -71,7 +71,7 @@ async def measure_load(engine: Engine, sizes: Sizes, concurrency: int) -> Figure
     }
 
 
-async def measure_fan_out(engine: Engine, sizes: Sizes) -> Figures:
+async def measure_fan_out(engine: MeasuredEngine, sizes: Sizes) -> Figures:
     """Frames/s from one run's log to many subscribers."""
     run_id = (await _waiting_runs(engine, 1))[0].run_id
     async with ClientProcess(
@@ -96,7 +96,7 @@ async def measure_fan_out(engine: Engine, sizes: Sizes) -> Figures:
     }
 
 
-async def measure_streams(engine: Engine, sizes: Sizes) -> Figures:
+async def measure_streams(engine: MeasuredEngine, sizes: Sizes) -> Figures:
     """Memory of the gateway for each idle stream, and its CPU while it holds them all."""
     waiting = await _waiting_runs(engine, sizes.waiting_runs)
     paths = [[_events_path(run.run_id), run.head] for run in waiting]
@@ -120,7 +120,7 @@ async def measure_streams(engine: Engine, sizes: Sizes) -> Figures:
     }
 
 
-async def _load(engine: Engine, **parameters: Any) -> tuple[Figures, CpuSeconds]:
+async def _load(engine: MeasuredEngine, **parameters: Any) -> tuple[Figures, CpuSeconds]:
     envelope = three_nodes().decode()
     async with ClientProcess(
         "load", url=engine.url, path=RUN_STREAM, envelope=envelope, nodes=NODES, **parameters
@@ -130,7 +130,7 @@ async def _load(engine: Engine, **parameters: Any) -> tuple[Figures, CpuSeconds]
     return figures, cpu if engine.kind.broker == "rabbitmq" else replace(cpu, rabbitmq=0.0)
 
 
-async def _waiting_runs(engine: Engine, count: int) -> list[WaitingRun]:
+async def _waiting_runs(engine: MeasuredEngine, count: int) -> list[WaitingRun]:
     """Runs that wait for a person."""
     found: list[WaitingRun] = []
     async with GatewayClient(engine.url) as gateway:

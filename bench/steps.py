@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.append_measure import CLIENTS, measure_append
-from bench.engines import Engine, EngineKind, running_engine
+from bench.engines import EngineKind, MeasuredEngine, running_engine
 from bench.machine import Neighbours
 from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
 from bench.services import Services
@@ -24,7 +24,7 @@ class Step:
     engine: str
     measure: str
     title: str
-    run: Callable[[Engine], Awaitable[Figures]]
+    run: Callable[[MeasuredEngine], Awaitable[Figures]]
 
 
 @dataclass(frozen=True, slots=True)

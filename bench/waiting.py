@@ -24,7 +24,7 @@ from rich.table import Table
 from tenacity import AsyncRetrying, retry_if_exception, wait_fixed
 
 from bench.approvals import WaitingRun, measure_approvals
-from bench.engines import KINDS, Engine, EngineKind, running_engine
+from bench.engines import KINDS, EngineKind, MeasuredEngine, running_engine
 from bench.envelopes import waiting_for_approval
 from bench.machine import describe_machine
 from bench.services import started_services
@@ -100,7 +100,7 @@ async def _measure(kind: EngineKind, scale: Scale, folder: Path) -> dict[str, An
         }
 
 
-def memory_mib(engine: Engine) -> dict[str, float]:
+def memory_mib(engine: MeasuredEngine) -> dict[str, float]:
     """Resident memory of each process of flexrun, its contract checkers included."""
     found: dict[str, float] = {}
     for name, (server, _) in engine.servers.items():
@@ -111,7 +111,7 @@ def memory_mib(engine: Engine) -> dict[str, float]:
     return found
 
 
-async def _start_runs(engine: Engine, scale: Scale) -> None:
+async def _start_runs(engine: MeasuredEngine, scale: Scale) -> None:
     """Start them all, and wait until each of them waits."""
     envelope = waiting_for_approval()
     left = iter(range(scale.waiting))
@@ -140,14 +140,14 @@ def _is_full(error: BaseException) -> bool:
     return isinstance(error, GatewayProblemError) and error.status == _FULL_BACKLOG
 
 
-async def _count_open(engine: Engine) -> int:
+async def _count_open(engine: MeasuredEngine) -> int:
     async with await psycopg.AsyncConnection.connect(engine.database_url) as connection:
         cursor = await connection.execute("select count(*) from hitl_requests where status = 'open'")
         row = await cursor.fetchone()
     return row[0] if row else 0
 
 
-async def _open_requests(engine: Engine) -> list[WaitingRun]:
+async def _open_requests(engine: MeasuredEngine) -> list[WaitingRun]:
     async with await psycopg.AsyncConnection.connect(engine.database_url) as connection:
         cursor = await connection.execute(_OPEN_REQUESTS)
         return [WaitingRun(*row) for row in await cursor.fetchall()]

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from broker.seam import Handle, WorkHint
+from broker.interface import Handle, WorkHint
 from eventstore import leases
+from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.store import EventStore
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -71,7 +71,7 @@ class Claims:
         """This is claimed: keep the claim until it is released."""
         self._held.add(hint)
         if self._beating is None:
-            self._beating = start_lasting("claims", self._keep_beating())
+            self._beating = start_background("claims", self._keep_beating())
 
     def begun(self, hint: WorkHint) -> None:
         """The work is started, and its lease is somebody's who keeps it alive."""

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from broker.seam import Broker, BrokerUnavailable, WorkHint
+from broker.interface import Broker, BrokerUnavailable, WorkHint
 from broker.tasks import finish
 from eventstore.batch import Commit
 from eventstore.clock import Clock

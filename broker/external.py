@@ -7,8 +7,8 @@ import logging
 
 import structlog
 
-from broker.failures import Again, Refused, Taken, Verdict
-from broker.seam import HandleMessage, MessageRefused
+from broker.failures import Again, DeadLettered, HandlingResult, Taken
+from broker.interface import HandleMessage, MessageRefused
 from eventstore.errors import StoreUnavailable
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -21,7 +21,9 @@ _FIRST_DELAY_SECONDS = 0.25
 _LONGEST_DELAY_SECONDS = 10.0
 
 
-async def take_message(handle: HandleMessage, name: str, body: bytes, earlier_failures: int) -> Verdict:
+async def take_message(
+    handle: HandleMessage, name: str, body: bytes, earlier_failures: int
+) -> HandlingResult:
     """Handle a message that was tried `earlier_failures` times. While the database is away it is held, not counted."""
     outages = 0
     while True:
@@ -29,7 +31,7 @@ async def take_message(handle: HandleMessage, name: str, body: bytes, earlier_fa
             await handle(body)
         except MessageRefused as refusal:
             _log.warning("message_refused", queue=name, reason=refusal.reason[:MAX_REASON_CHARS])
-            return Refused(refusal.reason[:MAX_REASON_CHARS])
+            return DeadLettered(refusal.reason[:MAX_REASON_CHARS])
         except StoreUnavailable as outage:
             _log.log(
                 logging.DEBUG if outages else logging.WARNING,
@@ -47,7 +49,7 @@ async def take_message(handle: HandleMessage, name: str, body: bytes, earlier_fa
                 :MAX_REASON_CHARS
             ]
             if failures >= MESSAGE_FAILURE_LIMIT:
-                return Refused(reason)
+                return DeadLettered(reason)
             return Again(_delay_seconds(earlier_failures), reason)
         else:
             return Taken()

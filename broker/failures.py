@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from broker.seam import Handle, NotServedHere, WorkHint
+from broker.interface import Handle, NotServedHere, WorkHint
 from eventstore import leases
 from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable, VersionConflict
@@ -52,13 +52,13 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class DeadLettered:
     """Never again: a dead letter."""
 
     reason: str
 
 
-Verdict = Taken | Again | Refused
+HandlingResult = Taken | Again | DeadLettered
 
 
 class FailureRule:
@@ -77,9 +77,9 @@ class FailureRule:
         self._limit = limit
         self._first_delay_seconds = first_delay_seconds
         self._clock = clock or store.clock
-        self._counting: set[asyncio.Task[Verdict]] = set()
+        self._counting: set[asyncio.Task[HandlingResult]] = set()
 
-    async def take(self, handle: Handle, hint: WorkHint) -> Verdict:
+    async def take(self, handle: Handle, hint: WorkHint) -> HandlingResult:
         """Let `handle` claim the work; never raises but for cancellation."""
         try:
             return Taken(await handle(hint))
@@ -108,7 +108,7 @@ class FailureRule:
             self.store.outage.failed("work", trouble.reason, on_demand=True)
         _log.log(level, event, run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(trouble))
 
-    async def count(self, hint: WorkHint, error: BaseException) -> Verdict:
+    async def count(self, hint: WorkHint, error: BaseException) -> HandlingResult:
         """Record a failure, and end the run where there were too many."""
         name = redact(f"{type(error).__name__}: {error}")
         try:
@@ -129,7 +129,7 @@ class FailureRule:
         except NOBODYS_FAULT:
             return Again(_OUTAGE_DELAY_SECONDS)
         if ended or failures == self._limit:
-            return Refused(f"failed {failures} times, at last with {name}")
+            return DeadLettered(f"failed {failures} times, at last with {name}")
         # The run cannot even be ended, and there is a dead letter that says so: do not fill the queue with more.
         return Again(_HOPELESS_DELAY_SECONDS)
 

@@ -15,15 +15,15 @@ from datetime import datetime
 
 import structlog
 
+from broker.backoff import Backoff
 from broker.failures import FailureRule
-from broker.only_one import OnlyOne
-from broker.seam import Broker, BrokerUnavailable, WorkHint
-from broker.troublemakers import Troublemakers
+from broker.interface import Broker, BrokerUnavailable, WorkHint
+from broker.leader_lock import LeaderLock
 from eventstore import leases
+from eventstore.background import start_background
 from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
-from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 from runs.commands import (
@@ -99,15 +99,15 @@ class Keeper:
         self._config = config or KeeperConfig()
         self._clock = clock or store.clock
         self._failures = FailureRule(store, clock=self._clock)
-        self._troublemakers = Troublemakers()
+        self._troublemakers = Backoff()
         self._at_once = asyncio.Semaphore(self._config.at_once)
-        self._turn = OnlyOne(store.database_url, "try_keeper_lock", store.outage)
+        self._turn = LeaderLock(store.database_url, "try_keeper_lock", store.outage)
         self._lenient_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin the rounds, in the background."""
-        self._task = start_lasting("keeper", self._keep())
+        self._task = start_background("keeper", self._keep())
 
     async def close(self) -> None:
         """Stop, and let another process have the turn."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from broker.seam import Broker
+from broker.interface import Broker
 from eventstore import queries
 from eventstore.errors import StoreError
 from eventstore.migrate import migrations
@@ -45,7 +45,7 @@ class Found:
         return not (self.database or self.broker)
 
 
-class Readiness:
+class ReadinessProbe:
     """Asks at most once a second, however often it is asked itself; who asks meanwhile shares the answer.
 
     `roles` are those of this process. An answer that takes longer than `answer_seconds` counts as none.

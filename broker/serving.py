@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from broker.failures import FailureRule, Taken, Verdict
-from broker.seam import Handle, WorkHint
+from broker.failures import FailureRule, HandlingResult, Taken
+from broker.interface import Handle, WorkHint
 from broker.slots import Slots
 from broker.tasks import finish
 from eventstore.task_names import name_task
 
-Settle = Callable[[Verdict], Awaitable[None]]
+Settle = Callable[[HandlingResult], Awaitable[None]]
 """Tells the broker what became of a hint: acknowledge, offer again, bury. Must not raise."""
 
 _SETTLING_SECONDS = 1.0

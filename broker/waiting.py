@@ -12,8 +12,8 @@ from typing import Protocol
 
 import structlog
 
+from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.store import EventStore
 
 LONGEST_WAIT_SECONDS = 10.0
@@ -53,7 +53,7 @@ class WaitingWork:
 
     def start(self) -> None:
         """Begin to look, in the background."""
-        self._task = start_lasting("waiting-work", self._keep())
+        self._task = start_background("waiting-work", self._keep())
 
     async def close(self) -> None:
         """Look no more."""

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 import psycopg
 import structlog
 
+from eventstore.background import start_background
 from eventstore.batch import Commit
-from eventstore.company import Company, Manners
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
-from eventstore.lasting import start_lasting
 from eventstore.outage import Outage
+from eventstore.presence import Presence, PresenceConfig
 from eventstore.statements import statement
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
@@ -65,7 +65,7 @@ class Notifier:
         self._store.on_commit(self._on_commit)
         if self._listener is not None:
             self._listener.on_hello(self._tell_anything)
-        self._task = start_lasting("notifier", self._run())
+        self._task = start_background("notifier", self._run())
 
     async def close(self) -> None:
         """Tell what is left, and stop."""
@@ -162,7 +162,7 @@ class LogListener:
         database_url: str,
         *,
         ignore_origin: str | None = None,
-        manners: Manners | None = None,
+        manners: PresenceConfig | None = None,
         roles: Iterable[str] = (),
         outage: Outage | None = None,
     ) -> None:
@@ -170,8 +170,8 @@ class LogListener:
         self._ignore_origin = ignore_origin
         self._roles = list(roles)
         self._outage = outage or Outage("database")
-        self._manners = manners or Manners()
-        self._company = Company(self._manners)
+        self._manners = manners or PresenceConfig()
+        self._company = Presence(self._manners)
         self._on_hello: list[Callable[[], None]] = []
         self._callbacks: dict[str, list[Woken]] = {LOG_CHANNEL: [], WORK_CHANNEL: []}
         self._listening = asyncio.Event()
@@ -196,7 +196,7 @@ class LogListener:
 
     async def start(self) -> None:
         """Start listening. It never fails: a database that is away is tried again."""
-        self._task = start_lasting("listener", self._run())
+        self._task = start_background("listener", self._run())
 
     async def listening(self) -> None:
         """Return as soon as nothing that is committed from now on goes unheard."""

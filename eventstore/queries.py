@@ -93,7 +93,7 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RunDetail:
+class RunDetailRow:
     """A run with everything that belongs to it; `requests` are those that wait."""
 
     run: RunRow
@@ -149,7 +149,7 @@ async def find_by_thread(store: EventStore, thread_id: str, limit: int = 50) -> 
     return await list_runs(store, RunFilters(thread_id=thread_id), limit=limit)
 
 
-async def get_run(store: EventStore, run_id: str) -> RunDetail | None:
+async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
     """Everything about one run; None where there is no such run."""
     if not is_run_id(run_id):
         return None
@@ -159,7 +159,7 @@ async def get_run(store: EventStore, run_id: str) -> RunDetail | None:
     *facts, envelope, output, origin = rows[0]
     nodes = await store.fetch("run_nodes", {"run_id": run_id})
     requests = await store.fetch("run_requests", {"run_id": run_id})
-    return RunDetail(
+    return RunDetailRow(
         run=RunRow(*facts),
         envelope=envelope,
         output=output,

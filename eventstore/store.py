@@ -10,11 +10,11 @@ from uuid import UUID
 import structlog
 
 from eventstore import statements
+from eventstore.background import start_background
 from eventstore.batch import UNHELD, Commit, Lease, PendingAppend, encode_sections
 from eventstore.cache import RunCache
 from eventstore.clock import DatabaseClock
 from eventstore.errors import StoreError, StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.outage import Outage
 from eventstore.projection import project
 from eventstore.reader import Reader, Rows
@@ -93,10 +93,11 @@ class EventStore:
         except BaseException:
             await reader.close()
             raise
-        store._comparing = start_lasting("clock", store._keep_comparing_clocks())
+        store._comparing = start_background("clock", store._keep_comparing_clocks())
         store._writers = [store._writer() for _ in range(writers)]
         store._writing = [
-            start_lasting(f"writer-{number}", writer.run()) for number, writer in enumerate(store._writers, 1)
+            start_background(f"writer-{number}", writer.run())
+            for number, writer in enumerate(store._writers, 1)
         ]
         return store
 

@@ -16,9 +16,9 @@ from typing import Generic, Self, TypeVar
 
 import structlog
 
+from eventstore.background import start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreError
-from eventstore.lasting import start_lasting
 from eventstore.notify import LogListener
 from eventstore.store import EventStore, is_run_id
 from eventstore.topic import Topic
@@ -39,7 +39,7 @@ class TailClosed(Exception):
     """The process is shutting down: read on elsewhere."""
 
 
-class Subscription(Generic[T]):
+class RunSubscription(Generic[T]):
     """One reader of one run, at `cursor`: the seq of the last event that it was given. A context manager."""
 
     def __init__(self, tail: RunTail[T], topic: Topic[T], cursor: int) -> None:
@@ -109,8 +109,8 @@ class RunTail(Generic[T]):
     async def start(self) -> None:
         """Start following what other processes commit."""
         self._tasks = [
-            start_lasting("tail-fetch", self._fetch_for_ever()),
-            start_lasting("tail-poll", self._poll_for_ever()),
+            start_background("tail-fetch", self._fetch_for_ever()),
+            start_background("tail-poll", self._poll_for_ever()),
         ]
 
     async def close(self) -> None:
@@ -132,7 +132,7 @@ class RunTail(Generic[T]):
         """How many readers have all there is and wait for more."""
         return sum(topic.readers_waiting for topic in self._topics.values())
 
-    def subscribe(self, run_id: str, after: int) -> Subscription[T]:
+    def subscribe(self, run_id: str, after: int) -> RunSubscription[T]:
         """Read what follows seq `after` of this run. Cheapest right after this process has appended `after`.
 
         The run need not exist yet. Raises ValueError for what cannot be a run id.
@@ -146,7 +146,7 @@ class RunTail(Generic[T]):
             if behind:
                 self._fall_behind([run_id])
         topic.readers += 1
-        return Subscription(self, topic, after)
+        return RunSubscription(self, topic, after)
 
     def forget(self, topic: Topic[T]) -> None:
         """A reader of `topic` has left."""

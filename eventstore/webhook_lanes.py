@@ -41,7 +41,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """What came of an attempt. `retry_seconds`: when to try a failed one again, None for never."""
 
     delivered: bool
@@ -82,7 +82,7 @@ async def next_due_seconds(store: EventStore, slots: int, busy: Mapping[str, int
 
 
 async def record_attempt(
-    store: EventStore, claimed: Claimed, worker: str, attempt: Attempt, give_up_seconds: float
+    store: EventStore, claimed: Claimed, worker: str, attempt: DeliveryAttempt, give_up_seconds: float
 ) -> DeliveryStatus | None:
     """Store what came of it, and let the lane go; the delivery's status now, None where the lane is not ours any more.
 

@@ -12,10 +12,10 @@ import structlog
 from eventstore.task_names import name_task
 from executor.capability import Capability, CapabilityContext, CapabilityError, ClarificationNeeded
 from executor.config import ExecutorConfig
-from executor.held import WORKER_STOPPED, Hold
+from executor.in_flight import WORKER_STOPPED, InFlightTask
 from executor.outputs import OutputRefused, as_json, keep
-from executor.results import Asked, Dropped, Failed, Produced, Result
-from executor.texts import clean_text, describe_error, describe_traceback
+from executor.results import ClarificationAsked, Dropped, Failed, Produced, Result
+from executor.safe_text import clean_text, describe_error, describe_traceback
 from runs.event import Json, JsonObject
 
 _log = structlog.get_logger("executor")
@@ -32,7 +32,7 @@ class Attempt:
 
 
 async def run_attempt(
-    attempt: Attempt, hold: Hold, stopped: asyncio.Future[None], config: ExecutorConfig
+    attempt: Attempt, hold: InFlightTask, stopped: asyncio.Future[None], config: ExecutorConfig
 ) -> Result:
     """Run the capability until it ends, its time is up, or `stopped` is done. What it raises becomes a result."""
     began = time.perf_counter()
@@ -120,7 +120,9 @@ def _question(asked: ClarificationNeeded) -> Result:
         return Failed(
             "clarification_invalid", "an option is an object with an id and a label", retryable=False
         )
-    return Asked(clean_text(asked.question, 10_000), tuple(options), bool(asked.allow_free_form), context)
+    return ClarificationAsked(
+        clean_text(asked.question, 10_000), tuple(options), bool(asked.allow_free_form), context
+    )
 
 
 def _is_option(option: Json) -> bool:

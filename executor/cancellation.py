@@ -8,7 +8,7 @@ import structlog
 
 from eventstore.errors import StoreUnavailable
 from eventstore.store import Commit, EventStore
-from executor.held import Holds
+from executor.in_flight import InFlightTasks
 from runs.errors import RunError
 from runs.event import Event
 from runs.evolve import fold_all
@@ -27,7 +27,7 @@ class RunWatch:
     beyond what is known. The heartbeat covers wake-ups that got lost: an ended run's leases are gone.
     """
 
-    def __init__(self, store: EventStore, holds: Holds, watch_seconds: float) -> None:
+    def __init__(self, store: EventStore, holds: InFlightTasks, watch_seconds: float) -> None:
         self._store = store
         self._holds = holds
         self._watch_seconds = watch_seconds

@@ -7,11 +7,11 @@ from typing import cast
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from contracts.checker import ContractChecker
+from contracts.problems import AjvError, CheckerUnavailable, CheckFailed, SchemaRefused
 from executor.results import Failed, Produced
-from executor.texts import clean_text
+from executor.safe_text import clean_text
 from runs.event import Json, JsonObject
-from schemas.contracts.door import ContractDoor
-from schemas.contracts.problems import CheckerUnavailable, CheckFailed, ContractError, SchemaRefused
 
 
 class NotChecked(Exception):
@@ -23,10 +23,10 @@ class NotChecked(Exception):
         self.message = message
 
 
-class Checker:
+class OutputChecker:
     """Judges outputs at the contract door; waits up to `patience_seconds` for a checker process that is away."""
 
-    def __init__(self, contracts: ContractDoor, patience_seconds: float) -> None:
+    def __init__(self, contracts: ContractChecker, patience_seconds: float) -> None:
         self._contracts = contracts
         self._patience_seconds = patience_seconds
 
@@ -42,7 +42,7 @@ class Checker:
             raise NotChecked("output_not_checked", f"the output could not be checked: {failure}") from failure
         return tuple(cast("list[JsonObject]", errors))
 
-    async def _check(self, schema: JsonObject | bool, output: Json) -> list[ContractError]:
+    async def _check(self, schema: JsonObject | bool, output: Json) -> list[AjvError]:
         try:
             return await self._contracts.check(schema, output)
         except CheckerUnavailable:

@@ -12,7 +12,7 @@ import orjson
 from executor.capability import Capability, CapabilityContext, CapabilityError
 from executor.outputs import KeptJson, OutputRefused, as_json
 from runs.event import Json, JsonObject
-from sandbox.errors import Refusal, SandboxCrashed, SandboxTimedOut, SandboxUnavailable
+from sandbox.errors import InputRefused, SandboxCrashed, SandboxTimedOut, SandboxUnavailable
 from sandbox.sandbox import Sandbox
 from schemas.capability import CapabilityDescriptor
 from schemas.json_text import MAX_OUTPUT_BYTES
@@ -58,7 +58,7 @@ class InSandbox:
                 {"capability": self._name, "bundle": context.bundle},
                 deadline_seconds=COMPUTE_SECONDS,
             )
-        except Refusal as refusal:
+        except InputRefused as refusal:
             raise CapabilityError(**refusal.data) from None
         except (SandboxTimedOut, SandboxCrashed) as failure:
             raise CapabilityError("compute_limit", str(failure), retryable=False) from None
@@ -81,9 +81,9 @@ def compute(argument: dict[str, Any], blob: bytes) -> bytes:
         kept = as_json(_capability(argument["capability"]).compute(argument["bundle"]), MAX_OUTPUT_BYTES)
     except CapabilityError as error:
         told = {"code": error.code, "message": error.message, "retryable": error.retryable}
-        raise Refusal(told) from None
+        raise InputRefused(told) from None
     except OutputRefused as refused:
-        raise Refusal({"code": refused.code, "message": refused.message, "retryable": False}) from None
+        raise InputRefused({"code": refused.code, "message": refused.message, "retryable": False}) from None
     return orjson.dumps(kept)
 
 

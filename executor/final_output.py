@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from executor.checks import Checker, NotChecked
+from executor.checks import NotChecked, OutputChecker
 from runs.commands import Command, DeliverOutput, FailRun
 from runs.composition import CompositionError, composed_output, part_at, sources
 from runs.event import Json, JsonObject
@@ -18,7 +18,7 @@ class FinalOutput:
     A transaction that meets a conflict is built again; the verdict on an output that is still the same is kept.
     """
 
-    def __init__(self, checker: Checker) -> None:
+    def __init__(self, checker: OutputChecker) -> None:
         self._checker = checker
         self._verdict: tuple[Json, tuple[JsonObject, ...]] | None = None
 

@@ -12,7 +12,7 @@ from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
 from executor.config import ExecutorConfig
-from executor.held import LEASE_LOST, WORKER_STOPPED, AttemptKey, Holds
+from executor.in_flight import LEASE_LOST, WORKER_STOPPED, AttemptKey, InFlightTasks
 from runs.commands import FailNode
 from runs.errors import RunError
 
@@ -31,7 +31,7 @@ class Heartbeat:
         self,
         store: EventStore,
         handler: RunHandler,
-        holds: Holds,
+        holds: InFlightTasks,
         worker_id: str,
         config: ExecutorConfig,
         clock: Callable[[], datetime],

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-from executor.texts import clean_text
+from executor.safe_text import clean_text
 from executor.threads import run_in_thread
 from runs.event import Json
 from schemas import pointer

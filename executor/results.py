@@ -29,7 +29,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ClarificationAsked:
     """A question to a person."""
 
     question: str
@@ -45,7 +45,7 @@ class Dropped:
     reason: str
 
 
-Result = Produced | Failed | Asked | Dropped
+Result = Produced | Failed | ClarificationAsked | Dropped
 
 
 def status_of(result: Result) -> str:
@@ -54,11 +54,11 @@ def status_of(result: Result) -> str:
         return "output_invalid" if result.errors else "completed"
     if isinstance(result, Failed):
         return "lost" if result.lost else "failed"
-    return "asked" if isinstance(result, Asked) else "dropped"
+    return "asked" if isinstance(result, ClarificationAsked) else "dropped"
 
 
 def command_for(
-    result: Produced | Failed | Asked, node_id: str, attempt: int, now: datetime, jitter: float
+    result: Produced | Failed | ClarificationAsked, node_id: str, attempt: int, now: datetime, jitter: float
 ) -> Command:
     """The command that puts the result into the log."""
     match result:
@@ -83,7 +83,7 @@ def command_for(
                 lost=lost,
                 jitter=jitter,
             )
-        case Asked(question, options, allow_free_form, additional_context):
+        case ClarificationAsked(question, options, allow_free_form, additional_context):
             return Clarify(
                 now=now,
                 node_id=node_id,

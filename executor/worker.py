@@ -9,27 +9,27 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from broker.seam import Broker, WorkConsumer, WorkHint
+from broker.interface import Broker, WorkConsumer, WorkHint
+from contracts.checker import ContractChecker
 from eventstore import capabilities
+from eventstore.background import start_background
 from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable
 from eventstore.handler import Build, Outcome, RunHandler, decided
-from eventstore.lasting import start_lasting
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
-from executor.ahead import start_ready
 from executor.cancellation import RunWatch
-from executor.chain import Chain, Claim, claim_in
-from executor.checks import Checker
+from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
-from executor.held import WORKER_STOPPED, Hold, Holds
+from executor.context import WorkerContext
+from executor.in_flight import WORKER_STOPPED, InFlightTask, InFlightTasks
 from executor.leases import Heartbeat
-from executor.parts import WorkerParts
+from executor.lookahead import start_ready
+from executor.node_runner import Claim, NodeRunner, claim_in
 from executor.registry import CapabilityRegistry
 from runs.decide import Decided
 from runs.errors import NotReady, RunFinished, RunUnknown, StaleAttempt
 from runs.state import RunState
-from schemas.contracts.door import ContractDoor
 
 _LAST_REPORT_SECONDS = 2.0
 """How long a stop waits, after the drain and the grace, until it is in the log what was lost."""
@@ -51,7 +51,7 @@ class ExecutorWorker:
         store: EventStore,
         handler: RunHandler,
         broker: Broker,
-        contracts: ContractDoor,
+        contracts: ContractChecker,
         registry: CapabilityRegistry,
         worker_id: str,
         config: ExecutorConfig | None = None,
@@ -64,9 +64,9 @@ class ExecutorWorker:
         self._broker = broker
         self._config = config or ExecutorConfig()
         clock = clock or store.clock
-        self._holds = Holds()
-        checker = Checker(contracts, self._config.checker_seconds)
-        self._parts = WorkerParts(
+        self._holds = InFlightTasks()
+        checker = OutputChecker(contracts, self._config.checker_seconds)
+        self._parts = WorkerContext(
             handler, checker, registry, self._holds, worker_id, self._config, clock, jitter
         )
         self._heartbeat = Heartbeat(store, handler, self._holds, worker_id, self._config, clock)
@@ -88,10 +88,10 @@ class ExecutorWorker:
             self._listener.on_runs(self._watch.on_runs)
         await self._dutifully("register", self.register)
         self._duties = [
-            start_lasting(
+            start_background(
                 "executor-register", self._repeat("register", self._config.register_seconds, self.register)
             ),
-            start_lasting(
+            start_background(
                 "executor-heartbeat", self._repeat("heartbeat", self._config.heartbeat_seconds, self.beat)
             ),
         ]
@@ -126,7 +126,7 @@ class ExecutorWorker:
     async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
         """Claim what the hint is about. The task is the rest of the work; None where there is nothing to do here."""
         hold = self._holds.add(hint.run_id)
-        chain = Chain(self._parts, hold)
+        chain = NodeRunner(self._parts, hold)
         claim: Claim | None = None
         try:
             claim = await chain.claim(hint)
@@ -155,7 +155,7 @@ class ExecutorWorker:
                 self._holds.remove(hold)
                 consumer.give_back()
         if claim is not None:
-            consumer.occupy(claim.hint, self._begin(Chain(self._parts, hold), hold, claim))
+            consumer.occupy(claim.hint, self._begin(NodeRunner(self._parts, hold), hold, claim))
         return outcome
 
     def _and_start(self, build: Build) -> Build:
@@ -165,13 +165,13 @@ class ExecutorWorker:
 
         return and_start
 
-    def _begin(self, chain: Chain, hold: Hold, claim: Claim) -> asyncio.Task[None]:
+    def _begin(self, chain: NodeRunner, hold: InFlightTask, claim: Claim) -> asyncio.Task[None]:
         task = asyncio.create_task(self._work(chain, hold, claim))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _work(self, chain: Chain, hold: Hold, claim: Claim) -> None:
+    async def _work(self, chain: NodeRunner, hold: InFlightTask, claim: Claim) -> None:
         try:
             await chain.work(claim)
         finally:

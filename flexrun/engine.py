@@ -19,9 +19,9 @@ import psycopg
 import structlog
 
 from broker.dispatch import Dispatcher
+from broker.interface import Broker, open_broker
 from broker.keeper import Keeper
-from broker.readiness import Readiness
-from broker.seam import Broker, open_broker
+from broker.readiness import ReadinessProbe
 from eventstore import leases
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
@@ -38,9 +38,9 @@ from flexrun.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from executor.capability import Capability
-    from flexrun.health import Health
+    from flexrun.health import HealthServer
     from flexrun.roles.gateway import GatewayRole
-    from gateway.serve import Server
+    from gateway.serve import GatewayServer
 
 _log = structlog.get_logger("flexrun")
 
@@ -89,8 +89,8 @@ class Engine:
         self.supervised = supervised or Supervised(secrets.token_hex(4))
         self.worker = worker_name(self.supervised.origin)
         self.database_url = self.supervised.database_url or settings.database_url or ""
-        self.server: Server | None = None
-        self.health: Health | None = None
+        self.server: GatewayServer | None = None
+        self.health: HealthServer | None = None
         self._outage = Outage("database")
         self._stack = AsyncExitStack()
         self._shutdown = Shutdown(settings.drain_seconds)
@@ -143,7 +143,7 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "listener", listener.close)
         self.broker = await self._open_broker(listener)
         await self._start_carriers(listener)
-        self.readiness = Readiness(self.store, self.broker, roles=self.roles)
+        self.readiness = ReadinessProbe(self.store, self.broker, roles=self.roles)
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
         if self.health is not None:
             self.health.readiness = self.readiness

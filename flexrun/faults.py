@@ -8,7 +8,7 @@ import signal
 import threading
 from typing import Any
 
-from eventstore.lasting import LASTING_TASK
+from eventstore.background import BACKGROUND_TASK
 from flexrun.shutdown import STOP_SECONDS
 
 EXIT_TASK_ENDED = 70
@@ -55,7 +55,7 @@ class Stopping:
 
     def on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """The event loop's exception handler: what asyncio does, and the stop where a lasting task has ended."""
-        if LASTING_TASK not in context:
+        if BACKGROUND_TASK not in context:
             loop.default_exception_handler(context)
             return
         if self._asked.is_set():

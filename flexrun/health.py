@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import web
 
-from broker.readiness import Readiness
+from broker.readiness import ReadinessProbe
 
 _CLOSING_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class Health:
+class HealthServer:
     """The small server. `readiness` is set when there is a database to ask; `url` has the port that was taken."""
 
     runner: web.AppRunner
     url: str
-    readiness: Readiness | None = None
+    readiness: ReadinessProbe | None = None
 
     async def close(self) -> None:
         """Stop listening."""
@@ -43,11 +43,11 @@ class Health:
         return _answer(200, {"status": "ready"})
 
 
-async def serve_health(host: str, port: int) -> Health:
+async def serve_health(host: str, port: int) -> HealthServer:
     """Listen on `host` and `port` (0: any free one). Raises ValueError where that cannot be done."""
     app = web.Application()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSING_SECONDS)
-    health = Health(runner, "")
+    health = HealthServer(runner, "")
     app.router.add_get("/healthz", health.show_health)
     app.router.add_get("/readyz", health.show_readiness)
     await runner.setup()

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from flexrun.settings import Settings
 
 
-class AddressRefused(ValueError):
+class ListenRefused(ValueError):
     """The gateway cannot listen there; the text says where and why."""
 
 
 def bind(settings: Settings) -> socket.socket:
-    """The socket of the gateway, bound and not listening yet. Raises AddressRefused."""
+    """The socket of the gateway, bound and not listening yet. Raises ListenRefused."""
     try:
         return _bound(settings.host, settings.port)
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         if error.errno == errno.EADDRINUSE:
-            raise AddressRefused(f"{place} is taken; choose another --port") from error
-        raise AddressRefused(f"it cannot listen on {place}: {error.strerror or error}") from error
+            raise ListenRefused(f"{place} is taken; choose another --port") from error
+        raise ListenRefused(f"it cannot listen on {place}: {error.strerror or error}") from error
 
 
 def _bound(host: str, port: int) -> socket.socket:

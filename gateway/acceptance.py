@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from gateway.problems import ProblemError
-from gateway.rules import People, unmeetable_rules
+from gateway.rules import People, unsatisfiable_rules
 from runs.commands import AcceptPlan, Command, StartRun
 from runs.event import Json, JsonObject
 from schemas.base import Model, wire_name
@@ -57,7 +57,7 @@ class Acceptance:
         """Raise HousePolicyInvalid where nobody could meet the house's own rules."""
         rules: HouseRules = self.house.hitl
         policies = Policies(hitl=HitlPolicy(approvers=rules.approvers, quorum=rules.quorum))
-        problems = unmeetable_rules(policies, self.people, ())
+        problems = unsatisfiable_rules(policies, self.people, ())
         if problems:
             place = problems[0].pointer.removeprefix("/policies")
             raise HousePolicyInvalid(f"FLEXRUN_POLICIES: {place}: {problems[0].message}")
@@ -70,7 +70,7 @@ class Acceptance:
             envelope, applied = under_house(command.envelope, self.house, self.people.roles_of)
             command = replace(command, envelope=envelope, house={"policy": house, "applied": applied})
         policies = _ruled(command.envelope).policies
-        problems = unmeetable_rules(policies, self.people, _authors(command))
+        problems = unsatisfiable_rules(policies, self.people, _authors(command))
         if problems:
             raise DocumentRefused(problems)
         return command
@@ -81,8 +81,8 @@ class Acceptance:
             policies = _ruled(command.envelope).policies
         except DocumentRefused:
             return
-        others = {(each.pointer, each.code) for each in unmeetable_rules(policies, self.people, ())}
-        found = unmeetable_rules(policies, self.people, _authors(command))
+        others = {(each.pointer, each.code) for each in unsatisfiable_rules(policies, self.people, ())}
+        found = unsatisfiable_rules(policies, self.people, _authors(command))
         problems = [each for each in found if (each.pointer, each.code) not in others]
         if problems:
             raise DocumentRefused(problems)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
-from gateway.edge import complete_headers, edge
+from gateway.middleware import complete_headers, middleware
 from gateway.routes import (
     capabilities,
     control,
@@ -44,7 +44,7 @@ def create_app(deps: GatewayDeps) -> web.Application:
 
     Serve it with `gateway.serve.serve`, which watches for readers that leave.
     """
-    app = web.Application(middlewares=[edge], client_max_size=deps.config.body_limit_bytes)
+    app = web.Application(middlewares=[middleware], client_max_size=deps.config.body_limit_bytes)
     app[GATEWAY] = Gateway(deps)
     for routes in ROUTES:
         app.add_routes(routes)

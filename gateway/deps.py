@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from broker.readiness import Readiness
-from broker.seam import Broker
+from broker.interface import Broker
+from broker.readiness import ReadinessProbe
+from contracts.checker import ContractChecker
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
@@ -25,7 +26,6 @@ from gateway.open_streams import OpenStreams
 from gateway.rules import People
 from gateway.sse import PING, Frame, waiting_ping
 from runs.event import JsonObject, rfc3339
-from schemas.contracts.door import ContractDoor
 from schemas.house import HousePolicy
 
 T = TypeVar("T")
@@ -41,11 +41,11 @@ class GatewayDeps:
     store: EventStore
     handler: RunHandler
     tail: RunTail[Frame]
-    contracts: ContractDoor
+    contracts: ContractChecker
     tokens: Tokens
     clock: Clock
     broker: Broker | None = None
-    readiness: Readiness | None = None
+    readiness: ReadinessProbe | None = None
     """What `/readyz` reads; without it, one of the gateway's own."""
 
     config: GatewayConfig = field(default_factory=GatewayConfig)
@@ -64,7 +64,7 @@ class Gateway:
     def __init__(self, deps: GatewayDeps) -> None:
         self.deps = deps
         self.config = deps.config
-        self.readiness = deps.readiness or Readiness(
+        self.readiness = deps.readiness or ReadinessProbe(
             deps.store, deps.broker, answer_seconds=deps.config.ready_seconds
         )
         self.acceptance = Acceptance(deps.house, People(deps.tokens.actors))

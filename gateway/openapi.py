@@ -8,10 +8,10 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from gateway import responses
-from gateway.doors import DOORS, JSON, STREAM, Door, Parameter
-from gateway.hitl.doors import PEOPLE_DOORS
+from gateway.endpoints import DOORS, JSON, STREAM, Endpoint, Parameter
+from gateway.hitl.endpoints import PEOPLE_DOORS
 from gateway.hitl.responses import MODELS as PEOPLE_MODELS
-from gateway.hook_doors import WEBHOOK_DOORS, WEBHOOK_MODELS
+from gateway.webhook_endpoints import WEBHOOK_DOORS, WEBHOOK_MODELS
 from schemas.export import PlainJsonSchema, component_schemas
 
 _REF = "#/components/schemas/{model}"
@@ -60,7 +60,7 @@ def _schemas() -> dict[str, Any]:
     return dict(sorted({**combined["$defs"], **component_schemas(_REF)}.items()))
 
 
-def _operation(door: Door) -> dict[str, Any]:
+def _operation(door: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": door.name,
         "summary": door.summary,
@@ -88,7 +88,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _answers(door: Door) -> dict[str, Any]:
+def _answers(door: Endpoint) -> dict[str, Any]:
     answers = {str(answer.status): _answer(answer.description, answer.content) for answer in door.answers}
     problems = {
         **({} if door.open else _OF_QUERIES),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.doors import DOORS
-from gateway.hitl.doors import PEOPLE_DOORS
-from gateway.hook_doors import WEBHOOK_DOORS
+from gateway.endpoints import DOORS
+from gateway.hitl.endpoints import PEOPLE_DOORS
 from gateway.query import refuse_unknown
+from gateway.webhook_endpoints import WEBHOOK_DOORS
 
 _NAMES: dict[str, tuple[str, ...]] = {
     door.name: tuple(each.name for each in door.parameters if each.place == "query")

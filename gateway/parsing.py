@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 import orjson
 
+from contracts.problems import CheckerUnavailable
 from gateway.problems import ProblemError
-from sandbox.errors import Refusal, SandboxCrashed, SandboxFailed, SandboxTimedOut
+from sandbox.errors import InputRefused, SandboxCrashed, SandboxFailed, SandboxTimedOut
 from sandbox.sandbox import Sandbox
 from schemas.base import Model
-from schemas.contracts.problems import CheckerUnavailable
 from schemas.json_text import load_json
 from schemas.judging import read_form as read_form_here
 from schemas.judging import refusal_of
@@ -48,7 +48,7 @@ async def parse_form(sandbox: Sandbox, raw: bytes) -> dict[str, str]:
         if len(raw) <= SMALL_BODY_BYTES:
             return read_form_here(None, raw)
         return await _call(sandbox, "read_form", None, raw)
-    except (Refusal, DocumentRefused):
+    except (InputRefused, DocumentRefused):
         raise ProblemError(400, "form_invalid", "This is not what the form sends.") from None
 
 
@@ -56,7 +56,7 @@ async def _call(sandbox: Sandbox, function: str, argument: object, raw: bytes) -
     name = f"schemas.judging:{function}"
     try:
         return await sandbox.call(name, argument, raw, deadline_seconds=JUDGING_SECONDS)
-    except Refusal as refusal:
+    except InputRefused as refusal:
         if refusal.data is None:
             raise
         raise refusal_of(refusal.data) from None

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from contracts.problems import CheckerUnavailable
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from runs import errors as r
-from schemas.contracts.problems import CheckerUnavailable
 from schemas.problem import MEDIA_TYPE, Located, build_problem
 from schemas.refusal import DocumentRefused, FieldProblem
 from schemas.visible import visible

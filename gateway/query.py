@@ -45,7 +45,7 @@ def read_number(
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class LastEventId:
     """Where a client reads on: after event `seq`, or (None) after the last one that there is."""
 
     seq: int | None
@@ -60,7 +60,7 @@ class Cursor:
         return self.seq
 
 
-def read_cursor(request: web.Request) -> Cursor | None:
+def read_last_event_id(request: web.Request) -> LastEventId | None:
     """The cursor that the client gives: `Last-Event-ID`, `?lastEventId=` or `?after=`. Raises ProblemError (400).
 
     In this order, because a client that reconnects repeats its first query and adds the header, or `lastEventId` where
@@ -71,15 +71,15 @@ def read_cursor(request: web.Request) -> Cursor | None:
         if _NUMBER.fullmatch(header) is None:
             detail = f"{LAST_EVENT_ID} is the id of the last frame that was read, a whole number; not {header[:50]!r}."
             raise ProblemError(400, "last_event_id_invalid", detail)
-        return Cursor(int(header))
+        return LastEventId(int(header))
     for name in ("lastEventId", "after"):
         text = request.query.get(name)
         if text == LATEST:
-            return Cursor(None)
+            return LastEventId(None)
         if text is not None:
             if _NUMBER.fullmatch(text) is None:
                 raise query_problem(name, f"{name} must be a whole number from 0, or {LATEST}.")
-            return Cursor(int(text))
+            return LastEventId(int(text))
     return None
 
 

@@ -35,7 +35,7 @@ class People:
         return holders | (named - roles)
 
 
-def unmeetable_rules(policies: Policies, people: People, authors: Iterable[str]) -> list[FieldProblem]:
+def unsatisfiable_rules(policies: Policies, people: People, authors: Iterable[str]) -> list[FieldProblem]:
     """What cannot be met of an envelope's rules, with pointers into the envelope; [] where everything can be."""
     barred = frozenset(authors)
     found: list[FieldProblem] = []

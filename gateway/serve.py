@@ -21,7 +21,7 @@ _OPEN_FILES = 65_536
 
 
 @dataclass(slots=True)
-class Server:
+class GatewayServer:
     """A gateway that listens. `url` has the port that was really taken."""
 
     runner: Runner
@@ -46,7 +46,7 @@ async def serve(
     *,
     reuse_port: bool = False,
     listening: socket.socket | None = None,
-) -> Server:
+) -> GatewayServer:
     """Listen on `host` and `port` (0: any free one), or on `listening`, which is bound to them already.
 
     Raises BindRefused, or OSError where the address is taken.
@@ -75,7 +75,7 @@ async def serve(
     except BaseException:
         await runner.cleanup()
         raise
-    return Server(runner, gateway, _url(host, runner))
+    return GatewayServer(runner, gateway, _url(host, runner))
 
 
 def _allow_many_connections() -> None:

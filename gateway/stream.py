@@ -12,13 +12,13 @@ from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from eventstore.errors import StoreUnavailable
-from eventstore.tail import Subscription, TailClosed
+from eventstore.tail import RunSubscription, TailClosed
 from gateway.deps import GATEWAY, Gateway
-from gateway.edge import CLIENT_GONE, note
+from gateway.middleware import CLIENT_GONE, note
 from gateway.protocol import Protocol
 from gateway.sink import ReaderStalled, Sink, tune_connection
 from gateway.sse import MEDIA_TYPE, Frame, retry_hint
-from gateway.waiting import WaitWatch
+from gateway.wait_detector import WaitDetector
 
 log = structlog.get_logger("gateway")
 
@@ -36,7 +36,7 @@ class Reading:
     run_id: str
     after: int
     until: int | None = None
-    waits: WaitWatch | None = None
+    waits: WaitDetector | None = None
     preamble: bytes = b""
 
     async def take(self, frames: Sequence[Frame]) -> tuple[list[bytes], bool]:
@@ -130,7 +130,9 @@ async def _pump(gateway: Gateway, sink: Sink, reading: Reading, first: Sequence[
         await _follow(gateway, subscription, sink, reading)
 
 
-async def _follow(gateway: Gateway, subscription: Subscription[Frame], sink: Sink, reading: Reading) -> None:
+async def _follow(
+    gateway: Gateway, subscription: RunSubscription[Frame], sink: Sink, reading: Reading
+) -> None:
     done = False
     while not done:
         batch = await subscription.next_batch(gateway.config.ping_seconds)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 from uuid_utils import uuid7
 
+from contracts.misunderstandings import says_nothing
+from contracts.problems import SchemaRefused
 from gateway.body import read_body
 from gateway.deps import GATEWAY, Gateway
-from gateway.edge import adopt_correlation_id, caller, note
 from gateway.idempotency import IdempotencyKey, idempotency_key
+from gateway.middleware import adopt_correlation_id, caller, note
 from gateway.parsing import parse_body
 from gateway.problems import ProblemError, refused_document
 from gateway.query import LAST_EVENT_ID, known_form
@@ -19,8 +21,6 @@ from runs.errors import RunAlreadyStarted, RunUnknown
 from runs.event import Event, JsonObject
 from runs.state import RunState
 from schemas.contract_schema import effective_schema
-from schemas.contracts.misunderstandings import says_nothing
-from schemas.contracts.problems import SchemaRefused
 from schemas.envelope import TaskEnvelope
 from schemas.refusal import DocumentRefused, FieldProblem
 

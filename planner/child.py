@@ -11,7 +11,7 @@ import orjson
 from planner.checking import plan_faults
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.skeleton import SkeletonPlanner
-from sandbox.errors import Refusal
+from sandbox.errors import InputRefused
 
 MAX_PLAN_BYTES = 4 * 1024 * 1024
 """A plan is stored with its run and sent to its readers."""
@@ -56,5 +56,5 @@ def plan(argument: dict[str, Any], blob: bytes) -> bytes:
     return text
 
 
-def _refusal(diagnostics: list[JsonObject], *, faulty: bool) -> Refusal:
-    return Refusal({"diagnostics": diagnostics, "faulty": faulty})
+def _refusal(diagnostics: list[JsonObject], *, faulty: bool) -> InputRefused:
+    return InputRefused({"diagnostics": diagnostics, "faulty": faulty})

@@ -10,9 +10,9 @@ from typing import Any
 import structlog
 
 from eventstore import leases
+from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
-from eventstore.lasting import start_lasting
 from eventstore.store import Commit, EventStore
 from planner.config import PlannerConfig
 from planner.planner import diagnostic
@@ -50,7 +50,7 @@ class PlanLeases:
     def start(self) -> None:
         """Begin to beat."""
         self._store.on_commit(self._on_commit)
-        self._beating = start_lasting("planner-heartbeat", self._keep_beating())
+        self._beating = start_background("planner-heartbeat", self._keep_beating())
 
     def work(self, key: PlanKey, planning: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Make a plan in a task of its own, for as long as its lease is ours."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import orjson
 
 from planner.planner import CheckedPlan, JsonObject, PlanContext, PlanFaulty, PlanRefused, diagnostic
-from sandbox.errors import Refusal, SandboxCrashed, SandboxTimedOut
+from sandbox.errors import InputRefused, SandboxCrashed, SandboxTimedOut
 from sandbox.sandbox import Sandbox
 
 PLAN_SECONDS = 1.0
@@ -45,7 +45,7 @@ class SandboxedPlanner:
             text: bytes = await self._sandbox.call(
                 _FUNCTION, argument, self._text(capabilities), deadline_seconds=self._deadline_seconds
             )
-        except Refusal as refusal:
+        except InputRefused as refusal:
             error = PlanFaulty if refusal.data["faulty"] else PlanRefused
             raise error(refusal.data["diagnostics"]) from None
         except SandboxTimedOut:

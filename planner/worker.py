@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from broker.seam import Broker, Consumer, WorkHint
+from broker.interface import Broker, Consumer, WorkHint
 from eventstore.clock import Clock, wait_if_early
 from eventstore.handler import RunHandler, Transact
 from eventstore.store import EventStore, Lease
-from planner.capability_list import CapabilityList
+from planner.capability_cache import CapabilityCache
 from planner.config import PlannerConfig
 from planner.leases import PlanLeases
 from planner.planner import JsonObject, Planner
-from planner.verdict import Refused, Verdict, ask, ask_instantly
+from planner.planner_result import PlannerResult, PlanningFailed, ask, ask_instantly
 from runs.commands import Command, RequestPlan
 from runs.errors import RunError
 from runs.outstanding import PLAN_QUEUE
@@ -62,7 +62,7 @@ class PlannerWorker:
         self._worker = f"{worker_id}:planner"
         self._clock = clock or store.clock
         self._jitter = jitter
-        self._capabilities = CapabilityList(
+        self._capabilities = CapabilityCache(
             store,
             capabilities,
             fresh_seconds=self._config.fresh_seconds,
@@ -122,7 +122,7 @@ class PlannerWorker:
             if not _is_due(state, hint):
                 return (request,)  # the rules say why it is refused
             verdict = await ask_instantly(self._planner, state, capabilities, hint.attempt)
-            if patient and isinstance(verdict, Refused) and verdict.may_mend:
+            if patient and isinstance(verdict, PlanningFailed) and verdict.may_mend:
                 missing.extend(verdict.diagnostics)
                 return ()
             return (request, verdict.command(hint.attempt, self._clock(), self._jitter()))
@@ -161,12 +161,16 @@ class PlannerWorker:
         else:
             _tell(outcome.state, attempt)
 
-    async def _ask_patiently(self, state: RunState, attempt: int) -> Verdict:
+    async def _ask_patiently(self, state: RunState, attempt: int) -> PlannerResult:
         give_up_at = time.monotonic() + self._config.patience_seconds
         while True:
             capabilities = await self._capabilities.current()
             verdict = await ask(self._planner, state, capabilities, attempt, self._config.timeout_seconds)
-            if not isinstance(verdict, Refused) or not verdict.may_mend or time.monotonic() >= give_up_at:
+            if (
+                not isinstance(verdict, PlanningFailed)
+                or not verdict.may_mend
+                or time.monotonic() >= give_up_at
+            ):
                 return verdict
             if not await self._look_again(state.run_id, verdict.diagnostics):
                 return verdict

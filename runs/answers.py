@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import orjson
 
+from contracts.identity import DEFAULT_DIALECT, dialect_of
 from runs.event import Json, JsonObject
-from schemas.contracts.identity import DEFAULT_DIALECT, dialect_of
 
 MAX_INLINE_CONTRACT_BYTES = 16 * 1024
 """A longer contract is not repeated in the frame of each request; `GET /api/hitl/requests/{id}` has it."""

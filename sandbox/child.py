@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from sandbox.errors import Refusal
+from sandbox.errors import InputRefused
 from sandbox.frames import Call, Kind, encode_json, encode_reply, read_call
 
 Function = Callable[[Any, bytes], Any]
@@ -46,7 +46,7 @@ def _answer(functions: dict[str, Function], call: Call) -> bytes:
         if isinstance(result, bytes):
             return encode_reply(Kind.RAW_RESULT, result)
         return encode_reply(Kind.RESULT, encode_json(result))
-    except Refusal as refusal:
+    except InputRefused as refusal:
         return encode_reply(Kind.REFUSAL, encode_json(refusal.data))
     except RecursionError:
         return encode_reply(Kind.TOO_DEEP)

@@ -23,7 +23,7 @@ class FunctionFailed(SandboxFailed):
     """The function raised something that it does not document: a mistake of ours. The message names it."""
 
 
-class Refusal(Exception):
+class InputRefused(Exception):
     """Raised by a function in the child, and by `Sandbox.call` in turn: the input is at fault.
 
     `data` is anything that JSON can hold; it says what is wrong in the function's own terms.

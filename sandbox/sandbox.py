@@ -14,7 +14,7 @@ from typing import Any, Self
 import orjson
 
 from sandbox.config import SandboxConfig
-from sandbox.errors import FunctionFailed, Refusal, SandboxCrashed
+from sandbox.errors import FunctionFailed, InputRefused, SandboxCrashed
 from sandbox.frames import Kind, Reply, encode_call
 from sandbox.pool import ChildPool
 
@@ -74,7 +74,7 @@ def _result(reply: Reply) -> Any:
         raise SandboxCrashed("This needed more stack than there is for it.")
     value: Any = orjson.loads(reply.body)
     if reply.kind is Kind.REFUSAL:
-        raise Refusal(value)
+        raise InputRefused(value)
     if reply.kind is Kind.FAILED:
         raise FunctionFailed(value)
     return value

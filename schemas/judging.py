@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.errors import Refusal
+from sandbox.errors import InputRefused
 from schemas.base import Model
 from schemas.control import (
     ForkBody,
@@ -51,7 +51,7 @@ def judge(argument: dict[str, Any], blob: bytes) -> None:
             validate_document(_MODELS[argument["model"]], document)
     except DocumentRefused as refused:
         problems = [dataclasses.asdict(problem) for problem in refused.problems]
-        raise Refusal({"problems": problems, "omitted": refused.omitted}) from None
+        raise InputRefused({"problems": problems, "omitted": refused.omitted}) from None
 
 
 def read_form(_argument: object, blob: bytes) -> dict[str, str]:
@@ -59,7 +59,7 @@ def read_form(_argument: object, blob: bytes) -> dict[str, str]:
     try:
         fields = parse_qs(blob.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
-        raise Refusal(None) from None
+        raise InputRefused(None) from None
     return {name: values[0] for name, values in fields.items()}
 
 

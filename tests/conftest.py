@@ -9,7 +9,7 @@ import structlog
 
 from tests.support import databases
 from tests.support.rabbit_management import delete_exchanges, delete_queues
-from tests.support.service_door import ServiceDoor, ask_controller
+from tests.support.service_endpoint import ServiceDoor, ask_controller
 from tests.support.services import Services
 
 _DOOR = pytest.StashKey[ServiceDoor]()

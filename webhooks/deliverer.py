@@ -13,11 +13,11 @@ import structlog
 from eventstore import webhook_lanes
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
-from eventstore.webhook_lanes import Attempt, Claimed
+from eventstore.webhook_lanes import Claimed, DeliveryAttempt
 from eventstore.webhooks import message_id
 from runs.wire import frame
 from webhooks.config import WebhooksConfig
-from webhooks.sender import GONE, Answer, Sender
+from webhooks.sender import GONE, ReceiverAnswer, Sender
 from webhooks.signature import message_headers
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -101,16 +101,16 @@ class Deliverer:
             self._busy += Counter()  # drops the zeros
             self._on_freed()
 
-    async def _attempt(self, claimed: Claimed) -> Answer:
+    async def _attempt(self, claimed: Claimed) -> ReceiverAnswer:
         if claimed.attempt > len(self._config.backoff_seconds) + 1:
-            return Answer(None, "its attempts were lost, each with the process that made it")
+            return ReceiverAnswer(None, "its attempts were lost, each with the process that made it")
         body = orjson.dumps(frame(claimed.event))
         name = message_id(claimed.hook_id, claimed.event.run_id, claimed.event.seq)
         headers = message_headers(claimed.secret, name, int(self._clock()), body)
         return await self._sender.post(claimed.url, headers, body)
 
-    async def _record(self, claimed: Claimed, answer: Answer) -> None:
-        attempt = Attempt(
+    async def _record(self, claimed: Claimed, answer: ReceiverAnswer) -> None:
+        attempt = DeliveryAttempt(
             delivered=answer.error is None,
             response_status=answer.status,
             error=answer.error,
@@ -128,7 +128,7 @@ class Deliverer:
                 "webhook_failed", **_about(claimed), reason=answer.error, outcome=status or "taken_over"
             )
 
-    def _retry_seconds(self, claimed: Claimed, answer: Answer) -> float | None:
+    def _retry_seconds(self, claimed: Claimed, answer: ReceiverAnswer) -> float | None:
         """When to try again, should the attempt have failed; None for never."""
         if answer.status == GONE:
             return None

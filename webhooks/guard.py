@@ -19,7 +19,7 @@ AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, st
 _DNS_CACHE_SECONDS = 10
 
 
-class AddressRefused(OSError):
+class ReceiverRefused(OSError):
     """A host that resolves to this machine, this network or a reserved address."""
 
     def __init__(self, address: str) -> None:
@@ -44,7 +44,7 @@ def _public_socket(info: AddressInfo) -> socket.socket:
     family, kind, protocol, _, address = info
     host = str(address[0])
     if not is_public(host):
-        raise AddressRefused(host)
+        raise ReceiverRefused(host)
     return socket.socket(family, kind, protocol)
 
 

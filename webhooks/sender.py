@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from webhooks.config import WebhooksConfig
-from webhooks.guard import AddressRefused, ThreadResolver, guarded_connector
+from webhooks.guard import ReceiverRefused, ThreadResolver, guarded_connector
 
 _DNS_THREADS = 16
 _MAX_BODY_BYTES = 64 * 1024
@@ -21,7 +21,7 @@ GONE = 410
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceiverAnswer:
     """What a receiver answered, or why there is no answer. `error` is None for a delivery that was taken."""
 
     status: int | None
@@ -49,7 +49,7 @@ class Sender:
         await self._session.close()
         await self._resolver.close()
 
-    async def post(self, url: str, headers: dict[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: dict[str, str], body: bytes) -> ReceiverAnswer:
         """Try once. Whatever goes wrong out there is an Answer; nothing is raised but cancellation."""
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -57,35 +57,37 @@ class Sender:
                 await _skip_body(response)
                 return answer
         except TimeoutError:
-            return Answer(None, f"no answer within {self._config.request_seconds:g} s")
+            return ReceiverAnswer(None, f"no answer within {self._config.request_seconds:g} s")
         except aiohttp.ClientConnectorError as error:
-            return Answer(None, _connect_error(error))
+            return ReceiverAnswer(None, _connect_error(error))
         except aiohttp.InvalidURL:
-            return Answer(None, "the URL cannot be called")
+            return ReceiverAnswer(None, "the URL cannot be called")
         # Not a list of what aiohttp may raise: an error that is missing there would leave the delivery to its lease.
         except Exception as error:  # noqa: BLE001 - see above
             # Its text may quote what the other side sent, which is nobody's business.
-            return Answer(None, f"the connection broke off or did not speak HTTP ({type(error).__name__})")
+            return ReceiverAnswer(
+                None, f"the connection broke off or did not speak HTTP ({type(error).__name__})"
+            )
 
 
 def _connect_error(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientSSLError):
         return f"no trusted TLS connection ({type(error).__name__})"
     cause = error.os_error
-    if isinstance(cause, AddressRefused):
+    if isinstance(cause, ReceiverRefused):
         return f"refused: {cause}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the host name cannot be resolved"
     return f"cannot connect: {os.strerror(cause.errno) if cause.errno else type(cause).__name__}"
 
 
-def _judge(response: aiohttp.ClientResponse) -> Answer:
+def _judge(response: aiohttp.ClientResponse) -> ReceiverAnswer:
     status = response.status
     if 200 <= status < 300:
-        return Answer(status, None)
+        return ReceiverAnswer(status, None)
     if 300 <= status < 400:
-        return Answer(status, f"answered {status}; redirects are not followed")
-    return Answer(status, f"answered {status}", _retry_after(response.headers.get("Retry-After", "")))
+        return ReceiverAnswer(status, f"answered {status}; redirects are not followed")
+    return ReceiverAnswer(status, f"answered {status}", _retry_after(response.headers.get("Retry-After", "")))
 
 
 def _retry_after(text: str) -> float | None:

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from eventstore import webhook_lanes
+from eventstore.background import start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
 from webhooks.config import WebhooksConfig
@@ -76,7 +76,7 @@ class Webhooks:
             ("tidy", self._tidy, self._untidy),
         )
         self._tasks = [
-            start_lasting(f"webhooks-{name}", self._repeat(f"webhooks {name}", duty, wake))
+            start_background(f"webhooks-{name}", self._repeat(f"webhooks {name}", duty, wake))
             for name, duty, wake in duties
         ]
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.soak.caller import Answer, Caller
+from bench.soak.caller import Caller, CallerAnswer
 from bench.soak.ledger import Told
 from tests.support.followers import API
 
@@ -34,7 +34,7 @@ class Visit:
             self.requests.append(request_id)
         return self.requests.index(request_id)
 
-    async def control(self, run_id: str, what: str, operator: str) -> Answer:
+    async def control(self, run_id: str, what: str, operator: str) -> CallerAnswer:
         """Abort, pause or resume; 409 where the run is past it."""
         path = f"{API}/runs/{run_id}/{what}"
         return await self.caller.insist("POST", path, {"operator": operator}, _DONE_OR_OVER)

@@ -20,7 +20,7 @@ _AWAY = (502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallerAnswer:
     """The status and the JSON body of an answer."""
 
     status: int
@@ -47,13 +47,13 @@ class Caller:
         body: Any,
         expected: tuple[int, ...],
         headers: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> CallerAnswer:
         """The first answer. Raises PromiseBroken for a status that is not `expected`."""
         while True:
             with suppress(*LOST):
                 async with self.http.request(method, self.url(path), json=body, headers=headers) as answer:
                     if answer.status in expected:
-                        return Answer(answer.status, await answer.json(content_type=None))
+                        return CallerAnswer(answer.status, await answer.json(content_type=None))
                     if answer.status not in _AWAY:
                         raise PromiseBroken(f"{answer.status} from {path}: {(await answer.text())[:500]}")
             self.ledger.counts["asked again"] += 1

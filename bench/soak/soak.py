@@ -21,7 +21,7 @@ from bench.soak.faults import Faults, GoodOrderBroken
 from bench.soak.house import House, open_house
 from bench.soak.ledger import Ledger
 from bench.soak.recovery import recovery_times
-from bench.soak.verdict import Verdict, judge
+from bench.soak.verdict import SoakVerdict, judge
 from tests.support.followers import API, LOST, Follower, PromiseBroken, open_session
 from tests.support.processes import ProcessFailed
 from tests.support.receivers import Call, Receiver, receiving
@@ -211,7 +211,7 @@ class Soak:
                 f" customers wait for {waiting or 'nothing'}"
             )
 
-    def _summary(self, seconds: float, verdict: Verdict, breaches: list[str]) -> dict[str, Any]:
+    def _summary(self, seconds: float, verdict: SoakVerdict, breaches: list[str]) -> dict[str, Any]:
         return {
             "seed": self.plan.seed,
             "broker": self.plan.broker,

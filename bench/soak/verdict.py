@@ -80,7 +80,7 @@ _CHECKS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SoakVerdict:
     """`breaches`: each a sentence; none when all is well."""
 
     runs: int
@@ -89,7 +89,7 @@ class Verdict:
     breaches: list[str]
 
 
-async def judge(database_url: str, ledger: Ledger) -> Verdict:
+async def judge(database_url: str, ledger: Ledger) -> SoakVerdict:
     """Look at everything. Call it when nothing moves any more. Raises psycopg.Error, StoreUnavailable."""
     breaches: list[str] = []
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
@@ -103,7 +103,7 @@ async def judge(database_url: str, ledger: Ledger) -> Verdict:
     breaches += await _told_otherwise(database_url, ledger)
     breaches += await _read_otherwise(database_url, ledger)
     breaches += await _read_models(database_url)
-    return Verdict(len(known), events, losses, breaches)
+    return SoakVerdict(len(known), events, losses, breaches)
 
 
 async def _read_models(database_url: str) -> list[str]:

@@ -7,9 +7,7 @@ import secrets
 from collections.abc import Sequence
 
 from broker.failures import FailureRule
-from broker.postgres.messages import MessageConsumer
-from broker.postgres.work import Pace, WorkConsumer
-from broker.seam import (
+from broker.interface import (
     BrokerUnavailable,
     Consumer,
     DeadLetter,
@@ -19,6 +17,8 @@ from broker.seam import (
     WorkHint,
     keep_all,
 )
+from broker.postgres.messages import PostgresMessageConsumer
+from broker.postgres.work import PostgresBrokerConfig, PostgresWorkConsumer
 from broker.waiting import WaitingWork
 from eventstore.errors import StoreUnavailable
 from eventstore.notify import LogListener
@@ -27,7 +27,7 @@ from eventstore.store import EventStore
 
 
 class PostgresBroker:
-    """See `broker.seam.Broker`. Without a listener, consumers go by their poll and by what this process commits."""
+    """See `Broker`. Without a listener, consumers go by their poll and by what this process commits."""
 
     forgets_hints = False
     healthy = True
@@ -37,20 +37,20 @@ class PostgresBroker:
         store: EventStore,
         listener: LogListener | None,
         *,
-        pace: Pace | None = None,
+        pace: PostgresBrokerConfig | None = None,
         failures: FailureRule | None = None,
     ) -> None:
         self._store = store
         self.outage = store.outage
         self._listener = listener
-        self._pace = pace or Pace()
+        self._pace = pace or PostgresBrokerConfig()
         self._failures = failures or FailureRule(store)
-        self._workers: list[WorkConsumer] = []
-        self._readers: list[MessageConsumer] = []
+        self._workers: list[PostgresWorkConsumer] = []
+        self._readers: list[PostgresMessageConsumer] = []
         self._waiting = WaitingWork(store, lambda: self._workers)
 
     async def troubles(self) -> list[str]:
-        """See `broker.seam.Broker`. Sending is an append, which is the database's to judge."""
+        """See `broker.interface.Broker`. Sending is an append, which is the database's to judge."""
         found = [consumer.trouble for consumer in (*self._workers, *self._readers)]
         return [trouble for trouble in (*found, self._waiting.trouble) if trouble is not None]
 
@@ -78,10 +78,10 @@ class PostgresBroker:
         rows = await self._fetch("count_due_work", {"queue": queue})
         return rows[0][0]
 
-    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
+    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> PostgresWorkConsumer:
         """Claim work of these queues."""
         claimant = f"claim:{self._store.origin}:{secrets.token_hex(4)}"
-        worker = WorkConsumer(
+        worker = PostgresWorkConsumer(
             self._store, self._failures, queues, handle, slots=slots, claimant=claimant, pace=self._pace
         )
         self._workers.append(worker)
@@ -95,7 +95,9 @@ class PostgresBroker:
         self, name: str, handle: HandleMessage, *, prefetch: int, kept: KeepOfMessage = keep_all
     ) -> Consumer:
         """Take messages of this queue."""
-        reader = MessageConsumer(self._store, name, handle, prefetch=prefetch, pace=self._pace, kept=kept)
+        reader = PostgresMessageConsumer(
+            self._store, name, handle, prefetch=prefetch, pace=self._pace, kept=kept
+        )
         self._readers.append(reader)
         return reader
 

@@ -8,12 +8,12 @@ from contextlib import suppress
 import structlog
 
 from broker.external import take_message
-from broker.failures import Again, Refused, Taken
-from broker.postgres.work import LAST_CLAIM_SECONDS, Pace
-from broker.seam import HandleMessage, KeepOfMessage, keep_all
+from broker.failures import Again, DeadLettered, Taken
+from broker.interface import HandleMessage, KeepOfMessage, keep_all
+from broker.postgres.work import LAST_CLAIM_SECONDS, PostgresBrokerConfig
 from broker.tasks import finish
+from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.store import EventStore
 from schemas.redaction import redact
 
@@ -23,7 +23,7 @@ DELIVERY_LIMIT = 20
 """A message that was taken more often than this has killed its consumers."""
 
 
-class MessageConsumer:
+class PostgresMessageConsumer:
     """Hands messages of one queue to a handler, at most `prefetch` at a time."""
 
     def __init__(
@@ -33,7 +33,7 @@ class MessageConsumer:
         handle: HandleMessage,
         *,
         prefetch: int,
-        pace: Pace,
+        pace: PostgresBrokerConfig,
         kept: KeepOfMessage = keep_all,
     ) -> None:
         self._store = store
@@ -47,7 +47,7 @@ class MessageConsumer:
         self._failed = False
         self._woken = asyncio.Event()
         self._woken.set()
-        self._task = start_lasting(f"messages-{name}", self._keep(), closing=lambda: self._closing)
+        self._task = start_background(f"messages-{name}", self._keep(), closing=lambda: self._closing)
 
     @property
     def busy(self) -> int:
@@ -109,14 +109,14 @@ class MessageConsumer:
 
     async def _serve(self, message_id: int, body: bytes, deliveries: int) -> None:
         if deliveries > DELIVERY_LIMIT:
-            verdict = Refused(f"delivered {DELIVERY_LIMIT} times, and each time its consumer died")
+            verdict = DeadLettered(f"delivered {DELIVERY_LIMIT} times, and each time its consumer died")
         else:
             verdict = await take_message(self._handle, self._name, body, deliveries - 1)
         try:
             match verdict:
                 case Taken():
                     await self._store.fetch("finish_message", {"id": message_id})
-                case Refused(reason):
+                case DeadLettered(reason):
                     _log.error("dead_letter", queue=self._name, reason=redact(reason))
                     grave = {"id": message_id, "reason": redact(reason), "body": await self._kept(body)}
                     await self._store.fetch("bury_message", grave)

@@ -17,14 +17,14 @@ from functools import partial
 import structlog
 
 from broker.claims import Claims
-from broker.failures import Again, FailureRule, Refused, Taken, Verdict
-from broker.seam import Handle, WorkHint
+from broker.failures import Again, DeadLettered, FailureRule, HandlingResult, Taken
+from broker.hint_codec import encode_hint
+from broker.interface import Handle, WorkHint
 from broker.serving import Serving
 from broker.tasks import finish
-from broker.wire import encode_hint
 from eventstore import leases
+from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 from schemas.redaction import redact
@@ -37,7 +37,7 @@ _LONGEST_MEMORY = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PostgresBrokerConfig:
     """How often the tables are looked at when nobody says that there is something, and how long a claim holds.
 
     `hidden_seconds` is the same for a message: nobody else sees it for so long.
@@ -48,7 +48,7 @@ class Pace:
     hidden_seconds: float = 60.0
 
 
-class WorkConsumer:
+class PostgresWorkConsumer:
     """Hands work to a handler while there are free slots. `claimant` is its name on the claims."""
 
     def __init__(
@@ -60,7 +60,7 @@ class WorkConsumer:
         *,
         slots: int,
         claimant: str,
-        pace: Pace,
+        pace: PostgresBrokerConfig,
     ) -> None:
         self._store = store
         self._queues = self.queues = tuple(queues)
@@ -77,7 +77,7 @@ class WorkConsumer:
         self._suspect: WorkHint | None = None
         self._woken = asyncio.Event()
         self._woken.set()
-        self._task = start_lasting("work", self._keep(), closing=lambda: self._closing)
+        self._task = start_background("work", self._keep(), closing=lambda: self._closing)
 
     @property
     def busy(self) -> int:
@@ -105,15 +105,15 @@ class WorkConsumer:
         return False
 
     def reserve(self) -> bool:
-        """See `broker.seam.WorkConsumer`."""
+        """See `broker.interface.WorkConsumer`."""
         return self._meanwhile is None and not self._maybe_more and self._serving.reserve()
 
     def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
-        """See `broker.seam.WorkConsumer`."""
+        """See `broker.interface.WorkConsumer`."""
         self._serving.occupy(hint, task)
 
     def give_back(self) -> None:
-        """See `broker.seam.WorkConsumer`."""
+        """See `broker.interface.WorkConsumer`."""
         self._serving.give_back()
 
     def wake(self, queues: set[str] | None) -> None:
@@ -211,7 +211,7 @@ class WorkConsumer:
         """Whether what was claimed was still to be had."""
         self._too_late = min(self._too_late + 1, _LONGEST_MEMORY) if stale else max(self._too_late - 1, 0)
 
-    async def _settle(self, hint: WorkHint, claimed: WorkRow | None, verdict: Verdict) -> None:
+    async def _settle(self, hint: WorkHint, claimed: WorkRow | None, verdict: HandlingResult) -> None:
         if claimed is not None and isinstance(verdict, Taken):
             self._learn(stale=verdict.task is None)
         if self._suspect == hint:
@@ -225,7 +225,7 @@ class WorkConsumer:
                         return
                 case Again(delay_seconds):
                     await asyncio.sleep(delay_seconds)
-                case Refused(reason):
+                case DeadLettered(reason):
                     _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
                     parameters = {"queue": hint.queue, "body": encode_hint(hint), "reason": redact(reason)}
                     await self._store.fetch("bury_hint", parameters)

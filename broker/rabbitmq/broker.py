@@ -7,15 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from broker.failures import FailureRule
-from broker.rabbitmq import inspection
-from broker.rabbitmq.link import Link, address_of
-from broker.rabbitmq.messages import MessageConsumer
-from broker.rabbitmq.ownership import Ownership
-from broker.rabbitmq.publisher import Outgoing, Publisher
-from broker.rabbitmq.server import Server
-from broker.rabbitmq.topology import Topology, front_of
-from broker.rabbitmq.work import Patience, WorkConsumer
-from broker.seam import (
+from broker.hint_codec import encode_hint
+from broker.interface import (
     BrokerRefused,
     Consumer,
     DeadLetter,
@@ -25,8 +18,15 @@ from broker.seam import (
     WorkHint,
     keep_all,
 )
+from broker.rabbitmq import inspection
+from broker.rabbitmq.link import RabbitLink, address_of
+from broker.rabbitmq.messages import RabbitMessageConsumer
+from broker.rabbitmq.ownership import Ownership
+from broker.rabbitmq.publisher import Outgoing, Publisher
+from broker.rabbitmq.server import RabbitNamespace
+from broker.rabbitmq.topology import Topology, front_of
+from broker.rabbitmq.work import RabbitWorkConsumer, WorkConsumerConfig
 from broker.waiting import WaitingWork
-from broker.wire import encode_hint
 from eventstore.installation import installation_name
 from eventstore.outage import Outage
 from eventstore.store import EventStore
@@ -36,7 +36,7 @@ _FIRST_ANSWER_SECONDS = 3.0
 
 
 class RabbitBroker:
-    """See `broker.seam.Broker`. It can be used before the server is there: consumers wait, publishing is refused."""
+    """See `Broker`. It can be used before the server is there: consumers wait, publishing is refused."""
 
     forgets_hints = True
 
@@ -47,7 +47,7 @@ class RabbitBroker:
         *,
         namespace: str = "flexrun",
         publish_seconds: float = 5.0,
-        patience: Patience | None = None,
+        patience: WorkConsumerConfig | None = None,
         failures: FailureRule | None = None,
         claim_seconds: float = 15.0,
     ) -> None:
@@ -55,10 +55,10 @@ class RabbitBroker:
         topology = Topology(namespace)
         ownership = Ownership(topology, address_of(url), lambda: installation_name(store))
         self.outage = Outage("broker")
-        self._publishing = Link(url, "publish", ownership.claim, outage=self.outage)
-        self._consuming = Link(url, "consume", ownership.claim, outage=self.outage)
+        self._publishing = RabbitLink(url, "publish", ownership.claim, outage=self.outage)
+        self._consuming = RabbitLink(url, "consume", ownership.claim, outage=self.outage)
         self._publisher = Publisher(self._publishing, topology, timeout_seconds=publish_seconds)
-        self._server = Server(
+        self._server = RabbitNamespace(
             topology,
             self._consuming,
             self._publisher,
@@ -66,19 +66,19 @@ class RabbitBroker:
             work_waits=lambda: self._waiting.trouble is not None,
         )
         self._failures = failures or FailureRule(store)
-        self._patience = patience or Patience()
-        self._consumers: list[WorkConsumer | MessageConsumer] = []
+        self._patience = patience or WorkConsumerConfig()
+        self._consumers: list[RabbitWorkConsumer | RabbitMessageConsumer] = []
         self._waiting = WaitingWork(store, self._workers)
 
     @property
     def healthy(self) -> bool:
         return self._publisher.healthy and (not self._consumers or self._consuming.connected)
 
-    def _workers(self) -> list[WorkConsumer]:
-        return [consumer for consumer in self._consumers if isinstance(consumer, WorkConsumer)]
+    def _workers(self) -> list[RabbitWorkConsumer]:
+        return [consumer for consumer in self._consumers if isinstance(consumer, RabbitWorkConsumer)]
 
     async def troubles(self) -> list[str]:
-        """See `broker.seam.Broker`."""
+        """See `broker.interface.Broker`."""
         found: list[str | None] = []
         if self._publishing.connected:
             found.append(await self._publisher.probe())
@@ -120,9 +120,9 @@ class RabbitBroker:
         """How many hints wait in a queue. Raises BrokerUnavailable."""
         return await inspection.queue_depth(self._server, queue)
 
-    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
+    async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> RabbitWorkConsumer:
         """Subscribe to queues of work; the subscription is there as soon as the server is."""
-        consumer = WorkConsumer(
+        consumer = RabbitWorkConsumer(
             self._server,
             self._failures,
             queues,
@@ -142,7 +142,7 @@ class RabbitBroker:
         self, name: str, handle: HandleMessage, *, prefetch: int, kept: KeepOfMessage = keep_all
     ) -> Consumer:
         """Subscribe to a queue of external messages."""
-        consumer = MessageConsumer(
+        consumer = RabbitMessageConsumer(
             self._server,
             name,
             handle,

@@ -13,12 +13,12 @@ from functools import partial
 import structlog
 
 from broker.claims import Claims
-from broker.failures import Again, Refused, Taken, Verdict
-from broker.seam import WorkHint
+from broker.failures import Again, DeadLettered, HandlingResult, Taken
+from broker.interface import WorkHint
 from broker.serving import Serving
 from eventstore import leases
+from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 from schemas.redaction import redact
@@ -48,7 +48,7 @@ class Fallback:
         self._poll_seconds = poll_seconds
         self._looking = False
         self._suspect: WorkHint | None = None
-        self._task = start_lasting(f"fallback-{self._queues[0]}", self._keep())
+        self._task = start_background(f"fallback-{self._queues[0]}", self._keep())
 
     async def close(self) -> None:
         """Look no more. Raises nothing."""
@@ -100,7 +100,7 @@ class Fallback:
             self._suspect = hint
         return True
 
-    async def _settle(self, hint: WorkHint, verdict: Verdict) -> None:
+    async def _settle(self, hint: WorkHint, verdict: HandlingResult) -> None:
         if self._suspect == hint:
             self._suspect = None
         match verdict:
@@ -109,7 +109,7 @@ class Fallback:
                 return
             case Again(delay_seconds):
                 await asyncio.sleep(delay_seconds)
-            case Refused(reason):
+            case DeadLettered(reason):
                 # Its run was ended, or the failure rule comes back to it: there is no message to bury.
                 _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
             case _:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from broker.rabbitmq.server import Server
+from broker.interface import BrokerUnavailable, DeadLetter
+from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.settling import QUEUE_HEADER, REASON_HEADER
 from broker.rabbitmq.topology import DELIVERY_LIMIT, Topology
-from broker.seam import BrokerUnavailable, DeadLetter
 
 _MOST_LOOKED_AT = 5_000
 
@@ -23,7 +23,7 @@ _SERVER_REASONS = {
 }
 
 
-async def queue_depth(server: Server, name: str) -> int:
+async def queue_depth(server: RabbitNamespace, name: str) -> int:
     """How many messages wait in a queue; 0 where there is no such queue. Raises BrokerUnavailable."""
     try:
         async with asyncio.timeout(server.answer_seconds):
@@ -37,7 +37,7 @@ async def queue_depth(server: Server, name: str) -> int:
         raise BrokerUnavailable(f"the queue {name} cannot be looked at: {trouble!r}") from trouble
 
 
-async def dead_letters(server: Server, name: str, limit: int) -> list[DeadLetter]:
+async def dead_letters(server: RabbitNamespace, name: str, limit: int) -> list[DeadLetter]:
     """The oldest dead letters of the queue `name`, or of all queues for ''. Raises BrokerUnavailable."""
     found: list[DeadLetter] = []
     try:

@@ -25,9 +25,9 @@ from aio_pika.exceptions import (
 )
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from broker.seam import BrokerRefused, BrokerUnavailable
+from broker.interface import BrokerRefused, BrokerUnavailable
+from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
-from eventstore.lasting import start_lasting
 from eventstore.outage import Outage
 
 # A server that is not there yet, or not any more, is what the link is for; it says so itself, without a traceback.
@@ -107,7 +107,7 @@ def address_of(url: str) -> str:
     return f"{parts.hostname}:{parts.port or 5672}"
 
 
-class Link:
+class RabbitLink:
     """A connection for one purpose. Publishing and consuming get one each: an alarm blocks those that publish.
 
     `trouble` is why the last attempt to connect failed, None while there is a connection.
@@ -141,7 +141,9 @@ class Link:
     def start(self) -> None:
         """Begin to connect, in the background."""
         if self._task is None:
-            self._task = start_lasting(f"rabbitmq-{self.purpose}", self._keep(), closing=lambda: self._closed)
+            self._task = start_background(
+                f"rabbitmq-{self.purpose}", self._keep(), closing=lambda: self._closed
+            )
 
     async def tried(self) -> None:
         """Return when the first attempt to connect is over, however it went."""

@@ -7,21 +7,21 @@ import asyncio
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker.external import take_message
-from broker.failures import Again, Refused, Taken, Verdict
-from broker.rabbitmq.server import Server
+from broker.failures import Again, DeadLettered, HandlingResult, Taken
+from broker.interface import HandleMessage, KeepOfMessage, keep_all
+from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.settling import acknowledge, bury, give_back
-from broker.rabbitmq.subscription import Subscription, Terms
+from broker.rabbitmq.subscription import QueueSubscription, SubscriptionConfig
 from broker.rabbitmq.topology import DELIVERY_LIMIT
-from broker.seam import HandleMessage, KeepOfMessage, keep_all
 from broker.tasks import finish
 
 
-class MessageConsumer:
+class RabbitMessageConsumer:
     """Hands messages to a handler, as many at a time as the prefetch lets through."""
 
     def __init__(
         self,
-        server: Server,
+        server: RabbitNamespace,
         name: str,
         handle: HandleMessage,
         *,
@@ -33,8 +33,8 @@ class MessageConsumer:
         self._handle = handle
         self._kept = kept
         self._tasks: set[asyncio.Task[None]] = set()
-        terms = Terms(prefetch, check_seconds, disposable=False)
-        self._subscription = Subscription(
+        terms = SubscriptionConfig(prefetch, check_seconds, disposable=False)
+        self._subscription = QueueSubscription(
             server, [name], self._receive, terms, hungry=lambda: self.busy < prefetch
         )
 
@@ -61,17 +61,17 @@ class MessageConsumer:
         match await self._verdict(message, name):
             case Taken():
                 await acknowledge(message)
-            case Refused(reason):
+            case DeadLettered(reason):
                 await bury(self._publisher, name, message, reason, kept=self._kept)
             case Again(delay_seconds):
                 await asyncio.sleep(delay_seconds)
                 await give_back(message)
 
-    async def _verdict(self, message: AbstractIncomingMessage, name: str) -> Verdict:
+    async def _verdict(self, message: AbstractIncomingMessage, name: str) -> HandlingResult:
         earlier = _earlier_deliveries(message)
         if earlier >= DELIVERY_LIMIT - 1:
             # The last delivery before the server buries it by itself, with all that is in it.
-            return Refused(f"delivered {earlier} times, and each time its consumer died")
+            return DeadLettered(f"delivered {earlier} times, and each time its consumer died")
         return await take_message(self._handle, name, message.body, earlier)
 
 

@@ -16,8 +16,8 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelPreconditionFailed
 
+from broker.interface import BrokerRefused
 from broker.rabbitmq.topology import Topology
-from broker.seam import BrokerRefused
 
 _ANSWER_SECONDS = 5.0
 _CURRENT = re.compile(r"but current is (?:the value )?'([^']*)'")

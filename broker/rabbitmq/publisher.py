@@ -14,9 +14,9 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError, PublishError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from broker.rabbitmq.link import Link, plainly, surprise
+from broker.interface import BrokerUnavailable
+from broker.rabbitmq.link import RabbitLink, plainly, surprise
 from broker.rabbitmq.topology import DEAD, FORGETTING_SECONDS, Topology
-from broker.seam import BrokerUnavailable
 from runs.outstanding import PLAN_QUEUE
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class Publisher:
     Without the window a burst would put thousands in flight, and all of them would be confirmed too late.
     """
 
-    def __init__(self, link: Link, topology: Topology, *, timeout_seconds: float = 5.0) -> None:
+    def __init__(self, link: RabbitLink, topology: Topology, *, timeout_seconds: float = 5.0) -> None:
         self._link = link
         self._topology = topology
         self._timeout_seconds = timeout_seconds

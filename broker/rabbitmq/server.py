@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broker.rabbitmq.link import Link
+from broker.rabbitmq.link import RabbitLink
 from broker.rabbitmq.publisher import Publisher
 from broker.rabbitmq.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class RabbitNamespace:
     """One namespace on one RabbitMQ. A question that it does not answer within `answer_seconds` is given up.
 
     `work_waits` says whether work waits for long that this process has room for: its hints do not come.
     """
 
     topology: Topology
-    consuming: Link
+    consuming: RabbitLink
     publisher: Publisher
     answer_seconds: float
     work_waits: Callable[[], bool]

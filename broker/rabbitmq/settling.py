@@ -9,9 +9,9 @@ from contextlib import suppress
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
+from broker.interface import BrokerUnavailable, KeepOfMessage, keep_all
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.topology import DEAD
-from broker.seam import BrokerUnavailable, KeepOfMessage, keep_all
 from schemas.redaction import redact
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)

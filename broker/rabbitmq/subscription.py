@@ -18,9 +18,9 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
 
 from broker.rabbitmq.link import cancelled_from_outside, leave, plainly, surprise
-from broker.rabbitmq.server import Server
+from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.topology import FORGETTING_SECONDS
-from eventstore.lasting import start_lasting
+from eventstore.background import start_background
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ Receive = Callable[[AbstractIncomingMessage, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SubscriptionConfig:
     """How to subscribe: `prefetch` for each queue; every `check_seconds` the server is asked whether it knows us.
 
     `disposable` says that the messages are hints, which may be lost.
@@ -47,7 +47,7 @@ class Terms:
     disposable: bool
 
 
-class Subscription:
+class QueueSubscription:
     """A channel with a consumer for each queue.
 
     `on_lost` is called when the channel is gone: what came through it and is not acknowledged will come again.
@@ -56,10 +56,10 @@ class Subscription:
 
     def __init__(
         self,
-        server: Server,
+        server: RabbitNamespace,
         names: Sequence[str],
         receive: Receive,
-        terms: Terms,
+        terms: SubscriptionConfig,
         *,
         hungry: Callable[[], bool],
         on_lost: Callable[[], None] = lambda: None,
@@ -83,7 +83,7 @@ class Subscription:
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
         self._silent.set()
-        self._task = start_lasting(
+        self._task = start_background(
             f"subscription-{self._names[0]}", self._keep(), closing=lambda: self._closing
         )
 

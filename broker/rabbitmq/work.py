@@ -19,16 +19,16 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
 from broker.claims import Claims
-from broker.failures import Again, FailureRule, Refused, Taken, Verdict
+from broker.failures import Again, DeadLettered, FailureRule, HandlingResult, Taken
+from broker.hint_codec import decode_hint
+from broker.interface import BrokerUnavailable, Handle, MessageRefused, WorkHint
 from broker.rabbitmq.fallback import Fallback
-from broker.rabbitmq.server import Server
+from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
-from broker.rabbitmq.subscription import Subscription, Terms
+from broker.rabbitmq.subscription import QueueSubscription, SubscriptionConfig
 from broker.rabbitmq.topology import is_front, plain_name, queues_of
-from broker.seam import BrokerUnavailable, Handle, MessageRefused, WorkHint
 from broker.serving import Serving
 from broker.tasks import finish
-from broker.wire import decode_hint
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ _LAST_WORD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class WorkConsumerConfig:
     """How long a message is held: till its work is over or `acknowledge_seconds`; without a slot `hand_on_seconds`.
 
     Every `check_seconds` a subscription makes sure that the server knows of it. When the server has been away for
@@ -58,18 +58,18 @@ class _Delivery:
     arrived_at: float
 
 
-class WorkConsumer:
+class RabbitWorkConsumer:
     """Hands hints to a handler while there are free slots."""
 
     def __init__(
         self,
-        server: Server,
+        server: RabbitNamespace,
         failures: FailureRule,
         names: Sequence[str],
         handle: Handle,
         *,
         slots: int,
-        patience: Patience,
+        patience: WorkConsumerConfig,
         claim_seconds: float,
     ) -> None:
         self._publisher = server.publisher
@@ -90,8 +90,8 @@ class WorkConsumer:
             self._needs_database,
             poll_seconds=patience.fallback_poll_seconds,
         )
-        terms = Terms(slots + _READ_AHEAD, patience.check_seconds, disposable=True)
-        self._subscription = Subscription(
+        terms = SubscriptionConfig(slots + _READ_AHEAD, patience.check_seconds, disposable=True)
+        self._subscription = QueueSubscription(
             server,
             [queue for name in names for queue in queues_of(name)],
             self._receive,
@@ -113,15 +113,15 @@ class WorkConsumer:
         return self._subscription.trouble
 
     def reserve(self) -> bool:
-        """See `broker.seam.WorkConsumer`."""
+        """See `broker.interface.WorkConsumer`."""
         return not self._waiting and self._serving.reserve()
 
     def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
-        """See `broker.seam.WorkConsumer`."""
+        """See `broker.interface.WorkConsumer`."""
         self._serving.occupy(hint, task)
 
     def give_back(self) -> None:
-        """See `broker.seam.WorkConsumer`."""
+        """See `broker.interface.WorkConsumer`."""
         self._serving.give_back()
 
     async def cancel(self, *, drain_seconds: float) -> None:
@@ -165,7 +165,7 @@ class WorkConsumer:
         if self._serving.free > 0:
             self._subscription.resume()
 
-    async def _settle(self, delivery: _Delivery, verdict: Verdict) -> None:
+    async def _settle(self, delivery: _Delivery, verdict: HandlingResult) -> None:
         match verdict:
             case Taken(task):
                 try:
@@ -176,7 +176,7 @@ class WorkConsumer:
             case Again(delay_seconds):
                 await asyncio.sleep(delay_seconds)
                 await self._hand_on([delivery])
-            case Refused(reason):
+            case DeadLettered(reason):
                 await bury(self._publisher, delivery.hint.queue, delivery.message, reason)
 
     def _set_alarm(self) -> None:

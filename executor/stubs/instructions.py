@@ -26,7 +26,7 @@ _FIRST_SENTENCE = re.compile(r"(.+?)[.!?;]+(?:\s|$)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PostInstructions:
     """The instructions for one post: subjects to speak of, and rules of form; `unmet` are those beyond a template."""
 
     focuses: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Asked:
     unmet: tuple[str, ...] = ()
 
 
-def understand(instructions: Iterable[str]) -> Asked:
+def understand(instructions: Iterable[str]) -> PostInstructions:
     """Sort instructions (clean lines) by what can be done with them."""
     focuses: list[str] = []
     unmet: list[str] = []
@@ -52,7 +52,7 @@ def understand(instructions: Iterable[str]) -> Asked:
             focuses.append(focus)
         else:
             unmet.append(instruction)
-    return Asked(tuple(focuses), min(limits, default=None), hashtags, tuple(unmet))
+    return PostInstructions(tuple(focuses), min(limits, default=None), hashtags, tuple(unmet))
 
 
 def focus_of(instruction: str) -> str:

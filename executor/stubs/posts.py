@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from executor.stubs.hashtags import fit_hashtags, make_hashtags
-from executor.stubs.instructions import Asked
+from executor.stubs.instructions import PostInstructions
 from executor.stubs.limits import Bounds, bounds_of, fit
 from executor.stubs.post_limits import FULL_TEXT, Post, fit_whole
 from executor.stubs.reading import capitalised, line, lines_of, object_at, sentence
@@ -80,7 +80,7 @@ def _further(story: Story) -> list[str]:
     ]
 
 
-def _fewest_words(own: Asked, general: Asked) -> int | None:
+def _fewest_words(own: PostInstructions, general: PostInstructions) -> int | None:
     return min((each.most_words for each in (own, general) if each.most_words is not None), default=None)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from executor.stubs.instructions import MAX_FOCUS_CHARS, Asked, understand
+from executor.stubs.instructions import MAX_FOCUS_CHARS, PostInstructions, understand
 from executor.stubs.reading import clip, line, lines_of, object_at, sentence, spoken
 from runs.event import JsonObject
 
@@ -124,17 +124,17 @@ def read_story(context: JsonObject) -> Story:
     )
 
 
-def asked_of_all(context: JsonObject) -> Asked:
+def asked_of_all(context: JsonObject) -> PostInstructions:
     """The instructions that hold for every variant."""
     return understand(lines_of(object_at(context, "bundle").get("instructions")))
 
 
-def asked_of(variant: JsonObject) -> Asked:
+def asked_of(variant: JsonObject) -> PostInstructions:
     """The instructions for one variant."""
     return understand(lines_of(variant.get("instructions")))
 
 
-def angle_of(variant: JsonObject, position: int, story: Story, general: Asked) -> str:
+def angle_of(variant: JsonObject, position: int, story: Story, general: PostInstructions) -> str:
     """What a variant turns on: its own instruction, else the common subject, else one of the default angles."""
     focuses: Sequence[str] = asked_of(variant).focuses
     if focuses:

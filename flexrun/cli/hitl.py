@@ -8,9 +8,9 @@ import typer
 
 from flexrun.api import GatewayProblemError
 from flexrun.cli import links
-from flexrun.cli.asking import (
+from flexrun.cli.context import (
     ClientFilter,
-    Desk,
+    CommandContext,
     Document,
     JsonFlag,
     LimitFlag,
@@ -63,7 +63,7 @@ def list_requests(  # noqa: PLR0913, PLR0917 - a command's parameters are its fl
 ) -> None:
     """What waits for a decision, oldest first."""
     query = {"runId": run, "threadId": thread, "clientId": client, "role": role, "limit": limit}
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     desk.show(desk.get("/api/hitl/pending", query), _listed)
 
 
@@ -76,7 +76,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """One request: the question, what is to be decided on, and the rules."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     found = desk.ask(lambda client: _find(client, request))
     if output:
         print_json(found.get("pendingOutput"))
@@ -100,7 +100,7 @@ def approve(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     """Say yes to what is asked, or to what somebody has proposed in its place."""
     said = _said(note, operator, plan_version)
     response = given({"responseType": "approval", "expectedProposalId": proposal})
-    _respond(Desk(url, token, as_json), request, response, said)
+    _respond(CommandContext(url, token, as_json), request, response, said)
 
 
 @app.command()
@@ -114,7 +114,7 @@ def withdraw(
 ) -> None:
     """Take your vote, or what you proposed, back; possible until enough have agreed."""
     said = _said(note, operator, None)
-    _respond(Desk(url, token, as_json), request, {"responseType": "withdraw"}, said)
+    _respond(CommandContext(url, token, as_json), request, {"responseType": "withdraw"}, said)
 
 
 @app.command()
@@ -129,7 +129,7 @@ def reject(
 ) -> None:
     """Say no; the run fails, plans anew or works once more, as its policy says."""
     said = _said(reason, operator, plan_version)
-    _respond(Desk(url, token, as_json), request, {"responseType": "rejection"}, said)
+    _respond(CommandContext(url, token, as_json), request, {"responseType": "rejection"}, said)
 
 
 @app.command()
@@ -146,7 +146,7 @@ def edit(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     """Replace the output and approve it so; it must keep the contract."""
     said = _said(note, operator, plan_version)
     response = {"responseType": "edit", "editedOutput": read_json(file)}
-    _respond(Desk(url, token, as_json), request, response, said)
+    _respond(CommandContext(url, token, as_json), request, response, said)
 
 
 @app.command()
@@ -165,7 +165,7 @@ def answer(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         stop("An answer is a TEXT, or --option ID, or both: the text is a remark then.")
     kind = "freeform" if option is None else "option"
     response = given({"responseType": kind, "selectedOptionId": option, "freeformText": text})
-    _respond(Desk(url, token, as_json), request, response, _said(None, operator, plan_version))
+    _respond(CommandContext(url, token, as_json), request, response, _said(None, operator, plan_version))
 
 
 @app.command()
@@ -178,7 +178,7 @@ def remove(
     as_json: JsonFlag = False,
 ) -> None:
     """Take a request back: its run cannot go on and ends as aborted."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
 
     async def work(client: GatewayClient) -> Any:
         found = await _find(client, request)
@@ -202,7 +202,7 @@ def link(
     as_json: JsonFlag = False,
 ) -> None:
     """A link to a page on which its holder may decide this request, once."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
 
     async def work(client: GatewayClient) -> Any:
         found = await _find(client, request)
@@ -221,7 +221,7 @@ def _said(note: str | None, operator: str | None, plan_version: int | None) -> D
     return {"note": note, "operator": operator, "expectedPlanVersion": plan_version}
 
 
-def _respond(desk: Desk, request: str, response: Document, said: Document) -> None:
+def _respond(desk: CommandContext, request: str, response: Document, said: Document) -> None:
     async def work(client: GatewayClient) -> Any:
         found = await _find(client, request)
         body = {"runId": found["runId"], "requestId": found["requestId"], "responses": [response], **said}
@@ -307,7 +307,7 @@ def _proposed(proposal: Document | None) -> str | None:
     return f"{answer or 'another output'} by {proposal['operator']} (proposal {proposal['id']})"
 
 
-def _outcome(desk: Desk, answer: Document) -> Any:
+def _outcome(desk: CommandContext, answer: Document) -> Any:
     lines: list[Any] = []
     for each in answer["requests"]:
         if each["status"] == "resolved":

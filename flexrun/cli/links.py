@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flexrun.cli.asking import (
-    Desk,
+from flexrun.cli.context import (
+    CommandContext,
     Document,
     JsonFlag,
     LimitFlag,
@@ -33,7 +33,7 @@ def list_links(
     as_json: JsonFlag = False,
 ) -> None:
     """Links, newest first, without their addresses."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     query = {"runId": run, "requestId": request, "limit": limit}
     desk.show(desk.get("/api/hitl/links", query), _listed)
 
@@ -46,7 +46,7 @@ def revoke(
     as_json: JsonFlag = False,
 ) -> None:
     """Take a link back: it decides nothing from now on."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     answer = desk.post(f"/api/hitl/links/{in_path(link)}/revoke", {})
     desk.show(answer, lambda shown: words(f"link {shown['linkId']} is {shown['status']}"))
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from flexrun.cli.asking import document
+from flexrun.cli.context import document
 from flexrun.cli.shared import say
 from schemas.visible import visible, visible_json
 

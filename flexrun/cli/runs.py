@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from flexrun.api import API
-from flexrun.cli.asking import (
+from flexrun.cli.context import (
     ClientFilter,
-    Desk,
+    CommandContext,
     Document,
     JsonFlag,
     LimitFlag,
@@ -47,14 +47,14 @@ def list_runs(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 ) -> None:
     """Runs, newest first."""
     query = {"status": status, "threadId": thread, "label": label, "clientId": client, "limit": limit}
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     desk.show(desk.get(f"{API}/runs", query), _listed)
 
 
 @app.command()
 def show(run: RunArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
     """One run: its nodes, what it waits for, its output, and the runs that were made from it."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     desk.show(desk.get(f"{API}/runs/{in_path(run)}"), _shown)
 
 
@@ -68,7 +68,7 @@ def abort(
     as_json: JsonFlag = False,
 ) -> None:
     """End a run now; what works on it is cancelled."""
-    _control(Desk(url, token, as_json), run, "abort", reason, operator)
+    _control(CommandContext(url, token, as_json), run, "abort", reason, operator)
 
 
 @app.command()
@@ -81,7 +81,7 @@ def pause(
     as_json: JsonFlag = False,
 ) -> None:
     """Start nothing new in a run; what is being worked on may finish."""
-    _control(Desk(url, token, as_json), run, "pause", reason, operator)
+    _control(CommandContext(url, token, as_json), run, "pause", reason, operator)
 
 
 @app.command()
@@ -94,7 +94,7 @@ def resume(
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with a run that was paused."""
-    _control(Desk(url, token, as_json), run, "resume", reason, operator)
+    _control(CommandContext(url, token, as_json), run, "resume", reason, operator)
 
 
 @app.command()
@@ -107,7 +107,7 @@ def retry(
     as_json: JsonFlag = False,
 ) -> None:
     """A new run that begins at the failed nodes of this one. Asked again, it is the same new run."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     body = {"reason": reason, "operator": operator}
     desk.show(desk.post(f"{API}/runs/{in_path(run)}/retry", body), lambda shown: _forked(desk, shown))
 
@@ -132,11 +132,11 @@ def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     for key, file in (("inputs", inputs), ("policies", policies), ("nodes", nodes)):
         if file is not None:
             body[key] = read_json(file)
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     desk.show(desk.post(f"{API}/runs/{in_path(run)}/fork", body), lambda shown: _forked(desk, shown))
 
 
-def _control(desk: Desk, run: str, verb: str, reason: str | None, operator: str | None) -> None:
+def _control(desk: CommandContext, run: str, verb: str, reason: str | None, operator: str | None) -> None:
     body = {"reason": reason, "operator": operator}
     answer = desk.post(f"{API}/runs/{in_path(run)}/{verb}", body)
     desk.show(answer, lambda shown: words(f"run {shown['runId']} is {shown['status']}"))
@@ -193,7 +193,7 @@ def _shown(run: Document) -> Any:
     return shown
 
 
-def _forked(desk: Desk, answer: Document) -> Any:
+def _forked(desk: CommandContext, answer: Document) -> Any:
     return [
         words(f"run {answer['runId']} is {answer['status']}"),
         words(f"follow it: {desk.command('attach', answer['runId'])}", "dim"),

@@ -155,12 +155,12 @@ def _run(settings: Settings, roles: frozenset[Role]) -> None:
 
 def _supervise(settings: Settings) -> int:
     """Run the engine in a child process, and the embedded Postgres in another; the exit status."""
-    from flexrun.listening import AddressRefused, bind  # noqa: PLC0415 - for `up` alone
+    from flexrun.listening import ListenRefused, bind  # noqa: PLC0415 - for `up` alone
     from flexrun.supervisor import Supervisor  # noqa: PLC0415 - the same
 
     try:
         listening = bind(settings)
-    except AddressRefused as error:
+    except ListenRefused as error:
         stop(f"flexrun cannot start: {error}")
 
     def engine(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flexrun.cli.asking import print_json, table
+from flexrun.cli.context import print_json, table
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from flexrun.api import API
-from flexrun.cli.asking import (
-    Desk,
+from flexrun.cli.context import (
+    CommandContext,
     Document,
     JsonFlag,
     LimitFlag,
@@ -39,7 +39,7 @@ def add(
     as_json: JsonFlag = False,
 ) -> None:
     """Send events from now on. The secret is shown this once: its receiver checks signatures with it."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     body = given({"url": receiver, "eventTypes": event, "description": description})
     desk.show(desk.post(f"{API}/webhooks", body), _added)
 
@@ -47,7 +47,7 @@ def add(
 @app.command(name="list")
 def list_webhooks(url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
     """All webhooks, oldest first, and how much waits for them."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     desk.show(desk.get(f"{API}/webhooks"), lambda shown: _listed(desk, shown))
 
 
@@ -56,7 +56,7 @@ def remove(
     webhook: WebhookArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False
 ) -> None:
     """Send nothing more, and forget what waited."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     desk.ask(lambda client: client.call("DELETE", f"{API}/webhooks/{in_path(webhook)}"))
     desk.show({"removed": webhook}, lambda _: words(f"removed {webhook}"))
 
@@ -73,7 +73,7 @@ def deliveries(
     as_json: JsonFlag = False,
 ) -> None:
     """What became of the events for one webhook, newest runs first."""
-    desk = Desk(url, token, as_json)
+    desk = CommandContext(url, token, as_json)
     query = {"status": status, "limit": limit}
     desk.show(desk.get(f"{API}/webhooks/{in_path(webhook)}/deliveries", query), _delivered)
 
@@ -85,7 +85,7 @@ def _added(webhook: Document) -> Any:
     ]
 
 
-def _listed(desk: Desk, answer: Document) -> Any:
+def _listed(desk: CommandContext, answer: Document) -> Any:
     rows = [
         (each["webhookId"], _state(each), " ".join(each["eventTypes"]), each["url"])
         for each in answer["webhooks"]

@@ -14,8 +14,8 @@ import psycopg
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from eventstore.background import start_background
 from eventstore.connection import connect
-from eventstore.lasting import start_lasting
 from eventstore.statements import statement
 from flexrun.embedded.account import Account, server_account
 from flexrun.embedded.binaries import PostgresBinaries, binaries_for, choose_binaries
@@ -106,7 +106,7 @@ class EmbeddedPostgres:
         except BaseException:
             await self.stop()
             raise
-        self._watch = start_lasting("embedded-postgres", self._start_again_when_it_ends())
+        self._watch = start_background("embedded-postgres", self._start_again_when_it_ends())
         return self.url
 
     async def stop(self) -> None:

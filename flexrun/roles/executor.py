@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from executor.capability import Capability
 from executor.computing import in_sandbox
 from executor.config import ExecutorConfig
-from executor.people import people
+from executor.human_capabilities import people
 from executor.registry import CapabilityRegistry
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker

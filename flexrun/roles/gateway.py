@@ -17,7 +17,7 @@ from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
 from gateway.hitl.inbox import HitlInbox
 from gateway.rules import People
-from gateway.serve import Server, serve
+from gateway.serve import GatewayServer, serve
 from gateway.sse import Frame, encode_frame
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
@@ -46,7 +46,7 @@ class GatewayRole:
         self._listening = self._listening or bind(self._settings)
         return self._listening
 
-    async def start(self, parts: Parts) -> Server:
+    async def start(self, parts: Parts) -> GatewayServer:
         """Listen from now on."""
         tail = RunTail(parts.store, parts.listener, encode_frame)
         await tail.start()

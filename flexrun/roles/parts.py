@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from broker.readiness import Readiness
-from broker.seam import Broker
+from broker.interface import Broker
+from broker.readiness import ReadinessProbe
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
@@ -15,13 +15,13 @@ from flexrun.roles import Role
 from flexrun.shutdown import Shutdown
 
 if TYPE_CHECKING:
+    from contracts.checker import ContractChecker
     from sandbox.sandbox import Sandbox
-    from schemas.contracts.door import ContractDoor
 
 _PRELOADED: dict[Role, tuple[str, ...]] = {
-    "gateway": ("schemas.contracts.worker",),
+    "gateway": ("contracts.worker",),
     "planner": ("planner.child",),
-    "executor": ("schemas.contracts.worker", "executor.computing", "executor.stubs"),
+    "executor": ("contracts.worker", "executor.computing", "executor.stubs"),
 }
 """What the sandbox's children import as they start, so that the first run need not wait for it."""
 
@@ -37,13 +37,13 @@ class Parts:
     handler: RunHandler
     listener: LogListener
     broker: Broker
-    readiness: Readiness
+    readiness: ReadinessProbe
     worker: str
     roles: frozenset[Role]
     stack: AsyncExitStack
     shutdown: Shutdown
     _sandbox: Sandbox | None = None
-    _contracts: ContractDoor | None = None
+    _contracts: ContractChecker | None = None
 
     async def sandbox(self) -> Sandbox:
         """The child processes that compute for strangers, started for the first role that asks."""
@@ -56,10 +56,12 @@ class Parts:
             self._sandbox = await self.stack.enter_async_context(Sandbox(config))
         return self._sandbox
 
-    async def contracts(self) -> ContractDoor:
+    async def contracts(self) -> ContractChecker:
         """The one door to contracts, opened for the first role that asks; it checks in the sandbox."""
         if self._contracts is None:
-            from schemas.contracts.door import ContractDoor  # noqa: PLC0415 - for whoever opens it
+            from contracts.checker import ContractChecker  # noqa: PLC0415 - for whoever opens it
 
-            self._contracts = await self.stack.enter_async_context(ContractDoor(sandbox=await self.sandbox()))
+            self._contracts = await self.stack.enter_async_context(
+                ContractChecker(sandbox=await self.sandbox())
+            )
         return self._contracts

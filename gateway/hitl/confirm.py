@@ -10,7 +10,7 @@ from aiohttp import web
 
 from eventstore.queries import RequestRow
 from gateway.hitl.html import h, page
-from gateway.hitl.links import Link
+from gateway.hitl.links import ApprovalLink
 from gateway.hitl.page import hidden, pending_output, proposed_by, seen
 from gateway.hitl.readable import document, paragraphs
 from runs.answers import answers_to
@@ -32,7 +32,9 @@ _SAID = {
 }
 
 
-def confirm_page(row: RequestRow, link: Link, body: ResumeBody, typed: Mapping[str, str]) -> web.Response:
+def confirm_page(
+    row: RequestRow, link: ApprovalLink, body: ResumeBody, typed: Mapping[str, str]
+) -> web.Response:
     """The decision, whose it is, the note and the output again, before it is final."""
     response = body.responses[0]
     title, label, kind = _SAID[response.response_type]
@@ -54,7 +56,7 @@ def confirm_page(row: RequestRow, link: Link, body: ResumeBody, typed: Mapping[s
     )
 
 
-def _facts(row: RequestRow, link: Link, body: ResumeBody, typed: Mapping[str, str]) -> Element:
+def _facts(row: RequestRow, link: ApprovalLink, body: ResumeBody, typed: Mapping[str, str]) -> Element:
     response = body.responses[0]
     options = dict(answers_to(row.subject, row.payload, proposed=row.proposal is not None).options)
     chosen = response.selected_option_id

@@ -12,13 +12,13 @@ from gateway.query import query_problem
 from runs.event import parse_time, rfc3339
 
 
-def write_cursor(moment: datetime, *names: str) -> str:
+def write_page_cursor(moment: datetime, *names: str) -> str:
     """The place of a row in a list that is ordered by a moment and then by names."""
     return base64.urlsafe_b64encode(" ".join((rfc3339(moment), *names)).encode()).decode()
 
 
-def read_cursor(request: web.Request, names: int) -> tuple[datetime, list[str]] | None:
-    """What `write_cursor` was given; None without a cursor. Raises ProblemError (400)."""
+def read_page_cursor(request: web.Request, names: int) -> tuple[datetime, list[str]] | None:
+    """What `write_page_cursor` was given; None without a cursor. Raises ProblemError (400)."""
     text = request.query.get("cursor")
     if text is None:
         return None

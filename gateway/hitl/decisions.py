@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.checker import ContractChecker
 from eventstore.handler import Outcome, RunHandler
 from eventstore.queries import get_request, pending_requests
 from eventstore.store import EventStore
@@ -18,7 +19,6 @@ from runs.errors import NotWaiting, RequestAmbiguous, RequestUnknown, RunFinishe
 from runs.rules.access import check_plan_version
 from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED
-from schemas.contracts.door import ContractDoor
 from schemas.control import ResumePayload, RunResumeBody
 from schemas.hitl import HitlRemoveBody, HitlResponse, ResumeBody
 
@@ -34,7 +34,7 @@ class Decisions:
 
     store: EventStore
     handler: RunHandler
-    contracts: ContractDoor
+    contracts: ContractChecker
     clock: Callable[[], datetime]
 
     async def decide(self, body: ResumeBody, actor: Actor) -> Outcome:

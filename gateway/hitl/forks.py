@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from uuid_utils import uuid7
 
+from contracts.problems import SchemaRefused
 from eventstore.capabilities import list_capabilities
 from gateway.deps import Gateway
 from gateway.idempotency import IdempotencyKey
@@ -21,7 +22,6 @@ from runs.event import JsonObject
 from runs.fork import ForkChange, fork_commands, retry_commands
 from runs.state import RunState
 from schemas.base import Model
-from schemas.contracts.problems import SchemaRefused
 from schemas.control import ForkBody, OperatorBody
 from schemas.plan import (
     MAX_DEPENDENCIES,

@@ -11,7 +11,7 @@ from typing import Any, cast
 import orjson
 import structlog
 
-from broker.seam import Broker, Consumer, MessageRefused
+from broker.interface import Broker, Consumer, MessageRefused
 from eventstore.errors import ValueRefused
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps

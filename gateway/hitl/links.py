@@ -52,7 +52,7 @@ class LinkEnded(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ApprovalLink:
     """A link that is good. `actor` decides; unverified, it takes the name that is typed into the page."""
 
     row: LinkRow
@@ -86,7 +86,7 @@ class LinkSigner:
         """The token of a link. Raises StoreUnavailable."""
         return f"{link_id}.{_encoded(await self._mac(link_id))}"
 
-    async def read(self, token: str) -> Link:
+    async def read(self, token: str) -> ApprovalLink:
         """The link behind a token, expired or not. Raises LinkUnknown, LinkOutdated, LinkEnded, StoreUnavailable."""
         found = _TOKEN.fullmatch(token)
         if found is None:
@@ -96,7 +96,7 @@ class LinkSigner:
         row = await get_link(self._store, found[1])
         if row is None:
             raise LinkUnknown
-        return Link(row, link_actor(row, self._tokens))
+        return ApprovalLink(row, link_actor(row, self._tokens))
 
     async def _mac(self, text: str) -> bytes:
         if self._key is None:

@@ -15,9 +15,9 @@ from aiohttp import web
 
 from eventstore.queries import RequestRow
 from gateway.hitl.html import h, page
-from gateway.hitl.links import Link
+from gateway.hitl.links import ApprovalLink
 from gateway.hitl.readable import document, paragraphs, pretty
-from gateway.shown import shown_request
+from gateway.serializers import serialize_request
 from runs.answers import answers_to
 from runs.event import Json, JsonObject
 from schemas.problem import Located
@@ -34,7 +34,7 @@ _DECISIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class PageError:
     """Why what was sent is not taken."""
 
     detail: str
@@ -76,7 +76,11 @@ def voted_page(row: RequestRow) -> web.Response:
 
 
 def question_page(
-    row: RequestRow, link: Link, typed: Mapping[str, str], refusal: Refusal | None = None, status: int = 200
+    row: RequestRow,
+    link: ApprovalLink,
+    typed: Mapping[str, str],
+    refusal: PageError | None = None,
+    status: int = 200,
 ) -> web.Response:
     """The question with its forms, filled with what was typed; after a refusal, with the reasons."""
     question = str(row.payload["question"])
@@ -95,7 +99,7 @@ def question_page(
 
 def pending_output(row: RequestRow) -> Json:
     """What an approval says yes to."""
-    return shown_request(row)["pendingOutput"]
+    return serialize_request(row)["pendingOutput"]
 
 
 def readable_time(moment: datetime) -> str:
@@ -107,7 +111,7 @@ def readable_time(moment: datetime) -> str:
 def seen(row: RequestRow) -> dict[str, str]:
     """What is proposed, as the forms carry it: what is decided on is what was read."""
     proposal_id = row.proposal["id"] if row.proposal is not None else "0"
-    output_hash = shown_request(row).get("outputHash")
+    output_hash = serialize_request(row).get("outputHash")
     return {"proposal": proposal_id, **({"output": output_hash} if output_hash is not None else {})}
 
 
@@ -116,13 +120,13 @@ def hidden(fields: Mapping[str, str]) -> list[Element]:
     return [h("input", type="hidden", name=name, value=value) for name, value in fields.items()]
 
 
-def _alert(refusal: Refusal) -> Element:
+def _alert(refusal: PageError) -> Element:
     items = [h("li", h("code", each.pointer or "/"), " ", each.message) for each in refusal.errors]
     listed = h("ul", *items) if items else None
     return h("div", h("h2", "This was not taken"), h("p", refusal.detail), listed, role="alert")
 
 
-def _facts(row: RequestRow, link: Link) -> Element:
+def _facts(row: RequestRow, link: ApprovalLink) -> Element:
     facts: dict[str, str | None] = {
         "Task": row.objective,
         "Run": row.run_id,
@@ -163,7 +167,7 @@ def _bar(row: RequestRow) -> Element:
     )
 
 
-def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Element]:
+def _forms(row: RequestRow, link: ApprovalLink, typed: Mapping[str, str]) -> list[Element]:
     forms: list[Element] = []
     answers = answers_to(row.subject, row.payload, proposed=row.proposal is not None)
     if _approvable(row):
@@ -182,14 +186,14 @@ def _forms(row: RequestRow, link: Link, typed: Mapping[str, str]) -> list[Elemen
     return forms
 
 
-def _form(legend: str, link: Link, typed: Mapping[str, str], *fields: Element) -> Element:
+def _form(legend: str, link: ApprovalLink, typed: Mapping[str, str], *fields: Element) -> Element:
     # Enter presses the first button of a form; where that is disabled it does nothing.
     guard = h("button", type="submit", disabled="disabled", hidden="hidden")
     name = None if link.actor.verified else _name(legend, typed)
     return h("form", guard, h("fieldset", h("legend", legend), name, *fields), method="post")
 
 
-def _choose(options: Sequence[tuple[str, str]], link: Link, typed: Mapping[str, str]) -> Element:
+def _choose(options: Sequence[tuple[str, str]], link: ApprovalLink, typed: Mapping[str, str]) -> Element:
     buttons = [
         h("button", label, type="submit", name="selectedOptionId", value=option_id)
         for option_id, label in options
@@ -198,12 +202,12 @@ def _choose(options: Sequence[tuple[str, str]], link: Link, typed: Mapping[str, 
     return _form("Choose", link, typed, *kind, _note("choose", "A note", typed), *buttons)
 
 
-def _answer(link: Link, typed: Mapping[str, str]) -> Element:
+def _answer(link: ApprovalLink, typed: Mapping[str, str]) -> Element:
     text = _textarea("freeformText", "Your answer", typed.get("freeformText", ""), rows="4")
     return _form("Answer in your own words", link, typed, text, _button("Answer …", "freeform"))
 
 
-def _edit(row: RequestRow, link: Link, typed: Mapping[str, str]) -> Element:
+def _edit(row: RequestRow, link: ApprovalLink, typed: Mapping[str, str]) -> Element:
     text = visible_json(typed.get("editedOutput") or pretty(pending_output(row)))
     form = _form(
         "Change the output, and approve it so",

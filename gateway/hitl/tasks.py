@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.checker import ContractChecker
 from eventstore.handler import Outcome, RunHandler
 from gateway.hitl.verdicts import Verdicts, schema_of_node
 from gateway.operators import operator_text
@@ -18,7 +19,6 @@ from runs.errors import RunUnknown, StaleAttempt
 from runs.event import JsonObject
 from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN
-from schemas.contracts.door import ContractDoor
 from schemas.control import TaskDeclineBody, TaskSubmitBody
 
 _TASK_ID = re.compile(r"([^.]{36})\.([0-9]{1,9})-([0-9]{1,9})\.([A-Za-z0-9_.-]{1,100})")
@@ -26,7 +26,7 @@ _TASK_ID = re.compile(r"([^.]{36})\.([0-9]{1,9})-([0-9]{1,9})\.([A-Za-z0-9_.-]{1
 
 @dataclass(frozen=True, slots=True)
 class TaskId:
-    """One attempt of a node under one plan of a run; see `gateway.hitl.shown.task_id`."""
+    """One attempt of a node under one plan of a run; see `gateway.hitl.serializers.task_id`."""
 
     run_id: str
     plan_version: int
@@ -58,7 +58,7 @@ class Tasks:
     """All methods raise RunError where the rules refuse, CheckerUnavailable, StoreError."""
 
     handler: RunHandler
-    contracts: ContractDoor
+    contracts: ContractChecker
     clock: Callable[[], datetime]
 
     async def submit(self, task: TaskId, body: TaskSubmitBody, actor: Actor) -> Outcome:

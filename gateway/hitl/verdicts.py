@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
+from contracts.checker import ContractChecker
+from contracts.problems import CheckerUnavailable, CheckFailed, SchemaRefused
 from runs.errors import ResponseInvalid
 from runs.event import Json, JsonObject
 from runs.rules.asking import edit_contract
 from runs.state import RunState
-from schemas.contracts.door import ContractDoor
-from schemas.contracts.problems import CheckerUnavailable, CheckFailed, SchemaRefused
 
 Errors = tuple[JsonObject, ...]
 Schema = JsonObject | bool
@@ -32,7 +32,7 @@ def schema_of_node(state: RunState, node_id: str | None) -> Schema | None:
 class Verdicts:
     """Judges the documents of one transaction. One that is built again after a conflict does not judge them again."""
 
-    def __init__(self, contracts: ContractDoor) -> None:
+    def __init__(self, contracts: ContractChecker) -> None:
         self._contracts = contracts
         self._known: list[tuple[Schema, Json, Errors]] = []
 

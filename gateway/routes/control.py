@@ -7,8 +7,8 @@ from aiohttp import web
 from gateway.answers import json_answer
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.edge import caller, note
 from gateway.hitl.bodies import read_model
+from gateway.middleware import caller, note
 from gateway.operators import operator_text
 from gateway.query import path_run_id
 from runs.commands import AbortRun, ControlRun, PauseRun, ResumeRun

@@ -7,8 +7,8 @@ from aiohttp import web
 from gateway.accept import wants_stream
 from gateway.answers import json_answer
 from gateway.deps import GATEWAY, Gateway
-from gateway.edge import note
-from gateway.query import Cursor, path_run_id, read_cursor, read_number
+from gateway.middleware import note
+from gateway.query import LastEventId, path_run_id, read_last_event_id, read_number
 from gateway.stream import Reading, nothing_left, serve_head, serve_stream
 from runs.errors import RunUnknown
 from runs.wire import frame
@@ -25,7 +25,7 @@ async def read_events(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     run_id = path_run_id(request)
     note(request, run_id=run_id)
-    cursor = read_cursor(request) or Cursor(0)
+    cursor = read_last_event_id(request) or LastEventId(0)
     until = read_number(request, "until", 0, least=1) or None
     head = await _head(gateway, run_id)
     after = cursor.within(head)

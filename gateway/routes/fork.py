@@ -7,10 +7,10 @@ from aiohttp import web
 from gateway.answers import json_answer
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.edge import caller, note
 from gateway.hitl.bodies import read_model
 from gateway.hitl.forks import Forked, Forks, as_sent
 from gateway.idempotency import idempotency_key
+from gateway.middleware import caller, note
 from gateway.query import path_run_id
 from schemas.control import ForkBody, OperatorBody
 

@@ -8,14 +8,14 @@ from eventstore.queries import RequestCursor, get_request, pending_requests
 from gateway.answers import json_answer
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.edge import caller, note
 from gateway.hitl.bodies import decisions_of, read_model
 from gateway.hitl.context import with_context
-from gateway.hitl.cursors import read_cursor, write_cursor
-from gateway.hitl.refusals import errors_in_responses
+from gateway.hitl.cursors import read_page_cursor, write_page_cursor
+from gateway.hitl.error_pointers import errors_in_responses
 from gateway.hitl.screens import screen_runs
-from gateway.hitl.shown import shown_outcome, shown_question
+from gateway.hitl.serializers import serialize_outcome, serialize_question
 from gateway.hitl.verdicts import schema_of_request
+from gateway.middleware import caller, note
 from gateway.query import known_form, read_number
 from runs.errors import RequestUnknown
 from schemas.hitl import HitlRemoveBody, ResumeBody
@@ -31,7 +31,7 @@ async def show_pending(request: web.Request) -> web.Response:
     """A page of what waits for a person, oldest first; all of it where one run is asked for."""
     limit = read_number(request, "limit", DEFAULT_PAGE_REQUESTS, least=1, most=MAX_PAGE_REQUESTS)
     run_id = request.query.get("runId")
-    cursor = read_cursor(request, names=1)
+    cursor = read_page_cursor(request, names=1)
     rows = await pending_requests(
         request.app[GATEWAY].deps.store,
         run_id=known_form(run_id) if run_id is not None else None,
@@ -43,11 +43,11 @@ async def show_pending(request: web.Request) -> web.Response:
     )
     body: dict[str, object] = {
         "ok": True,
-        "requests": [shown_question(row) for row in rows],
+        "requests": [serialize_question(row) for row in rows],
         "runs": screen_runs(rows),
     }
     if len(rows) == limit and run_id is None:
-        body["nextCursor"] = write_cursor(rows[-1].created_at, rows[-1].request_id)
+        body["nextCursor"] = write_page_cursor(rows[-1].created_at, rows[-1].request_id)
     return json_answer(body)
 
 
@@ -61,7 +61,7 @@ async def show_request(request: web.Request) -> web.Response:
     note(request, run_id=row.run_id)
     store = request.app[GATEWAY].deps.store
     contract = schema_of_request(await store.load(row.run_id), row.request_id)
-    return json_answer(shown_question(await with_context(store, row), contract), run_id=row.run_id)
+    return json_answer(serialize_question(await with_context(store, row), contract), run_id=row.run_id)
 
 
 @ROUTES.post("/api/hitl/resume", name="resolveRequests", expect_handler=expect_continue)
@@ -73,7 +73,7 @@ async def resolve(request: web.Request) -> web.Response:
         outcome = await request.app[GATEWAY].carry_out(work)
     ids = [response.request_id or "" for response in body.decisions()]
     note(request, run_id=outcome.state.run_id)
-    return json_answer(shown_outcome(outcome.state, ids), run_id=outcome.state.run_id)
+    return json_answer(serialize_outcome(outcome.state, ids), run_id=outcome.state.run_id)
 
 
 @ROUTES.post("/api/hitl/remove", name="removeRequest", expect_handler=expect_continue)
@@ -83,4 +83,4 @@ async def remove(request: web.Request) -> web.Response:
     work = decisions_of(request).remove(body, caller(request))
     outcome, request_id = await request.app[GATEWAY].carry_out(work)
     note(request, run_id=outcome.state.run_id)
-    return json_answer(shown_outcome(outcome.state, [request_id]), run_id=outcome.state.run_id)
+    return json_answer(serialize_outcome(outcome.state, [request_id]), run_id=outcome.state.run_id)

@@ -7,9 +7,9 @@ from aiohttp import web
 from eventstore.links import LinkCursor, LinkFilters, LinkRow, get_link, list_links, revoke_link
 from gateway.answers import json_answer
 from gateway.deps import GATEWAY
-from gateway.edge import caller, note
-from gateway.hitl.cursors import read_cursor, write_cursor
+from gateway.hitl.cursors import read_page_cursor, write_page_cursor
 from gateway.hitl.links import LinkEnded, link_actor
+from gateway.middleware import caller, note
 from gateway.problems import ProblemError
 from gateway.query import known_form, read_number
 from gateway.routes.links import MAKER_ROLE
@@ -26,7 +26,7 @@ MAX_PAGE_LINKS = 200
 async def show_links(request: web.Request) -> web.Response:
     """A page of links, newest first, without their addresses; of others only for the role `links`."""
     limit = read_number(request, "limit", DEFAULT_PAGE_LINKS, least=1, most=MAX_PAGE_LINKS)
-    run_id, cursor = request.query.get("runId"), read_cursor(request, names=1)
+    run_id, cursor = request.query.get("runId"), read_page_cursor(request, names=1)
     filters = LinkFilters(
         run_id=known_form(run_id) if run_id is not None else None,
         request_id=request.query.get("requestId"),
@@ -36,7 +36,7 @@ async def show_links(request: web.Request) -> web.Response:
     rows = await list_links(request.app[GATEWAY].deps.store, filters, after=after, limit=limit)
     body: JsonObject = {"links": [_shown(request, row) for row in rows]}
     if len(rows) == limit:
-        body["nextCursor"] = write_cursor(rows[-1].created_at, rows[-1].link_id)
+        body["nextCursor"] = write_page_cursor(rows[-1].created_at, rows[-1].link_id)
     return json_answer(body)
 
 

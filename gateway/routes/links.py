@@ -16,13 +16,13 @@ from gateway.answers import json_answer
 from gateway.auth import Tokens
 from gateway.body import expect_continue, read_body
 from gateway.deps import GATEWAY, Gateway
-from gateway.edge import caller, note
 from gateway.hitl.bodies import decisions_of, read_model
 from gateway.hitl.confirm import BACK, CONFIRMED, confirm_page
 from gateway.hitl.context import with_context
-from gateway.hitl.links import UNVERIFIED, Link, LinkEnded, LinkOutdated, LinkUnknown, new_link_id
+from gateway.hitl.error_pointers import below, errors_in_responses
+from gateway.hitl.links import UNVERIFIED, ApprovalLink, LinkEnded, LinkOutdated, LinkUnknown, new_link_id
 from gateway.hitl.page import (
-    Refusal,
+    PageError,
     decided_page,
     pending_output,
     plain_page,
@@ -30,7 +30,7 @@ from gateway.hitl.page import (
     seen,
     voted_page,
 )
-from gateway.hitl.refusals import below, errors_in_responses
+from gateway.middleware import caller, note
 from gateway.parsing import parse_form, parse_json
 from gateway.problems import ProblemError, problem_of
 from gateway.query import known_form
@@ -187,7 +187,7 @@ def _require_same(row: RequestRow, typed: dict[str, str]) -> None:
         raise ProblemError(409, "stale_proposal", detail)
 
 
-def _require_name(link: Link, typed: dict[str, str]) -> None:
+def _require_name(link: ApprovalLink, typed: dict[str, str]) -> None:
     """Raise ProblemError (422) where it would not be known who decides."""
     name = typed.get("operator", "")
     readable = any(each.isprintable() and not each.isspace() and not has_hidden(each) for each in name)
@@ -196,7 +196,7 @@ def _require_name(link: Link, typed: dict[str, str]) -> None:
         raise ProblemError(422, "response_invalid", "A decision needs a name.", errors=[error])
 
 
-async def _open(request: web.Request) -> tuple[RequestRow, Link] | web.Response:
+async def _open(request: web.Request) -> tuple[RequestRow, ApprovalLink] | web.Response:
     gateway = request.app[GATEWAY]
     try:
         link = await gateway.links.read(request.match_info["token"])
@@ -218,7 +218,7 @@ async def _open(request: web.Request) -> tuple[RequestRow, Link] | web.Response:
 
 
 async def _refused(
-    request: web.Request, problem: ProblemError, link: Link, typed: dict[str, str]
+    request: web.Request, problem: ProblemError, link: ApprovalLink, typed: dict[str, str]
 ) -> web.Response:
     note(request, code=problem.code)
     row = await get_request(request.app[GATEWAY].deps.store, link.request_id)
@@ -227,7 +227,7 @@ async def _refused(
             return plain_page("Too late", problem.detail, 409)
         return await _decided(request, row, 409)
     row = await with_context(request.app[GATEWAY].deps.store, row)
-    return question_page(row, link, typed, Refusal(problem.detail, problem.errors), problem.status)
+    return question_page(row, link, typed, PageError(problem.detail, problem.errors), problem.status)
 
 
 async def _typed(request: web.Request, raw: bytes) -> dict[str, str]:
@@ -237,7 +237,7 @@ async def _typed(request: web.Request, raw: bytes) -> dict[str, str]:
     return typed | {name: typed[name].replace("\r\n", "\n") for name in _TEXTS if name in typed}
 
 
-async def _body(request: web.Request, link: Link, typed: dict[str, str]) -> ResumeBody:
+async def _body(request: web.Request, link: ApprovalLink, typed: dict[str, str]) -> ResumeBody:
     """What the form says as the body that every other door takes. Raises DocumentRefused, ProblemError."""
     _require_name(link, typed)
     response_type = "option" if "selectedOptionId" in typed else typed.get("responseType")

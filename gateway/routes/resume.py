@@ -6,14 +6,14 @@ from aiohttp import web
 
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY, Gateway
-from gateway.edge import adopt_correlation_id, caller, note
 from gateway.hitl.bodies import decisions_of, read_model
-from gateway.hitl.picture import PatientWatch, resumed_picture, state_at
-from gateway.hitl.refusals import below, errors_at, errors_in_responses
-from gateway.query import Cursor, known_form, read_cursor
+from gateway.hitl.error_pointers import below, errors_at, errors_in_responses
+from gateway.hitl.resume_snapshot import PatientWaitDetector, resumed_picture, state_at
+from gateway.middleware import adopt_correlation_id, caller, note
+from gateway.query import LastEventId, known_form, read_last_event_id
 from gateway.sse import encode_frame
 from gateway.stream import Reading, serve_stream
-from gateway.waiting import WaitWatch
+from gateway.wait_detector import WaitDetector
 from schemas.control import RunResumeBody
 from schemas.hitl import ResumeBody
 from schemas.parsing import validate_document
@@ -45,7 +45,7 @@ async def resume_run(request: web.Request) -> web.StreamResponse:
     store = gateway.deps.store
     after = outcome.before.seq if cursor is None or cursor.seq is None else cursor.seq
     seen = outcome.before if after == outcome.before.seq else await state_at(store, outcome.state, after)
-    watch = WaitWatch if outcome.events else PatientWatch
+    watch = WaitDetector if outcome.events else PatientWaitDetector
     reading = Reading(
         run_id=outcome.state.run_id,
         after=after,
@@ -56,9 +56,9 @@ async def resume_run(request: web.Request) -> web.StreamResponse:
     return await serve_stream(request, reading, first)
 
 
-async def _cursor(request: web.Request, gateway: Gateway, run_id: str) -> Cursor | None:
+async def _cursor(request: web.Request, gateway: Gateway, run_id: str) -> LastEventId | None:
     """The client's cursor, checked before anything is decided. Raises ProblemError (400)."""
-    cursor = read_cursor(request)
+    cursor = read_last_event_id(request)
     if cursor is not None:
         known = known_form(run_id)
         heads = await gateway.deps.store.heads([known])

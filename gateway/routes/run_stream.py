@@ -6,11 +6,11 @@ from aiohttp import web
 
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.query import Cursor, read_cursor
+from gateway.query import LastEventId, read_last_event_id
 from gateway.sse import encode_frame
 from gateway.stream import Reading, nothing_left, serve_stream
 from gateway.submit import submit
-from gateway.waiting import WaitWatch
+from gateway.wait_detector import WaitDetector
 
 ROUTES = web.RouteTableDef()
 
@@ -23,12 +23,12 @@ async def stream_run(request: web.Request) -> web.StreamResponse:
     or from the one after `Last-Event-ID`; it does not end at a wait that the run has left behind. With a cursor no
     run is started: a client that repeats its POST after a broken connection would start one more each time.
     """
-    cursor = read_cursor(request) or Cursor(0)
+    cursor = read_last_event_id(request) or LastEventId(0)
     submission = await submit(request, reads_on=cursor.seq != 0)
     state = submission.state
     after = cursor.within(state.seq)
     if not submission.events and state.finished and after == state.seq:
         return nothing_left(state.run_id)
-    waits = WaitWatch(request.app[GATEWAY].deps.store, state)
+    waits = WaitDetector(request.app[GATEWAY].deps.store, state)
     reading = Reading(run_id=state.run_id, after=after, waits=waits)
     return await serve_stream(request, reading, [encode_frame(event) for event in submission.events])

@@ -13,10 +13,10 @@ from eventstore.queries import RunCursor, RunFilters, RunRow, get_run, list_runs
 from gateway.answers import json_answer
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.edge import note
-from gateway.hitl.shown import name_tasks, shown_fork
+from gateway.hitl.serializers import name_tasks, serialize_fork
+from gateway.middleware import note
 from gateway.query import known_form, path_run_id, query_problem, read_number
-from gateway.shown import shown_detail, shown_run
+from gateway.serializers import serialize_run, serialize_run_detail
 from gateway.submit import submit
 from runs.errors import RunUnknown
 from runs.event import parse_time, rfc3339
@@ -55,8 +55,8 @@ async def show_list(request: web.Request) -> web.Response:
         tenant=request.query.get("clientId"),
     )
     store = request.app[GATEWAY].deps.store
-    rows = await list_runs(store, filters, after=_read_cursor(request), limit=limit)
-    body: dict[str, object] = {"runs": [shown_run(row) for row in rows]}
+    rows = await list_runs(store, filters, after=_page_cursor(request), limit=limit)
+    body: dict[str, object] = {"runs": [serialize_run(row) for row in rows]}
     if len(rows) == limit:
         body["nextCursor"] = _cursor_after(rows[-1])
     return json_answer(body)
@@ -72,11 +72,11 @@ async def show_run(request: web.Request) -> web.Response:
     detail = await get_run(store, run_id)
     if detail is None:
         raise RunUnknown(f"there is no run {run_id}")
-    shown = shown_detail(detail)
+    shown = serialize_run_detail(detail)
     name_tasks(shown)
     if not detail.run.completed_at and (waits := gateway.waiting_for()):
         shown["waitingFor"] = waits
-    shown["forks"] = [shown_fork(row) for row in await forks_of_run(store, run_id)]
+    shown["forks"] = [serialize_fork(row) for row in await forks_of_run(store, run_id)]
     return json_answer(shown, run_id=run_id)
 
 
@@ -94,7 +94,7 @@ def _cursor_after(row: RunRow) -> str:
     return base64.urlsafe_b64encode(f"{rfc3339(row.created_at)} {row.run_id}".encode()).decode()
 
 
-def _read_cursor(request: web.Request) -> RunCursor | None:
+def _page_cursor(request: web.Request) -> RunCursor | None:
     text = request.query.get("cursor")
     if text is None:
         return None

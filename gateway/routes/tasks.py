@@ -9,12 +9,12 @@ from eventstore.people import TaskCursor, TaskFilters, human_tasks
 from gateway.answers import json_answer
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.edge import caller, note
 from gateway.hitl.bodies import read_model
-from gateway.hitl.cursors import read_cursor, write_cursor
-from gateway.hitl.refusals import errors_at
-from gateway.hitl.shown import shown_outcome, shown_task, task_id
+from gateway.hitl.cursors import read_page_cursor, write_page_cursor
+from gateway.hitl.error_pointers import errors_at
+from gateway.hitl.serializers import serialize_outcome, serialize_task, task_id
 from gateway.hitl.tasks import TaskId, Tasks, task_bundle
+from gateway.middleware import caller, note
 from gateway.query import known_form, query_problem, read_number
 from runs.errors import RunUnknown, StaleAttempt
 from schemas.control import TaskDeclineBody, TaskSubmitBody
@@ -38,9 +38,9 @@ async def show_tasks(request: web.Request) -> web.Response:
         names=[*request.query.getall("role", []), *request.query.getall("assignedTo", [])] or None,
     )
     rows = await human_tasks(request.app[GATEWAY].deps.store, filters, after=_cursor(request), limit=limit)
-    body: dict[str, object] = {"ok": True, "count": len(rows), "tasks": [shown_task(row) for row in rows]}
+    body: dict[str, object] = {"ok": True, "count": len(rows), "tasks": [serialize_task(row) for row in rows]}
     if len(rows) == limit and run_id is None:
-        body["nextCursor"] = write_cursor(rows[-1].started_at, rows[-1].run_id, rows[-1].node_id)
+        body["nextCursor"] = write_page_cursor(rows[-1].started_at, rows[-1].run_id, rows[-1].node_id)
     return json_answer(body)
 
 
@@ -56,7 +56,7 @@ async def show_task(request: web.Request) -> web.Response:
     bundle = task_bundle(state, task)
     name = task_id(task.run_id, task.plan_version, task.attempt, task.node_id)
     rows = await human_tasks(store, TaskFilters(run_id=task.run_id))
-    shown = [each for each in map(shown_task, rows) if each["taskId"] == name]
+    shown = [each for each in map(serialize_task, rows) if each["taskId"] == name]
     if not shown:
         raise StaleAttempt(f"this attempt of node {task.node_id} is over", nodeId=task.node_id)
     return json_answer({**shown[0], "bundle": bundle}, run_id=task.run_id)
@@ -86,11 +86,11 @@ def _tasks(request: web.Request) -> Tasks:
 
 def _answer(request: web.Request, outcome: Outcome) -> web.Response:
     note(request, run_id=outcome.state.run_id)
-    return json_answer(shown_outcome(outcome.state, []), run_id=outcome.state.run_id)
+    return json_answer(serialize_outcome(outcome.state, []), run_id=outcome.state.run_id)
 
 
 def _cursor(request: web.Request) -> TaskCursor | None:
-    cursor = read_cursor(request, names=2)
+    cursor = read_page_cursor(request, names=2)
     if cursor is None:
         return None
     try:

@@ -26,11 +26,16 @@ from eventstore.webhooks import (
 from gateway.answers import json_answer
 from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.edge import caller, note
 from gateway.hitl.bodies import read_model
-from gateway.hooks import refuse_private, shown_delivery, shown_secret, shown_webhook
+from gateway.middleware import caller, note
 from gateway.problems import ProblemError
 from gateway.query import known_form, query_problem, read_number
+from gateway.webhook_serializers import (
+    refuse_private,
+    serialize_delivery,
+    serialize_secret,
+    serialize_webhook,
+)
 from runs.errors import RunUnknown
 from schemas.webhooks import WebhookBody
 
@@ -66,7 +71,7 @@ async def add(request: web.Request) -> web.Response:
     row = await get_webhook(store, webhook.hook_id)
     if row is None:
         raise _unknown(webhook.hook_id)
-    shown = shown_webhook(row) | {"secret": shown_secret(webhook.secret)}
+    shown = serialize_webhook(row) | {"secret": serialize_secret(webhook.secret)}
     return json_answer(shown, status=201, headers={"Location": f"{PATH}/{webhook.hook_id}"})
 
 
@@ -74,7 +79,7 @@ async def add(request: web.Request) -> web.Response:
 async def show_list(request: web.Request) -> web.Response:
     """All webhooks, oldest first."""
     rows = await list_webhooks(request.app[GATEWAY].deps.store)
-    return json_answer({"webhooks": [shown_webhook(row) for row in rows]})
+    return json_answer({"webhooks": [serialize_webhook(row) for row in rows]})
 
 
 @ROUTES.get(PATH + "/{webhook_id}", name="showWebhook")
@@ -84,7 +89,7 @@ async def show(request: web.Request) -> web.Response:
     row = await get_webhook(request.app[GATEWAY].deps.store, hook_id)
     if row is None:
         raise _unknown(hook_id)
-    return json_answer(shown_webhook(row))
+    return json_answer(serialize_webhook(row))
 
 
 @ROUTES.delete(PATH + "/{webhook_id}", name="removeWebhook")
@@ -100,12 +105,12 @@ async def remove(request: web.Request) -> web.Response:
 async def show_deliveries(request: web.Request) -> web.Response:
     """A page of deliveries, newest run first."""
     limit = read_number(request, "limit", DEFAULT_PAGE_DELIVERIES, least=1, most=MAX_PAGE_DELIVERIES)
-    status, after = _read_status(request), _read_cursor(request)
+    status, after = _read_status(request), _page_cursor(request)
     hook_id, store = _path_id(request), request.app[GATEWAY].deps.store
     if await get_webhook(store, hook_id) is None:
         raise _unknown(hook_id)
     rows = await list_deliveries(store, hook_id, status=status, after=after, limit=limit)
-    body: dict[str, object] = {"deliveries": [shown_delivery(row) for row in rows]}
+    body: dict[str, object] = {"deliveries": [serialize_delivery(row) for row in rows]}
     if len(rows) == limit:
         body["nextCursor"] = _cursor_after(rows[-1])
     return json_answer(body)
@@ -134,7 +139,7 @@ def _cursor_after(row: DeliveryRow) -> str:
     return base64.urlsafe_b64encode(f"{row.run_id} {row.seq}".encode()).decode()
 
 
-def _read_cursor(request: web.Request) -> DeliveryCursor | None:
+def _page_cursor(request: web.Request) -> DeliveryCursor | None:
     text = request.query.get("cursor")
     if text is None:
         return None

@@ -17,7 +17,7 @@ from planner.mapping.fitting import fallback_value, fit_items, fit_source, fits_
 from planner.mapping.flat import Budget, Flat, Flattener, Located
 from planner.mapping.limits import Limits
 from planner.mapping.names import canonical, singular
-from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
+from planner.mapping.problems import COUNT, Mapped, MappingProblem, Unmappable
 from planner.mapping.scopes import Material, RunScope, Scope, VariantScope, whole_text
 from planner.mapping.scoping import Inside, counting, inside, names_absent_variant, variant_named
 from planner.mapping.sources import Source
@@ -174,8 +174,8 @@ class Mapper:
     def _members(self, flat: Flat, place: Place, within: Inside) -> Mapped:
         scope = counting(within.scope, flat)
         members: dict[str, Mapped] = {}
-        missing: list[Problem] = []
-        left_out: list[Problem] = []
+        missing: list[MappingProblem] = []
+        left_out: list[MappingProblem] = []
         required = dict.fromkeys(flat.required)
         for name in {**flat.properties, **required}:
             try:

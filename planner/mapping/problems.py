@@ -12,7 +12,7 @@ COUNT = "variant_count_conflict"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class MappingProblem:
     """Why a place cannot be filled; `path` is a JSON pointer into the envelope."""
 
     code: str
@@ -23,13 +23,13 @@ class Problem:
 class Unmappable(Exception):
     """A place that cannot be filled."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[MappingProblem]) -> None:
         super().__init__(problems)
         self.problems = problems
 
     @classmethod
     def at(cls, path: str, message: str, code: str = UNSATISFIABLE) -> Unmappable:
-        return cls([Problem(code, message, path)])
+        return cls([MappingProblem(code, message, path)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import unquote
 
+from contracts.identity import reads_ref_alone
+from contracts.subschemas import every_subschema
 from schemas import pointer
-from schemas.contracts.identity import reads_ref_alone
-from schemas.contracts.subschemas import every_subschema
 
 Schema = dict[str, Any]
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from planner.contract import Contract
-from planner.delivery import Deliveries
+from planner.contract_fit import ContractFits
 from planner.facts import read_facts
 from planner.findings import Findings, check_capabilities, check_facets
+from planner.node_factory import read_node_factory
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.scenarios.linkedin_nodes import BRIEF, DRAFT, HUMAN_REVIEW, RESHAPES, REVIEW
 from planner.scenarios.linkedin_plan import Ground, agree
 from planner.scenarios.linkedin_words import CHANNEL, asks_for_linkedin
-from planner.service import read_service
 from planner.text import as_list, as_object
 from planner.variants import MAX_VARIANTS, read_instructions, wanted_variants
 
@@ -31,7 +31,7 @@ class LinkedInScenario:
         "inputs.contextBundles and policies.brandVoice shape them, and policies.humanReview has a person look at them"
     )
 
-    deliveries: Deliveries = field(default_factory=Deliveries)
+    deliveries: ContractFits = field(default_factory=ContractFits)
 
     def recognises(self, envelope: JsonObject) -> bool:
         return asks_for_linkedin(envelope)
@@ -49,7 +49,7 @@ class LinkedInScenario:
         findings.gather(lambda: _check_reshape(descriptors))
         findings.gather(lambda: check_facets(contract, descriptors, _MAKERS))
         findings.gather(lambda: _check_format(contract))
-        service = findings.gather(lambda: read_service(envelope, descriptors))
+        service = findings.gather(lambda: read_node_factory(envelope, descriptors))
         wanted = findings.gather(lambda: wanted_variants(envelope, instructions.highest))
         reviewers = findings.gather(lambda: _reviewers(envelope, descriptors))
         if wanted is not None:

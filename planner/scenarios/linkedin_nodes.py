@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.mapping.sources import Variant
-from planner.owed import Owed, output_schema
+from planner.node_factory import NodeFactory
+from planner.output_limits import OutputLimits, output_schema
 from planner.planner import JsonObject
-from planner.service import Service
 from planner.text import phrase
 from schemas.facets import FACETS
 from schemas.plan import MAX_EXPECTATIONS
@@ -29,11 +29,11 @@ class LinkedInNodes:
     what the caller's contract asks of each node. The methods raise Unmappable where a node cannot owe that.
     """
 
-    service: Service
+    service: NodeFactory
     digest: JsonObject
     variants: Sequence[Variant]
     general: Sequence[str] = ()
-    owed: Mapping[str, Owed] = field(default_factory=dict[str, Owed])
+    owed: Mapping[str, OutputLimits] = field(default_factory=dict[str, OutputLimits])
 
     def brief(self) -> JsonObject:
         """The ground for every draft."""

@@ -11,15 +11,15 @@ from typing import Any
 import orjson
 
 from planner.contract import Contract
-from planner.delivery import Deliveries
+from planner.contract_fit import ContractFits
 from planner.facts import Facts
 from planner.mapping.expression import nodes_in
 from planner.mapping.flat import Budget, TooComplex
-from planner.mapping.problems import COUNT, Mapped, Problem, Unmappable
+from planner.mapping.problems import COUNT, Mapped, MappingProblem, Unmappable
 from planner.mapping.scopes import Material
+from planner.node_factory import NodeFactory
 from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.scenarios.linkedin_nodes import RESHAPES, LinkedInNodes
-from planner.service import Service
 from planner.variants import MAX_VARIANTS, Instructions, Wanted, make_variants
 from schemas.refusal import MAX_PROBLEMS
 
@@ -35,9 +35,9 @@ class Ground:
     facts: Facts
     digest: JsonObject
     instructions: Instructions
-    service: Service
+    service: NodeFactory
     run_id: str
-    deliveries: Deliveries
+    deliveries: ContractFits
     reviewers: Sequence[str] | None = None
     """Who may do a human review (anybody, where it is empty); None for a plan without one."""
     budget: Budget = field(default_factory=Budget)
@@ -45,7 +45,7 @@ class Ground:
 
 def agree(ground: Ground, wanted: Wanted) -> JsonObject:
     """The plan for the first number of variants that the contract takes. Raises PlanRefused where it takes none."""
-    failures: dict[int, list[Problem]] = {}
+    failures: dict[int, list[MappingProblem]] = {}
     try:
         for count in wanted.preferred:
             plan = _try(ground, count, failures)
@@ -63,7 +63,7 @@ def agree(ground: Ground, wanted: Wanted) -> JsonObject:
     raise PlanRefused(_told(fewest))
 
 
-def _try(ground: Ground, count: int, failures: dict[int, list[Problem]]) -> JsonObject | None:
+def _try(ground: Ground, count: int, failures: dict[int, list[MappingProblem]]) -> JsonObject | None:
     try:
         return _plan(ground, count)
     except Unmappable as unmappable:
@@ -71,7 +71,7 @@ def _try(ground: Ground, count: int, failures: dict[int, list[Problem]]) -> Json
         return None
 
 
-def _other_counts(ground: Ground, failures: dict[int, list[Problem]]) -> list[int]:
+def _other_counts(ground: Ground, failures: dict[int, list[MappingProblem]]) -> list[int]:
     """The numbers of variants that the contract would take, as far as looking for them is worth it."""
     possible: list[int] = []
     others = [count for count in range(1, MAX_VARIANTS + 1) if count not in failures]
@@ -80,13 +80,13 @@ def _other_counts(ground: Ground, failures: dict[int, list[Problem]]) -> list[in
     return possible
 
 
-def _contradiction(wanted: Wanted, possible: list[int], problems: list[Problem]) -> PlanRefused:
+def _contradiction(wanted: Wanted, possible: list[int], problems: list[MappingProblem]) -> PlanRefused:
     takes = " or ".join(str(count) for count in possible)
     message = f"{wanted.path} asks for {wanted.count} variant(s), and the contract takes {takes}. {problems[0].message}"
     return PlanRefused([diagnostic(COUNT, message, wanted.path)])
 
 
-def _told(problems: Iterable[Problem]) -> list[JsonObject]:
+def _told(problems: Iterable[MappingProblem]) -> list[JsonObject]:
     """Each problem once; a property of an array of posts is a problem for every variant in the same way."""
     unique = {(problem.code, problem.path): problem for problem in reversed(list(problems))}
     listed = islice(reversed(unique.values()), MAX_PROBLEMS)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bench.append_measure import measure_append
 from bench.cpu import read_cpu, unshared_bytes
-from bench.engines import KINDS, Engine, running_engine
+from bench.engines import KINDS, MeasuredEngine, running_engine
 from bench.load_process import ClientFailed, ClientProcess, measured
 from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
 from bench.report import as_document, print_tables
@@ -48,12 +48,12 @@ def services(postgres_url: str, tmp_path: Path) -> Services:
 
 
 @pytest.fixture
-async def engine(services: Services) -> AsyncIterator[Engine]:
+async def engine(services: Services) -> AsyncIterator[MeasuredEngine]:
     async with running_engine(KINDS[0], services) as engine:
         yield engine
 
 
-async def test_each_measure_of_an_engine_gives_figures_and_a_row(engine: Engine) -> None:
+async def test_each_measure_of_an_engine_gives_figures_and_a_row(engine: MeasuredEngine) -> None:
     results = [
         Done(engine.kind.name, "idle", await measure_idle(engine, SMALL)),
         Done(engine.kind.name, "load", await measure_load(engine, SMALL, 2)),

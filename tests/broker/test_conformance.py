@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from broker.seam import BrokerUnavailable, MessageRefused, WorkHint
+from broker.interface import BrokerUnavailable, MessageRefused, WorkHint
 from runs.commands import AbortRun, Actor
-from tests.support.carriage import House, Planner, Site, Tempo, now, open_planner, plan_hint
+from tests.support.carriage import BrokerTimes, House, Planner, Site, now, open_planner, plan_hint
 from tests.support.waiting import eventually
 
 
@@ -59,7 +59,7 @@ async def test_two_processes_share_the_work_and_do_none_of_it_twice(site: Site) 
 
 
 async def test_a_worker_is_given_as_much_as_it_has_slots_and_another_takes_the_rest(site: Site) -> None:
-    tempo = Tempo(hand_on_seconds=0.2)
+    tempo = BrokerTimes(hand_on_seconds=0.2)
     async with House(site, tempo) as house, House(site, tempo) as helper:
         busy = Planner(house, name="busy")
         consumer = await house.broker.consume(["plan"], busy.handle, slots=3)
@@ -239,7 +239,7 @@ async def test_a_message_that_failed_once_is_read_again(house: House) -> None:
 
 
 async def test_publishing_after_the_end_is_refused_and_does_not_hang(site: Site) -> None:
-    async with House(site, Tempo(patience_seconds=1)) as house:
+    async with House(site, BrokerTimes(patience_seconds=1)) as house:
         pass
     with pytest.raises(BrokerUnavailable):
         await asyncio.wait_for(house.broker.publish_message("hitl", b"late"), 20)

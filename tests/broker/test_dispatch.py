@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from broker.dispatch import Dispatcher
+from broker.interface import BrokerUnavailable, WorkHint
 from broker.postgres import PostgresBroker
-from broker.seam import BrokerUnavailable, WorkHint
 from eventstore.batch import Lease
 from runs.commands import AcceptPlan, FailNode, RequestPlan, StartNode
 from tests.support.carriage import House, Site, now

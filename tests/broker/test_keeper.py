@@ -7,11 +7,11 @@ import psycopg
 import pytest
 import uuid_utils
 
+from broker.interface import BrokerUnavailable
 from broker.keeper import Keeper, KeeperConfig, Round
-from broker.seam import BrokerUnavailable
 from eventstore.batch import Lease
 from runs.commands import AcceptPlan, Clarify, RequestPlan, StartNode, StartRun
-from tests.support.carriage import ENVELOPE, House, Planner, Site, Tempo, now, open_planner
+from tests.support.carriage import ENVELOPE, BrokerTimes, House, Planner, Site, now, open_planner
 from tests.support.given import node, plan
 from tests.support.waiting import eventually
 
@@ -246,7 +246,7 @@ async def resent(house: House, count: int) -> bool:
 
 async def test_a_broker_that_is_away_is_not_asked_to_send_again(database_url: str) -> None:
     nowhere = Site(database_url, "amqp://guest:guest@127.0.0.1:1/", "nowhere")
-    async with House(nowhere, Tempo(publish_seconds=0.2)) as house:
+    async with House(nowhere, BrokerTimes(publish_seconds=0.2)) as house:
         run_id = await house.start_run()
         assert await house.keeper.run_once() == Round()
         with pytest.raises(BrokerUnavailable):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from broker.seam import WorkHint
+from broker.interface import WorkHint
 from eventstore.errors import StoreUnavailable
 from tests.support.carriage import House, Planner, Site, open_planner, plan_hint
 from tests.support.tcp_proxy import TcpProxy

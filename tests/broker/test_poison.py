@@ -6,7 +6,7 @@ from dataclasses import replace
 import psycopg
 import uuid_utils
 
-from broker.seam import WorkHint
+from broker.interface import WorkHint
 from eventstore import leases
 from eventstore.batch import Lease
 from runs.commands import AcceptPlan, FailNode, FailRun, Loss, RequestPlan, StartNode, StartRun

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from broker.interface import WorkHint, open_broker
 from broker.postgres import PostgresBroker
-from broker.seam import WorkHint, open_broker
 from eventstore import leases
 from eventstore.migrate import migrate
-from tests.support.carriage import House, Planner, Site, Tempo, open_planner
+from tests.support.carriage import BrokerTimes, House, Planner, Site, open_planner
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
 
@@ -171,7 +171,7 @@ async def test_no_plan_of_the_database_claims_more_messages_than_asked_for(house
 
 
 async def test_a_message_wakes_its_reader_before_the_next_poll(database_url: str) -> None:
-    async with House(Site(database_url, "postgres", ""), Tempo(poll_seconds=600)) as house:
+    async with House(Site(database_url, "postgres", ""), BrokerTimes(poll_seconds=600)) as house:
         read: list[bytes] = []
 
         async def note(body: bytes) -> None:

@@ -13,10 +13,10 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
+from broker.interface import BrokerUnavailable, Consumer, MessageRefused
 from broker.rabbitmq import settling
-from broker.seam import BrokerUnavailable, Consumer, MessageRefused
 from schemas.redaction import redact_message
-from tests.support.carriage import House, Planner, Site, Tempo, open_planner, plan_hint
+from tests.support.carriage import BrokerTimes, House, Planner, Site, open_planner, plan_hint
 from tests.support.ports import free_port
 from tests.support.rabbit_control import delete_queue, put, rabbitmqctl
 from tests.support.rabbit_server import RabbitServer
@@ -33,7 +33,9 @@ def site(database_url: str, amqp_url: str, broker_namespace: str) -> Site:
 @pytest.fixture
 async def house(site: Site) -> AsyncIterator[House]:
     """The parts of one process, with a quick temper."""
-    async with House(site, Tempo(hand_on_seconds=0.2, acknowledge_seconds=0.2, publish_seconds=2)) as opened:
+    async with House(
+        site, BrokerTimes(hand_on_seconds=0.2, acknowledge_seconds=0.2, publish_seconds=2)
+    ) as opened:
         yield opened
 
 
@@ -124,7 +126,7 @@ async def test_long_work_holds_no_message_and_waiting_hints_are_handed_on(house:
 async def test_a_broker_that_is_not_there_holds_nobody_up(site: Site) -> None:
     nowhere = replace(site, broker_url=f"amqp://guest:guest@127.0.0.1:{free_port()}/")
     started = time.monotonic()
-    async with House(nowhere, Tempo(publish_seconds=0.5)) as house:
+    async with House(nowhere, BrokerTimes(publish_seconds=0.5)) as house:
         assert not house.broker.healthy
         run_id = await house.start_run()
         with pytest.raises(BrokerUnavailable, match="not connected"):
@@ -145,7 +147,7 @@ async def test_links_outlive_a_balancer_that_accepts_and_closes(site: Site) -> N
 
 async def links_outlive(proxy: TcpProxy, site: Site, proxys_loop: asyncio.AbstractEventLoop) -> None:
     behind = replace(site, broker_url=proxy.url(site.broker_url))
-    async with House(behind, Tempo(publish_seconds=0.5)) as house:
+    async with House(behind, BrokerTimes(publish_seconds=0.5)) as house:
         planner = open_planner(house)
         await house.broker.consume(["plan"], planner.handle, slots=4)
         await house.keeper.start()
@@ -166,7 +168,7 @@ async def test_a_broker_that_comes_late_is_used_as_soon_as_it_is_there(site: Sit
     async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
         proxy.refusing = True
         behind = replace(site, broker_url=proxy.url(site.broker_url))
-        async with House(behind, Tempo(publish_seconds=0.5)) as house:
+        async with House(behind, BrokerTimes(publish_seconds=0.5)) as house:
             planner = open_planner(house)
             await house.broker.consume(["plan"], planner.handle, slots=4)
             runs = await house.start_runs(3)
@@ -182,7 +184,7 @@ async def test_a_line_that_swallows_everything_makes_publishing_fail_in_time(sit
     parts = urlsplit(site.broker_url)
     async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
         behind = replace(site, broker_url=proxy.url(site.broker_url))
-        async with House(behind, Tempo(publish_seconds=0.5)) as house:
+        async with House(behind, BrokerTimes(publish_seconds=0.5)) as house:
             await house.broker.publish_message("hitl", b"1")
             proxy.stalled = True
             with pytest.raises(BrokerUnavailable, match="confirmed nothing"):
@@ -196,7 +198,7 @@ async def test_a_worker_that_stops_does_not_wait_long_for_a_silent_broker(site: 
     parts = urlsplit(site.broker_url)
     async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
         behind = replace(site, broker_url=proxy.url(site.broker_url))
-        async with House(behind, Tempo(hand_on_seconds=1, publish_seconds=60)) as house:
+        async with House(behind, BrokerTimes(hand_on_seconds=1, publish_seconds=60)) as house:
             planner = Planner(house)
             consumer = await house.broker.consume(["plan"], planner.handle, slots=1)
             await house.start_runs(3)
@@ -243,8 +245,8 @@ async def test_restarts_kills_and_alarms_of_the_broker_lose_nothing(
 ) -> None:
     async with (
         RabbitServer() as server,
-        House(Site(database_url, server.url, "old"), Tempo(publish_seconds=1)) as house,
-        House(Site(other_database_url, server.url, "young"), Tempo(publish_seconds=1)) as young_house,
+        House(Site(database_url, server.url, "old"), BrokerTimes(publish_seconds=1)) as house,
+        House(Site(other_database_url, server.url, "young"), BrokerTimes(publish_seconds=1)) as young_house,
     ):
         read: list[bytes] = []
 

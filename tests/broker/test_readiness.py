@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from broker.readiness import Readiness
-from broker.seam import WorkHint
+from broker.interface import WorkHint
+from broker.readiness import ReadinessProbe
 from broker.waiting import WaitingWork
-from tests.support.carriage import House, Planner, Site, Tempo, open_planner
+from tests.support.carriage import BrokerTimes, House, Planner, Site, open_planner
 from tests.support.rabbit_control import rabbitmqctl
 from tests.support.rabbit_server import RabbitServer
 from tests.support.tcp_proxy import TcpProxy
@@ -45,7 +45,7 @@ async def test_a_broker_that_carries_has_no_trouble(house: House) -> None:
     await eventually(lambda: no_trouble(house))
     await house.all_complete([await house.start_run()])
     assert await house.broker.troubles() == []
-    assert (await Readiness(house.store, house.broker).found()).ready
+    assert (await ReadinessProbe(house.store, house.broker).found()).ready
 
 
 async def test_a_queue_that_others_declared_is_named(rabbit_site: Site) -> None:
@@ -65,7 +65,7 @@ async def test_a_queue_that_others_declared_is_named(rabbit_site: Site) -> None:
             return True
 
         await eventually(both_named)
-        found = await Readiness(house.store, house.broker).found()
+        found = await ReadinessProbe(house.store, house.broker).found()
         assert not found.ready
         assert found.database == ()
         await channel.queue_delete(name)
@@ -97,7 +97,7 @@ async def test_a_server_that_accepts_and_closes_is_named(rabbit_site: Site) -> N
 async def test_permissions_that_are_taken_away_are_named(database_url: str) -> None:
     async with (
         RabbitServer() as server,
-        House(Site(database_url, server.url, "flexrun"), Tempo(publish_seconds=2)) as house,
+        House(Site(database_url, server.url, "flexrun"), BrokerTimes(publish_seconds=2)) as house,
     ):
         await consuming(house)
         await eventually(lambda: no_trouble(house))
@@ -124,7 +124,7 @@ async def test_permissions_that_are_taken_away_are_named(database_url: str) -> N
 async def test_an_alarm_of_the_server_is_named(database_url: str) -> None:
     async with (
         RabbitServer() as server,
-        House(Site(database_url, server.url, "flexrun"), Tempo(publish_seconds=1)) as house,
+        House(Site(database_url, server.url, "flexrun"), BrokerTimes(publish_seconds=1)) as house,
     ):
         await eventually(lambda: no_trouble(house))
         await rabbitmqctl(server, "set_vm_memory_high_watermark", "0.000001")
@@ -140,7 +140,7 @@ async def test_an_alarm_of_the_server_is_named(database_url: str) -> None:
 @pytest.fixture
 async def silent_house(site: Site) -> AsyncIterator[House]:
     """A process whose commits tell no broker of their work, and that nobody else listens to."""
-    async with House(site, Tempo(poll_seconds=600), dispatches=False) as opened:
+    async with House(site, BrokerTimes(poll_seconds=600), dispatches=False) as opened:
         yield opened
 
 

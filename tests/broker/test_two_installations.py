@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from broker.interface import BrokerRefused, BrokerUnavailable
 from broker.rabbitmq.topology import Topology
-from broker.seam import BrokerRefused, BrokerUnavailable
 from eventstore.installation import installation_name
 from eventstore.store import EventStore
-from tests.support.carriage import House, Site, Tempo, open_planner
+from tests.support.carriage import BrokerTimes, House, Site, open_planner
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
 
@@ -74,7 +74,7 @@ async def test_a_server_that_comes_later_refuses_then(site: Site, other: Site) -
     async with House(site), TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
         proxy.refusing = True
         behind = replace(other, broker_url=proxy.url(other.broker_url))
-        async with House(behind, Tempo(publish_seconds=0.5)) as house:
+        async with House(behind, BrokerTimes(publish_seconds=0.5)) as house:
             proxy.refusing = False
             with capture_logs() as logs:
                 await eventually(lambda: any("belong to the installation" in str(line) for line in logs))

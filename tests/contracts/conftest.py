@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from schemas.contracts.door import ContractDoor
+from contracts.checker import ContractChecker
 from tests.support.no_spare import NO_SPARE
 
 
 @pytest.fixture
-async def door() -> AsyncIterator[ContractDoor]:
-    async with ContractDoor(NO_SPARE) as opened:
+async def door() -> AsyncIterator[ContractChecker]:
+    async with ContractChecker(NO_SPARE) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_door() -> AsyncIterator[ContractDoor]:
-    async with ContractDoor() as opened:
+async def shared_door() -> AsyncIterator[ContractChecker]:
+    async with ContractChecker() as opened:
         yield opened

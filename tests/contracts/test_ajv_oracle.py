@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.contracts.compiler import compile_schema
+from contracts.compiler import compile_schema
 from tests.support.ajv import ask_ajv, made_pairs
 
 PAIRS = 1_000

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.contracts.door import ContractDoor
+from contracts.checker import ContractChecker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -404,7 +404,7 @@ SHAPES: dict[str, tuple[Any, Any, list[Told]]] = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-async def test_an_error_has_the_shape_that_ajv_gives_it(shared_door: ContractDoor, name: str) -> None:
+async def test_an_error_has_the_shape_that_ajv_gives_it(shared_door: ContractChecker, name: str) -> None:
     schema, document, expected = SHAPES[name]
 
     errors = await shared_door.check(schema, document)
@@ -414,13 +414,13 @@ async def test_an_error_has_the_shape_that_ajv_gives_it(shared_door: ContractDoo
     assert all(set(error) == set(fields) for error in errors)
 
 
-async def test_all_errors_are_found_but_not_more_than_a_hundred(shared_door: ContractDoor) -> None:
+async def test_all_errors_are_found_but_not_more_than_a_hundred(shared_door: ContractChecker) -> None:
     errors = await shared_door.check({"items": {"type": "string"}}, list(range(250)))
 
     assert [error["instancePath"] for error in errors] == [f"/{index}" for index in range(100)]
 
 
-async def test_a_huge_enum_does_not_make_huge_errors(shared_door: ContractDoor) -> None:
+async def test_a_huge_enum_does_not_make_huge_errors(shared_door: ContractChecker) -> None:
     allowed = [f"value number {number}" for number in range(5_000)]
     errors = await shared_door.check({"items": {"enum": allowed}}, list(range(100)))
 
@@ -429,7 +429,7 @@ async def test_a_huge_enum_does_not_make_huge_errors(shared_door: ContractDoor) 
     assert len(orjson.dumps(errors)) < 70_000
 
 
-async def test_equal_numbers_written_differently_are_still_duplicates(shared_door: ContractDoor) -> None:
+async def test_equal_numbers_written_differently_are_still_duplicates(shared_door: ContractChecker) -> None:
     errors = await shared_door.check({"uniqueItems": True}, [1, 1.0])
 
     assert [(error["keyword"], error["params"]) for error in errors] == [("uniqueItems", {})]

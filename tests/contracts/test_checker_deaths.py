@@ -13,15 +13,15 @@ import psutil
 import pytest
 import uvloop
 
-from schemas.contracts.door import ContractDoor
-from schemas.contracts.problems import (
+from contracts.checker import ContractChecker
+from contracts.config import CheckerConfig, CheckLimits
+from contracts.problems import (
+    AjvError,
     CheckCrashed,
     CheckerUnavailable,
     CheckTimedOut,
-    ContractError,
     SchemaRefused,
 )
-from schemas.contracts.settings import CheckerSettings, DoorSettings
 from tests.support.waiting import eventually
 
 SMALL = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
@@ -44,12 +44,12 @@ def deep(levels: int) -> Any:
     return document
 
 
-def settings(**changes: Any) -> DoorSettings:
+def settings(**changes: Any) -> CheckerConfig:
     checker = {name: changes.pop(name) for name in ("deadline_seconds", "memory_bytes") if name in changes}
-    return DoorSettings(checker=replace(CheckerSettings(), **checker), **changes)
+    return CheckerConfig(checker=replace(CheckLimits(), **checker), **changes)
 
 
-async def ask_around(door: ContractDoor, count: int) -> list[list[str]]:
+async def ask_around(door: ContractChecker, count: int) -> list[list[str]]:
     """Keywords of the errors of `count` small checks, asked at once; every second one is invalid."""
     documents = [{"n": number if number % 2 == 0 else "odd"} for number in range(count)]
     answers = await asyncio.gather(*(door.check(SMALL, document) for document in documents))
@@ -68,7 +68,7 @@ def is_gone(pid: int) -> bool:
 
 
 async def test_a_check_past_its_deadline_fails_alone_and_those_behind_it_are_answered() -> None:
-    async with ContractDoor(settings(deadline_seconds=0.2)) as door:
+    async with ContractChecker(settings(deadline_seconds=0.2)) as door:
         guilty = asyncio.create_task(door.check(GREEDY, deep(40)))
         around = asyncio.create_task(ask_around(door, 60))
         first = door.checker_pids[0]
@@ -80,7 +80,7 @@ async def test_a_check_past_its_deadline_fails_alone_and_those_behind_it_are_ans
 
 
 async def test_several_hostile_checks_in_the_pipe_each_time_out_alone() -> None:
-    async with ContractDoor(settings(deadline_seconds=0.1)) as door:
+    async with ContractChecker(settings(deadline_seconds=0.1)) as door:
         hostile = [door.check(GREEDY, deep(levels)) for levels in (40, 41, 42)]
         answers = await asyncio.gather(*hostile, ask_around(door, 10), return_exceptions=True)
 
@@ -89,7 +89,7 @@ async def test_several_hostile_checks_in_the_pipe_each_time_out_alone() -> None:
 
 
 async def test_a_schema_that_takes_too_long_to_compile_is_refused_and_remembered() -> None:
-    async with ContractDoor(settings(deadline_seconds=0.005)) as door:
+    async with ContractChecker(settings(deadline_seconds=0.005)) as door:
         slow = {"anyOf": [{"pattern": f"([a-z]{{1,90}}{number}){{1,90}}"} for number in range(400)]}
         for _ in range(2):
             with pytest.raises(SchemaRefused) as refused:
@@ -102,7 +102,7 @@ async def test_a_schema_that_takes_too_long_to_compile_is_refused_and_remembered
 
 
 async def test_checks_in_flight_in_a_killed_checker_are_asked_again() -> None:
-    async with ContractDoor() as door:
+    async with ContractChecker() as door:
         victim = door.checker_pids[0]
         os.kill(victim, signal.SIGSTOP)
         around = asyncio.create_task(ask_around(door, 40))
@@ -114,7 +114,7 @@ async def test_checks_in_flight_in_a_killed_checker_are_asked_again() -> None:
 
 
 async def test_every_check_is_answered_while_checkers_are_killed_again_and_again() -> None:
-    async with ContractDoor() as door:
+    async with ContractChecker() as door:
         for _ in range(5):
             around = asyncio.create_task(ask_around(door, 200))
             await eventually(lambda: door.checker_pids)
@@ -123,7 +123,7 @@ async def test_every_check_is_answered_while_checkers_are_killed_again_and_again
 
 
 async def test_a_stopped_checker_is_replaced_and_its_check_answered() -> None:
-    async with ContractDoor(settings(stall_seconds=0.2)) as door:
+    async with ContractChecker(settings(stall_seconds=0.2)) as door:
         victim = door.checker_pids[0]
         os.kill(victim, signal.SIGSTOP)
 
@@ -132,7 +132,7 @@ async def test_a_stopped_checker_is_replaced_and_its_check_answered() -> None:
 
 
 async def test_a_parent_that_was_busy_does_not_blame_the_checker() -> None:
-    async with ContractDoor(settings(stall_seconds=0.1)) as door:
+    async with ContractChecker(settings(stall_seconds=0.1)) as door:
         pids = door.checker_pids
         around = asyncio.create_task(ask_around(door, 3))
         await asyncio.sleep(0)
@@ -145,7 +145,7 @@ async def test_a_parent_that_was_busy_does_not_blame_the_checker() -> None:
 
 
 async def test_a_check_that_needs_too_much_memory_fails_alone() -> None:
-    async with ContractDoor(
+    async with ContractChecker(
         settings(deadline_seconds=60, stall_seconds=60, memory_bytes=200_000_000)
     ) as door:
         guilty = asyncio.create_task(door.check(GREEDY, deep(40)))
@@ -157,7 +157,7 @@ async def test_a_check_that_needs_too_much_memory_fails_alone() -> None:
 
 
 async def test_a_cancelled_check_disturbs_nobody() -> None:
-    async with ContractDoor(settings(deadline_seconds=0.2)) as door:
+    async with ContractChecker(settings(deadline_seconds=0.2)) as door:
         given_up = [asyncio.create_task(door.check(GREEDY, deep(40))) for _ in range(3)]
         around = asyncio.create_task(ask_around(door, 30))
         await asyncio.sleep(0)
@@ -168,7 +168,7 @@ async def test_a_cancelled_check_disturbs_nobody() -> None:
 
 
 async def test_ctrl_c_is_not_for_the_checkers() -> None:
-    async with ContractDoor() as door:
+    async with ContractChecker() as door:
         assert await ask_around(door, 2) == expected(2)
         at_work = door.checker_pids[0]
         os.kill(at_work, signal.SIGINT)
@@ -179,7 +179,7 @@ async def test_ctrl_c_is_not_for_the_checkers() -> None:
 
 
 async def test_several_checkers_share_the_work() -> None:
-    async with ContractDoor(settings(checkers=3, deadline_seconds=0.3)) as door:
+    async with ContractChecker(settings(checkers=3, deadline_seconds=0.3)) as door:
         await eventually(lambda: len(door.checker_pids) == 4)
         hostile = asyncio.create_task(door.check(GREEDY, deep(40)))
         assert await ask_around(door, 100) == expected(100)
@@ -188,7 +188,7 @@ async def test_several_checkers_share_the_work() -> None:
 
 
 async def test_close_leaves_no_process_and_answers_whoever_waits() -> None:
-    door = ContractDoor(settings(deadline_seconds=60, stall_seconds=60))
+    door = ContractChecker(settings(deadline_seconds=60, stall_seconds=60))
     await door.start()
     await eventually(lambda: len(door.checker_pids) == 2)
     pids = door.checker_pids
@@ -196,16 +196,14 @@ async def test_close_leaves_no_process_and_answers_whoever_waits() -> None:
     await asyncio.sleep(0)
     await door.close()
 
-    answers: Sequence[list[ContractError] | BaseException] = await asyncio.gather(
-        *waiting, return_exceptions=True
-    )
+    answers: Sequence[list[AjvError] | BaseException] = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(answer) for answer in answers} == {CheckerUnavailable}
     assert door.checker_pids == []
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 async def test_closing_at_once_leaves_no_process() -> None:
-    door = ContractDoor()
+    door = ContractChecker()
     starting = asyncio.create_task(door.start())
     await asyncio.sleep(0)
     await door.close()
@@ -218,9 +216,9 @@ async def test_closing_at_once_leaves_no_process() -> None:
 async def test_checkers_end_when_their_parent_is_killed() -> None:
     script = (
         "import asyncio\n"
-        "from schemas.contracts.door import ContractDoor\n"
+        "from contracts.checker import ContractChecker\n"
         "async def main():\n"
-        "    async with ContractDoor() as door:\n"
+        "    async with ContractChecker() as door:\n"
         "        await door.check(True, 1)\n"
         "        while len(door.checker_pids) < 2:\n"
         "            await asyncio.sleep(0.01)\n"
@@ -246,11 +244,11 @@ async def test_a_checker_that_cannot_start_is_an_error_that_says_so(monkeypatch:
     for program in ("/bin/false", "/does/not/exist"):
         monkeypatch.setattr(sys, "executable", program)
         with pytest.raises(CheckerUnavailable, match="could be started"):
-            await ContractDoor().start()
+            await ContractChecker().start()
 
 
 async def test_the_door_recovers_when_checkers_can_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with ContractDoor() as door:
+    async with ContractChecker() as door:
         await eventually(lambda: len(door.checker_pids) == 2)
         with monkeypatch.context() as broken:
             broken.setattr(sys, "executable", "/bin/false")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from schemas.contracts.compiler import compile_schema
-from schemas.contracts.door import ContractDoor
+from contracts.checker import ContractChecker
+from contracts.compiler import compile_schema
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 DRAFT_6 = "http://json-schema.org/draft-06/schema#"
@@ -168,7 +168,7 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_door_judges_as_the_draft_says(shared_door: ContractDoor, name: str) -> None:
+async def test_the_door_judges_as_the_draft_says(shared_door: ContractChecker, name: str) -> None:
     drafts, schema, valid, invalid = CASES[name]
     for draft in drafts:
         in_draft = {"$schema": draft, **schema}
@@ -179,12 +179,12 @@ async def test_the_door_judges_as_the_draft_says(shared_door: ContractDoor, name
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_without_a_dialect_a_schema_is_of_2020_12(shared_door: ContractDoor) -> None:
+async def test_without_a_dialect_a_schema_is_of_2020_12(shared_door: ContractChecker) -> None:
     assert await shared_door.check({"prefixItems": [{"type": "string"}]}, [1]) != []
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_true_takes_all_and_false_nothing(shared_door: ContractDoor) -> None:
+async def test_true_takes_all_and_false_nothing(shared_door: ContractChecker) -> None:
     assert await shared_door.check(True, {"any": "thing"}) == []
     assert [error["keyword"] for error in await shared_door.check(False, None)] == ["false schema"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.contracts.door import ContractDoor
+from contracts.checker import ContractChecker
 from tests.support.ajv import Pair, ask_ajv
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,7 +28,7 @@ def ajvs() -> dict[tuple[str, str], list[dict[str, Any]]]:
 
 @pytest.mark.parametrize(("keyword", "schema", "document", "message"), ROWS)
 async def test_a_row_is_what_we_say_and_what_ajv_says(
-    shared_door: ContractDoor,
+    shared_door: ContractChecker,
     ajvs: dict[tuple[str, str], list[dict[str, Any]]],
     keyword: str,
     schema: str,

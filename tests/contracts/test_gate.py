@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contracts.door import schema_hash
-from schemas.contracts.gate import canonical_schema, pass_gate
-from schemas.contracts.problems import SchemaRefused
+from contracts.checker import schema_hash
+from contracts.gate import canonical_schema, pass_gate
+from contracts.problems import SchemaRefused
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
-from schemas.contracts.least import amount_problem
+from contracts.least import amount_problem
 from tests.planner.strategies import ANY_SCHEMAS, PLAIN_SCHEMAS
 
 TEXT = {"type": "string", "minLength": 3_000}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from schemas.contracts.door import ContractDoor
-from schemas.contracts.misunderstandings import MAX_UNKNOWN_KEYWORDS, misunderstandings, says_nothing
-from schemas.contracts.problems import SchemaRefused
+from contracts.checker import ContractChecker
+from contracts.misunderstandings import MAX_UNKNOWN_KEYWORDS, misunderstandings, says_nothing
+from contracts.problems import SchemaRefused
 
 POST = {"type": "object", "required": ["body"], "properties": {"body": {"type": "string"}}}
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
@@ -109,7 +109,7 @@ def test_annotations_and_names_of_properties_are_let_through(schema: Any) -> Non
     ],
 )
 async def test_the_words_of_another_draft_are_named(
-    door: ContractDoor, schema: Any, place: str, said: str
+    door: ContractChecker, schema: Any, place: str, said: str
 ) -> None:
     [(code, pointer, message)] = found(schema)
     assert (code, pointer) == ("schema_other_draft", place)
@@ -156,7 +156,7 @@ def test_a_root_that_asks_for_something_has_none(schema: Any) -> None:
     assert says_nothing(schema) is None
 
 
-async def test_what_was_accepted_once_is_checked_as_it_stands(door: ContractDoor) -> None:
+async def test_what_was_accepted_once_is_checked_as_it_stands(door: ContractChecker) -> None:
     schema = {"type": "object", "requred": ["a"]}
     with pytest.raises(SchemaRefused):
         await door.compile(schema)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from schemas.contracts.door import ContractDoor
-from schemas.contracts.problems import CheckCrashed, CheckTimedOut
+from contracts.checker import ContractChecker
+from contracts.problems import CheckCrashed, CheckTimedOut
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,7 +27,7 @@ STACK = "^(?:(?=.)a)*$"
     ],
 )
 async def test_look_around_is_checked_wherever_it_stands(
-    shared_door: ContractDoor, schema: dict[str, Any], valid: object, invalid: object, keyword: str
+    shared_door: ContractChecker, schema: dict[str, Any], valid: object, invalid: object, keyword: str
 ) -> None:
     await shared_door.compile(schema)
 
@@ -35,7 +35,7 @@ async def test_look_around_is_checked_wherever_it_stands(
     assert keyword in {error["keyword"] for error in await shared_door.check(schema, invalid)}
 
 
-async def test_patterns_beside_look_around_mean_what_they_mean_without(shared_door: ContractDoor) -> None:
+async def test_patterns_beside_look_around_mean_what_they_mean_without(shared_door: ContractChecker) -> None:
     patterns = {r"^\d$": "\u0667", r"^\p{L}+$": "a1", "^.$": "ab"}
     for pattern, document in patterns.items():
         assert await shared_door.check({"allOf": [{"pattern": pattern}, {"pattern": "(?=)"}]}, document) != []
@@ -43,7 +43,7 @@ async def test_patterns_beside_look_around_mean_what_they_mean_without(shared_do
 
 @pytest.mark.parametrize("schema", [{"pattern": CATASTROPHE}, {"not": {"pattern": CATASTROPHE}}])
 async def test_a_pattern_that_takes_too_long_gives_no_verdict_and_says_why(
-    shared_door: ContractDoor, schema: dict[str, Any]
+    shared_door: ContractChecker, schema: dict[str, Any]
 ) -> None:
     await shared_door.compile(schema)
     with pytest.raises(CheckTimedOut, match="look-around or a back-reference"):
@@ -62,13 +62,13 @@ async def test_a_pattern_that_takes_too_long_gives_no_verdict_and_says_why(
     ],
 )
 async def test_a_text_that_fills_the_stack_of_the_engine_gives_no_verdict(
-    shared_door: ContractDoor, schema: dict[str, Any]
+    shared_door: ContractChecker, schema: dict[str, Any]
 ) -> None:
     with pytest.raises(CheckCrashed, match="more memory or stack"):
         await shared_door.check(schema, "a" * 1_500_000)
 
 
-async def test_a_long_text_that_fits_is_judged(shared_door: ContractDoor) -> None:
+async def test_a_long_text_that_fits_is_judged(shared_door: ContractChecker) -> None:
     assert await shared_door.check({"pattern": STACK}, "a" * 200_000) == []
     assert await shared_door.check({"not": {"pattern": STACK}}, "a" * 200_000) != []
 
@@ -91,7 +91,7 @@ async def test_a_long_text_that_fits_is_judged(shared_door: ContractDoor) -> Non
     ],
 )
 async def test_the_kinds_that_published_schemas_use_are_judged(
-    shared_door: ContractDoor, pattern: str, valid: str, invalid: str
+    shared_door: ContractChecker, pattern: str, valid: str, invalid: str
 ) -> None:
     for schema, wrap in (
         ({"pattern": pattern}, str),

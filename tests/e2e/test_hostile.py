@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from broker.hint_codec import encode_hint
+from broker.interface import WorkHint
 from broker.rabbitmq.topology import Topology
-from broker.seam import WorkHint
-from broker.wire import encode_hint
 from tests.support.followers import API, Follower, document_of
 from tests.support.linkedin import VARIANTS, example, with_inputs
 from tests.support.processes import Setting, Site

@@ -95,4 +95,4 @@ def test_a_process_loads_the_role_that_it_plays(database_url: str, role: str, ot
     found = loaded(_ENGINE, role, FLEXRUN_DATABASE_URL=database_url)
     assert role in found
     assert found & (others | {"aio_pika", "psutil"}) == set()
-    assert ("schemas.contracts.door" in found) == (role != "planner")
+    assert ("contracts.checker" in found) == (role != "planner")

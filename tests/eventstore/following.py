@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from eventstore.tail import RunTail, Subscription
+from eventstore.tail import RunSubscription, RunTail
 from runs.event import Event
 
 Tail = RunTail[Event]
 
 
-async def take(subscription: Subscription[Event], count: int, timeout_seconds: float = 5) -> list[Event]:
+async def take(subscription: RunSubscription[Event], count: int, timeout_seconds: float = 5) -> list[Event]:
     """The next `count` events; fails when they do not come."""
     events: list[Event] = []
     while len(events) < count:

@@ -12,8 +12,8 @@ import pytest
 from executor.attempt import Attempt, run_attempt
 from executor.capability import CapabilityContext, CapabilityError, ClarificationNeeded
 from executor.config import ExecutorConfig
-from executor.held import ATTEMPT_OVER, LEASE_LOST, RUN_OVER, WORKER_STOPPED, Hold
-from executor.results import Asked, Dropped, Failed, Produced, Result
+from executor.in_flight import ATTEMPT_OVER, LEASE_LOST, RUN_OVER, WORKER_STOPPED, InFlightTask
+from executor.results import ClarificationAsked, Dropped, Failed, Produced, Result
 from executor.threads import run_in_thread
 from tests.support.capabilities import FunctionCapability, Gate, Stubborn, raises, returns
 from tests.support.given import RUN_ID, Given, node
@@ -27,9 +27,9 @@ def running() -> Given:
 
 
 async def attempt(
-    capability: FunctionCapability, timeout_seconds: float = 5, hold: Hold | None = None
+    capability: FunctionCapability, timeout_seconds: float = 5, hold: InFlightTask | None = None
 ) -> Result:
-    hold = hold or Hold(RUN_ID)
+    hold = hold or InFlightTask(RUN_ID)
     stopped = hold.begin(running().state, "a", 1)
     context = CapabilityContext({"nodeId": "a", "attempt": 1}, deadline=time.monotonic() + timeout_seconds)
     return await run_attempt(Attempt(capability, context, timeout_seconds, {}), hold, stopped, CONFIG)
@@ -138,7 +138,7 @@ async def test_a_result_that_comes_out_of_a_cancelled_capability_does_not_count(
     ],
 )
 async def test_a_stopped_attempt_is_cancelled_and_says_why(reason: str, expected: Result) -> None:
-    gate, hold = Gate("test.a"), Hold(RUN_ID)
+    gate, hold = Gate("test.a"), InFlightTask(RUN_ID)
     task = asyncio.create_task(attempt(gate, hold=hold))
     await eventually(lambda: gate.inside)
     hold.stop(reason)
@@ -147,7 +147,7 @@ async def test_a_stopped_attempt_is_cancelled_and_says_why(reason: str, expected
 
 
 async def test_a_stop_after_the_end_changes_nothing() -> None:
-    hold = Hold(RUN_ID)
+    hold = InFlightTask(RUN_ID)
     result = await attempt(returns("test.a", 1), hold=hold)
     hold.stop(RUN_OVER)
     assert isinstance(result, Produced)
@@ -156,7 +156,7 @@ async def test_a_stop_after_the_end_changes_nothing() -> None:
 
 async def test_an_abort_that_comes_right_behind_the_claim_is_not_missed() -> None:
     claimed = running()
-    hold = Hold(RUN_ID)
+    hold = InFlightTask(RUN_ID)
     hold.observe(claimed.fail("a").state)
     stopped = hold.begin(claimed.state, "a", 1)
     assert stopped.done()
@@ -167,7 +167,7 @@ async def test_a_question_ends_the_attempt() -> None:
     async def asks(context: CapabilityContext) -> Any:
         context.clarify("Which one?", [{"id": "x", "label": "X"}], additional_context={"seen": (1, 2)})
 
-    assert await attempt(FunctionCapability("test.a", asks)) == Asked(
+    assert await attempt(FunctionCapability("test.a", asks)) == ClarificationAsked(
         "Which one?", ({"id": "x", "label": "X"},), True, {"seen": [1, 2]}
     )
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from uuid_utils import uuid7
 
-from broker.seam import WorkHint
+from broker.interface import WorkHint
 from runs.commands import FailNode, StartNode
 from tests.support.capabilities import Gate, returns
 from tests.support.given import node

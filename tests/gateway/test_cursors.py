@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.accept import wants_stream
-from gateway.doors import DOORS
-from gateway.hitl.doors import PEOPLE_DOORS
-from gateway.hook_doors import WEBHOOK_DOORS
+from gateway.endpoints import DOORS
+from gateway.hitl.endpoints import PEOPLE_DOORS
+from gateway.webhook_endpoints import WEBHOOK_DOORS
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway, SseReader, stream_of
 from tests.support.people import resumed, waiting_for_approval

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from contracts.checker import ContractChecker
 from eventstore.migrate import migrate
 from eventstore.notify import LogListener
-from schemas.contracts.door import ContractDoor
 from tests.support.gateways import API, ENVELOPE, RunningGateway, running_gateway
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
@@ -63,7 +63,7 @@ def fill(path: Path) -> None:
             file.write(bytes(65_536))
 
 
-async def test_no_connection_is_left_for_the_writer(contracts: ContractDoor) -> None:
+async def test_no_connection_is_left_for_the_writer(contracts: ContractChecker) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(PostgresServer(settings={"max_connections": "10"}))
         await migrate(server.url)
@@ -89,7 +89,7 @@ def small_disk() -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-async def test_a_full_disk(contracts: ContractDoor, small_disk: Path) -> None:
+async def test_a_full_disk(contracts: ContractChecker, small_disk: Path) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(PostgresServer(place=small_disk))
         await migrate(server.url)

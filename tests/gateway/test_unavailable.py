@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from schemas.contracts.door import ContractDoor
+from contracts.checker import ContractChecker
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway, running_gateway, stream_of
 from tests.support.tcp_proxy import TcpProxy
@@ -47,7 +47,7 @@ async def test_a_full_backlog_refuses_new_runs_and_nothing_else(start_gateway: S
 
 
 async def test_a_database_that_is_away_is_503_and_the_gateway_recovers(
-    database_url: str, contracts: ContractDoor
+    database_url: str, contracts: ContractChecker
 ) -> None:
     server = urlsplit(database_url)
     async with (
@@ -75,7 +75,7 @@ async def test_a_database_that_is_away_is_503_and_the_gateway_recovers(
 
 
 async def test_a_stream_survives_a_database_that_is_cut_off_for_a_moment(
-    database_url: str, contracts: ContractDoor
+    database_url: str, contracts: ContractChecker
 ) -> None:
     server = urlsplit(database_url)
     async with (
@@ -91,7 +91,7 @@ async def test_a_stream_survives_a_database_that_is_cut_off_for_a_moment(
 
 
 async def test_a_database_that_is_not_migrated_is_not_ready(
-    empty_database_url: str, contracts: ContractDoor
+    empty_database_url: str, contracts: ContractChecker
 ) -> None:
     async with running_gateway(empty_database_url, contracts) as gateway:
         answer, problem = await gateway.get("/readyz")
@@ -114,7 +114,7 @@ async def test_ready_says_what_it_stands_on(gateway: RunningGateway) -> None:
 
 @pytest.mark.parametrize("door", ["run.stream", "runs"])
 async def test_a_slow_database_makes_nobody_start_a_run_twice(
-    database_url: str, contracts: ContractDoor, door: str
+    database_url: str, contracts: ContractChecker, door: str
 ) -> None:
     server = urlsplit(database_url)
     async with (

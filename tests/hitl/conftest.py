@@ -6,27 +6,27 @@ from typing import Any
 
 import pytest
 
-from schemas.contracts.door import ContractDoor
+from contracts.checker import ContractChecker
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.no_spare import NO_SPARE
 from tests.support.workshop import Carrier
 
 
 @pytest.fixture
-async def contracts() -> AsyncIterator[ContractDoor]:
-    async with ContractDoor(NO_SPARE) as door:
+async def contracts() -> AsyncIterator[ContractChecker]:
+    async with ContractChecker(NO_SPARE) as door:
         yield door
 
 
 @pytest.fixture
-async def gateway(database_url: str, contracts: ContractDoor) -> AsyncIterator[RunningGateway]:
+async def gateway(database_url: str, contracts: ContractChecker) -> AsyncIterator[RunningGateway]:
     """A gateway without tokens."""
     async with running_gateway(database_url, contracts) as running:
         yield running
 
 
 @pytest.fixture
-async def start_gateway(database_url: str, contracts: ContractDoor) -> AsyncIterator[Callable[..., Any]]:
+async def start_gateway(database_url: str, contracts: ContractChecker) -> AsyncIterator[Callable[..., Any]]:
     """Start gateways with settings of the test's own, all on one database; they end with the test."""
     async with AsyncExitStack() as stack:
 

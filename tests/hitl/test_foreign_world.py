@@ -13,9 +13,9 @@ import orjson
 import pytest
 from rich.console import Console
 
+from contracts.checker import ContractChecker
 from flexrun.cli.render import TextRenderer
 from runs.wire import frame
-from schemas.contracts.door import ContractDoor
 from schemas.visible import has_hidden
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.poisoned_text import (
@@ -37,7 +37,7 @@ Command = tuple[str, ...]
 
 
 @pytest.fixture
-async def gateway(database_url: str, contracts: ContractDoor) -> AsyncIterator[RunningGateway]:
+async def gateway(database_url: str, contracts: ContractChecker) -> AsyncIterator[RunningGateway]:
     """A gateway whose people and roles have foreign names."""
     async with running_gateway(database_url, contracts, tokens=TOKENS) as running:
         yield running

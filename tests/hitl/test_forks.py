@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from eventstore.capabilities import register
-from executor.people import HUMAN_REVIEW
+from executor.human_capabilities import HUMAN_REVIEW
 from runs.commands import FailNode
 from tests.support.by_hand import ByHand
 from tests.support.conforming import conforms

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from executor.people import HUMAN_REVIEW
+from executor.human_capabilities import HUMAN_REVIEW
 from planner.checking import plan_faults
 from planner.planner import PlanContext, PlanRefused
 from planner.skeleton import SkeletonPlanner

@@ -8,7 +8,7 @@ import pytest
 from sandbox.config import SandboxConfig
 from sandbox.errors import (
     FunctionFailed,
-    Refusal,
+    InputRefused,
     SandboxCrashed,
     SandboxTimedOut,
     SandboxUnavailable,
@@ -39,7 +39,7 @@ async def test_bytes_come_back_as_they_are(sandbox: Sandbox, size: int) -> None:
 
 
 async def test_a_refusal_comes_back_as_data(sandbox: Sandbox) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InputRefused) as refused:
         await sandbox.call(f"{HERE}:refuse", "the input")
     assert refused.value.data == {"problems": ["the input"]}
 

@@ -13,12 +13,12 @@ import uuid_utils
 
 from broker.dispatch import Dispatcher
 from broker.failures import FailureRule
+from broker.interface import Broker, WorkHint
 from broker.keeper import Keeper, KeeperConfig
 from broker.postgres import PostgresBroker
-from broker.postgres.work import Pace
+from broker.postgres.work import PostgresBrokerConfig
 from broker.rabbitmq import RabbitBroker
-from broker.rabbitmq.work import Patience
-from broker.seam import Broker, WorkHint
+from broker.rabbitmq.work import WorkConsumerConfig
 from eventstore.batch import Lease
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
@@ -49,7 +49,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Tempo:
+class BrokerTimes:
     """What a test makes quicker than it is in production."""
 
     poll_seconds: float = 0.2
@@ -70,9 +70,9 @@ class House:
     broker: Broker
     keeper: Keeper
 
-    def __init__(self, site: Site, tempo: Tempo | None = None, *, dispatches: bool = True) -> None:
+    def __init__(self, site: Site, tempo: BrokerTimes | None = None, *, dispatches: bool = True) -> None:
         self.site = site
-        self.tempo = tempo or Tempo()
+        self.tempo = tempo or BrokerTimes()
         self._dispatches = dispatches
         self._stack = AsyncExitStack()
 
@@ -116,14 +116,16 @@ class House:
         tempo = self.tempo
         failures = FailureRule(self.store, first_delay_seconds=0.01)
         if self.site.kind == "postgres":
-            pace = Pace(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
+            pace = PostgresBrokerConfig(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
             return PostgresBroker(self.store, listener, pace=pace, failures=failures)
         return RabbitBroker(
             self.site.broker_url,
             self.store,
             namespace=self.site.namespace,
             publish_seconds=tempo.publish_seconds,
-            patience=Patience(tempo.acknowledge_seconds, tempo.hand_on_seconds, tempo.check_seconds),
+            patience=WorkConsumerConfig(
+                tempo.acknowledge_seconds, tempo.hand_on_seconds, tempo.check_seconds
+            ),
             failures=failures,
         )
 

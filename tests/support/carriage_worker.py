@@ -8,13 +8,13 @@ claimed), `reading` (a message of the queue `hitl`).
 import asyncio
 import sys
 
-from broker.seam import WorkHint
-from tests.support.carriage import House, Planner, Site, Tempo
+from broker.interface import WorkHint
+from tests.support.carriage import BrokerTimes, House, Planner, Site
 
 
 async def main(database_url: str, broker_url: str, namespace: str, mode: str) -> None:
     """Consume until killed."""
-    tempo = Tempo(claim_seconds=1.0, hidden_seconds=1.0)
+    tempo = BrokerTimes(claim_seconds=1.0, hidden_seconds=1.0)
     async with House(Site(database_url, broker_url, namespace), tempo, dispatches=False) as house:
         planner = Planner(house, name="doomed", lease_seconds=1.0)
 

@@ -28,7 +28,7 @@ PRELOADED = (
     "flexrun.roles.executor",
     "flexrun.roles.gateway",
     "flexrun.roles.planner",
-    "schemas.contracts.door",
+    "contracts.checker",
     "tests.support.forked",
 )
 

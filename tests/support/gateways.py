@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 import psycopg
 
+from contracts.checker import ContractChecker
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
@@ -24,9 +25,8 @@ from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
-from gateway.serve import Server, serve
+from gateway.serve import GatewayServer, serve
 from gateway.sse import Frame, encode_frame
-from schemas.contracts.door import ContractDoor
 
 API = "/api/v1/flex"
 ENVELOPE: dict[str, Any] = {
@@ -45,7 +45,7 @@ class RunningGateway:
     handler: RunHandler
     tail: RunTail[Frame]
     gateway: Gateway
-    server: Server
+    server: GatewayServer
     http: aiohttp.ClientSession
 
     @property
@@ -89,7 +89,7 @@ class RunningGateway:
 @asynccontextmanager
 async def running_gateway(
     database_url: str,
-    contracts: ContractDoor,
+    contracts: ContractChecker,
     *,
     tokens: str | None = None,
     notified: bool = False,

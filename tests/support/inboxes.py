@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from broker.seam import Broker, DeadLetter, open_broker
+from broker.interface import Broker, DeadLetter, open_broker
 from eventstore.notify import LogListener
 from gateway.hitl.inbox import QUEUE, HitlInbox
 from tests.support.gateways import RunningGateway

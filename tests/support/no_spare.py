@@ -1,5 +1,5 @@
 """A contract door for tests in which no checker dies: without the spare, whose start takes as long as a test."""
 
-from schemas.contracts.settings import DoorSettings
+from contracts.config import CheckerConfig
 
-NO_SPARE = DoorSettings(spares=0)
+NO_SPARE = CheckerConfig(spares=0)

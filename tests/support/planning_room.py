@@ -10,8 +10,8 @@ import psycopg
 from uuid_utils import uuid7
 
 from broker.dispatch import Dispatcher
+from broker.interface import WorkHint, open_broker
 from broker.keeper import Keeper, KeeperConfig
-from broker.seam import WorkHint, open_broker
 from eventstore.capabilities import register
 from eventstore.notify import LogListener
 from planner.config import PlannerConfig

@@ -21,7 +21,7 @@ import typer
 import uvloop
 
 import flexrun.roles.planner
-from eventstore.lasting import start_lasting
+from eventstore.background import start_background
 from executor.capability import Capability, CapabilityContext
 from executor.stubs import stub_capabilities
 from flexrun.cli.running import serve_roles
@@ -47,7 +47,7 @@ class Poisonous:
         label = context.bundle["metadata"].get("runLabel")
         _kill_or_hang(label, "poison: kill", "poison: hang")
         if label == "poison: task":
-            start_lasting("a-lasting-task", asyncio.sleep(0))
+            start_background("a-lasting-task", asyncio.sleep(0))
         if label in ("poison: task", "poison: wait"):
             await asyncio.Event().wait()
         if label == "poison: thread":

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from eventstore import webhook_lanes
-from eventstore.webhook_lanes import Attempt
+from eventstore.webhook_lanes import DeliveryAttempt
 from runs.commands import (
     Actor,
     CompleteNode,
@@ -254,6 +254,8 @@ async def _webhook(gateway: RunningGateway) -> str:
     await run.log(poison("logMessage"))
     await feed_all(gateway.store)
     (claimed, *_) = await webhook_lanes.claim(gateway.store, "test", 60.0, 8, {})
-    failed = Attempt(delivered=False, response_status=500, error=poison("receiver"), retry_seconds=30.0)
+    failed = DeliveryAttempt(
+        delivered=False, response_status=500, error=poison("receiver"), retry_seconds=30.0
+    )
     await webhook_lanes.record_attempt(gateway.store, claimed, "test", failed, 60.0)
     return made["webhookId"]

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Any
 
-from sandbox.errors import Refusal
+from sandbox.errors import InputRefused
 
 
 def echo(argument: Any, blob: bytes) -> Any:
@@ -27,7 +27,7 @@ def grow(argument: Any, blob: bytes) -> int:
 
 
 def refuse(argument: Any, blob: bytes) -> None:
-    raise Refusal({"problems": [argument]})
+    raise InputRefused({"problems": [argument]})
 
 
 def stumble(argument: Any, blob: bytes) -> None:

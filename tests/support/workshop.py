@@ -14,8 +14,9 @@ import psycopg
 from uuid_utils import uuid7
 
 from broker.dispatch import Dispatcher
+from broker.interface import open_broker
 from broker.keeper import Keeper, KeeperConfig
-from broker.seam import open_broker
+from contracts.checker import ContractChecker
 from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
@@ -25,7 +26,6 @@ from executor.worker import ExecutorWorker
 from runs.commands import AcceptPlan, Command, RequestPlan, StartRun
 from runs.event import Event
 from runs.state import RunState
-from schemas.contracts.door import ContractDoor
 from tests.support.capabilities import FunctionCapability
 from tests.support.no_spare import NO_SPARE
 from tests.support.waiting import eventually
@@ -171,7 +171,7 @@ class Workshop(Desk):
         await listener.start()
         self.stack.push_async_callback(listener.close)
         await listener.listening()
-        self.contracts = await self.stack.enter_async_context(ContractDoor(NO_SPARE))
+        self.contracts = await self.stack.enter_async_context(ContractChecker(NO_SPARE))
         self.broker = open_broker(
             self._carrier.broker_url, self.store, listener, namespace=self._carrier.namespace
         )

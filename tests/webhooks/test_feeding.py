@@ -11,7 +11,7 @@ import pytest
 from eventstore import webhook_lanes
 from eventstore.errors import StoreError
 from eventstore.store import EventStore
-from eventstore.webhook_lanes import Attempt
+from eventstore.webhook_lanes import DeliveryAttempt
 from tests.support.receivers import Receiver
 from tests.support.started_runs import new_run_id
 from tests.webhooks.conftest import AddHook, StartRun, deliveries, feed_all
@@ -141,7 +141,7 @@ async def test_whoever_lost_the_lane_has_no_say_any_more(
     [heir] = await webhook_lanes.claim(store, "heir", 60.0, 8, {})
     assert await webhook_lanes.claim(store, "third", 60.0, 8, {}) == []
     assert (frozen.event.seq, frozen.attempt, heir.event.seq, heir.attempt) == (1, 1, 1, 2)
-    delivered = Attempt(delivered=True, response_status=204)
+    delivered = DeliveryAttempt(delivered=True, response_status=204)
     assert await webhook_lanes.record_attempt(store, frozen, "frozen", delivered, 60.0) is None
     assert await webhook_lanes.record_attempt(store, heir, "frozen", delivered, 60.0) is None
     assert await webhook_lanes.claim(store, "third", 60.0, 8, {}) == []
@@ -160,7 +160,7 @@ async def test_what_is_finished_is_kept_for_a_while_and_then_goes(
         await start_run()
     await feed_all(store)
     for claimed in await webhook_lanes.claim(store, "one", 60.0, 2, {}):
-        await webhook_lanes.record_attempt(store, claimed, "one", Attempt(delivered=True), 60.0)
+        await webhook_lanes.record_attempt(store, claimed, "one", DeliveryAttempt(delivered=True), 60.0)
     await webhook_lanes.tidy(store, keep_seconds=3600)
     assert sorted(row.status for row in await deliveries(store, hook)) == [
         "delivered",

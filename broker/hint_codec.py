@@ -1,0 +1,23 @@
+"""A work hint as it travels."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from broker.interface import WorkHint
+from schemas.messages import WorkKind, WorkMessage, decode_work, encode_work
+
+
+def encode_hint(hint: WorkHint) -> bytes:
+    """The bytes of a hint; the queue is where they travel, not part of them."""
+    kind = cast("WorkKind", hint.kind)
+    work_id = f"{hint.run_id}/{hint.kind}/{hint.ref}/{hint.attempt}"
+    return encode_work(WorkMessage(kind, hint.run_id, hint.ref or None, hint.attempt, work_id, hint.again))
+
+
+def decode_hint(body: bytes, queue: str) -> WorkHint:
+    """The hint in a message that came by `queue`. Raises MessageRefused."""
+    message = decode_work(body)
+    return WorkHint(
+        message.run_id, message.kind, message.node_id or "", message.attempt, queue, again=message.again
+    )

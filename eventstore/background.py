@@ -1,0 +1,48 @@
+"""Tasks that run until they are closed: links, subscriptions, writers, the keeper, heartbeats.
+
+Such a task has no caller that waits for its result: its end would go unnoticed and everything that it does would stand
+still. Each is created here. One that ends without being closed is logged with its name and reported to the event
+loop's exception handler, under `BACKGROUND_TASK`; a serving process sets a handler that ends it (`flexrun.faults`), so
+that its supervisor starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+BACKGROUND_TASK = "flexrun_lasting_task"
+"""The key of the exception handler's context that holds the name of the task."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+def _never() -> bool:
+    return False
+
+
+def start_background(
+    name: str, work: Coroutine[Any, Any, None], *, closing: Callable[[], bool] = _never
+) -> asyncio.Task[None]:
+    """Run `work` in a task that is meant to run until somebody cancels it, or until `closing()` is true.
+
+    Any other end is a fault: returning, raising, and a CancelledError that comes out of a library while nobody has
+    cancelled the task.
+    """
+    task = asyncio.create_task(work, name=name)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if task.cancelling() or closing():
+            return
+        error = None if task.cancelled() else task.exception()
+        _log.critical("task_ended", task=name, cancelled=task.cancelled(), exc_info=error)
+        context: dict[str, Any] = {"message": f"the task {name} ended", "task": task, BACKGROUND_TASK: name}
+        if error is not None:
+            context["exception"] = error
+        task.get_loop().call_exception_handler(context)
+
+    task.add_done_callback(ended)
+    return task

@@ -1,0 +1,176 @@
+"""The outermost layer of every request: correlation id, who calls, errors turned into problems, one log line."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.auth import ANONYMOUS, bearer_token
+from gateway.body import close_unread, refuse_codings
+from gateway.cors import allow_origin, options_answer, preflight_answer, refuse_strangers
+from gateway.deps import GATEWAY, Gateway
+from gateway.parameters import refuse_unknown_parameters
+from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
+from gateway.protocol import fixed_headers
+from runs.commands import Actor
+
+log = structlog.get_logger("gateway")
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/openapi-3.0.json"})
+"""Doors that ask for no token."""
+
+LINKS = "/hitl/"
+"""Pages whose address is the key: they ask for no token either, and no log line may show it."""
+
+_LOGGED_PATH_CHARS = 500
+CLIENT_GONE = 499
+"""What the log says where nobody was left to be answered."""
+
+_SANE_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
+_HOST = re.compile(r"[0-9A-Za-z._~\[\]:%-]{1,300}")
+_ACTOR = web.RequestKey("actor", Actor)
+_CORRELATION_ID = web.RequestKey("correlation_id", str)
+_FACTS = web.RequestKey("facts", dict[str, Any])
+_ANSWERED = web.RequestKey("answered", bool)
+
+
+def caller(request: web.Request) -> Actor:
+    """Who calls."""
+    return request[_ACTOR]
+
+
+def correlation_id(request: web.Request) -> str:
+    """The id under which this request is found in the logs; it goes out with the answer."""
+    return request[_CORRELATION_ID]
+
+
+def adopt_correlation_id(request: web.Request, from_body: str | None) -> str:
+    """The id in the body counts unless the header brought one; the result is the id from here on."""
+    if from_body is not None and _id_from_header(request) is None:
+        request[_CORRELATION_ID] = from_body
+    return request[_CORRELATION_ID]
+
+
+def note(request: web.Request, **facts: Any) -> None:
+    """Facts for the request's log line; a `status` counts for more than that of the answer."""
+    request[_FACTS].update(facts)
+
+
+@web.middleware
+async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Wraps every handler."""
+    started = time.perf_counter()
+    request[_CORRELATION_ID] = _id_from_header(request) or str(uuid4())
+    request[_FACTS] = {}
+    status = CLIENT_GONE
+    try:
+        response = await _answer(request, handler)
+        status = response.status
+        return response
+    finally:
+        level = log.debug if request.path in OPEN_PATHS else log.info
+        level(
+            "request",
+            method=request.method,
+            path=_logged_path(request)[:_LOGGED_PATH_CHARS],
+            ms=round((time.perf_counter() - started) * 1000, 1),
+            correlation_id=request[_CORRELATION_ID],
+            **{"status": status, **request[_FACTS]},
+        )
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        _require_host(request)
+        refuse_codings(request)
+        _send_elsewhere(request)
+        options = preflight_answer(request) or options_answer(request)
+        if options is not None:
+            return options
+        request[_ACTOR] = _identify(request, request.app[GATEWAY])
+        refuse_unknown_parameters(request)
+        return await handler(request)
+    except Exception as error:  # noqa: BLE001 - the edge: whatever was raised becomes an answer here, or is raised on
+        return _problem_answer(request, error)
+
+
+def _send_elsewhere(request: web.Request) -> None:
+    """Refuse what comes while the gateway stops. A stream ends at once instead: a browser never retries after a 503."""
+    stream = request.method == "GET" and request.path.endswith("/events")
+    if request.app[GATEWAY].stopping and request.path not in OPEN_PATHS and not stream:
+        raise unavailable("stopping", "This gateway is stopping; another one will answer.")
+
+
+def _problem_answer(request: web.Request, error: Exception) -> web.Response:
+    if request.get(_ANSWERED):
+        # The head of the answer is out. All that is left is to end the connection, which aiohttp does on this.
+        if not isinstance(error, ConnectionError):
+            log.error("failed in the middle of an answer", path=_logged_path(request), exc_info=error)
+        raise error
+    problem = problem_of(error)
+    if problem is None:
+        log.error(
+            "request failed",
+            path=_logged_path(request),
+            correlation_id=request[_CORRELATION_ID],
+            exc_info=error,
+        )
+        problem = internal_error()
+    note(request, code=problem.code)
+    return problem_response(problem, request[_CORRELATION_ID])
+
+
+def _identify(request: web.Request, gateway: Gateway) -> Actor:
+    tokens = gateway.deps.tokens
+    if not tokens.configured:
+        refuse_strangers(request, gateway.config.cors_origins)
+        return ANONYMOUS
+    if request.path in OPEN_PATHS or request.path.startswith(LINKS):
+        return ANONYMOUS
+    in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
+    token = bearer_token(request, in_query=in_query)
+    actor = tokens.actor(token) if token is not None else None
+    if actor is None:
+        raise _unauthorized(token is not None)
+    note(request, actor=actor.name)
+    return actor
+
+
+def _require_host(request: web.Request) -> None:
+    if _HOST.fullmatch(request.headers.get("Host", "localhost") or "localhost") is None:
+        raise ProblemError(400, "host_invalid", "The Host header names no host.", close=True)
+
+
+def _logged_path(request: web.Request) -> str:
+    return LINKS + "…" if request.path.startswith(LINKS) else request.path
+
+
+def _unauthorized(offered: bool) -> ProblemError:
+    if offered:
+        challenge, detail = 'Bearer realm="flexrun", error="invalid_token"', "This token is not known here."
+    else:
+        challenge, detail = 'Bearer realm="flexrun"', "Send a token: -H 'Authorization: Bearer …'."
+    return ProblemError(401, "unauthorized", detail, headers={"WWW-Authenticate": challenge})
+
+
+def _id_from_header(request: web.Request) -> str | None:
+    offered = request.headers.get("X-Correlation-Id")
+    return offered if offered is not None and _SANE_ID.fullmatch(offered) else None
+
+
+async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer carries; aiohttp calls this just before the headers go out."""
+    request[_ANSWERED] = True
+    fixed_headers(response)
+    if request.app[GATEWAY].stopping:
+        response.force_close()
+        response.headers["Connection"] = "close"
+    response.headers["X-Correlation-Id"] = request.get(_CORRELATION_ID) or str(uuid4())
+    close_unread(request, response)
+    allow_origin(request, response.headers, request.app[GATEWAY].config.cors_origins)

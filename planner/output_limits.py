@@ -1,0 +1,144 @@
+"""What the caller's contract asks of each node: its limits, pushed down to whoever makes the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from planner.mapping.limits import Limits, merge_limits
+from planner.mapping.problems import Unmappable
+from planner.mapping.sources import Demand
+from planner.planner import JsonObject
+from schemas.facets import Facet
+
+_AS_LENGTH = {"minimum": "minLength", "maximum": "maxLength"}
+_AS_BOUND = {length: bound for bound, length in _AS_LENGTH.items()}
+_SHOWN = ("minLength", "maxLength", "minItems", "maxItems")
+
+MAX_OUTPUT_CHARACTERS = 4 * 1024 * 1024
+_ITEM_OVERHEAD = len('"",')
+
+
+@dataclass(slots=True)
+class OutputLimits:
+    """What one node owes beyond its facet.
+
+    `fields` are limits in JSON Schema's words for fields of its output, `items` those of each item of a list. `texts`
+    are numbers of words or characters (`{field: {"words" | "characters": {minimum, maximum}}}`), also of `fullText`,
+    the whole post as one text.
+    """
+
+    fields: dict[str, Limits] = field(default_factory=dict[str, Limits])
+    texts: dict[str, dict[str, Limits]] = field(default_factory=dict[str, dict[str, Limits]])
+    items: dict[str, Limits] = field(default_factory=dict[str, Limits])
+    path_of: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add(self, demand: Demand) -> None:
+        """Raises Unmappable where a demand excludes an earlier one."""
+        self.path_of.setdefault(demand.field, demand.path)
+        if demand.field == "fullText" or demand.aspect == "words":
+            aspect = "characters" if demand.aspect == "value" else demand.aspect
+            kept = self.texts.setdefault(demand.field, {}).setdefault(aspect, {})
+            asked = {
+                _AS_BOUND.get(key, key): value for key, value in demand.limits.items() if key != "pattern"
+            }
+        else:
+            kept = self.fields.setdefault(demand.field, {})
+            asked = {_AS_LENGTH.get(key, key): value for key, value in demand.limits.items()}
+        if not merge_limits(kept, asked) or not merge_limits(
+            self.items.setdefault(demand.field, {}), demand.items
+        ):
+            raise Unmappable.at(demand.path, f"The contract's limits of {demand.field} exclude each other.")
+
+    def counted(self) -> dict[str, dict[str, Limits]]:
+        """`texts` without those that have no limit."""
+        return {name: bounds for name, by_aspect in self.texts.items()
+                if (bounds := {aspect: limits for aspect, limits in by_aspect.items() if limits})}  # fmt: skip
+
+
+def check_amount(demands: Iterable[Demand]) -> None:
+    """Raises Unmappable where the least of all that is asked for is more than an output may hold."""
+    amounts = [(_least_characters(demand), demand) for demand in demands]
+    total = sum(least for least, _ in amounts)
+    if total > MAX_OUTPUT_CHARACTERS:
+        _, worst = max(amounts, key=lambda amount: amount[0])
+        message = f"The contract asks for {total:.10g} characters at least; an output can have {MAX_OUTPUT_CHARACTERS}."
+        raise Unmappable.at(worst.path, message)
+
+
+def _least_characters(demand: Demand) -> float:
+    if demand.aspect == "characters":
+        return demand.limits.get("minimum", 0)
+    if demand.aspect == "words":
+        return max(0, 2 * demand.limits.get("minimum", 0) - 1)
+    items = demand.limits.get("minItems", 0)
+    return demand.limits.get("minLength", 0) + items * (demand.items.get("minLength", 0) + _ITEM_OVERHEAD)
+
+
+def limits_by_node(demands: Iterable[Demand]) -> dict[str, OutputLimits]:
+    """The demands by node, merged. Raises Unmappable."""
+    owed: dict[str, OutputLimits] = {}
+    for demand in demands:
+        owed.setdefault(demand.node_id, OutputLimits()).add(demand)
+    return owed
+
+
+def output_schema(facet: Facet, owed: OutputLimits | None, always: Sequence[str] = ()) -> JsonObject:
+    """The facet's schema, narrowed by what is owed; every field that is delivered is required.
+
+    Raises Unmappable for a limit that lies outside what the facet can be.
+    """
+    properties: dict[str, Any] = dict(facet.schema["properties"])
+    if owed is not None:
+        _check_texts(facet, owed)
+        for name, limits in owed.fields.items():
+            properties[name] = _narrowed(name, properties[name], limits, owed)
+    required = dict.fromkeys((*cast("list[str]", facet.schema["required"]), *always, *_delivered(owed)))
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _check_texts(facet: Facet, owed: OutputLimits) -> None:
+    """Raises Unmappable for a number of words or characters that the facet's own lengths do not let in."""
+    for name, by_aspect in owed.texts.items():
+        characters = by_aspect.get("characters", {}).get("minimum", 0)
+        words = by_aspect.get("words", {}).get("minimum", 0)
+        least, most = max(characters, 2 * words - 1), _most_characters(facet, name)
+        if least > most:
+            message = f"{name} can have at most {most} characters, and the contract wants {least} or more."
+            raise Unmappable.at(owed.path_of[name], message)
+
+
+def _most_characters(facet: Facet, name: str) -> int:
+    """Of a text, or of all that makes up the whole post."""
+    properties: dict[str, Any] = facet.schema["properties"]
+    if name in properties:
+        return properties[name].get("maxLength", 0)
+    tags = properties["hashtags"]
+    texts = sum(properties[each]["maxLength"] + len("\n\n") for each in ("headline", "body", "callToAction"))
+    return texts + tags["maxItems"] * (tags["items"]["maxLength"] + 1)
+
+
+def _narrowed(name: str, schema: Limits, limits: Limits, owed: OutputLimits) -> Limits:
+    items = owed.items.get(name)
+    if not limits and not items:
+        return schema
+    narrowed = dict(schema)
+    fits = merge_limits(narrowed, limits)
+    if items:
+        narrowed["items"] = dict(narrowed.get("items", {}))
+        fits = merge_limits(narrowed["items"], items) and fits
+    if not fits:
+        able, wanted = _shown(schema), _shown(limits)
+        raise Unmappable.at(owed.path_of[name], f"{name} can have {able}, and the contract wants {wanted}.")
+    return narrowed
+
+
+def _delivered(owed: OutputLimits | None) -> list[str]:
+    if owed is None:
+        return []
+    return [*owed.fields, *(("hashtags",) if "fullText" in owed.texts else ())]
+
+
+def _shown(limits: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {limits[key]}" for key in _SHOWN if key in limits)

@@ -1,0 +1,121 @@
+"""Asking a planner, and turning whatever it does into a command."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from planner.checking import plan_faults
+from planner.planner import (
+    CheckedPlan,
+    JsonObject,
+    PlanContext,
+    PlanFaulty,
+    Planner,
+    PlanRefused,
+    diagnostic,
+)
+from runs.commands import AcceptPlan, Command, RejectPlan
+from runs.state import RunState
+from schemas.redaction import redact
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan that has been checked."""
+
+    plan: JsonObject
+
+    def command(self, attempt: int, now: datetime, jitter: float) -> Command:
+        return AcceptPlan(now=now, attempt=attempt, plan=self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningFailed:
+    """No plan. `ours` says that the planner itself is to blame, so that it is worth another try."""
+
+    diagnostics: list[JsonObject]
+    ours: bool = False
+    may_mend: bool = False
+
+    def command(self, attempt: int, now: datetime, jitter: float) -> Command:
+        return RejectPlan(
+            now=now, attempt=attempt, diagnostics=self.diagnostics, retryable=self.ours, jitter=jitter
+        )
+
+
+PlannerResult = Planned | PlanningFailed
+
+
+def context_of(state: RunState, attempt: int) -> PlanContext:
+    """What the run says beside its envelope."""
+    return PlanContext(run_id=state.run_id, attempt=attempt, feedback=state.replan_reason)
+
+
+async def ask_instantly(
+    planner: Planner, state: RunState, capabilities: Sequence[JsonObject], attempt: int
+) -> PlannerResult:
+    """The verdict of a planner that answers at once, or within a deadline of its own."""
+    try:
+        plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
+        return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities, state)
+    except PlanRefused as refused:
+        return _refused(refused)
+    # Planners are plugged in, and whatever one raises must neither stop the worker nor come back for ever.
+    except Exception as error:  # noqa: BLE001 - see above
+        return _trouble(planner, state, error)
+
+
+async def ask(
+    planner: Planner,
+    state: RunState,
+    capabilities: Sequence[JsonObject],
+    attempt: int,
+    timeout_seconds: float,
+) -> PlannerResult:
+    """The verdict of a planner that may take its time, but no more than `timeout_seconds`."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
+            return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities, state)
+    except PlanRefused as refused:
+        return _refused(refused)
+    except TimeoutError:
+        message = f"Planner {planner.name} was not done within {timeout_seconds:g} s."
+        return PlanningFailed([diagnostic("planner_timeout", message)], ours=True)
+    # See ask_instantly.
+    except Exception as error:  # noqa: BLE001 - see above
+        return _trouble(planner, state, error)
+
+
+def _refused(refused: PlanRefused) -> PlanningFailed:
+    ours = isinstance(refused, PlanFaulty)
+    return PlanningFailed(refused.diagnostics, ours=ours, may_mend=refused.retryable and not ours)
+
+
+def _checked(
+    plan: JsonObject | CheckedPlan, capabilities: Sequence[JsonObject], state: RunState
+) -> PlannerResult:
+    if isinstance(plan, CheckedPlan):
+        return _allowed(plan.plan, state)
+    faults = plan_faults(plan, capabilities)
+    return PlanningFailed(faults, ours=True) if faults else _allowed(plan, state)
+
+
+def _allowed(plan: JsonObject, state: RunState) -> PlannerResult:
+    """The plan, unless the house that the run was accepted by forbids it; another try would not help then."""
+    forbidden = [each.to_wire() for each in state.house.plan_faults(plan)]
+    return PlanningFailed(forbidden) if forbidden else Planned(plan)
+
+
+def _trouble(planner: Planner, state: RunState, error: Exception) -> PlanningFailed:
+    _log.error("planner_error", run_id=state.run_id, planner=planner.name, exc_info=error)
+    message = redact(f"Planner {planner.name} failed: {type(error).__name__}: {error}"[:2_000])
+    return PlanningFailed([diagnostic("planner_error", message)], ours=True)

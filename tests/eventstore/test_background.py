@@ -1,0 +1,61 @@
+"""A task that is meant to run until it is closed does not end unnoticed."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from eventstore.background import BACKGROUND_TASK, start_background
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def reports() -> list[dict[str, Any]]:
+    """What the event loop's exception handler is given."""
+    found: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context))
+    return found
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+async def _raise(error: BaseException | None) -> None:
+    if error is not None:
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("surprise"),
+        StopAsyncIteration("closed"),
+        asyncio.CancelledError("thrown by a library"),
+        None,
+    ],
+    ids=["raises", "stop-iteration", "foreign-cancellation", "returns"],
+)
+async def test_the_end_of_a_lasting_task_is_logged_and_reported(
+    error: BaseException | None, reports: list[dict[str, Any]], lines: list[Any]
+) -> None:
+    start_background("some-link", _raise(error))
+    await eventually(lambda: reports)
+    assert [report[BACKGROUND_TASK] for report in reports] == ["some-link"]
+    assert [(line["event"], line["task"], line["log_level"]) for line in lines] == [
+        ("task_ended", "some-link", "critical")
+    ]
+
+
+async def test_closing_it_is_no_fault(reports: list[dict[str, Any]], lines: list[Any]) -> None:
+    cancelled = start_background("cancelled", asyncio.sleep(60))
+    closed = start_background("closed", _raise(None), closing=lambda: True)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, closed, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert reports == []
+    assert lines == []
