@@ -31,7 +31,7 @@ class TaskRow:
     thread_id: str | None
     plan_version: int
     objective: str
-    tenant: str | None
+    client_id: str | None
     run_status: str
     expires_at: datetime | None
 
@@ -51,7 +51,7 @@ class TaskFilters:
 
     run_id: str | None = None
     thread_id: str | None = None
-    tenant: str | None = None
+    client_id: str | None = None
     names: Sequence[str] | None = None
 
 
@@ -62,7 +62,7 @@ async def human_tasks(
     parameters: dict[str, Any] = {
         "run_id": filters.run_id,
         "thread_id": filters.thread_id,
-        "tenant": filters.tenant,
+        "client_id": filters.client_id,
         "names": None if filters.names is None else list(filters.names),
         "started_after": after.started_at if after is not None else None,
         "run_after": after.run_id if after is not None else _FIRST_RUN_ID,

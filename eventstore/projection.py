@@ -81,7 +81,7 @@ def _started_run(after: RunState) -> JsonObject:
         "output": after.output,
         "error": after.error,
         "plan_version": after.plan_version,
-        "tenant": metadata.get("clientId"),
+        "client_id": metadata.get("clientId"),
         "run_label": metadata.get("runLabel"),
         "submitted_by": after.submitted_by,
         "origin": after.origin,

@@ -17,7 +17,7 @@ _LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as a list shows it. `tenant` is `metadata.clientId` of its envelope, `run_label` `metadata.runLabel`."""
+    """A run as a list shows it. `client_id` is `metadata.clientId` of its envelope, `run_label` `metadata.runLabel`."""
 
     run_id: str
     status: str
@@ -27,7 +27,7 @@ class RunRow:
     schema_hash: str | None
     error: JsonObject | None
     plan_version: int | None
-    tenant: str | None
+    client_id: str | None
     run_label: str | None
     submitted_by: str | None
     correlation_id: str | None
@@ -111,7 +111,7 @@ class RunFilters:
     statuses: Sequence[str] | None = None
     thread_id: str | None = None
     run_label: str | None = None
-    tenant: str | None = None
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ async def list_runs(
         "statuses": None if filters.statuses is None else list(filters.statuses),
         "thread_id": filters.thread_id,
         "run_label": filters.run_label,
-        "tenant": filters.tenant,
+        "client_id": filters.client_id,
         "created_before": after.created_at if after is not None else None,
         "run_before": after.run_id if after is not None else _LAST_RUN_ID,
         "limit": limit,
@@ -182,7 +182,7 @@ async def pending_requests(
     *,
     run_id: str | None = None,
     thread_id: str | None = None,
-    tenant: str | None = None,
+    client_id: str | None = None,
     names: Sequence[str] | None = None,
     after: RequestCursor | None = None,
     limit: int = 100,
@@ -194,7 +194,7 @@ async def pending_requests(
     parameters: dict[str, Any] = {
         "run_id": run_id,
         "thread_id": thread_id,
-        "tenant": tenant,
+        "client_id": client_id,
         "names": None if names is None else list(names),
         "created_after": after.created_at if after is not None else None,
         "request_after": after.request_id if after is not None else "",

@@ -20,7 +20,7 @@ def serialize_run(run: RunRow) -> JsonObject:
             "objective": run.objective,
             "threadId": run.thread_id,
             "runLabel": run.run_label,
-            "clientId": run.tenant,
+            "clientId": run.client_id,
             "submittedBy": run.submitted_by,
             "correlationId": run.correlation_id,
             "planVersion": run.plan_version,

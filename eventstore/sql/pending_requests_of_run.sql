@@ -6,7 +6,7 @@ select q.id, q.run_id::text, q.thread_id, q.node_id, q.kind, q.subject, q.status
 from hitl_requests q
 join flex_runs r on r.run_id = q.run_id
 where q.run_id = %(run_id)s and (q.status = 'open') is true
-  and (%(tenant)s::text is null or r.tenant = %(tenant)s)
+  and (%(client_id)s::text is null or r.client_id = %(client_id)s)
   and (%(names)s::text[] is null
        or coalesce(q.rules -> 'approvers', '[]') = '[]'
        or q.rules -> 'approvers' ?| %(names)s::text[])

@@ -6,7 +6,7 @@ from hitl_requests q
 join flex_runs r on r.run_id = q.run_id
 where q.thread_id = %(thread_id)s and q.status = 'open'
   and (q.created_at, q.id) > (coalesce(%(created_after)s, '-infinity'::timestamptz), %(request_after)s)
-  and (%(tenant)s::text is null or r.tenant = %(tenant)s)
+  and (%(client_id)s::text is null or r.client_id = %(client_id)s)
   and (%(names)s::text[] is null
        or coalesce(q.rules -> 'approvers', '[]') = '[]'
        or q.rules -> 'approvers' ?| %(names)s::text[])

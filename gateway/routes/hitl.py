@@ -36,7 +36,7 @@ async def show_pending(request: web.Request) -> web.Response:
         request.app[GATEWAY].deps.store,
         run_id=known_form(run_id) if run_id is not None else None,
         thread_id=request.query.get("threadId"),
-        tenant=request.query.get("clientId"),
+        client_id=request.query.get("clientId"),
         names=request.query.getall("role", []) or None,
         after=RequestCursor(cursor[0], cursor[1][0]) if cursor is not None else None,
         limit=limit,

@@ -52,7 +52,7 @@ async def show_list(request: web.Request) -> web.Response:
         statuses=_statuses(request),
         thread_id=request.query.get("threadId"),
         run_label=request.query.get("label"),
-        tenant=request.query.get("clientId"),
+        client_id=request.query.get("clientId"),
     )
     store = request.app[GATEWAY].deps.store
     rows = await list_runs(store, filters, after=_page_cursor(request), limit=limit)

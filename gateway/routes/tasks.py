@@ -34,7 +34,7 @@ async def show_tasks(request: web.Request) -> web.Response:
     filters = TaskFilters(
         run_id=known_form(run_id) if run_id is not None else None,
         thread_id=request.query.get("threadId"),
-        tenant=request.query.get("clientId"),
+        client_id=request.query.get("clientId"),
         names=[*request.query.getall("role", []), *request.query.getall("assignedTo", [])] or None,
     )
     rows = await human_tasks(request.app[GATEWAY].deps.store, filters, after=_cursor(request), limit=limit)

@@ -39,9 +39,9 @@ FILL = [
        select run_id, 'request_expiry', id, 'timer', 1, false, now() + interval '1 day' from hitl_requests""",
 ]
 READ = {"run_id": "01900000-0000-7000-8000-000000000009", "after": 0, "until": 2**31 - 1, "limit": 100}
-LIST = {"statuses": ["pending", "failed"], "thread_id": "thread 7", "tenant": None, "run_label": None}
+LIST = {"statuses": ["pending", "failed"], "thread_id": "thread 7", "client_id": None, "run_label": None}
 LIST |= {"created_before": None, "run_before": "ffffffff-ffff-ffff-ffff-ffffffffffff", "limit": 50}
-PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "tenant": None, "names": ["ann"]}
+PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "client_id": None, "names": ["ann"]}
 PENDING |= {"created_after": None, "request_after": "", "limit": 10}
 STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "read_events": (READ, 10),

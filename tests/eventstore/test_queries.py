@@ -28,8 +28,8 @@ async def test_runs_are_listed_newest_first_page_by_page(store: EventStore, star
     runs = [await start_run(metadata={"clientId": "acme" if n % 2 else "other"}) for n in range(7)]
     ids = [run.run_id for run in reversed(runs)]
     assert [row.run_id for row in await every_page(store, RunFilters(), 3)] == ids
-    assert [row.run_id for row in await every_page(store, RunFilters(tenant="acme"), 2)] == ids[1::2]
-    assert await queries.list_runs(store, RunFilters(tenant="nobody")) == []
+    assert [row.run_id for row in await every_page(store, RunFilters(client_id="acme"), 2)] == ids[1::2]
+    assert await queries.list_runs(store, RunFilters(client_id="nobody")) == []
 
 
 async def test_runs_are_found_by_status_thread_and_label(store: EventStore, start_run: StartRun):

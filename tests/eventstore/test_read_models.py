@@ -49,7 +49,7 @@ async def test_a_runs_row_follows_it(start_run: StartRun, store: EventStore, dat
         "output": {"text": "hello"},
         "error": None,
         "plan_version": 1,
-        "tenant": "acme",
+        "client_id": "acme",
         "run_label": "spring",
         "submitted_by": "sue",
         "created_at": log[0].recorded_at,
