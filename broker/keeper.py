@@ -101,7 +101,7 @@ class Keeper:
         self._failures = FailureRule(store, clock=self._clock)
         self._troublemakers = Backoff()
         self._at_once = asyncio.Semaphore(self._config.at_once)
-        self._turn = LeaderLock(store.database_url, "try_keeper_lock", store.outage)
+        self._turn = LeaderLock(store.database_url, "processes/try_keeper_lock", store.outage)
         self._lenient_until = 0.0
         self._task: asyncio.Task[None] | None = None
 

@@ -31,7 +31,7 @@ class LeaderLock:
                 await self._connection.execute(_SILENCE, prepare=False)
             with hang_up_after(self._connection, _ANSWER_SECONDS):
                 if self._held:
-                    await self._connection.execute(statement("ping"))
+                    await self._connection.execute(statement("database/ping"))
                 else:
                     cursor = await self._connection.execute(statement(self._lock_statement))
                     row = await cursor.fetchone()

@@ -132,7 +132,7 @@ class ReadinessProbe:
 
     async def _missing(self) -> tuple[str, ...]:
         try:
-            present = await self._store.fetch("roles_present", {})
+            present = await self._store.fetch("processes/roles_present", {})
         except StoreError:
             return ()
         known = {name for (name,) in present} | self._roles

@@ -65,7 +65,9 @@ class WaitingWork:
         """Look once."""
         idle = [taker for taker in self._takers() if taker.idle_seconds >= self._longest_wait_seconds]
         queues = sorted({queue for taker in idle for queue in taker.queues})
-        waited = (await self._store.fetch("oldest_waiting", {"queues": queues}))[0][0] if queues else None
+        waited = (
+            (await self._store.fetch("work/oldest_waiting", {"queues": queues}))[0][0] if queues else None
+        )
         if waited is not None and waited >= self._longest_wait_seconds:
             if self.trouble is None:
                 _log.error("work_waits_and_is_not_taken", queues=queues, waited_seconds=round(waited, 1))

@@ -13,14 +13,14 @@ from runs.event import JsonObject, rfc3339
 async def register(store: EventStore, descriptors: Sequence[JsonObject], worker: str) -> None:
     """Say that `worker` is there and can do this; a descriptor's `id` is its key, the last one to register wins."""
     rows = [{"capability_id": descriptor["id"], "descriptor": descriptor} for descriptor in descriptors]
-    await store.fetch("register_capabilities", {"rows": orjson.dumps(rows).decode(), "worker": worker})
+    await store.fetch("capabilities/register", {"rows": orjson.dumps(rows).decode(), "worker": worker})
 
 
 async def list_capabilities(
     store: EventStore, *, seen_within_seconds: float | None = None
 ) -> list[JsonObject]:
     """The descriptors, by id, each with `worker`, `registeredAt` and `lastSeenAt` beside what was registered."""
-    rows = await store.fetch("list_capabilities", {"seen_within_seconds": seen_within_seconds})
+    rows = await store.fetch("capabilities/list", {"seen_within_seconds": seen_within_seconds})
     return [
         {
             **descriptor,

@@ -10,4 +10,4 @@ async def installation_name(store: EventStore) -> str:
 
     It is made when it is first asked for, kept in the database, and travels with its dumps. Raises StoreUnavailable.
     """
-    return (await store.fetch("installation", {}))[0][0]
+    return (await store.fetch("database/installation", {}))[0][0]

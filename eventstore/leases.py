@@ -63,7 +63,7 @@ async def claim(
     At most one of them is a suspect (it has `losses`), and none where `has_suspect` says that `worker` is at one.
     """
     rows = await store.fetch(
-        "claim_work",
+        "work/claim",
         {
             "queues": list(queues),
             "worker": worker,
@@ -90,7 +90,7 @@ async def release(store: EventStore, rows: Iterable[Named], worker: str) -> None
     """Give back claims that were not started; those that are started or have passed to others are left alone."""
     rows = list(rows)
     await store.fetch(
-        "release_work",
+        "work/release",
         {
             "run_ids": [row.run_id for row in rows],
             "kinds": [row.kind for row in rows],
@@ -105,14 +105,14 @@ async def extend(store: EventStore, worker: str, lease_seconds: float) -> set[He
 
     Work that is missing in the answer has been taken away: stop doing it.
     """
-    rows = await store.fetch("extend_leases", {"worker": worker, "lease_seconds": lease_seconds})
+    rows = await store.fetch("work/extend_leases", {"worker": worker, "lease_seconds": lease_seconds})
     return {(run_id, kind, ref, attempt) for run_id, kind, ref, attempt in rows}
 
 
 async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Started work whose lease is over, the longest first. Claims that never started are simply freed on the way."""
-    await store.fetch("free_expired_claims", {})
-    return _work(await store.fetch("expired_leases", {"limit": limit}))
+    await store.fetch("work/free_expired_claims", {})
+    return _work(await store.fetch("work/expired_leases", {"limit": limit}))
 
 
 async def take(
@@ -125,24 +125,24 @@ async def take(
     run_id, kind, ref, attempt = work
     named = {"run_id": run_id, "kind": kind, "ref": ref, "attempt": attempt}
     terms = {"worker": worker, "lease_seconds": lease_seconds, "suspects": suspects}
-    return bool(await store.fetch("take_work", {**named, **terms}))
+    return bool(await store.fetch("work/take", {**named, **terms}))
 
 
 async def expired_claims(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Plans and outputs whose claim is over though their worker never said that it began, the longest first."""
-    return _work(await store.fetch("expired_claims", {"limit": limit}))
+    return _work(await store.fetch("work/expired_claims", {"limit": limit}))
 
 
 async def lose_claim(store: EventStore, row: WorkRow, losses: Sequence[JsonObject]) -> None:
     """Free a claim that is over, and note which workers the work has cost so far."""
     named = {"run_id": row.run_id, "kind": row.kind, "ref": row.ref, "attempt": row.attempt}
     text = orjson.dumps(list(losses)).decode()
-    await store.fetch("lose_claim", {**named, "worker": row.worker, "losses": text})
+    await store.fetch("work/lose_claim", {**named, "worker": row.worker, "losses": text})
 
 
 async def lapse(store: EventStore, origin: str) -> None:
     """End all leases and claims of a process that is known to be dead, without waiting for their time."""
-    await store.fetch("lapse_leases", {"origin": origin, "worker": origin, "run_id": None, "ref": ""})
+    await store.fetch("work/lapse_leases", {"origin": origin, "worker": origin, "run_id": None, "ref": ""})
 
 
 def lapse_now(database_url: str, worker: str, origin: str, run_id: str | None, ref: str) -> None:
@@ -154,7 +154,7 @@ def lapse_now(database_url: str, worker: str, origin: str, run_id: str | None, r
     async def lapse_alone() -> None:
         async with await connect(database_url, "watchdog") as connection:
             await connection.execute(
-                statement("lapse_leases"),
+                statement("work/lapse_leases"),
                 {"origin": origin, "worker": worker, "run_id": run_id, "ref": ref},
             )
 
@@ -163,14 +163,14 @@ def lapse_now(database_url: str, worker: str, origin: str, run_id: str | None, r
 
 async def due_timers(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Request expiries and deadlines whose time has come."""
-    return _work(await store.fetch("due_timers", {"queue": TIMER_QUEUE, "limit": limit}))
+    return _work(await store.fetch("work/due_timers", {"queue": TIMER_QUEUE, "limit": limit}))
 
 
 async def unclaimed(store: EventStore, older_than_seconds: float, limit: int = 500) -> list[WorkRow]:
     """Due work that nobody has taken for so long since it was last hinted at; it counts as hinted at now."""
     return _work(
         await store.fetch(
-            "unclaimed_work",
+            "work/unclaimed",
             {"older_than_seconds": older_than_seconds, "limit": limit, "timer_queue": TIMER_QUEUE},
         )
     )
@@ -178,12 +178,12 @@ async def unclaimed(store: EventStore, older_than_seconds: float, limit: int = 5
 
 async def next_due_at(store: EventStore) -> datetime | None:
     """When the next retry, expiry or deadline falls due; None when nothing is scheduled."""
-    return (await store.fetch("next_due_at", {}))[0][0]
+    return (await store.fetch("work/next_due_at", {}))[0][0]
 
 
 async def record_failure(store: EventStore, run_id: str, kind: str, ref: str) -> int:
     """Count an unforeseen failure of this work: how many there are now; 0 where there is no such work."""
     if not is_run_id(run_id):
         return 0
-    rows = await store.fetch("record_failure", {"run_id": run_id, "kind": kind, "ref": ref})
+    rows = await store.fetch("work/record_failure", {"run_id": run_id, "kind": kind, "ref": ref})
     return rows[0][0] if rows else 0

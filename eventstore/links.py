@@ -78,7 +78,7 @@ async def add_link(store: EventStore, link: NewLink) -> bool:
         "expires_at": link.expires_at,
         "limit": MAX_LINKS_OF_REQUEST,
     }
-    return bool(await store.fetch("add_link", parameters))
+    return bool(await store.fetch("people/add_link", parameters))
 
 
 async def list_links(
@@ -94,7 +94,7 @@ async def list_links(
         "link_before": after.link_id if after is not None else _LAST_LINK_ID,
         "limit": limit,
     }
-    return [LinkRow(*row) for row in await store.fetch("list_links", parameters)]
+    return [LinkRow(*row) for row in await store.fetch("people/list_links", parameters)]
 
 
 async def get_link(store: EventStore, link_id: str) -> LinkRow | None:
@@ -105,4 +105,4 @@ async def get_link(store: EventStore, link_id: str) -> LinkRow | None:
 
 async def revoke_link(store: EventStore, link_id: str, revoked_by: str) -> bool:
     """From now on it decides nothing; False for an id that is not known."""
-    return bool(await store.fetch("revoke_link", {"link_id": link_id, "revoked_by": revoked_by}))
+    return bool(await store.fetch("people/revoke_link", {"link_id": link_id, "revoked_by": revoked_by}))

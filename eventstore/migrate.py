@@ -53,11 +53,11 @@ async def migrate(database_url: str) -> list[str]:
         _require_utf8(connection)
         if await _is_migrated(connection) and not await _missing(connection):
             return []  # without a lock and without the right to create anything
-        await connection.execute(statement("maintenance_settings"))
+        await connection.execute(statement("database/maintenance_settings"))
         await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
         try:
             await _refuse_other_schema(connection, database_url)
-            await connection.execute(statement("create_migrations_table"))
+            await connection.execute(statement("migrations/create_table"))
             return [await _apply(connection, migration) for migration in await _missing(connection)]
         finally:
             if not connection.closed:
@@ -89,7 +89,7 @@ async def _refuse_other_schema(connection: Connection, database_url: str) -> Non
     """Make no empty log beside one that a search path of the role or the database led to until now."""
     if search_path(parse_url(database_url)) or await _is_migrated(connection):
         return
-    cursor = await connection.execute(statement("schemas_with_migrations"))
+    cursor = await connection.execute(statement("migrations/schemas"))
     if rows := await cursor.fetchall():
         schema = rows[0][0]
         raise MigrationRefused(
@@ -115,7 +115,7 @@ async def _missing(connection: Connection) -> list[Migration]:
 
 
 async def _applied(connection: Connection) -> dict[int, str]:
-    cursor = await connection.execute(statement("applied_migrations"))
+    cursor = await connection.execute(statement("migrations/applied"))
     return dict(await cursor.fetchall())
 
 
@@ -123,6 +123,6 @@ async def _apply(connection: Connection, migration: Migration) -> str:
     async with connection.transaction():
         await connection.execute(migration.script.encode(), prepare=False)
         await connection.execute(
-            statement("record_migration"), (migration.number, migration.name, migration.checksum)
+            statement("migrations/record"), (migration.number, migration.name, migration.checksum)
         )
     return migration.name

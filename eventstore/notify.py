@@ -114,7 +114,7 @@ class Notifier:
                 self._connection = await connect(self._store.database_url, "notifier")
             with hang_up_after(self._connection):
                 await self._connection.execute(
-                    statement("notify"), {"channels": channels, "payloads": payloads}, prepare=True
+                    statement("processes/notify"), {"channels": channels, "payloads": payloads}, prepare=True
                 )
         # Whatever one attempt meets, what is left to tell is told by the next.
         except (Exception, asyncio.CancelledError) as error:
@@ -226,9 +226,9 @@ class LogListener:
     async def _listen(self) -> None:
         connection = await connect(self._database_url, "listener")
         try:
-            await connection.execute(statement("listen"), prepare=False)
+            await connection.execute(statement("processes/listen"), prepare=False)
             if self._roles:
-                await connection.execute(statement("announce_roles"), {"roles": self._roles})
+                await connection.execute(statement("processes/announce_roles"), {"roles": self._roles})
             await self._say(connection, _HELLO)
             self._company.greeted(asyncio.get_running_loop().time())
             self._listening.set()
@@ -246,7 +246,9 @@ class LogListener:
 
     async def _say(self, connection: Connection, word: str) -> None:
         payload = f"{self._ignore_origin or _NOBODY};{word}"
-        await connection.execute(statement("notify"), {"channels": [HERE_CHANNEL], "payloads": [payload]})
+        await connection.execute(
+            statement("processes/notify"), {"channels": [HERE_CHANNEL], "payloads": [payload]}
+        )
 
     def _hear(self, notice: psycopg.Notify) -> None:
         origin, _, names = notice.payload.partition(";")

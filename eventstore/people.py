@@ -70,10 +70,10 @@ async def human_tasks(
         "limit": limit,
     }
     if filters.run_id is None:
-        return [TaskRow(*row) for row in await store.fetch("human_tasks", parameters)]
+        return [TaskRow(*row) for row in await store.fetch("people/tasks", parameters)]
     if not is_run_id(filters.run_id):
         return []
-    return [TaskRow(*row) for row in await store.fetch("human_tasks_of_run", parameters)]
+    return [TaskRow(*row) for row in await store.fetch("people/tasks_of_run", parameters)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +88,16 @@ class ForkRow:
 
 async def forks_of_run(store: EventStore, run_id: str, limit: int = 100) -> list[ForkRow]:
     """The runs that name this one as their origin, oldest first."""
-    return [ForkRow(*row) for row in await store.fetch("forks_of_run", {"run_id": run_id, "limit": limit})]
+    return [ForkRow(*row) for row in await store.fetch("runs/forks", {"run_id": run_id, "limit": limit})]
 
 
 async def plan_in_force(store: EventStore, run_id: str, until: int) -> Event | None:
     """The event that gave the run the plan it had at seq `until`; None before there was one."""
-    rows = await store.fetch("plan_in_force", {"run_id": run_id, "until": until})
+    rows = await store.fetch("log/plan_in_force", {"run_id": run_id, "until": until})
     return event_of(rows[0]) if rows else None
 
 
 async def keep_secret(store: EventStore, name: str, offered: bytes) -> bytes:
     """The secret that every process on this database knows by `name`; the first one offered is the one that stays."""
-    rows = await store.fetch("keep_secret", {"name": name, "offered": offered})
+    rows = await store.fetch("database/keep_secret", {"name": name, "offered": offered})
     return bytes(rows[0][0])

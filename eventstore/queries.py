@@ -136,11 +136,11 @@ async def list_runs(
         "limit": limit,
     }
     if filters.thread_id is not None:
-        rows = await store.fetch("list_runs_by_thread", parameters)
+        rows = await store.fetch("runs/list_by_thread", parameters)
     elif filters.statuses is not None:
-        rows = await store.fetch("list_runs_by_status", parameters)
+        rows = await store.fetch("runs/list_by_status", parameters)
     else:
-        rows = await store.fetch("list_runs", parameters)
+        rows = await store.fetch("runs/list", parameters)
     return [RunRow(*row) for row in rows]
 
 
@@ -153,12 +153,12 @@ async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
     """Everything about one run; None where there is no such run."""
     if not is_run_id(run_id):
         return None
-    rows = await store.fetch("get_run", {"run_id": run_id})
+    rows = await store.fetch("runs/get", {"run_id": run_id})
     if not rows:
         return None
     *facts, envelope, output, origin = rows[0]
-    nodes = await store.fetch("run_nodes", {"run_id": run_id})
-    requests = await store.fetch("run_requests", {"run_id": run_id})
+    nodes = await store.fetch("runs/nodes", {"run_id": run_id})
+    requests = await store.fetch("people/run_requests", {"run_id": run_id})
     return RunDetailRow(
         run=RunRow(*facts),
         envelope=envelope,
@@ -201,25 +201,25 @@ async def pending_requests(
         "limit": limit,
     }
     if run_id is not None:
-        name = "pending_requests_of_run"
+        name = "people/pending_requests_of_run"
         if not is_run_id(run_id):
             return []
     else:
-        name = "pending_requests_of_thread" if thread_id is not None else "pending_requests"
+        name = "people/pending_requests_of_thread" if thread_id is not None else "people/pending_requests"
     return [RequestRow(*row) for row in await store.fetch(name, parameters)]
 
 
 async def get_request(store: EventStore, request_id: str) -> RequestRow | None:
     """One request, open or not; None where there is no such request."""
-    rows = await store.fetch("get_request", {"request_id": request_id})
+    rows = await store.fetch("people/get_request", {"request_id": request_id})
     return RequestRow(*rows[0]) if rows else None
 
 
 async def backlog(store: EventStore, limit: int = MAX_BACKLOG) -> int:
     """How many pieces of due work nobody has taken; counted up to `limit`, so that asking stays cheap."""
-    return (await store.fetch("backlog", {"timer_queue": TIMER_QUEUE, "limit": limit}))[0][0]
+    return (await store.fetch("work/backlog", {"timer_queue": TIMER_QUEUE, "limit": limit}))[0][0]
 
 
 async def applied_version(store: EventStore) -> int:
     """The number of the last migration that ran in this database."""
-    return (await store.fetch("applied_version", {}))[0][0]
+    return (await store.fetch("migrations/applied_version", {}))[0][0]

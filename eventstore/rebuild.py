@@ -64,14 +64,14 @@ async def rebuild(database_url: str) -> int:
     runs = 0
     try:
         async with connection.transaction():
-            await connection.execute(statement("rebuild_begin"), prepare=False)
+            await connection.execute(statement("rebuild/begin"), prepare=False)
             async with aclosing(_replayed(connection, _give_up)) as chunks:
                 async for run_ids, sections in chunks:
                     for row in sections["work"]:
                         row.update(_UNHELD if row["started"] else {})
-                    await connection.execute(statement("rebuild_rows"), _parameters(run_ids, sections))
+                    await connection.execute(statement("rebuild/rows"), _parameters(run_ids, sections))
                     runs += len(run_ids)
-            await connection.execute(statement("rebuild_leases"))
+            await connection.execute(statement("rebuild/leases"))
     finally:
         await connection.close()
     return runs
@@ -84,12 +84,12 @@ async def compare(database_url: str) -> list[Difference]:
     try:
         async with connection.transaction():
             await connection.execute("set transaction isolation level repeatable read, read only")
-            cursor = await connection.execute(statement("compare_orphans"))
+            cursor = await connection.execute(statement("rebuild/compare_orphans"))
             rows = await cursor.fetchall()
             async with aclosing(_replayed(connection, unfoldable.append)) as chunks:
                 async for run_ids, sections in chunks:
                     cursor = await connection.execute(
-                        statement("compare_rows"), _parameters(run_ids, sections)
+                        statement("rebuild/compare_rows"), _parameters(run_ids, sections)
                     )
                     rows += await cursor.fetchall()
     finally:
@@ -104,7 +104,7 @@ def _give_up(unfoldable: LogUnfoldable) -> None:
 
 async def _connect(database_url: str) -> Connection:
     connection = await connect(database_url, "rebuild")
-    await connection.execute(statement("maintenance_settings"))
+    await connection.execute(statement("database/maintenance_settings"))
     return connection
 
 
@@ -140,7 +140,7 @@ async def _logs(connection: Connection) -> AsyncGenerator[tuple[str, list[list[E
     log: list[tuple[str, Event]] = []
     async with connection.cursor(name="whole_log") as cursor:
         cursor.itersize = _EVENTS_AT_ONCE
-        await cursor.execute(statement("all_events"))
+        await cursor.execute(statement("log/by_run"))
         async for xid, *facts in cursor:
             event = event_of(tuple(facts))
             if log and log[-1][1].run_id != event.run_id:

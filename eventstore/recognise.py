@@ -21,7 +21,7 @@ async def is_stored(connection: Connection, events: Sequence[Event]) -> bool:
     """Whether the log holds exactly these events at their places. Raises psycopg.Error."""
     first, last = events[0], events[-1]
     cursor = await connection.execute(
-        statement("read_events"),
+        statement("log/read"),
         {"run_id": first.run_id, "after": first.seq - 1, "until": last.seq, "limit": len(events)},
     )
     found = [event_of(row) for row in await cursor.fetchall()]

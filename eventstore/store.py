@@ -88,7 +88,9 @@ class EventStore:
         reader = Reader(database_url, readers, patience_seconds)
         store = cls(database_url, reader, cache_runs, patience_seconds, origin, outage)
         try:
-            await reader.fetch("ping", {})  # connects, which takes longer than the answer whose time counts
+            await reader.fetch(
+                "database/ping", {}
+            )  # connects, which takes longer than the answer whose time counts
             await store.compare_clocks()
         except BaseException:
             await reader.close()
@@ -115,7 +117,7 @@ class EventStore:
     async def compare_clocks(self) -> None:
         """Ask the database for the time. Raises StoreUnavailable."""
         asked_at = self.clock.monotonic()
-        rows = await self.fetch("database_time", {})
+        rows = await self.fetch("database/time", {})
         self.clock.compare(asked_at, self.clock.monotonic(), rows[0][0])
 
     async def _keep_comparing_clocks(self) -> None:
@@ -189,14 +191,14 @@ class EventStore:
             return []
         last = _LAST_SEQ if until is None else min(until, _LAST_SEQ)
         rows = await self.fetch(
-            "read_events", {"run_id": run_id, "after": min(after, _LAST_SEQ), "until": last, "limit": limit}
+            "log/read", {"run_id": run_id, "after": min(after, _LAST_SEQ), "until": last, "limit": limit}
         )
         return [event_of(row) for row in rows]
 
     async def read_many(self, cursors: Mapping[str, int], *, limit_each: int = 500) -> dict[str, list[Event]]:
         """The events after each run's cursor, in one query; runs with nothing new are left out."""
         rows = await self.fetch(
-            "read_many",
+            "log/read_many",
             {"run_ids": list(cursors), "after": list(cursors.values()), "limit_each": limit_each},
         )
         found: dict[str, list[Event]] = {}
@@ -206,7 +208,7 @@ class EventStore:
 
     async def heads(self, run_ids: Sequence[str]) -> dict[str, int]:
         """The last seq of each of these runs, in one query; unknown ones are left out."""
-        return dict(await self.fetch("heads", {"run_ids": list(run_ids)}))
+        return dict(await self.fetch("log/heads", {"run_ids": list(run_ids)}))
 
     async def fetch(self, name: str, parameters: Mapping[str, object]) -> Rows:
         """The rows of a statement of `eventstore/sql/`. It may be run twice when a connection is lost."""

@@ -52,7 +52,7 @@ class DeliveryAttempt:
 
 async def feed(store: EventStore, limit: int) -> Fed:
     """Read the log on, at most `limit` events for each webhook, and write what is to be delivered."""
-    return Fed(*(await store.fetch("feed_webhooks", {"limit": limit}))[0])
+    return Fed(*(await store.fetch("webhooks/feed", {"limit": limit}))[0])
 
 
 async def claim(
@@ -63,12 +63,13 @@ async def claim(
     Lanes whose claim was lost with the connection are due again when the lease is over.
     """
     parameters: dict[str, Any] = {"worker": worker, "lease_seconds": lease_seconds}
-    lanes = await store.fetch("claim_lanes", parameters | _slots(slots, busy))
+    lanes = await store.fetch("webhooks/claim_lanes", parameters | _slots(slots, busy))
     if not lanes:
         return []
     hook_ids, run_ids = zip(*lanes, strict=True)
     rows = await store.fetch(
-        "claimed_deliveries", {"hook_ids": list(hook_ids), "run_ids": list(run_ids), "worker": worker}
+        "webhooks/claimed_deliveries",
+        {"hook_ids": list(hook_ids), "run_ids": list(run_ids), "worker": worker},
     )
     return [
         Claimed(hook_id, url, bytes(secret), attempt, event_of(tuple(facts)))
@@ -78,7 +79,7 @@ async def claim(
 
 async def next_due_seconds(store: EventStore, slots: int, busy: Mapping[str, int]) -> float | None:
     """In how many seconds a claim would find something, negative if at once; None when nothing waits."""
-    return (await store.fetch("next_delivery", _slots(slots, busy)))[0][0]
+    return (await store.fetch("webhooks/next_delivery", _slots(slots, busy)))[0][0]
 
 
 async def record_attempt(
@@ -90,7 +91,7 @@ async def record_attempt(
     was queued.
     """
     rows = await store.fetch(
-        "record_attempt",
+        "webhooks/record_attempt",
         {
             "hook_id": claimed.hook_id,
             "run_id": claimed.event.run_id,
@@ -109,12 +110,12 @@ async def record_attempt(
 
 async def release(store: EventStore, worker: str) -> None:
     """Give back every lane that `worker` holds."""
-    await store.fetch("release_lanes", {"worker": worker})
+    await store.fetch("webhooks/release_lanes", {"worker": worker})
 
 
 async def disable(store: EventStore, hook_id: str, reason: str) -> None:
     """Begin no more deliveries to this webhook; what waits for it is given up by `tidy`."""
-    await store.fetch("disable_webhook", {"id": hook_id, "reason": reason})
+    await store.fetch("webhooks/disable", {"id": hook_id, "reason": reason})
 
 
 async def tidy(store: EventStore, keep_seconds: float, bundle: int = 1000) -> int:
@@ -124,13 +125,13 @@ async def tidy(store: EventStore, keep_seconds: float, bundle: int = 1000) -> in
     """
     parameters = {"limit": bundle, "keep_seconds": keep_seconds}
     duties = (
-        "abandon_deliveries",
-        "drop_idle_lanes",
-        "drop_finished_deliveries",
-        "drop_removed_deliveries",
+        "webhooks/abandon_deliveries",
+        "webhooks/drop_idle_lanes",
+        "webhooks/drop_finished_deliveries",
+        "webhooks/drop_removed_deliveries",
     )
     met = [(await store.fetch(name, parameters))[0][0] for name in duties]
-    await store.fetch("drop_removed_webhooks", {})
+    await store.fetch("webhooks/drop_removed", {})
     return max(met)
 
 

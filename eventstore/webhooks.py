@@ -89,7 +89,7 @@ async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None
     Of events stored before the call it is told nothing, of those stored after its return everything.
     """
     rows = await store.fetch(
-        "add_webhook",
+        "webhooks/add",
         {
             "id": webhook.hook_id,
             "url": webhook.url,
@@ -105,18 +105,18 @@ async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None
 
 async def list_webhooks(store: EventStore) -> list[WebhookRow]:
     """All webhooks, oldest first."""
-    return [WebhookRow(*row) for row in await store.fetch("list_webhooks", {"id": None, "most": COUNTED})]
+    return [WebhookRow(*row) for row in await store.fetch("webhooks/list", {"id": None, "most": COUNTED})]
 
 
 async def get_webhook(store: EventStore, hook_id: str) -> WebhookRow | None:
     """One webhook; None for an id that is not known, or not any more."""
-    rows = await store.fetch("list_webhooks", {"id": hook_id, "most": COUNTED})
+    rows = await store.fetch("webhooks/list", {"id": hook_id, "most": COUNTED})
     return WebhookRow(*rows[0]) if rows else None
 
 
 async def remove_webhook(store: EventStore, hook_id: str) -> bool:
     """Begin no more deliveries to it and forget its secret; False for an id that is not known, or not any more."""
-    return bool(await store.fetch("remove_webhook", {"id": hook_id}))
+    return bool(await store.fetch("webhooks/remove", {"id": hook_id}))
 
 
 async def list_deliveries(
@@ -135,5 +135,5 @@ async def list_deliveries(
         "seq_before": after.seq if after else _LAST_SEQ,
         "limit": limit,
     }
-    name = "list_undelivered" if status in ("pending", "given_up") else "list_deliveries"
+    name = "webhooks/list_undelivered" if status in ("pending", "given_up") else "webhooks/list_deliveries"
     return [DeliveryRow(*row) for row in await store.fetch(name, parameters)]

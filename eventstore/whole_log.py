@@ -47,7 +47,7 @@ async def read_log(
 ) -> tuple[list[LoggedEvent], LogCursor]:
     """Up to `limit` events after `cursor`, and the cursor to go on from (the same one when there is nothing new)."""
     rows = await store.fetch(
-        "read_log", {"xid": str(cursor.xid), "position": cursor.position, "limit": limit}
+        "log/read_whole", {"xid": str(cursor.xid), "position": cursor.position, "limit": limit}
     )
     found = [
         LoggedEvent(LogCursor(int(xid), position), event_of(tuple(facts))) for *facts, xid, position in rows
@@ -57,5 +57,5 @@ async def read_log(
 
 async def lag(store: EventStore) -> LogLag:
     """How far the readers of the whole log are held back by open transactions."""
-    events, seconds = (await store.fetch("log_lag", {}))[0]
+    events, seconds = (await store.fetch("log/lag", {}))[0]
     return LogLag(events, seconds)

@@ -124,7 +124,7 @@ class Writer:
             self._connection = await connect(self._database_url, "writer")
         try:
             with hang_up_after(self._connection, _PROBE_SECONDS):
-                await self._connection.execute(statement("probe"), prepare=False)
+                await self._connection.execute(statement("database/probe"), prepare=False)
         except BaseException:
             await self._disconnect()
             raise
@@ -171,7 +171,7 @@ class Writer:
         if len(text) > LARGE_BATCH_CHARS:
             await asyncio.sleep(0)  # encoding it and sending it are two turns of the loop
         with hang_up_after(self._connection):
-            cursor = await self._connection.execute(statement("append"), (text,), prepare=True)
+            cursor = await self._connection.execute(statement("log/append"), (text,), prepare=True)
         return dict(await cursor.fetchall())
 
     async def _answer(self, batch: Sequence[PendingAppend], conflicts: dict[str, int]) -> None:

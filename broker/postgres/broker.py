@@ -75,7 +75,7 @@ class PostgresBroker:
 
     async def depth(self, queue: str) -> int:
         """How much due work of a queue is nobody's."""
-        rows = await self._fetch("count_due_work", {"queue": queue})
+        rows = await self._fetch("work/count_due", {"queue": queue})
         return rows[0][0]
 
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> PostgresWorkConsumer:
@@ -89,7 +89,7 @@ class PostgresBroker:
 
     async def publish_message(self, name: str, body: bytes) -> None:
         """Store a message; it is there when this returns. Raises BrokerUnavailable."""
-        await self._fetch("send_message", {"queue": name, "body": body})
+        await self._fetch("messages/send", {"queue": name, "body": body})
 
     async def consume_messages(
         self, name: str, handle: HandleMessage, *, prefetch: int, kept: KeepOfMessage = keep_all
@@ -103,7 +103,7 @@ class PostgresBroker:
 
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
         """The oldest dead letters of a queue. Raises BrokerUnavailable."""
-        rows = await self._fetch("dead_letters", {"queue": name, "limit": limit})
+        rows = await self._fetch("messages/dead_letters", {"queue": name, "limit": limit})
         return [DeadLetter(queue, bytes(body), reason, at) for queue, body, reason, at in rows]
 
     async def _fetch(self, statement: str, parameters: dict[str, object]) -> Rows:

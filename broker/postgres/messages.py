@@ -92,7 +92,7 @@ class PostgresMessageConsumer:
     async def _claim(self) -> None:
         while not self._closing and (free := self._prefetch - len(self._tasks)) > 0:
             parameters = {"queue": self._name, "hidden_seconds": self._pace.hidden_seconds, "limit": free}
-            rows = await self._store.fetch("claim_messages", parameters)
+            rows = await self._store.fetch("messages/claim", parameters)
             for message_id, body, deliveries in rows:
                 task = asyncio.create_task(self._serve(message_id, bytes(body), deliveries))
                 self._tasks.add(task)
@@ -115,14 +115,14 @@ class PostgresMessageConsumer:
         try:
             match verdict:
                 case Taken():
-                    await self._store.fetch("finish_message", {"id": message_id})
+                    await self._store.fetch("messages/finish", {"id": message_id})
                 case DeadLettered(reason):
                     _log.error("dead_letter", queue=self._name, reason=redact(reason))
                     grave = {"id": message_id, "reason": redact(reason), "body": await self._kept(body)}
-                    await self._store.fetch("bury_message", grave)
+                    await self._store.fetch("messages/bury", grave)
                 case Again(delay_seconds):
                     await self._store.fetch(
-                        "return_message", {"id": message_id, "after_seconds": delay_seconds}
+                        "messages/return", {"id": message_id, "after_seconds": delay_seconds}
                     )
         except StoreUnavailable as outage:
             self._store.outage.failed("message", outage.reason, on_demand=True)

@@ -228,7 +228,7 @@ class PostgresWorkConsumer:
                 case DeadLettered(reason):
                     _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
                     parameters = {"queue": hint.queue, "body": encode_hint(hint), "reason": redact(reason)}
-                    await self._store.fetch("bury_hint", parameters)
+                    await self._store.fetch("messages/bury_hint", parameters)
         except StoreUnavailable as outage:
             _log.warning(
                 "hint_not_buried", run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=outage.reason

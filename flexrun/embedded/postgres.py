@@ -164,7 +164,7 @@ class EmbeddedPostgres:
 
     async def _make_database(self) -> None:
         async with await connect(self._url("postgres"), "start") as connection:
-            await connection.execute(statement("maintenance_settings"))
+            await connection.execute(statement("database/maintenance_settings"))
             found = await connection.execute("select 1 from pg_database where datname = %s", (DATABASE,))
             if await found.fetchone() is None:
                 await connection.execute(f"create database {DATABASE}")

@@ -167,7 +167,7 @@ async def test_no_plan_of_the_database_claims_more_messages_than_asked_for(house
             await house.broker.publish_message("hitl", b"x")
     async with House(house.site) as fresh:
         parameters = {"queue": "hitl", "hidden_seconds": 60, "limit": 3}
-        assert len(await fresh.store.fetch("claim_messages", parameters)) == 3
+        assert len(await fresh.store.fetch("messages/claim", parameters)) == 3
 
 
 async def test_a_message_wakes_its_reader_before_the_next_poll(database_url: str) -> None:

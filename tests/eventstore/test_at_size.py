@@ -44,10 +44,10 @@ LIST |= {"created_before": None, "run_before": "ffffffff-ffff-ffff-ffff-ffffffff
 PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "client_id": None, "names": ["ann"]}
 PENDING |= {"created_after": None, "request_after": "", "limit": 10}
 STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
-    "read_events": (READ, 10),
-    "read_many": ({"run_ids": [READ["run_id"]] * 20, "after": [0] * 20, "limit_each": 500}, 100),
-    "heads": ({"run_ids": [READ["run_id"]] * 20}, 100),
-    "claim_work": (
+    "log/read": (READ, 10),
+    "log/read_many": ({"run_ids": [READ["run_id"]] * 20, "after": [0] * 20, "limit_each": 500}, 100),
+    "log/heads": ({"run_ids": [READ["run_id"]] * 20}, 100),
+    "work/claim": (
         {
             "queues": ["plan", "node.default"],
             "worker": "w",
@@ -57,24 +57,24 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
         },
         40,
     ),
-    "extend_leases": ({"worker": "w", "lease_seconds": 30}, 20),
-    "expired_leases": ({"limit": 100}, 20),
-    "expired_claims": ({"limit": 100}, 20),
-    "free_expired_claims": ({}, 20),
-    "due_timers": ({"queue": "timer", "limit": 100}, 20),
-    "next_due_at": ({}, 60),
-    "record_failure": ({"run_id": READ["run_id"], "kind": "plan", "ref": ""}, 10),
-    "list_runs": (LIST, 80),
-    "list_runs_by_status": (LIST, 80),
-    "list_runs_by_thread": (LIST, 80),
-    "get_run": ({"run_id": READ["run_id"]}, 10),
-    "run_nodes": ({"run_id": READ["run_id"]}, 10),
-    "run_requests": ({"run_id": READ["run_id"]}, 10),
-    "get_request": ({"request_id": READ["run_id"]}, 10),
-    "pending_requests": (PENDING, 80),
-    "pending_requests_of_run": (PENDING, 10),
-    "pending_requests_of_thread": (PENDING, 80),
-    "read_log": ({"xid": "99999999", "position": 0, "limit": 10}, 10),
+    "work/extend_leases": ({"worker": "w", "lease_seconds": 30}, 20),
+    "work/expired_leases": ({"limit": 100}, 20),
+    "work/expired_claims": ({"limit": 100}, 20),
+    "work/free_expired_claims": ({}, 20),
+    "work/due_timers": ({"queue": "timer", "limit": 100}, 20),
+    "work/next_due_at": ({}, 60),
+    "work/record_failure": ({"run_id": READ["run_id"], "kind": "plan", "ref": ""}, 10),
+    "runs/list": (LIST, 80),
+    "runs/list_by_status": (LIST, 80),
+    "runs/list_by_thread": (LIST, 80),
+    "runs/get": ({"run_id": READ["run_id"]}, 10),
+    "runs/nodes": ({"run_id": READ["run_id"]}, 10),
+    "people/run_requests": ({"run_id": READ["run_id"]}, 10),
+    "people/get_request": ({"request_id": READ["run_id"]}, 10),
+    "people/pending_requests": (PENDING, 80),
+    "people/pending_requests_of_run": (PENDING, 10),
+    "people/pending_requests_of_thread": (PENDING, 80),
+    "log/read_whole": ({"xid": "99999999", "position": 0, "limit": 10}, 10),
 }
 
 

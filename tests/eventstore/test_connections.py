@@ -55,7 +55,7 @@ async def test_settings_of_the_database_change_nothing(database_url: str, databa
         events = await store.read(run.run_id)
         assert [event.recorded_at for event in events][-1] == state.updated_at
         assert events[1].message == "ünïcode"
-        assert (await store.fetch("get_run", {"run_id": run.run_id}))[0]
+        assert (await store.fetch("runs/get", {"run_id": run.run_id}))[0]
     finally:
         await store.close()
     assert await compare(database_url) == []

@@ -57,18 +57,21 @@ async def test_no_statement_looks_at_all_of_it(database_url: str, crowded: Mappi
         "give_up_seconds": 60.0,
     }
     statements: dict[str, tuple[Mapping[str, object], int]] = {
-        "feed_webhooks": ({"limit": 1000}, 60),
-        "claim_lanes": ({"worker": "w", "lease_seconds": 45.0} | SLOTS, 40),
-        "next_delivery": (SLOTS, 40),
-        "claimed_deliveries": ({"hook_ids": [crowded["dead"]], "run_ids": [run_id], "worker": "w"}, 20),
-        "record_attempt": (one, 20),
-        "list_deliveries": (good | {"status": None}, 400),
-        "list_undelivered": (good | {"status": "given_up"}, 60),
-        "abandon_deliveries": ({"limit": 1000}, 40),
-        "drop_idle_lanes": ({"limit": 1000}, 40),
-        "drop_finished_deliveries": ({"keep_seconds": 3600.0, "limit": 1000}, 40),
-        "drop_removed_deliveries": ({"limit": 1000}, 40),
-        "drop_removed_webhooks": ({}, 40),
+        "webhooks/feed": ({"limit": 1000}, 60),
+        "webhooks/claim_lanes": ({"worker": "w", "lease_seconds": 45.0} | SLOTS, 40),
+        "webhooks/next_delivery": (SLOTS, 40),
+        "webhooks/claimed_deliveries": (
+            {"hook_ids": [crowded["dead"]], "run_ids": [run_id], "worker": "w"},
+            20,
+        ),
+        "webhooks/record_attempt": (one, 20),
+        "webhooks/list_deliveries": (good | {"status": None}, 400),
+        "webhooks/list_undelivered": (good | {"status": "given_up"}, 60),
+        "webhooks/abandon_deliveries": ({"limit": 1000}, 40),
+        "webhooks/drop_idle_lanes": ({"limit": 1000}, 40),
+        "webhooks/drop_finished_deliveries": ({"keep_seconds": 3600.0, "limit": 1000}, 40),
+        "webhooks/drop_removed_deliveries": ({"limit": 1000}, 40),
+        "webhooks/drop_removed": ({}, 40),
     }
     connection = await connect(database_url, "test")
     touched = {

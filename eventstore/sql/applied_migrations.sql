@@ -1,2 +1,0 @@
--- applied_migrations: number and checksum of each.
-select number, checksum from flex_migrations

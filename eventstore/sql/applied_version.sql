@@ -1,2 +1,0 @@
--- applied_version: the number of the last migration that ran here.
-select coalesce(max(number), 0) from flex_migrations

@@ -1,0 +1,12 @@
+-- database/installation: the name of this database among all others; made when it is first asked for, and kept.
+insert into flex_secrets (name, value)
+values (
+  'installation',
+  convert_to(
+    left(regexp_replace(current_database(), '[^A-Za-z0-9_-]', '_', 'g'), 20) || '-'
+      || left(replace(gen_random_uuid()::text, '-', ''), 8),
+    'UTF8'
+  )
+)
+on conflict (name) do update set name = excluded.name
+returning convert_from(value, 'UTF8')

@@ -1,0 +1,2 @@
+-- database/ping: is anybody there?
+select 1

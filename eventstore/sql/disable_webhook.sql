@@ -1,4 +1,0 @@
--- disable_webhook: nothing is fed or delivered to it any more.
-update flex_webhooks h
-set disabled_at = clock_timestamp(), disabled_reason = %(reason)s
-where h.id = %(id)s and h.disabled_at is null

@@ -1,5 +1,0 @@
--- drop_removed_webhooks: those that were removed and of which nothing is left.
-delete from flex_webhooks h
-where h.removed_at is not null
-  and not exists (select from flex_webhook_lanes l where l.hook_id = h.id)
-  and not exists (select from flex_webhook_deliveries d where d.hook_id = h.id)

@@ -1,2 +1,0 @@
--- finish_message: it is handled.
-delete from flex_messages where id = %(id)s

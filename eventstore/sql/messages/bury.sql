@@ -1,0 +1,5 @@
+-- messages/bury: from its queue to the dead letters, with the reason and what may be kept of it.
+with gone as (
+  delete from flex_messages where id = %(id)s returning queue)
+insert into flex_dead_letters (queue, body, reason)
+select queue, %(body)s, %(reason)s from gone

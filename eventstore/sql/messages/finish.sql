@@ -1,0 +1,2 @@
+-- messages/finish: it is handled.
+delete from flex_messages where id = %(id)s

@@ -1,0 +1,2 @@
+-- migrations/applied: number and checksum of each.
+select number, checksum from flex_migrations

@@ -1,0 +1,2 @@
+-- migrations/record: written in the transaction of the migration itself.
+insert into flex_migrations (number, name, checksum) values (%s, %s, %s)

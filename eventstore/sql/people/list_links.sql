@@ -1,0 +1,12 @@
+-- people/list_links: links, newest first, from a cursor on; null does not filter. `mine` is who made it or decides by it.
+select link_id, run_id::text, request_id, person, known, with_tokens, made_by, created_at, expires_at, revoked_at,
+  revoked_by
+from flex_links
+where (%(link_id)s::text is null or link_id = %(link_id)s)
+  and (%(run_id)s::uuid is null or run_id = %(run_id)s)
+  and (%(request_id)s::text is null or request_id = %(request_id)s)
+  and (%(mine)s::text is null or made_by = %(mine)s or person = %(mine)s)
+  and (created_at, link_id) < (
+    coalesce(%(created_before)s::timestamptz, 'infinity'), %(link_before)s::text)
+order by created_at desc, link_id desc
+limit %(limit)s

@@ -1,2 +1,0 @@
--- ping: is anybody there?
-select 1

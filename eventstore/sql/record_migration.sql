@@ -1,2 +1,0 @@
--- record_migration: written in the transaction of the migration itself.
-insert into flex_migrations (number, name, checksum) values (%s, %s, %s)

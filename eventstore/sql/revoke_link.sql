@@ -1,5 +1,0 @@
--- revoke_link: it decides nothing from now on; again, nothing changes.
-update flex_links
-set revoked_at = coalesce(revoked_at, clock_timestamp()), revoked_by = coalesce(revoked_by, %(revoked_by)s)
-where link_id = %(link_id)s
-returning link_id

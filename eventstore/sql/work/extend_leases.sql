@@ -1,0 +1,11 @@
+-- work/extend_leases: the heartbeat of a worker; answers all that it still holds.
+-- A row that a commit is just changing is passed over (waiting for several could deadlock) and counts as held for now.
+with mine as (
+  select w.run_id, w.kind, w.ref from flex_work w where w.worker = %(worker)s for update skip locked
+), extended as (
+  update flex_work w
+  set lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+  from mine
+  where w.run_id = mine.run_id and w.kind = mine.kind and w.ref = mine.ref
+)
+select w.run_id::text, w.kind, w.ref, w.attempt from flex_work w where w.worker = %(worker)s
