@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+import pydantic.dataclasses
 import structlog
 
 from broker.backoff import Backoff
@@ -39,6 +40,7 @@ from runs.commands import (
 from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW, poisoned
+from schemas.config import Count, Period, Seconds
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -55,7 +57,7 @@ _NO_LOSS = frozenset({"bystander", "broke"})
 _HOW = {"died": "died", "stalled": "stalled"}
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class KeeperConfig:
     """How often, how late, how much at a time.
 
@@ -64,11 +66,11 @@ class KeeperConfig:
     `grace_seconds` how long no lease counts as lapsed after the database was away.
     """
 
-    round_seconds: float = 1.0
-    resend_seconds: float = 2.0
-    batch: int = 200
-    at_once: int = 32
-    grace_seconds: float = 6.0
+    round_seconds: Period = 1.0
+    resend_seconds: Seconds = 2.0
+    batch: Count = 200
+    at_once: Count = 32
+    grace_seconds: Seconds = 6.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic.dataclasses import dataclass
 
+from schemas.config import Count, Period, Seconds, require_longer
 from schemas.json_text import MAX_OUTPUT_BYTES
 
 
@@ -23,18 +24,22 @@ class ExecutorConfig:
     serves_output       compose outputs even without a capability of the default group
     """
 
-    slots: int = 64
-    lease_seconds: float = 30.0
-    heartbeat_seconds: float = 5.0
-    timeout_seconds: float = 60.0
-    grace_seconds: float = 1.0
-    drain_seconds: float = 10.0
-    report_seconds: float = 120.0
-    watch_seconds: float = 0.1
-    checker_seconds: float = 10.0
-    register_seconds: float = 30.0
-    output_bytes: int = MAX_OUTPUT_BYTES
-    log_lines: int = 200
-    log_lines_at_once: int = 20
-    log_lines_per_second: float = 5.0
+    slots: Count = 64
+    lease_seconds: Period = 30.0
+    heartbeat_seconds: Period = 5.0
+    timeout_seconds: Seconds = 60.0
+    grace_seconds: Seconds = 1.0
+    drain_seconds: Seconds = 10.0
+    report_seconds: Seconds = 120.0
+    watch_seconds: Period = 0.1
+    checker_seconds: Seconds = 10.0
+    register_seconds: Period = 30.0
+    output_bytes: Count = MAX_OUTPUT_BYTES
+    log_lines: Count = 200
+    log_lines_at_once: Count = 20
+    log_lines_per_second: Period = 5.0
     serves_output: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a lease that would end between two heartbeats."""
+        require_longer("lease_seconds", self.lease_seconds, "heartbeat_seconds", self.heartbeat_seconds)

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from flexrun.data_dir import default_data_dir
 from flexrun.secrets import SecretFiles
+from schemas.config import require_longer
 
 
 def _split(value: Any) -> Any:
@@ -104,6 +105,14 @@ class Settings(BaseSettings):
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if isinstance(text, str) and not text.strip() and info.field_name != "cors_origins":
             raise ValueError("it is empty; give it a value or unset it")
+        return value
+
+    @field_validator("watchdog_exit_seconds", mode="after")
+    @classmethod
+    def _ends_after_its_warning(cls, value: float, info: ValidationInfo) -> float:
+        warn = info.data.get("watchdog_warn_seconds")
+        if value and warn is not None:
+            require_longer("it", value, "FLEXRUN_WATCHDOG_WARN_SECONDS", warn)
         return value
 
     @classmethod

@@ -14,13 +14,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
+import pydantic.dataclasses
 import structlog
 
 from eventstore.task_names import names_of
+from schemas.config import Period, Seconds, require_longer
 
 EXIT_STALLED = 71
 """The event loop did not turn for too long. The log says where: `loop_stalled`."""
@@ -34,12 +35,17 @@ _LAST_WORD_SECONDS = 3.0
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("flexrun")
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class WatchdogConfig:
     """After how many seconds without a turn of the loop its stack is logged, and the process ended (0: never)."""
 
-    warn_seconds: float = 2.0
-    exit_seconds: float = 10.0
+    warn_seconds: Period = 2.0
+    exit_seconds: Seconds = 10.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a process would end before its stack is logged."""
+        if self.exit_seconds:
+            require_longer("exit_seconds", self.exit_seconds, "warn_seconds", self.warn_seconds)
 
 
 class Watchdog:

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic.dataclasses import dataclass
+
+from schemas.config import Count, Period, Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
     """Limits and times; durations are in seconds unless the name says otherwise."""
 
-    body_limit_bytes: int = 2 * 1024 * 1024
-    body_seconds: float = 30.0
+    body_limit_bytes: Count = 2 * 1024 * 1024
+    body_seconds: Seconds = 30.0
     """How long a body may take to arrive."""
 
-    linger_seconds: float = 2.0
+    linger_seconds: Seconds = 2.0
     """How long the rest of a body that is not wanted is thrown away, so that its sender gets to read the answer."""
 
-    ping_seconds: float = 15.0
+    ping_seconds: Period = 15.0
     """How often an idle stream gets a comment, so that no proxy takes it for dead."""
 
-    stall_seconds: float = 30.0
+    stall_seconds: Seconds = 30.0
     """How long a reader may take nothing at all before it is dropped (it comes back with Last-Event-ID)."""
 
-    retry_ms: int = 1_000
+    retry_ms: Count = 1_000
     """The `retry:` hint of every stream."""
 
-    backlog_limit: int = 50_000
+    backlog_limit: Count = 50_000
     """Unstarted work in the whole system beyond which new runs are answered 503."""
 
-    backlog_sample_seconds: float = 0.25
-    ready_seconds: float = 2.0
+    backlog_sample_seconds: Period = 0.25
+    ready_seconds: Seconds = 2.0
     """How long readiness waits for the database."""
 
-    shutdown_seconds: float = 15.0
+    shutdown_seconds: Seconds = 15.0
     """How long a shutdown waits for requests other than streams."""
 
     cors_origins: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic.dataclasses import dataclass
+
+from schemas.config import Count, Period, Seconds, require_longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +18,16 @@ class PlannerConfig:
     `seen_within_seconds`: leave out those whose workers have been silent for longer; None leaves out none.
     """
 
-    slots: int = 32
-    lease_seconds: float = 30.0
-    heartbeat_seconds: float = 5.0
-    timeout_seconds: float = 60.0
-    drain_seconds: float = 10.0
-    patience_seconds: float = 10.0
-    look_again_seconds: float = 0.25
-    fresh_seconds: float = 5.0
-    seen_within_seconds: float | None = None
+    slots: Count = 32
+    lease_seconds: Period = 30.0
+    heartbeat_seconds: Period = 5.0
+    timeout_seconds: Seconds = 60.0
+    drain_seconds: Seconds = 10.0
+    patience_seconds: Seconds = 10.0
+    look_again_seconds: Period = 0.25
+    fresh_seconds: Seconds = 5.0
+    seen_within_seconds: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a lease that would end between two heartbeats."""
+        require_longer("lease_seconds", self.lease_seconds, "heartbeat_seconds", self.heartbeat_seconds)

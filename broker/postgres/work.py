@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
+import pydantic.dataclasses
 import structlog
 
 from broker.claims import Claims
@@ -27,6 +27,7 @@ from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
+from schemas.config import Period
 from schemas.redaction import redact
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -36,16 +37,16 @@ _COURTESY_SECONDS = 0.005
 _LONGEST_MEMORY = 16
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class PostgresBrokerConfig:
     """How often the tables are looked at when nobody says that there is something, and how long a claim holds.
 
     `hidden_seconds` is the same for a message: nobody else sees it for so long.
     """
 
-    poll_seconds: float = 1.0
-    claim_seconds: float = 15.0
-    hidden_seconds: float = 60.0
+    poll_seconds: Period = 1.0
+    claim_seconds: Period = 15.0
+    hidden_seconds: Period = 60.0
 
 
 class PostgresWorkConsumer:

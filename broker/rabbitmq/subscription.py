@@ -11,9 +11,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
+import pydantic.dataclasses
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
 
@@ -21,6 +21,7 @@ from broker.rabbitmq.link import cancelled_from_outside, leave, plainly, surpris
 from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.topology import FORGETTING_SECONDS
 from eventstore.background import start_background
+from schemas.config import Count, Period
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -35,15 +36,15 @@ Receive = Callable[[AbstractIncomingMessage, str], None]
 """Takes a message and the name of its queue; must return at once, because a closing channel cancels who is inside."""
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class SubscriptionConfig:
     """How to subscribe: `prefetch` for each queue; every `check_seconds` the server is asked whether it knows us.
 
     `disposable` says that the messages are hints, which may be lost.
     """
 
-    prefetch: int
-    check_seconds: float
+    prefetch: Count
+    check_seconds: Period
     disposable: bool
 
 

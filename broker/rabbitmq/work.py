@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
+import pydantic.dataclasses
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
@@ -29,6 +30,7 @@ from broker.rabbitmq.subscription import QueueSubscription, SubscriptionConfig
 from broker.rabbitmq.topology import is_front, plain_name, queues_of
 from broker.serving import Serving
 from broker.tasks import finish
+from schemas.config import Period, Seconds
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -36,7 +38,7 @@ _READ_AHEAD = 2
 _LAST_WORD_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class WorkConsumerConfig:
     """How long a message is held: till its work is over or `acknowledge_seconds`; without a slot `hand_on_seconds`.
 
@@ -44,11 +46,11 @@ class WorkConsumerConfig:
     `fallback_after_seconds`, work is taken from the database every `fallback_poll_seconds`.
     """
 
-    acknowledge_seconds: float = 30.0
-    hand_on_seconds: float = 10.0
-    check_seconds: float = 5.0
-    fallback_after_seconds: float = 3.0
-    fallback_poll_seconds: float = 1.0
+    acknowledge_seconds: Seconds = 30.0
+    hand_on_seconds: Seconds = 10.0
+    check_seconds: Period = 5.0
+    fallback_after_seconds: Seconds = 3.0
+    fallback_poll_seconds: Period = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,10 @@ async def test_an_engine_built_directly_refuses_a_link_secret_that_can_be_guesse
     enough = Settings(database_url=database_url, port=0, link_secret=SecretStr("\u00e4" * 16))
     async with Engine(enough, frozenset({"gateway"})) as engine:
         assert engine.server is not None
+
+
+async def test_a_watchdog_that_would_end_a_process_before_it_warns_is_refused_at_start() -> None:
+    done = await run("up", settings={"WATCHDOG_EXIT_SECONDS": "1", "WATCHDOG_WARN_SECONDS": "2"})
+    assert done.status == 2
+    assert "watchdog_exit_seconds" in done.err
+    assert "longer than FLEXRUN_WATCHDOG_WARN_SECONDS (2 s)" in done.err

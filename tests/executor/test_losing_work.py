@@ -24,6 +24,7 @@ from tests.support.waiting import eventually
 from tests.support.workshop import QUICK, Carrier, Desk, Workshop, now
 
 ANN = Actor("ann", verified=True)
+LAPSE = "update flex_work set lease_until = clock_timestamp() where run_id = %s and kind = 'node'"
 
 
 def abort() -> AbortRun:
@@ -120,12 +121,13 @@ async def test_a_worker_that_has_gone_silent_loses_its_node_to_another(
         [gate],
         listens=False,
         keeps=False,
-        config=replace(QUICK, lease_seconds=0.3, slots=1),
+        config=replace(QUICK, slots=1),
         carrier=carrier,
     )
     async with silent:
         run_id = await silent.submit(node("a"))
         await eventually(lambda: gate.inside)
+        await sql(database_url, LAPSE, run_id)
         async with Workshop(database_url, [returns("test.a", "taken over")], carrier=carrier) as second:
             state = await second.ended(run_id)
             (error,) = await second.events(run_id, "node_error")

@@ -25,7 +25,7 @@ from tests.support.workshop import Carrier, Desk, now
 QUICK = PlannerConfig(
     slots=8,
     lease_seconds=10,
-    heartbeat_seconds=60,
+    heartbeat_seconds=9,
     timeout_seconds=10,
     drain_seconds=0.2,
     patience_seconds=0,

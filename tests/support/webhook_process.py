@@ -17,7 +17,10 @@ async def main(database_url: str, worker: str, lease_seconds: str) -> None:
     store = await EventStore.open(database_url)
     listener = LogListener(database_url)
     await listener.start()
-    config = WebhooksConfig(allow_private=True, poll_seconds=0.05, lease_seconds=float(lease_seconds))
+    lease = float(lease_seconds)
+    config = WebhooksConfig(
+        allow_private=True, poll_seconds=0.05, request_seconds=lease / 3, lease_seconds=lease
+    )
     await Webhooks(store, listener, worker, config).start()
     print("ready", flush=True)  # noqa: T201 - this line is what the test waits for
     await asyncio.Event().wait()

@@ -33,7 +33,7 @@ from tests.support.waiting import eventually
 QUICK = ExecutorConfig(
     slots=16,
     lease_seconds=10,
-    heartbeat_seconds=60,
+    heartbeat_seconds=9,
     grace_seconds=0.1,
     drain_seconds=0.2,
     register_seconds=60,

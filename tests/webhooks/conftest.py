@@ -32,6 +32,7 @@ StartRun = Callable[[], Awaitable[ByHand]]
 QUICK: dict[str, Any] = {
     "allow_private": True,
     "backoff_seconds": (0.01,) * 10,
+    "request_seconds": 4.0,
     "lease_seconds": 5.0,
     "poll_seconds": 0.05,
     "quiet_seconds": 0.001,

@@ -146,7 +146,7 @@ async def test_a_restart_of_the_database_loses_nothing(
         await migrate(server.url)
         store = await EventStore.open(server.url)
         hook = await hook_on(store, receiver, "a", "start", "log")
-        webhooks = await start_webhooks(url=server.url, lease_seconds=1.0, slots=2)
+        webhooks = await start_webhooks(url=server.url, request_seconds=0.5, lease_seconds=1.0, slots=2)
         receiver.behave = failing(1)
         handler = RunHandler(store)
         runs = [await started_run(handler) for _ in range(10)]

@@ -69,7 +69,7 @@ async def test_a_slow_receiver_delays_no_other(
     receiver.behave = slow_for_one
     await add_hook("slow", "start")
     quick = await add_hook("quick", "start")
-    await start_webhooks(slots=3, request_seconds=60.0)
+    await start_webhooks(slots=3, request_seconds=60.0, lease_seconds=70.0)
     for _ in range(20):
         await start_run()
     await eventually(lambda: _delivered(store, quick, 20))
