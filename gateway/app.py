@@ -6,36 +6,27 @@ from aiohttp import web
 
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.middleware import complete_headers, middleware
-from gateway.routes import (
-    capabilities,
-    control,
-    events,
-    fork,
-    hitl,
-    link_list,
-    links,
-    operations,
-    resume,
-    run_stream,
-    runs,
-    tasks,
-    webhooks,
-)
+from gateway.operations import capabilities, describe, health
+from gateway.people import link_page, links, requests, resume, tasks
+from gateway.runs import control, events, fork, listing, show, start
+from gateway.webhooks import endpoints as webhooks
 
 ROUTES = (
-    run_stream.ROUTES,
-    runs.ROUTES,
+    start.ROUTES,
+    listing.ROUTES,
+    show.ROUTES,
     events.ROUTES,
     control.ROUTES,
     fork.ROUTES,
-    resume.ROUTES,
-    hitl.ROUTES,
+    requests.ROUTES,
     links.ROUTES,
-    link_list.ROUTES,
+    link_page.ROUTES,
+    resume.ROUTES,
     tasks.ROUTES,
     webhooks.ROUTES,
     capabilities.ROUTES,
-    operations.ROUTES,
+    health.ROUTES,
+    describe.ROUTES,
 )
 
 

@@ -17,14 +17,14 @@ from eventstore.clock import Clock
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
-from gateway.acceptance import Acceptance
 from gateway.auth import Tokens
-from gateway.backlog import BacklogGauge
 from gateway.config import GatewayConfig
-from gateway.hitl.links import LinkSigner
-from gateway.open_streams import OpenStreams
-from gateway.rules import People
-from gateway.sse import PING, Frame, waiting_ping
+from gateway.people.link_signer import LinkSigner
+from gateway.runs.acceptance import Acceptance
+from gateway.runs.approval_rules import People
+from gateway.runs.backlog import BacklogGauge
+from gateway.streams.open_streams import OpenStreams
+from gateway.streams.sse import PING, Frame, waiting_ping
 from runs.event import JsonObject, rfc3339
 from schemas.house import HousePolicy
 

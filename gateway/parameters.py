@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.endpoints import DOORS
-from gateway.hitl.endpoints import PEOPLE_DOORS
+from gateway.people.endpoints import PEOPLE_DOORS
 from gateway.query import refuse_unknown
 from gateway.webhook_endpoints import WEBHOOK_DOORS
 

@@ -12,7 +12,7 @@ import psycopg
 from bench.soak.ledger import Ledger, Read, Told, read_of
 from eventstore.rebuild import compare
 from eventstore.store import EventStore
-from gateway.sse import encode_frame
+from gateway.streams.sse import encode_frame
 
 Row = tuple[Any, ...]
 

@@ -10,15 +10,15 @@ from flexrun.listening import bind
 from flexrun.roles.parts import Parts
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
-from gateway.acceptance import Acceptance, read_house
 from gateway.app import create_app
 from gateway.auth import Tokens, check_bind, check_origins, is_loopback
 from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
-from gateway.hitl.inbox import HitlInbox
-from gateway.rules import People
+from gateway.people.inbox import HitlInbox
+from gateway.runs.acceptance import Acceptance, read_house
+from gateway.runs.approval_rules import People
 from gateway.serve import GatewayServer, serve
-from gateway.sse import Frame, encode_frame
+from gateway.streams.sse import Frame, encode_frame
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
 

@@ -9,7 +9,7 @@ import pytest
 from bench.soak.ledger import Ledger, Told
 from bench.soak.recovery import recovery_times
 from bench.soak.verdict import judge
-from gateway.sse import encode_frame
+from gateway.streams.sse import encode_frame
 from tests.support.by_hand import ByHand
 from tests.support.started_runs import started_run
 from tests.support.workshop import Desk

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.accept import wants_stream
 from gateway.endpoints import DOORS
-from gateway.hitl.endpoints import PEOPLE_DOORS
+from gateway.people.endpoints import PEOPLE_DOORS
+from gateway.streams.accept import wants_stream
 from gateway.webhook_endpoints import WEBHOOK_DOORS
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway, SseReader, stream_of

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.acceptance import Acceptance, HousePolicyInvalid, read_house
 from gateway.auth import Tokens
-from gateway.rules import People
+from gateway.runs.acceptance import Acceptance, HousePolicyInvalid, read_house
+from gateway.runs.approval_rules import People
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 from tests.support.given import node

@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from gateway.openapi import openapi_document
+from gateway.operations.openapi import openapi_document
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 

@@ -6,8 +6,8 @@ from jsonschema import Draft202012Validator
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
-from gateway.openapi import openapi_document
-from gateway.openapi30 import openapi_30_document
+from gateway.operations.openapi import openapi_document
+from gateway.operations.openapi30 import openapi_30_document
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 

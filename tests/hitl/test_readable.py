@@ -3,7 +3,7 @@
 from typing import Any
 from xml.etree.ElementTree import tostring
 
-from gateway.hitl.readable import MAX_DEPTH, MAX_PARTS, document
+from gateway.people.page.readable import MAX_DEPTH, MAX_PARTS, document
 
 
 def laid_out(content: Any) -> str:

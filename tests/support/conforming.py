@@ -4,7 +4,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from gateway.openapi import openapi_document
+from gateway.operations.openapi import openapi_document
 
 
 def conforms(model: str, body: Any) -> None:

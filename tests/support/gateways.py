@@ -20,13 +20,13 @@ from eventstore.handler import RunHandler
 from eventstore.notify import LogListener, Notifier
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
-from gateway.acceptance import read_house
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.runs.acceptance import read_house
 from gateway.serve import GatewayServer, serve
-from gateway.sse import Frame, encode_frame
+from gateway.streams.sse import Frame, encode_frame
 
 API = "/api/v1/flex"
 ENVELOPE: dict[str, Any] = {

@@ -11,7 +11,7 @@ import orjson
 
 from broker.interface import Broker, DeadLetter, open_broker
 from eventstore.notify import LogListener
-from gateway.hitl.inbox import QUEUE, HitlInbox
+from gateway.people.inbox import QUEUE, HitlInbox
 from tests.support.gateways import RunningGateway
 from tests.support.waiting import eventually
 from tests.support.workshop import Carrier

@@ -14,7 +14,7 @@ from contracts.checker import ContractChecker
 from eventstore import webhook_lanes
 from eventstore.webhook_lanes import DeliveryAttempt
 from eventstore.webhooks import MAX_WEBHOOKS, NewWebhook, add_webhook, list_webhooks
-from gateway.openapi import openapi_document
+from gateway.operations.openapi import openapi_document
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway, running_gateway
 from tests.support.no_spare import NO_SPARE

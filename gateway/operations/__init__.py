@@ -1,0 +1,1 @@
+"""What operators and tools ask of a gateway: health, readiness, capabilities, OpenAPI."""

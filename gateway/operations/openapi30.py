@@ -1,0 +1,119 @@
+"""The OpenAPI document once more, as 3.0, for generators and gateways that read no 3.1.
+
+What 3.0 cannot say is left out, so that it allows more than 3.1 does, never less: which payload belongs to which type
+of event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+from gateway.operations.openapi import openapi_document
+
+_LISTS = ("anyOf", "oneOf", "allOf")
+_INNER = ("items", "additionalProperties", "not")
+_UNKNOWN_THERE = (
+    "if",
+    "then",
+    "else",
+    "$schema",
+    "$comment",
+    "contentMediaType",
+    "contentSchema",
+    "propertyNames",
+)
+
+
+@lru_cache(maxsize=2)
+def openapi_30_document(version: str) -> dict[str, Any]:
+    """The document that `/openapi-3.0.json` answers with."""
+    document = openapi_document(version)
+    components = document["components"]
+    schemas = {name: _schema(schema) for name, schema in components["schemas"].items()}
+    return {
+        **document,
+        "openapi": "3.0.3",
+        "paths": _with_schemas(document["paths"]),
+        "components": {**components, "schemas": schemas},
+    }
+
+
+def _with_schemas(value: Any) -> Any:
+    """Paths with every schema below them converted."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return {key: _schema(child) if key == "schema" else _with_schemas(child) for key, child in items}
+    if isinstance(value, list):
+        return [_with_schemas(child) for child in cast("list[Any]", value)]
+    return value
+
+
+def _schema(schema: Any) -> Any:
+    if schema is True:
+        return {}
+    if not isinstance(schema, Mapping):
+        return {"not": {}}
+    made = {k: v for k, v in cast("Mapping[str, Any]", schema).items() if k not in _UNKNOWN_THERE}
+    _convert_inner(made)
+    _convert_values(made)
+    return _nullable(_types_apart(made))
+
+
+def _convert_inner(made: dict[str, Any]) -> None:
+    if "properties" in made:
+        made["properties"] = {name: _schema(child) for name, child in made["properties"].items()}
+    for key in _INNER:
+        if key in made and not isinstance(made[key], bool):
+            made[key] = _schema(made[key])
+    for key in _LISTS:
+        if key in made:
+            made[key] = [_schema(child) for child in made[key]]
+    if not any(made.get("allOf", [True])):
+        del made["allOf"]  # only rules that 3.0 has no words for
+
+
+def _convert_values(made: dict[str, Any]) -> None:
+    if "const" in made:
+        made["enum"] = [made.pop("const")]
+    if examples := made.pop("examples", None):
+        made["example"] = examples[0]
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if exclusive in made:
+            made[bound], made[exclusive] = made[exclusive], True
+    if "$ref" in made and len(made) > 1:
+        made["allOf"] = [{"$ref": made.pop("$ref")}, *made.get("allOf", [])]
+
+
+def _types_apart(made: dict[str, Any]) -> dict[str, Any]:
+    """A list of types as one `type`, or as `anyOf`."""
+    types = made.get("type")
+    if types == "null":
+        return {**{k: v for k, v in made.items() if k != "type"}, "nullable": True, "enum": [None]}
+    if not isinstance(types, list):
+        return made
+    names = [name for name in cast("list[str]", types) if name != "null"]
+    rest = {key: value for key, value in made.items() if key != "type"}
+    if len(names) < len(cast("list[str]", types)):
+        rest["nullable"] = True
+    if len(names) == 1:
+        return {**rest, "type": names[0]}
+    each: list[dict[str, Any]] = [
+        {"type": name, **({"items": {}} if name == "array" else {})} for name in names
+    ]
+    return {**rest, "allOf": [*rest.get("allOf", []), {"anyOf": each}]}
+
+
+def _nullable(made: dict[str, Any]) -> dict[str, Any]:
+    """`anyOf` with null among it as `nullable`."""
+    choices = made.get("anyOf", [])
+    others = [choice for choice in choices if choice.get("enum") != [None]]
+    if len(others) == len(choices):
+        return made
+    rest = {key: value for key, value in made.items() if key != "anyOf"}
+    if len(others) == 1 and "type" in others[0]:
+        values = {"enum": [*others[0]["enum"], None]} if "enum" in others[0] else {}
+        return {**others[0], **values, **rest, "nullable": True}
+    # `nullable` counts beside a `type` only: generators read it here, validators the choice of null.
+    return {**rest, "nullable": True, "anyOf": [*others, {"nullable": True, "enum": [None]}]}

@@ -1,0 +1,1 @@
+"""People over HTTP and the queue: requests, tasks, links and their page."""

@@ -1,0 +1,214 @@
+"""The one service behind every door through which people decide: HTTP, queue, link and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts.checker import ContractChecker
+from eventstore.handler import Outcome, RunHandler
+from eventstore.queries import get_request, pending_requests
+from eventstore.store import EventStore
+from gateway.operators import operator_text
+from gateway.people.verdicts import Verdicts, schema_of_node, schema_of_request
+from gateway.query import known_form
+from runs.commands import Actor, Command, DeclineTask, RemoveRequest, ResolveRequest, ResumeRun, SubmitTask
+from runs.decide import Decided, step
+from runs.errors import NotWaiting, RequestAmbiguous, RequestUnknown, RunFinished, RunUnknown, StaleAttempt
+from runs.rules.access import check_plan_version
+from runs.state import RunState
+from runs.transitions import AWAITING_HUMAN, PAUSED
+from schemas.control import ResumePayload, RunResumeBody
+from schemas.hitl import HitlRemoveBody, HitlResponse, ResumeBody
+
+_SHOWN_REQUESTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Finds the run, has an edit checked by the contract, and lets the run's rules decide: all of a body, or nothing.
+
+    All methods raise RunError where the rules refuse, CheckerUnavailable, StoreError.
+    """
+
+    store: EventStore
+    handler: RunHandler
+    contracts: ContractChecker
+    clock: Callable[[], datetime]
+
+    async def decide(self, body: ResumeBody, actor: Actor) -> Outcome:
+        """Apply the responses of one body in one append."""
+        run_id = await self._find_run(body.run_id, body.thread_id, body.decisions()[0].request_id)
+        verdicts = Verdicts(self.contracts)
+
+        async def build(state: RunState) -> Sequence[Command]:
+            return _in_order(state, await self._commands(state, body, actor, verdicts))
+
+        return await self.handler.transact(run_id, build)
+
+    async def resume(self, body: RunResumeBody, responses: ResumeBody | None, actor: Actor) -> Outcome:
+        """Go on with a run that is paused, apply responses or do a task if there is one; else change nothing.
+
+        Raises NotWaiting for a run that waits for nothing.
+        """
+        verdicts = Verdicts(self.contracts)
+
+        async def build(state: RunState) -> Decided:
+            _require_waiting(state, body.expected_plan_version)
+            decided = Decided(state)
+            if state.status == PAUSED:
+                decided = decided.then(self._resume_run(body, actor))
+            if body.payload is not None and body.payload.node_id is not None:
+                return decided.then(await self._task(decided.state, body, body.payload, actor, verdicts))
+            if responses is None:
+                return decided
+            commands = await self._commands(decided.state, responses, actor, verdicts)
+            return decided.then(*_in_order(decided.state, commands))
+
+        return await self.handler.transact(known_form(body.run_id), build)
+
+    async def remove(self, body: HitlRemoveBody, actor: Actor) -> tuple[Outcome, str]:
+        """Take a request back; also its id. Raises RequestAmbiguous where several could be meant."""
+        request_id = body.request_id or await self._only_request(body.run_id, body.thread_id)
+        run_id = await self._find_run(body.run_id, body.thread_id, request_id)
+        command = RemoveRequest(
+            now=self.clock(),
+            request_id=request_id,
+            actor=actor,
+            claimed_operator=operator_text(body.operator),
+            note=body.reason if body.reason is not None else body.note,
+        )
+        return await self.handler.execute(run_id, command), request_id
+
+    async def _only_request(self, run_id: str | None, thread_id: str | None) -> str:
+        """The request that is open in a run, or in a thread. Raises RunUnknown, RequestUnknown, RequestAmbiguous."""
+        named = known_form(run_id) if run_id is not None else None
+        place = f"run {named}" if named is not None else f"thread {thread_id}"
+        rows = await pending_requests(self.store, run_id=named, thread_id=thread_id, limit=_SHOWN_REQUESTS)
+        if len(rows) > 1:
+            ids = [row.request_id for row in rows[:_SHOWN_REQUESTS]]
+            raise RequestAmbiguous(
+                f"{place} has more than one open request; say which: {', '.join(ids)}", requestIds=ids
+            )
+        if rows:
+            return rows[0].request_id
+        if named is not None and not (await self.store.heads([named])).get(named):
+            raise RunUnknown(f"there is no run {named}")
+        raise RequestUnknown(f"{place} has no open request")
+
+    async def _find_run(self, run_id: str | None, thread_id: str | None, request_id: str | None) -> str:
+        if run_id is not None and thread_id is None:
+            return known_form(run_id)
+        row = await get_request(self.store, request_id or "")
+        named = known_form(run_id) if run_id is not None else None
+        if (
+            row is None
+            or (thread_id or row.thread_id) != row.thread_id
+            or (named or row.run_id) != row.run_id
+        ):
+            place = f" in thread {thread_id}" if thread_id is not None else ""
+            raise RequestUnknown(f"there is no request {request_id}{place}", requestId=request_id)
+        return row.run_id
+
+    def _resume_run(self, body: RunResumeBody, actor: Actor) -> Command:
+        return ResumeRun(
+            now=self.clock(),
+            actor=actor,
+            claimed_operator=operator_text(body.operator),
+            reason=body.note,
+            expected_plan_version=body.expected_plan_version,
+        )
+
+    async def _task(
+        self, state: RunState, body: RunResumeBody, payload: ResumePayload, actor: Actor, verdicts: Verdicts
+    ) -> Command:
+        """The command of a task that is submitted or declined, at the attempt that waits. Raises RunError."""
+        node_id = payload.node_id or ""
+        if node_id not in state.nodes:
+            raise StaleAttempt(f"the plan has no node {node_id}", nodeId=node_id)
+        now, claimed = self.clock(), operator_text(payload.operator or body.operator)
+        note = payload.note if payload.note is not None else body.note
+        if payload.decline is not None:
+            declined = payload.decline
+            return DeclineTask(
+                now=now,
+                node_id=node_id,
+                actor=actor,
+                reason=declined.reason,
+                claimed_operator=claimed,
+                note=declined.note if declined.note is not None else note,
+            )
+        return SubmitTask(
+            now=now,
+            node_id=node_id,
+            output=payload.output,
+            actor=actor,
+            errors=await verdicts.errors(schema_of_node(state, node_id), payload.output),
+            claimed_operator=claimed,
+            note=note,
+        )
+
+    async def _commands(
+        self, state: RunState, body: ResumeBody, actor: Actor, verdicts: Verdicts
+    ) -> list[ResolveRequest]:
+        now, claimed = self.clock(), operator_text(body.operator)
+        commands: list[ResolveRequest] = []
+        for response in body.decisions():
+            request_id = response.request_id or ""
+            is_edit = response.response_type == "edit"
+            schema = schema_of_request(state, request_id) if is_edit else None
+            command = ResolveRequest(
+                now=now,
+                request_id=request_id,
+                response_type=response.response_type,
+                actor=actor,
+                claimed_operator=claimed,
+                note=_note(body, response),
+                option_id=response.selected_option_id,
+                text=response.freeform_text,
+                edited_output=response.edited_output,
+                expected_proposal=response.expected_proposal_id,
+                expected_output=response.expected_output_hash,
+                errors=await verdicts.errors(schema, response.edited_output),
+                expected_plan_version=body.expected_plan_version,
+            )
+            commands.append(command)
+        return commands
+
+
+def _note(body: ResumeBody, response: HitlResponse) -> str | None:
+    """The body's note; else the remark that came beside a response which is not itself a free text."""
+    if body.note is not None or response.response_type == "freeform":
+        return body.note
+    return response.freeform_text
+
+
+def _in_order(state: RunState, commands: Sequence[ResolveRequest]) -> list[ResolveRequest]:
+    """Rejections last, since one of them may end the run. Those behind it are moot, but each must be possible alone.
+
+    Raises RunError where a response is refused.
+    """
+    kept: list[ResolveRequest] = []
+    ahead = state
+    for command in sorted(commands, key=lambda each: each.response_type == "rejection"):
+        if kept and ahead.finished and command.response_type == "rejection":
+            step(state, [command])
+            continue
+        _, ahead = step(ahead, [command])
+        kept.append(command)
+    return kept
+
+
+def _require_waiting(state: RunState, expected_plan_version: int | None) -> None:
+    if not state.exists:
+        raise RunUnknown(f"there is no run {state.run_id}")
+    if state.finished:
+        raise RunFinished(f"run {state.run_id} is {state.status}", status=state.status)
+    check_plan_version(state, expected_plan_version)
+    asks_people = state.open_requests or any(node.status == AWAITING_HUMAN for node in state.nodes.values())
+    if state.status != PAUSED and not asks_people:
+        raise NotWaiting(
+            f"the run is {state.status} and waits for nobody; its events are at runs/{state.run_id}/events",
+            status=state.status,
+        )

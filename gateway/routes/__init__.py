@@ -1,1 +1,0 @@
-"""One module for each group of doors; every module has its `ROUTES`."""

@@ -1,0 +1,1 @@
+"""Runs over HTTP: starting, listing, showing, their events, controlling, forking."""

@@ -1,0 +1,208 @@
+"""Forks and retries: a new run in one append, from what another one had done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid5
+
+from uuid_utils import uuid7
+
+from contracts.problems import SchemaRefused
+from eventstore.capabilities import list_capabilities
+from gateway.deps import Gateway
+from gateway.operators import operator_text
+from gateway.problems import ProblemError
+from gateway.runs.idempotency import IdempotencyKey
+from gateway.runs.submit import existing_run
+from runs.commands import AcceptPlan, Actor, Command, StartRun
+from runs.errors import RunAlreadyStarted
+from runs.event import JsonObject
+from runs.fork import ForkChange, fork_commands, retry_commands
+from runs.state import RunState
+from schemas.base import Model
+from schemas.control import ForkBody, OperatorBody
+from schemas.plan import (
+    MAX_DEPENDENCIES,
+    MAX_NODES,
+    MISSPELT_ASSIGNEES,
+    OMITTED,
+    PlanGraph,
+    PlanNode,
+    misspelt_assignees,
+    plan_problems,
+)
+from schemas.pointer import escape
+from schemas.problem import Located
+from schemas.refusal import MAX_PROBLEMS, FieldProblem
+
+_RETRIES = UUID("b7c0a2c4-6f0e-5b9e-9a55-0d4f5f1f7f10")
+_SHAPE = ("id", "capabilityId", "kind", "label", "dependsOn")
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The new run; `created` is False where an earlier request has made it."""
+
+    state: RunState
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forks:
+    """Makes new runs from old ones. Raises RunError, ProblemError, CheckerUnavailable, StoreError."""
+
+    gateway: Gateway
+    actor: Actor
+
+    async def retry(self, run_id: str, body: OperatorBody, key: IdempotencyKey | None) -> Forked:
+        """Once more from the failed nodes. A run is retried once: asked again, the answer is the same new run."""
+        new_id = key.run_id if key is not None else str(uuid5(_RETRIES, run_id))
+        existing = await self._existing(new_id, key)
+        if existing is not None:
+            return existing
+        original = await existing_run(self.gateway, run_id)
+        change = ForkChange(operator=self._operator(body), roles=self.actor.roles, reason=body.reason)
+        commands = retry_commands(original, change, self.gateway.deps.clock())
+        return await self._start(new_id, self.gateway.acceptance.fork(commands, changed=False), key)
+
+    async def fork(self, run_id: str, body: ForkBody, key: IdempotencyKey | None) -> Forked:
+        """A new run that keeps what was completed before `fromNodeId`, with the body's changes."""
+        new_id = key.run_id if key is not None else str(uuid7())
+        existing = await self._existing(new_id, key) if key is not None else None
+        if existing is not None:
+            return existing
+        original = await existing_run(self.gateway, run_id)
+        nodes = await self._nodes(body.nodes) if body.nodes is not None else None
+        change = ForkChange(
+            operator=self._operator(body),
+            roles=self.actor.roles,
+            reason=body.reason,
+            from_node_id=body.from_node_id,
+            inputs=body.inputs,
+            policies=as_sent(body.policies) if body.policies is not None else None,
+            nodes=nodes,
+        )
+        commands = fork_commands(original, change, self.gateway.deps.clock())
+        if nodes is not None:
+            _require_sound_plan(commands, len(nodes))
+        changed = body.policies is not None
+        return await self._start(new_id, self.gateway.acceptance.fork(commands, changed=changed), key)
+
+    def _operator(self, body: OperatorBody) -> str:
+        claimed = operator_text(body.operator)
+        return self.actor.name if self.actor.verified or claimed is None else claimed
+
+    async def _existing(self, new_id: str, key: IdempotencyKey | None) -> Forked | None:
+        existing = await self.gateway.deps.store.load(new_id, fresh=True)
+        if not existing.exists:
+            return None
+        if key is not None:
+            key.require_same_body(existing)
+        return Forked(existing, created=False)
+
+    async def _start(self, new_id: str, commands: Sequence[Command], key: IdempotencyKey | None) -> Forked:
+        await self.gateway.backlog.check()
+        start, *rest = commands
+        if key is not None and isinstance(start, StartRun):
+            start = replace(start, origin={**(start.origin or {}), **key.origin})
+        try:
+            outcome = await self.gateway.deps.handler.execute(new_id, start, *rest)
+        except RunAlreadyStarted:
+            existing = await self._existing(new_id, key)
+            if existing is None:
+                raise
+            return existing
+        return Forked(outcome.state, created=True)
+
+    async def _nodes(self, nodes: Sequence[PlanNode]) -> list[JsonObject]:
+        """The nodes in wire form, each for a capability that is there, each with a contract that can be used."""
+        registered = {each["id"]: each for each in await list_capabilities(self.gateway.deps.store)}
+        problems: list[Located] = []
+        for index, node in enumerate(nodes):
+            problems += await self._node_problems(node, f"/nodes/{index}", registered)
+            if len(problems) > MAX_PROBLEMS:
+                break
+        if problems:
+            raise ProblemError(422, "plan_invalid", "These nodes cannot be run.", errors=problems)
+        return [_wire(node, registered.get(node.capability_id, {})) for node in nodes]
+
+    async def _node_problems(
+        self, node: PlanNode, place: str, registered: Mapping[str, JsonObject]
+    ) -> list[Located]:
+        problems: list[Located] = []
+        if node.agent_type != "human" and node.capability_id not in registered:
+            message = f"No worker has ever registered {node.capability_id!r}."
+            problems.append(FieldProblem("capability_unknown", f"{place}/capabilityId", message))
+        descriptor = registered.get(node.capability_id, {})
+        if "agent_type" not in node.model_fields_set and descriptor.get("agentType") == "human":
+            problems += [
+                FieldProblem("unknown_key", f"{place}/bundle/{escape(key)}", MISSPELT_ASSIGNEES)
+                for key in misspelt_assignees(node.bundle)
+            ]
+        if node.contract.output is not None:
+            try:
+                await self.gateway.deps.contracts.compile(node.contract.output)
+            except SchemaRefused as refusal:
+                problems += [
+                    FieldProblem(each.code, f"{place}/contract/output{each.pointer}", each.message)
+                    for each in refusal.problems
+                ]
+        return problems
+
+
+def _wire(node: PlanNode, descriptor: JsonObject) -> JsonObject:
+    """The node as a plan keeps it; queue and agent type are those of the capability unless the body says otherwise."""
+    wire: dict[str, Any] = node.to_wire()
+    for name, key in (("queue", "queue"), ("agent_type", "agentType")):
+        if name not in node.model_fields_set and key in descriptor:
+            wire[key] = descriptor[key]
+    return wire
+
+
+def as_sent(body: Model) -> JsonObject:
+    """A model as it was sent: what was left out stays out, so that no default is laid over the original."""
+    return body.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
+    """Raise ProblemError (422) where the kept and the new nodes together make no plan that can be run to its end."""
+    plan = next((command.plan for command in commands if isinstance(command, AcceptPlan)), None)
+    if plan is None:
+        raise ProblemError(422, "plan_invalid", "The run has no plan whose nodes could be replaced.")
+    kept = len(plan["nodes"]) - replaced
+    _require_small_plan(plan["nodes"], kept)
+    shape = [{key: node[key] for key in _SHAPE} for node in plan["nodes"]]
+    graph = PlanGraph.model_validate({"nodes": shape, "edges": plan["edges"]}, by_alias=True, by_name=False)
+    problems = [
+        FieldProblem(each.code, _in_body(each.path, kept), each.message) for each in plan_problems(graph)
+    ]
+    if problems:
+        more = f" {problems.pop().message}" if problems[-1].code == OMITTED else ""
+        detail = "The nodes that are kept and these together make no plan that can be run." + more
+        raise ProblemError(422, "plan_invalid", detail, errors=problems)
+
+
+def _require_small_plan(nodes: Sequence[JsonObject], kept: int) -> None:
+    """Raise ProblemError (422) where the kept and the new nodes together are more than a plan may have."""
+    dependencies = sum(len(node["dependsOn"]) for node in nodes)
+    sizes = (
+        ("plan_too_many_nodes", "nodes", len(nodes), MAX_NODES),
+        ("plan_too_many_dependencies", "dependencies", dependencies, MAX_DEPENDENCIES),
+    )
+    for code, what, size, limit in sizes:
+        if size > limit:
+            message = (
+                f"With the {kept} nodes that are kept these come to {size} {what}; a plan may have {limit}."
+            )
+            problem = FieldProblem(code, "/nodes", message)
+            raise ProblemError(422, "plan_invalid", message, errors=[problem])
+
+
+def _in_body(path: str, kept: int) -> str:
+    """From a place in the whole plan to the one in the body, which has only the nodes that are new."""
+    root, *rest = path.split("/")[1:] or [""]
+    if root != "nodes" or not rest or not rest[0].isdigit() or int(rest[0]) < kept:
+        return "/nodes"
+    return "/".join(["/nodes", str(int(rest[0]) - kept), *rest[1:]])

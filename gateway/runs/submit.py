@@ -1,0 +1,136 @@
+"""From a posted TaskEnvelope to a run in the log. Nothing is stored before everything has been checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+from uuid_utils import uuid7
+
+from contracts.misunderstandings import says_nothing
+from contracts.problems import SchemaRefused
+from gateway.body import read_body
+from gateway.deps import GATEWAY, Gateway
+from gateway.middleware import adopt_correlation_id, caller, note
+from gateway.parsing import parse_body
+from gateway.problems import ProblemError, refused_document
+from gateway.query import LAST_EVENT_ID, known_form
+from gateway.runs.idempotency import IdempotencyKey, idempotency_key
+from runs.commands import StartRun
+from runs.errors import RunAlreadyStarted, RunUnknown
+from runs.event import Event, JsonObject
+from runs.state import RunState
+from schemas.contract_schema import effective_schema
+from schemas.envelope import TaskEnvelope
+from schemas.refusal import DocumentRefused, FieldProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The run that an envelope led to; `events` are those this request has written: none where it found the run."""
+
+    state: RunState
+    events: list[Event]
+
+
+async def submit(request: web.Request, *, reads_on: bool = False) -> Submission:
+    """Check the envelope and its contract, then start the run, or find the one that the request means already.
+
+    With `reads_on` (the client has read events of the run) it must be there: 400 otherwise.
+
+    Raises ProblemError, DocumentRefused, RunUnknown, StoreUnavailable.
+    """
+    gateway = request.app[GATEWAY]
+    raw = await read_body(request, gateway.config)
+    envelope = await parse_body(gateway.deps.contracts.sandbox, TaskEnvelope, raw)
+    document = envelope.to_wire()
+    schema_hash = await _compile_contract(gateway, document["outputContract"])
+    correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)
+    resumed = envelope.constraints.resume_run_id
+    if resumed is not None:
+        return Submission(await existing_run(gateway, resumed), [])
+    actor = caller(request)
+    key = idempotency_key(request, actor.name, document)
+    if reads_on:
+        return Submission(await _run_to_read_on(gateway, key), [])
+    await gateway.backlog.check()
+    command = StartRun(
+        now=gateway.deps.clock(),
+        envelope=document,
+        schema_hash=schema_hash,
+        correlation_id=correlation_id,
+        submitted_by=actor.name if actor.verified else None,
+        origin=key.origin if key is not None else None,
+    )
+    try:
+        command = gateway.acceptance.start(command)
+    except DocumentRefused:
+        # The house may have changed since this key started its run, which is not accepted a second time.
+        existing = await gateway.deps.store.load(key.run_id, fresh=True) if key is not None else None
+        if key is None or existing is None or not existing.exists:
+            raise
+        key.require_same_body(existing)
+        return Submission(existing, [])
+    submission = await gateway.carry_out(_start(gateway, command, envelope, key))
+    gateway.backlog.refresh()
+    note(request, run_id=submission.state.run_id)
+    return submission
+
+
+async def _compile_contract(gateway: Gateway, contract: JsonObject) -> str:
+    schema = effective_schema(contract)
+    try:
+        compiled = await gateway.deps.contracts.compile(schema)
+        if nothing := says_nothing(schema):
+            raise SchemaRefused([nothing])
+    except SchemaRefused as refusal:
+        places = [
+            FieldProblem(each.code, "/outputContract/schema" + each.pointer, each.message)
+            for each in refusal.problems
+        ]
+        refused = SchemaRefused(places, refusal.omitted)
+        raise refused_document(refused, f"This contract cannot be compiled: {refused}") from None
+    return compiled.schema_hash
+
+
+async def _start(
+    gateway: Gateway, command: StartRun, envelope: TaskEnvelope, key: IdempotencyKey | None
+) -> Submission:
+    run_id = key.run_id if key is not None else str(uuid7())
+    thread_id = envelope.constraints.thread_id or run_id
+    try:
+        outcome = await gateway.deps.handler.execute(run_id, replace(command, thread_id=thread_id))
+    except RunAlreadyStarted:
+        if key is None:
+            raise
+        existing = await gateway.deps.store.load(run_id, fresh=True)
+        key.require_same_body(existing)
+        return Submission(existing, [])
+    return Submission(outcome.state, outcome.events)
+
+
+async def _run_to_read_on(gateway: Gateway, key: IdempotencyKey | None) -> RunState:
+    """The run that this caller's key has started. Raises ProblemError (400) where there is none."""
+    if key is not None:
+        existing = await gateway.deps.store.load(key.run_id, fresh=True)
+        if existing.exists:
+            key.require_same_body(existing)
+            return existing
+    because = (
+        "Without an Idempotency-Key" if key is None else "With an Idempotency-Key that was not used before"
+    )
+    detail = (
+        f"{because} this request would start a new run, and its {LAST_EVENT_ID} (or after, lastEventId) says that"
+        " events of a run were read. To read on: GET /api/v1/flex/runs/{the X-Run-Id of the first answer}/events, or"
+        " send the same Idempotency-Key with every POST, or name the run in constraints.resumeRunId. To start a new"
+        f" run: leave {LAST_EVENT_ID} out."
+    )
+    raise ProblemError(400, "last_event_id_of_no_run", detail)
+
+
+async def existing_run(gateway: Gateway, run_id: str) -> RunState:
+    """The run as it is in the log now. Raises RunUnknown."""
+    state = await gateway.deps.store.load(known_form(run_id), fresh=True)
+    if not state.exists:
+        raise RunUnknown(f"there is no run {run_id}")
+    return state

@@ -1,0 +1,1 @@
+"""Server-sent events: frames, the open streams, and the way out to one reader."""

@@ -1,0 +1,140 @@
+"""One open stream: a run's events on their way to one reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+from aiohttp import web
+from aiohttp.http import StreamWriter
+
+from eventstore.errors import StoreUnavailable
+from eventstore.tail import RunSubscription, TailClosed
+from gateway.deps import GATEWAY, Gateway
+from gateway.middleware import CLIENT_GONE, note
+from gateway.protocol import Protocol
+from gateway.streams.sink import ReaderStalled, Sink, tune_connection
+from gateway.streams.sse import MEDIA_TYPE, Frame, retry_hint
+from gateway.streams.wait_detector import WaitDetector
+
+log = structlog.get_logger("gateway")
+
+STALLED = "reader stalled"
+"""What the log says of a reader that took nothing for `stall_seconds`, whether we or the kernel noticed first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """What a reader asked for: the events after `after`, up to `until`; with `waits`, up to a wait for a person too.
+
+    `preamble` goes out before them: frames that are no part of the log's order.
+    """
+
+    run_id: str
+    after: int
+    until: int | None = None
+    waits: WaitDetector | None = None
+    preamble: bytes = b""
+
+    async def take(self, frames: Sequence[Frame]) -> tuple[list[bytes], bool]:
+        """The bytes to send of the next frames in order, and whether the stream ends with them."""
+        taken: list[bytes] = []
+        for each in frames:
+            taken.append(each.data)
+            self.after = each.event.seq
+            waits = self.waits is not None and await self.waits.waits_after(each.event)
+            if each.last or waits or (self.until is not None and self.after >= self.until):
+                return taken, True
+        return taken, False
+
+
+class EventStream(web.StreamResponse):
+    """The head of a stream. It is never compressed: a compressor holds events back."""
+
+    # aiohttp keeps this for its own responses: the headers wait for the first frame and leave with it in one segment.
+    _send_headers_immediately = False
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            headers={
+                "Content-Type": MEDIA_TYPE,
+                "Cache-Control": "no-cache, no-transform",
+                "X-Accel-Buffering": "no",
+                "X-Run-Id": run_id,
+            }
+        )
+
+
+def nothing_left(run_id: str) -> web.Response:
+    """204: everything was read and nothing will follow. It is the one answer that tells an EventSource to stop."""
+    return web.Response(status=204, headers={"X-Run-Id": run_id})
+
+
+async def serve_head(request: web.Request, run_id: str) -> web.StreamResponse:
+    """The answer to HEAD: how a stream begins, without one."""
+    response = EventStream(run_id)
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+async def serve_stream(
+    request: web.Request, reading: Reading, first: Sequence[Frame] = ()
+) -> web.StreamResponse:
+    """Answer with a stream; `first` are frames at hand already, so that they leave together with the headers.
+
+    Whatever ends a stream early (a shutdown, a database that is away) ends it cleanly: the reader comes back with
+    Last-Event-ID, here or at another gateway. A reader that leaves cancels this handler and nothing else.
+    """
+    gateway = request.app[GATEWAY]
+    response = EventStream(reading.run_id)
+    writer = cast(StreamWriter, await response.prepare(request))
+    tune_connection(request, gateway.config.stall_seconds)
+    sink = Sink(request, writer, gateway.config.stall_seconds)
+    try:
+        with gateway.streams.opened():
+            await _pump(gateway, sink, reading, first)
+            await sink.flush()
+    except ReaderStalled:
+        note(request, ended=STALLED)
+        sink.abort()
+    except (ConnectionError, asyncio.CancelledError) as error:
+        _note_lost(request)
+        if isinstance(error, asyncio.CancelledError):
+            raise
+    except (StoreUnavailable, TailClosed) as error:
+        note(request, ended=type(error).__name__)
+    if sink.stalled:
+        sink.abort()
+    note(request, last_seq=reading.after)
+    return response
+
+
+def _note_lost(request: web.Request) -> None:
+    """The connection is gone: the reader closed it, or the kernel did, where the reader took nothing for too long."""
+    if isinstance(request.protocol, Protocol) and request.protocol.timed_out:
+        note(request, ended=STALLED, status=200)
+    else:
+        note(request, ended="reader gone", status=CLIENT_GONE)
+
+
+async def _pump(gateway: Gateway, sink: Sink, reading: Reading, first: Sequence[Frame]) -> None:
+    taken, done = await reading.take(first)
+    await sink.write_all([retry_hint(gateway.config.retry_ms) + reading.preamble, *taken])
+    if done or gateway.streams.closing:
+        return
+    with gateway.deps.tail.subscribe(reading.run_id, reading.after) as subscription:
+        await _follow(gateway, subscription, sink, reading)
+
+
+async def _follow(
+    gateway: Gateway, subscription: RunSubscription[Frame], sink: Sink, reading: Reading
+) -> None:
+    done = False
+    while not done:
+        batch = await subscription.next_batch(gateway.config.ping_seconds)
+        taken, done = await reading.take([each for _, each in batch])
+        await sink.write_all(taken or [gateway.ping()])
