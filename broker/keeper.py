@@ -39,7 +39,7 @@ from runs.commands import (
 )
 from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
-from runs.rules.retry import MAX_LOSSES_IN_A_ROW, poisoned
+from runs.rules.retry import MAX_LOSSES_IN_A_ROW, poison_error
 from schemas.config import Count, Period, Seconds
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -232,7 +232,7 @@ class Keeper:
         if len(losses) < MAX_LOSSES_IN_A_ROW:
             await leases.lose_claim(self._store, row, losses)
             return
-        code, message = poisoned("planning" if row.kind == "plan" else "composing the output", losses)
+        code, message = poison_error("planning" if row.kind == "plan" else "composing the output", losses)
         details: JsonObject = {"kind": row.kind, "losses": losses}
         await self._handler.execute(
             row.run_id, FailRun(now=now, error_code=code, message=message, details=details)

@@ -31,7 +31,7 @@ from sandbox.config import SandboxConfig
 from sandbox.errors import InputRefused, SandboxCrashed, SandboxFailed, SandboxTimedOut, SandboxUnavailable
 from sandbox.sandbox import Sandbox
 
-_CHECK = "contracts.worker:check"
+_CHECK = "contracts.process:check"
 _TOO_MUCH = "Checking needed more memory or stack than there is for it."
 _BACKTRACKING_SIGNS = (b"(?=", b"(?!", b"(?<=", b"(?<!", *(rb"\\%d" % number for number in range(1, 10)))
 _BACKTRACKING_HINT = (
@@ -188,5 +188,5 @@ def _sandbox_config(settings: CheckerConfig) -> SandboxConfig:
         memory_bytes=settings.checker.memory_bytes,
         stall_seconds=settings.stall_seconds,
         startup_seconds=settings.startup_seconds,
-        preload=("contracts.worker",),
+        preload=("contracts.process",),
     )

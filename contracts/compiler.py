@@ -18,8 +18,10 @@ from jsonschema_rs import (
     ValidationErrorKind,
 )
 
-from contracts.ajv import ajv_errors
-from contracts.identity import DEFAULT_DIALECT, dialect_of
+from contracts.ajv.errors import ajv_errors
+from contracts.grammar.identity import DEFAULT_DIALECT, dialect_of
+from contracts.grammar.references import map_references
+from contracts.grammar.subschemas import Schema
 from contracts.patterns import (
     BACKTRACKING,
     LINEAR,
@@ -28,8 +30,6 @@ from contracts.patterns import (
     patterns,
 )
 from contracts.problems import AjvError, SchemaProblem, SchemaRefused
-from contracts.references import map_references
-from contracts.subschemas import Schema
 from schemas import pointer
 from schemas.json_text import Path
 from schemas.refusal import MAX_PROBLEMS

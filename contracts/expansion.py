@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from contracts.references import ReferenceMap
-from contracts.subschemas import NOT_EVALUATED, SAME_PLACE, Schema, children
+from contracts.grammar.references import ReferenceMap
+from contracts.grammar.subschemas import NOT_EVALUATED, SAME_PLACE, Schema, children
 
 Edges = Callable[[Schema], Iterable[Schema]]
 

@@ -2,7 +2,7 @@
 
 It is pure Python, takes time linear in the schema and never recurses: whatever a validator library does with a hostile
 schema (fetch, recurse, grow), it does not get the chance. A schema of 256 KB takes longer than a loop may be held, so
-all but `canonical_schema` runs in a child process (see `contracts.worker`).
+all but `canonical_schema` runs in a child process (see `contracts.process`).
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from typing import Any, cast
 import orjson
 
 from contracts.expansion import all_edges, expanded_sizes, same_place_edges
-from contracts.identity import identity_problems, reads_ref_alone
+from contracts.grammar.identity import identity_problems, reads_ref_alone
+from contracts.grammar.references import ReferenceMap, map_references
+from contracts.grammar.subschemas import Schema
 from contracts.problems import SchemaProblem, SchemaRefused
-from contracts.references import ReferenceMap, map_references
-from contracts.subschemas import Schema
 from schemas import pointer
 from schemas.json_text import Path, walk
 from schemas.refusal import MAX_PROBLEMS

@@ -12,7 +12,7 @@ from typing import Any, cast
 import jsonschema_rs
 from jsonschema_rs import FancyRegexOptions, RegexOptions, ValidationError, ValidationErrorKind
 
-from contracts.subschemas import Schema
+from contracts.grammar.subschemas import Schema
 from schemas.json_text import Path, walk
 
 MAX_PATTERN_BYTES = 4 * 1024 * 1024

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from executor.checks import NotChecked, OutputChecker
 from runs.commands import Command, DeliverOutput, FailRun
-from runs.composition import CompositionError, composed_output, part_at, sources
+from runs.composition import CompositionError, composed_output, part_at, referenced_nodes
 from runs.event import Json, JsonObject
 from runs.state import RunState
 from schemas.contract_schema import effective_schema
@@ -65,4 +65,6 @@ def _makers(state: RunState, errors: tuple[JsonObject, ...]) -> list[str]:
     exact = [error for error in errors if error.get("keyword") != "if"] or errors
     parts = [part_at(template, str(error.get("instancePath", ""))) for error in exact]
     each_once = {id(part): part for part in parts}
-    return [node_id for part in each_once.values() for node_id in sources(part)] or sources(template)
+    return [node_id for part in each_once.values() for node_id in referenced_nodes(part)] or referenced_nodes(
+        template
+    )

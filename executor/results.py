@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from runs.commands import Clarify, Command, CompleteNode, FailNode
+from runs.commands import Command, CompleteNode, FailNode, RequestClarification
 from runs.event import Json, JsonObject
 
 
@@ -84,7 +84,7 @@ def command_for(
                 jitter=jitter,
             )
         case ClarificationAsked(question, options, allow_free_form, additional_context):
-            return Clarify(
+            return RequestClarification(
                 now=now,
                 node_id=node_id,
                 attempt=attempt,

@@ -26,7 +26,7 @@ from gateway.runs.backlog import BacklogGauge
 from gateway.streams.open_streams import OpenStreams
 from gateway.streams.sse import PING, Frame, waiting_ping
 from runs.event import JsonObject, rfc3339
-from schemas.house import HousePolicy
+from schemas.house_policy import HousePolicy
 
 T = TypeVar("T")
 

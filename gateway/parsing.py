@@ -11,9 +11,9 @@ from gateway.problems import ProblemError
 from sandbox.errors import InputRefused, SandboxCrashed, SandboxFailed, SandboxTimedOut
 from sandbox.sandbox import Sandbox
 from schemas.base import Model
+from schemas.body_check import read_form as read_form_here
+from schemas.body_check import refusal_from_child
 from schemas.json_text import load_json
-from schemas.judging import read_form as read_form_here
-from schemas.judging import refusal_of
 from schemas.parsing import parse_document, validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
 
@@ -30,7 +30,7 @@ async def parse_body(sandbox: Sandbox, model: type[M], raw: bytes) -> M:
     """`raw` as a `model`. Raises DocumentRefused, or CheckerUnavailable where no child process can be started."""
     if len(raw) <= SMALL_BODY_BYTES:
         return parse_document(model, raw)
-    await _call(sandbox, "judge", {"model": model.__name__}, raw)
+    await _call(sandbox, "check_body", {"model": model.__name__}, raw)
     return validate_document(model, orjson.loads(raw))
 
 
@@ -38,7 +38,7 @@ async def parse_json(sandbox: Sandbox, raw: bytes) -> Any:
     """Any JSON text. Raises as `parse_body` does."""
     if len(raw) <= SMALL_BODY_BYTES:
         return load_json(raw)
-    await _call(sandbox, "judge", {"model": None}, raw)
+    await _call(sandbox, "check_body", {"model": None}, raw)
     return orjson.loads(raw)
 
 
@@ -53,13 +53,13 @@ async def parse_form(sandbox: Sandbox, raw: bytes) -> dict[str, str]:
 
 
 async def _call(sandbox: Sandbox, function: str, argument: object, raw: bytes) -> Any:
-    name = f"schemas.judging:{function}"
+    name = f"schemas.body_check:{function}"
     try:
         return await sandbox.call(name, argument, raw, deadline_seconds=JUDGING_SECONDS)
     except InputRefused as refusal:
         if refusal.data is None:
             raise
-        raise refusal_of(refusal.data) from None
+        raise refusal_from_child(refusal.data) from None
     except (SandboxTimedOut, SandboxCrashed) as failure:
         raise DocumentRefused([FieldProblem("too_expensive", "", str(failure))]) from None
     except SandboxFailed as failure:

@@ -157,7 +157,7 @@ class DeclineTask(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clarify(Command):
+class RequestClarification(Command):
     """A running capability asks a person; the node runs again with the answer."""
 
     node_id: str

@@ -73,7 +73,7 @@ def _resolve(value: Json, pointer: str, node_id: str) -> Json:
     return value
 
 
-def sources(template: Json) -> list[str]:
+def referenced_nodes(template: Json) -> list[str]:
     """The ids of the nodes that a template (or a part of one) draws on, in order, each once.
 
     At most MAX_TEMPLATE_VALUES are looked at, since no more are ever filled.

@@ -10,7 +10,7 @@ from runs import commands as c
 from runs.draft import Draft
 from runs.errors import RunFinished, RunUnknown
 from runs.event import Event
-from runs.rules import asking, control, deciding, expiry, nodes, output, planning, policies
+from runs.rules import control, decisions, expiry, nodes, output, planning, requests, runtime_policies
 from runs.state import RunState
 
 Rule = Callable[[Draft, Any], None]
@@ -26,10 +26,10 @@ RULES: dict[type[c.Command], Rule] = {
     c.ReuseNode: nodes.reuse_node,
     c.SubmitTask: nodes.submit_task,
     c.DeclineTask: nodes.decline_task,
-    c.Clarify: asking.clarify,
+    c.RequestClarification: requests.request_clarification,
     c.DeliverOutput: output.deliver_output,
-    c.ResolveRequest: deciding.resolve_request,
-    c.RemoveRequest: deciding.remove_request,
+    c.ResolveRequest: decisions.resolve_request,
+    c.RemoveRequest: decisions.remove_request,
     c.ExpireRequest: expiry.expire_request,
     c.ExpireTask: nodes.expire_task,
     c.ExpireDeadline: control.expire_deadline,
@@ -51,7 +51,7 @@ def step(state: RunState, commands: Iterable[c.Command]) -> tuple[list[Event], R
         draft = Draft(state, command.now)
         _guard(draft, command)
         RULES[type(command)](draft, command)
-        policies.apply_policies(draft)
+        runtime_policies.apply_policies(draft)
         events += draft.events
         state = draft.state
     return events, state

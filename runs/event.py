@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from runs.values import value
+from schemas.json_types import Json, JsonObject
 
-Json = Any
-"""What JSON can hold: dict, list, str, int, float, bool or None."""
-
-JsonObject = dict[str, Any]
+__all__ = ["Event", "Json", "JsonObject", "parse_time", "rfc3339"]
 
 
 @value

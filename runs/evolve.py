@@ -7,15 +7,15 @@ from datetime import timedelta
 
 from runs import evolve_people as people
 from runs import transitions as t
-from runs.copying import changed
 from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time, rfc3339
-from runs.evolve_nodes import completed, reset_nodes, with_node, with_output
+from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
 from runs.graph import dependents_of, meet_dependencies
-from runs.policies import read_house, read_policies, read_seconds
 from runs.settle import settle_trigger
 from runs.state import NodeState, RunState
+from runs.stored_policies import read_house_policy, read_policies, read_seconds
 from runs.transitions import next_node_status, next_run_status
+from runs.values import changed
 
 Fold = Callable[[RunState, Event], RunState]
 
@@ -70,7 +70,7 @@ def _start(state: RunState, event: Event) -> RunState:
         correlation_id=event.correlation_id,
         envelope=envelope,
         policies=policies,
-        house=read_house(detail.get("house")),
+        house=read_house_policy(detail.get("house")),
         schema_hash=event.payload.get("schemaHash"),
         submitted_by=submitted_by,
         authors=tuple(authors),
@@ -174,7 +174,7 @@ def _node_start(state: RunState, event: Event) -> RunState:
 
 def _node_complete(state: RunState, event: Event) -> RunState:
     origin: JsonObject | None = (event.detail or {}).get("origin")
-    done = completed(_node_of(state, event), event.payload.get("output"), event, origin)
+    done = completed_node(_node_of(state, event), event.payload.get("output"), event, origin)
     return with_output(state, done, event.payload.get("operator"))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runs import transitions as t
-from runs.copying import changed
 from runs.event import Event, JsonObject
 from runs.graph import downstream, meet_dependencies
 from runs.state import NodeState, RunState
 from runs.transitions import next_node_status
+from runs.values import changed
 
 MAX_ANSWERS = 50
 """How many of people's answers a node keeps for its bundle: the last ones."""
@@ -30,7 +30,9 @@ def with_output(state: RunState, done: NodeState, writer: str | None) -> RunStat
     return changed(state, nodes=meet_dependencies(nodes, state.dependents.get(done.id, ())))
 
 
-def completed(node: NodeState, output: object, event: Event, origin: JsonObject | None = None) -> NodeState:
+def completed_node(
+    node: NodeState, output: object, event: Event, origin: JsonObject | None = None
+) -> NodeState:
     trigger = "reuse" if origin else "complete"
     return changed(
         node,

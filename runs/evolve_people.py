@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from runs import transitions as t
-from runs.copying import changed
 from runs.event import Event, JsonObject, parse_time
-from runs.evolve_nodes import completed, reset_nodes, with_node, with_output
-from runs.policies import read_rules
+from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
 from runs.state import NodeState, RequestState, RunState
+from runs.stored_policies import read_rules
 from runs.transitions import next_node_status
+from runs.values import changed
 
 
 def hitl_request(state: RunState, event: Event) -> RunState:
@@ -80,7 +80,7 @@ def _effect(state: RunState, asked: RequestState, event: Event, detail: JsonObje
     if effect == "complete_node":
         proposal = asked.proposal or {}
         output = detail["output"] if "output" in detail else proposal["output"]
-        done = completed(state.nodes[asked.node_id or ""], output, event)
+        done = completed_node(state.nodes[asked.node_id or ""], output, event)
         return with_output(state, done, proposal.get("operator") or event.payload.get("operator"))
     if effect == "replan":
         return changed(state, replan_reason=event.payload.get("note") or "rejected")

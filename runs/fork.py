@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runs import commands as c
-from runs.composition import sources
+from runs.composition import referenced_nodes
 from runs.errors import NotReady, ResponseInvalid
 from runs.event import JsonObject
 from runs.evolve import planned_node
 from runs.graph import downstream, in_order
-from runs.policies import read_policies
 from runs.rules.loosening import (
     MAX_SHOWN,
     Loosened,
@@ -24,6 +23,7 @@ from runs.rules.loosening import (
     loosened_policies,
 )
 from runs.state import NodeState, RunState
+from runs.stored_policies import read_policies
 from runs.transitions import ABORTED, COMPLETED, FAILED
 
 
@@ -76,7 +76,7 @@ def _unfinished(original: RunState) -> set[str]:
     if unfinished or not original.nodes or original.status not in (FAILED, ABORTED):
         return unfinished
     template = original.plan_metadata.get("composition")
-    return set(sources(template)) if template is not None else {list(original.nodes)[-1]}
+    return set(referenced_nodes(template)) if template is not None else {list(original.nodes)[-1]}
 
 
 def _commands(
@@ -169,7 +169,7 @@ def _plan(original: RunState, change: ForkChange, kept: list[NodeState], origin:
     metadata = {**original.plan_metadata, "forkedFrom": origin["runId"]}
     if (original.plan_version or 1) > 1 or "forkedFromUpdate" in original.plan_metadata:
         metadata["forkedFromUpdate"] = True
-    missing = set(sources(metadata.get("composition"))) - {node["id"] for node in nodes}
+    missing = set(referenced_nodes(metadata.get("composition"))) - {node["id"] for node in nodes}
     if missing:
         raise ResponseInvalid(
             f"the output is composed from {', '.join(sorted(missing))}; the changed plan needs these nodes",

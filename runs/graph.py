@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from runs.copying import changed
 from runs.state import NodeState
 from runs.transitions import COMPLETED, PENDING, next_node_status
+from runs.values import changed
 
 Dependents = Mapping[str, tuple[str, ...]]
 """Node id → the ids of the nodes that depend on it directly; nodes without any are left out."""

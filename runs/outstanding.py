@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runs.settle import held_nodes, needs_plan, output_due
+from runs.settle import blocked_nodes, needs_plan, output_due
 from runs.state import NodeState, RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED, READY, RUNNING, WAITING_RETRY
 from runs.values import value
@@ -86,7 +86,7 @@ def _plan_work(state: RunState) -> list[Work]:
 
 
 def _node_work(state: RunState) -> list[Work]:
-    held = held_nodes(state)
+    held = blocked_nodes(state)
     works = [work for node in state.nodes.values() if (work := _work_of(node)) is not None]
     return [work for work in works if work.started or work.ref not in held]
 

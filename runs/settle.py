@@ -15,7 +15,7 @@ def needs_plan(state: RunState) -> bool:
     return state.plan_version is None or state.replan_reason is not None
 
 
-def held_nodes(state: RunState) -> frozenset[str]:
+def blocked_nodes(state: RunState) -> frozenset[str]:
     """Nodes that may not start because a policy's request is open: what follows its node, or everything."""
     asked = {request.node_id for request in state.open_requests if request.subject == "policy"}
     if not asked:
@@ -46,7 +46,7 @@ def settle_trigger(state: RunState) -> str:
 
 
 def _works(state: RunState) -> bool:
-    held = held_nodes(state)
+    held = blocked_nodes(state)
     for node in state.nodes.values():
         if node.status == RUNNING or (node.status in _STARTABLE and node.id not in held):
             return True

@@ -7,10 +7,10 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from runs.event import Json, JsonObject
-from runs.policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
+from runs.stored_policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
 from runs.values import value
-from schemas.house import HousePolicy
+from schemas.house_policy import HousePolicy
 
 ANNOUNCED_SHARE = 0.2
 MAX_ANNOUNCED_SECONDS = 3600.0

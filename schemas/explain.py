@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 
 from schemas import pointer
 from schemas.base import NOT_BLANK, json_type
-from schemas.near import suggest
 from schemas.refusal import MAX_PROBLEMS, DocumentRefused, FieldProblem
+from schemas.spelling import suggest
 
 TAG_MARK = "\0"
 """Begins the tag of a union's member, which pydantic adds to an error's place; no key begins like that."""
@@ -44,7 +44,7 @@ _SENTENCES = {
 }
 
 
-def refusal_of(error: ValidationError, model: type[BaseModel]) -> DocumentRefused:
+def refusal_from_validation(error: ValidationError, model: type[BaseModel]) -> DocumentRefused:
     """The refusal that says everything `error` found in a document meant to be a `model`."""
     details = error.errors(include_url=False)
     problems = [_field_problem(detail, model) for detail in details[:MAX_PROBLEMS]]

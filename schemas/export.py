@@ -19,7 +19,7 @@ from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
 from schemas.events import PAYLOADS, FlexEvent
 from schemas.facets import DIALECT, FACETS
-from schemas.house import HousePolicy
+from schemas.house_policy import HousePolicy
 from schemas.messages import WORK_MESSAGE_SCHEMA
 from schemas.plan import PlanGraph
 from schemas.problem import Problem

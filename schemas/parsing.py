@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from schemas.base import Model
-from schemas.explain import refusal_of
+from schemas.explain import refusal_from_validation
 from schemas.json_text import load_json
 
 M = TypeVar("M", bound=Model)
@@ -21,4 +21,4 @@ def validate_document(model: type[M], document: Any) -> M:
     try:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise refusal_of(error, model) from None
+        raise refusal_from_validation(error, model) from None

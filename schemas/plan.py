@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from schemas import pointer
 from schemas.base import AS_SENT, JsonSchema, Model, NodeId, Note, OpenModel, Reference, flaw, refused
-from schemas.near import mistaken_word
 from schemas.refusal import MAX_PROBLEMS
+from schemas.spelling import misspelling_of
 
 NodeKind = Literal["structuring", "execution", "validation", "transformation", "routing"]
 Fallback = Literal["retry", "hitl", "abort"]
@@ -78,7 +78,7 @@ def _read_by_the_engine(bundle: dict[str, Any]) -> dict[str, Any]:
 
 def misspelt_assignees(bundle: dict[str, Any]) -> list[str]:
     """Keys of a person's bundle that are nearly `assignees`: with these, anybody could do the node."""
-    return [key for key in islice(bundle, MAX_BUNDLE_KEYS) if mistaken_word(key, ("assignees",))]
+    return [key for key in islice(bundle, MAX_BUNDLE_KEYS) if misspelling_of(key, ("assignees",))]
 
 
 class PlanNode(Model):

@@ -1,6 +1,6 @@
 """Policies: how the work of a run is to be done, and who decides when a person must.
 
-What is written here is what the rules of a run read (`runs.policies`): a rule that is accepted is a rule that is
+What is written here is what the rules of a run read (`runs.stored_policies`): a rule that is accepted is a rule that is
 understood. Every model is closed but `Policies` itself, whose other keys are handed to the capabilities; among those,
 none is taken that looks like a misspelt or misplaced rule.
 """
@@ -26,8 +26,8 @@ from schemas.base import (
     wire_name,
 )
 from schemas.explain import TAG_MARK
-from schemas.near import mistaken_word
 from schemas.plan import CapabilityId, Fallback, MaxAttempts, NodeKind
+from schemas.spelling import misspelling_of
 
 Urgency = Literal["low", "normal", "high"]
 WatchedEvent = Literal["plan_generated", "plan_updated", "node_complete", "node_error", "validation_error"]
@@ -179,11 +179,11 @@ class Policies(OpenModel):
     @classmethod
     def objection(cls, key: str) -> str | None:
         """Refuses what is nearly a rule, and what is a rule elsewhere."""
-        meant = mistaken_word(key, (wire_name(name) for name in cls.model_fields))
+        meant = misspelling_of(key, (wire_name(name) for name in cls.model_fields))
         if meant is not None:
             return f"Unknown key; did you mean {meant!r}?"
         for word, place in _ELSEWHERE.items():
-            if key == word or mistaken_word(key, (word,)):
+            if key == word or misspelling_of(key, (word,)):
                 return f"Here this would not be obeyed; did you mean {word!r} in {place}?"
         return None
 
@@ -212,7 +212,7 @@ class Policies(OpenModel):
         )
         message = f"Unknown key; did you mean {APPROVAL_KEY!r}?"
         found = [
-            flaw("unknown_key", message, *place, key) for key in keys if mistaken_word(key, (APPROVAL_KEY,))
+            flaw("unknown_key", message, *place, key) for key in keys if misspelling_of(key, (APPROVAL_KEY,))
         ]
         if found:
             raise refused(*found)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.house import HousePolicy, Wire, house_problem
+from schemas.house_policy import HousePolicy, house_problem
+from schemas.json_types import JsonObject
 from schemas.plan import DEFAULT_MAX_ATTEMPTS
 from schemas.policies import APPROVAL_KEY, approval_directive
 from schemas.refusal import DocumentRefused, FieldProblem
@@ -13,7 +14,9 @@ RolesOf = Callable[[str], tuple[str, ...]]
 """The roles that a name has; () for a name that is not known."""
 
 
-def under_house(envelope: Wire, house: HousePolicy, roles_of: RolesOf) -> tuple[Wire, list[str]]:
+def apply_house_policy(
+    envelope: JsonObject, house: HousePolicy, roles_of: RolesOf
+) -> tuple[JsonObject, list[str]]:
     """The envelope (wire form) with the house's rules, and pointers to those that were filled in.
 
     Raises DocumentRefused (`house_policy`) with each place that is looser than the house allows.
@@ -32,9 +35,9 @@ class _Tightening:
     problems: list[FieldProblem] = field(default_factory=list[FieldProblem])
     applied: list[str] = field(default_factory=list[str])
 
-    def envelope(self, envelope: Wire) -> Wire:
-        policies: Wire = dict(envelope.get("policies") or {})
-        constraints: Wire = dict(envelope.get("constraints") or {})
+    def envelope(self, envelope: JsonObject) -> JsonObject:
+        policies: JsonObject = dict(envelope.get("policies") or {})
+        constraints: JsonObject = dict(envelope.get("constraints") or {})
         self._approval(policies, constraints)
         self._rules(policies)
         limits = self.house.limits
@@ -43,14 +46,14 @@ class _Tightening:
         changed = {"policies": policies, "constraints": constraints}
         return {**envelope, **{name: part for name, part in changed.items() if part or name in envelope}}
 
-    def _fill(self, part: Wire, key: str, value: Any, place: str) -> None:
+    def _fill(self, part: JsonObject, key: str, value: Any, place: str) -> None:
         part[key] = value
         self.applied.append(f"{place}/{key}")
 
     def _object(self, place: str, key: str, message: str) -> None:
         self.problems.append(house_problem(f"{place}/{key}", message))
 
-    def _approval(self, policies: Wire, constraints: Wire) -> None:
+    def _approval(self, policies: JsonObject, constraints: JsonObject) -> None:
         key = APPROVAL_KEY
         said = {
             "/policies": policies.get(key),
@@ -63,19 +66,19 @@ class _Tightening:
             self._object(place, key, "The house has every output approved; leave this out.")
         self._fill(policies, key, True, "/policies")
 
-    def _rules(self, policies: Wire) -> None:
+    def _rules(self, policies: JsonObject) -> None:
         if not self.house.wants_people:
             return
-        rules: Wire = dict(policies.get("hitl") or {})
+        rules: JsonObject = dict(policies.get("hitl") or {})
         self._base(rules, "/policies/hitl")
         self._check(rules, "/policies/hitl")
         if rules:
             policies["hitl"] = rules
         for index, policy in enumerate(policies.get("runtime") or []):
-            action: Wire = policy["action"] if isinstance(policy["action"], dict) else {}
+            action: JsonObject = policy["action"] if isinstance(policy["action"], dict) else {}
             self._check(action.get("hitl") or {}, f"/policies/runtime/{index}/action/hitl")
 
-    def _base(self, rules: Wire, place: str) -> None:
+    def _base(self, rules: JsonObject, place: str) -> None:
         """Fill in what the run's own rules leave open; the rules of an action are laid over these."""
         house = self.house.hitl
         if house.approvers and not rules.get("approvers"):
@@ -85,7 +88,7 @@ class _Tightening:
         if house.forbid_submitter and "forbidSubmitter" not in rules:
             self._fill(rules, "forbidSubmitter", True, place)
 
-    def _check(self, rules: Wire, place: str) -> None:
+    def _check(self, rules: JsonObject, place: str) -> None:
         house = self.house.hitl
         if house.approvers:
             self._approvers(rules, place)
@@ -97,7 +100,7 @@ class _Tightening:
             if rules.get(key) == "approve":
                 self._object(place, key, "The house lets nothing be approved by the clock.")
 
-    def _approvers(self, rules: Wire, place: str) -> None:
+    def _approvers(self, rules: JsonObject, place: str) -> None:
         allowed = self.house.hitl.approvers
         among = f"the house allows {', '.join(allowed)}"
         if "approvers" in rules and not rules["approvers"]:
@@ -112,7 +115,9 @@ class _Tightening:
     def _is_allowed(self, name: str) -> bool:
         return bool({name, *self.roles_of(name)} & set(self.house.hitl.approvers))
 
-    def _most(self, part: Wire, key: str, most: float | None, default: float | None, place: str) -> None:
+    def _most(
+        self, part: JsonObject, key: str, most: float | None, default: float | None, place: str
+    ) -> None:
         if most is None:
             return
         asked = part.get(key)

@@ -15,7 +15,7 @@ from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
 from eventstore.webhook_lanes import Claimed, DeliveryAttempt
 from eventstore.webhooks import message_id
-from runs.wire import frame
+from runs.frames import frame
 from webhooks.config import WebhooksConfig
 from webhooks.sender import GONE, ReceiverAnswer, Sender
 from webhooks.signature import message_headers

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sandbox.sandbox import Sandbox
 
 _PRELOADED: dict[Role, tuple[str, ...]] = {
-    "gateway": ("contracts.worker",),
+    "gateway": ("contracts.process",),
     "planner": ("planner.child",),
-    "executor": ("contracts.worker", "executor.computing", "executor.stubs"),
+    "executor": ("contracts.process", "executor.computing", "executor.stubs"),
 }
 """What the sandbox's children import as they start, so that the first run need not wait for it."""
 

@@ -16,7 +16,7 @@ from gateway.query import known_form
 from runs.commands import Actor, Command, DeclineTask, RemoveRequest, ResolveRequest, ResumeRun, SubmitTask
 from runs.decide import Decided, step
 from runs.errors import NotWaiting, RequestAmbiguous, RequestUnknown, RunFinished, RunUnknown, StaleAttempt
-from runs.rules.access import check_plan_version
+from runs.rules.permissions import check_plan_version
 from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED
 from schemas.control import ResumePayload, RunResumeBody

@@ -32,7 +32,7 @@ from gateway.query import known_form, read_number
 from runs.commands import Actor, RemoveRequest
 from runs.errors import NotAllowed, RequestResolved, RequestUnknown
 from runs.event import JsonObject, rfc3339
-from runs.rules.access import check_allowed
+from runs.rules.permissions import check_allowed
 from schemas.hitl import LinkBody
 
 ROUTES = web.RouteTableDef()

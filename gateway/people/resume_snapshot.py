@@ -10,8 +10,8 @@ from gateway.streams.sse import one_line
 from gateway.streams.wait_detector import WaitDetector
 from runs.event import Event, JsonObject
 from runs.evolve import fold_all
+from runs.frames import frame
 from runs.state import RunState, new_run
-from runs.wire import frame
 
 _QUIET = frozenset({"log", "policy_triggered", "hitl_expiring"})
 _PAGE_EVENTS = 1_000

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eventstore.people import TaskRow
 from eventstore.queries import RequestRow
 from runs.event import Json, JsonObject, rfc3339
-from runs.wire import origin_agent, screen_question
+from runs.frames import origin_agent, screen_question
 
 
 def screen_runs(rows: Sequence[RequestRow]) -> list[JsonObject]:

@@ -8,7 +8,7 @@ from eventstore.people import ForkRow, TaskRow
 from eventstore.queries import RequestRow
 from gateway.people.screens import screen_task
 from gateway.runs.serializers import serialize_request
-from runs.answers import answers_to, response_schema
+from runs.accepted_responses import accepted_responses, response_schema
 from runs.event import Json, JsonObject, rfc3339
 from runs.state import RequestState, RunState
 from runs.transitions import AWAITING_HUMAN
@@ -21,7 +21,7 @@ def serialize_question(row: RequestRow, contract: Json = None) -> JsonObject:
 
     `contract` is what an edited output must keep; a list leaves it out of its schemas of responses.
     """
-    answers = answers_to(row.subject, row.payload, proposed=row.proposal is not None)
+    answers = accepted_responses(row.subject, row.payload, proposed=row.proposal is not None)
     return {
         **serialize_request(row),
         "responseSchema": response_schema(answers, contract),

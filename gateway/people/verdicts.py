@@ -8,7 +8,7 @@ from contracts.checker import ContractChecker
 from contracts.problems import CheckerUnavailable, CheckFailed, SchemaRefused
 from runs.errors import ResponseInvalid
 from runs.event import Json, JsonObject
-from runs.rules.asking import edit_contract
+from runs.rules.requests import edit_contract
 from runs.state import RunState
 
 Errors = tuple[JsonObject, ...]

@@ -13,11 +13,11 @@ from runs.commands import AcceptPlan, Command, StartRun
 from runs.event import Json, JsonObject
 from schemas.base import Model, wire_name
 from schemas.envelope import Constraints
-from schemas.house import HousePolicy, HouseRules
+from schemas.house_policy import HousePolicy, HouseRules
 from schemas.parsing import parse_document, validate_document
 from schemas.policies import HitlPolicy, Policies
 from schemas.refusal import DocumentRefused, FieldProblem
-from schemas.tightening import under_house
+from schemas.tightening import apply_house_policy
 
 MAX_HOUSE_BYTES = 1024 * 1024
 
@@ -67,7 +67,7 @@ class Acceptance:
         house = self.house.to_wire()
         _ruled(command.envelope)
         if house:
-            envelope, applied = under_house(command.envelope, self.house, self.people.roles_of)
+            envelope, applied = apply_house_policy(command.envelope, self.house, self.people.roles_of)
             command = replace(command, envelope=envelope, house={"policy": house, "applied": applied})
         policies = _ruled(command.envelope).policies
         problems = unsatisfiable_rules(policies, self.people, _authors(command))

@@ -11,7 +11,7 @@ from gateway.query import LastEventId, path_run_id, read_last_event_id, read_num
 from gateway.streams.accept import wants_stream
 from gateway.streams.stream import Reading, nothing_left, serve_head, serve_stream
 from runs.errors import RunUnknown
-from runs.wire import frame
+from runs.frames import frame
 
 ROUTES = web.RouteTableDef()
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import orjson
 
 from runs.event import Event, JsonObject
-from runs.wire import frame
+from runs.frames import frame
 
 MEDIA_TYPE = "text/event-stream"
 PING = b": ping\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import unquote
 
-from contracts.identity import reads_ref_alone
-from contracts.subschemas import every_subschema
+from contracts.grammar.identity import reads_ref_alone
+from contracts.grammar.subschemas import every_subschema
 from schemas import pointer
 
 Schema = dict[str, Any]

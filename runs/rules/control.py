@@ -6,8 +6,8 @@ from runs import commands as c
 from runs.draft import Draft
 from runs.errors import NotReady, NotWaiting, RunFinished
 from runs.event import JsonObject
-from runs.rules.access import check_plan_version, claimed_detail, operator_name
 from runs.rules.pauses import check_running
+from runs.rules.permissions import check_plan_version, claimed_detail, operator_name
 from runs.transitions import ABORTED, PAUSED
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from runs import commands as c
-from runs.copying import changed
 from runs.draft import Draft
 from runs.errors import NotReady, NotWaiting
 from runs.event import JsonObject, rfc3339
-from runs.rules.asking import ask
-from runs.rules.deciding import deliver_approved
+from runs.rules.decisions import deliver_approved
 from runs.rules.pauses import check_running
+from runs.rules.requests import add_request
 from runs.rules.votes import output_hash
 from runs.state import RequestState
+from runs.values import changed
 
 
 def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
@@ -71,7 +71,7 @@ def _escalate(draft: Draft, request: RequestState, payload: JsonObject) -> None:
     }
     draft.add("hitl_resolved", payload, node_id=request.node_id, detail={"effect": "escalate"})
     shown = request.payload
-    ask(
+    add_request(
         draft,
         kind=request.kind,
         subject=request.subject,

@@ -13,8 +13,8 @@ from typing import Any
 
 from runs.errors import NotAllowed
 from runs.event import JsonObject
-from runs.policies import RunPolicies, read_names, read_policies, read_rules
 from runs.state import NodeState, RunState
+from runs.stored_policies import RunPolicies, read_names, read_policies, read_rules
 from schemas.policies import HitlPolicy, RuntimePolicy
 
 MAX_SHOWN = 50

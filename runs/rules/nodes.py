@@ -7,11 +7,11 @@ from runs import transitions as t
 from runs.draft import Draft
 from runs.errors import NotAllowed, NotReady, ResponseInvalid, StaleAttempt
 from runs.event import JsonObject, rfc3339
-from runs.rules.access import claimed_detail, operator_name
-from runs.rules.asking import ask_about_failed_node
 from runs.rules.pauses import check_running, running_time
-from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poisoned
-from runs.settle import held_nodes
+from runs.rules.permissions import claimed_detail, operator_name
+from runs.rules.requests import ask_about_failed_node
+from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
+from runs.settle import blocked_nodes
 from runs.state import NodeState
 
 DEFAULT_MAX_ATTEMPTS = 3
@@ -46,7 +46,7 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
         )
     if draft.state.status == t.PAUSED:
         raise NotReady("the run is paused")
-    if node.id in held_nodes(draft.state):
+    if node.id in blocked_nodes(draft.state):
         raise NotReady(f"node {node.id} waits for a person's decision")
     if node.due_at is not None and node.due_at > draft.now:
         raise NotReady(f"node {node.id} is due at {rfc3339(node.due_at)}")
@@ -232,7 +232,7 @@ def _spent(node: NodeState, lost: bool) -> bool:
 
 def _end_poisoned_run(draft: Draft, node_id: str) -> None:
     node = draft.node(node_id)
-    code, message = poisoned(node.label, node.lost)
+    code, message = poison_error(node.label, node.lost)
     details: JsonObject = {
         "kind": "node",
         "nodeId": node_id,

@@ -6,7 +6,7 @@ from runs import commands as c
 from runs.draft import Draft
 from runs.errors import NotReady
 from runs.event import JsonObject
-from runs.rules.asking import ask_for_approval, needs_approval
+from runs.rules.requests import ask_for_approval, needs_approval
 from runs.settle import output_due
 from runs.transitions import PAUSED
 

@@ -7,7 +7,7 @@ from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
 from runs.event import JsonObject, rfc3339
 from runs.rules.nodes import lost_detail
-from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poisoned
+from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
 from runs.settle import needs_plan
 
 MAX_PLAN_ATTEMPTS = 5
@@ -103,7 +103,7 @@ def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
         return
     draft.add("plan_rejected", payload, message=message, detail=lost_detail(command))
     if poison:
-        code, text = poisoned("planning", draft.state.plan_lost)
+        code, text = poison_error("planning", draft.state.plan_lost)
         draft.fail_run(code, text, {"kind": "plan", "losses": list(draft.state.plan_lost)})
         return
     draft.fail_run("plan_rejected", message, {"diagnostics": command.diagnostics})

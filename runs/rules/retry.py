@@ -16,7 +16,7 @@ MAX_HANDOVERS = 10
 """How often work may be given back or lost in all, also by workers that stop in good order, before it has failed."""
 
 
-def poisoned(work: str, losses: Sequence[JsonObject]) -> tuple[str, str]:
+def poison_error(work: str, losses: Sequence[JsonObject]) -> tuple[str, str]:
     """The error code and the message of a run whose work has ended too many of its workers."""
     workers = ", ".join(str(loss.get("worker")) for loss in losses)
     return "poisoned", f"{work} has cost {len(losses)} workers in a row ({workers}); it is not tried again"

@@ -11,7 +11,7 @@ from runs import commands as c
 from runs.draft import Draft
 from runs.errors import NotAllowed, NotVoted, StaleOutput, StaleProposal, TooManyVotes
 from runs.event import JsonObject
-from runs.rules.access import claimed_detail, operator_name
+from runs.rules.permissions import claimed_detail, operator_name
 from runs.state import RequestState
 from schemas.canonical import content_hash
 
@@ -59,7 +59,7 @@ def check_output(request: RequestState, expected: str | None) -> None:
         )
 
 
-def agreed(
+def cast_vote(
     draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject | None
 ) -> bool:
     """Count the response: True when enough agree with it; False when it was only recorded.
@@ -86,7 +86,7 @@ def agreed(
     return False
 
 
-def withdraw(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
+def withdraw_vote(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
     """Take one's vote back. A proposal goes with the vote of its author where nobody else has voted for it."""
     name = operator_name(command)
     others = [vote for vote in request.votes if vote["operator"] != name]

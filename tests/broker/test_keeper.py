@@ -10,7 +10,7 @@ import uuid_utils
 from broker.interface import BrokerUnavailable
 from broker.keeper import Keeper, KeeperConfig, Round
 from eventstore.batch import Lease
-from runs.commands import AcceptPlan, Clarify, RequestPlan, StartNode, StartRun
+from runs.commands import AcceptPlan, RequestClarification, RequestPlan, StartNode, StartRun
 from tests.support.carriage import ENVELOPE, BrokerTimes, House, Planner, Site, now, open_planner
 from tests.support.given import node, plan
 from tests.support.waiting import eventually
@@ -57,7 +57,7 @@ async def test_a_passed_deadline_ends_the_run(house: House) -> None:
 async def test_an_expired_request_is_resolved_as_its_rules_say(house: House) -> None:
     run_id = await start(house, seconds_ago=100, policies={"hitl": {"expiresInSeconds": 60}})
     await plan_and_claim(house, run_id, 30, seconds_ago=100)
-    question = Clarify(
+    question = RequestClarification(
         now=now() - timedelta(seconds=90), node_id="draft", attempt=1, question="which colour?", options=()
     )
     await house.handler.execute(run_id, question)
@@ -69,7 +69,7 @@ async def test_an_expired_request_is_resolved_as_its_rules_say(house: House) -> 
 async def test_the_end_of_a_request_is_announced_once(house: House) -> None:
     run_id = await start(house, seconds_ago=100, policies={"hitl": {"expiresInSeconds": 100}})
     await plan_and_claim(house, run_id, 30, seconds_ago=100)
-    question = Clarify(
+    question = RequestClarification(
         now=now() - timedelta(seconds=85), node_id="draft", attempt=1, question="which colour?", options=()
     )
     await house.handler.execute(run_id, question)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from contracts.checker import ContractChecker
-from contracts.worker import MAX_ERROR_BYTES, MAX_ERRORS_BYTES
+from contracts.process import MAX_ERROR_BYTES, MAX_ERRORS_BYTES
 
 LONG_ENUM = {"type": "array", "items": {"enum": [f"text number {number:040d}" for number in range(4_000)]}}
 LONG_KEYS = {"type": "object", "additionalProperties": False, "propertyNames": {"maxLength": 3}}

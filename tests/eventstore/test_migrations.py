@@ -12,7 +12,7 @@ from eventstore.handler import RunHandler
 from eventstore.migrate import migrate, migrations, schema_version
 from eventstore.rebuild import compare
 from eventstore.store import EventStore
-from runs.commands import Clarify
+from runs.commands import RequestClarification
 from tests.eventstore.appends import first_event
 from tests.support.started_runs import new_run_id, started_run
 
@@ -70,7 +70,7 @@ async def test_timers_of_requests_that_are_open_already_come_to_announce_their_e
     run = await started_run(RunHandler(store), policies={"hitl": {"expiresInSeconds": 600}})
     await run.planned()
     await run.start()
-    outcome = await run.do(Clarify, node_id="a", attempt=1, question="Which?")
+    outcome = await run.do(RequestClarification, node_id="a", attempt=1, question="Which?")
     await store.close()
     (request,) = outcome.state.open_requests
     with psycopg.connect(database_url, autocommit=True) as connection:

@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 
 from flexrun.cli.render import TextRenderer
-from runs.wire import frame
+from runs.frames import frame
 from schemas.visible import has_hidden
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from contracts.checker import ContractChecker
 from flexrun.cli.render import TextRenderer
-from runs.wire import frame
+from runs.frames import frame
 from schemas.visible import has_hidden
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.poisoned_text import (

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from runs.commands import AbortRun, Actor
-from runs.rules.asking import MAX_OPEN_REQUESTS
+from runs.rules.requests import MAX_OPEN_REQUESTS
 from schemas.plan import MAX_DEPENDENCIES, MAX_NODES
 from schemas.policies import MAX_ASKING_POLICIES
 from schemas.refusal import MAX_PROBLEMS

@@ -153,7 +153,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(node_id=node_ids, offset=offsets)
     def clarify(self, node_id: str, offset: int) -> None:
         self.send(
-            c.Clarify(
+            c.RequestClarification(
                 now=self.now, node_id=node_id, attempt=self.current(node_id) + offset, question="which?"
             )
         )

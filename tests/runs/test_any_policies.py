@@ -18,7 +18,7 @@ from schemas.control import ForkBody
 from schemas.envelope import parse_envelope
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused
-from tests.runs.any_rules import BUNDLES, CONSTRAINTS, FORKS, POLICIES
+from tests.runs.policy_strategies import BUNDLES, CONSTRAINTS, FORKS, POLICIES
 from tests.support.given import ENVELOPE, Given, at, node
 
 MAX_STEPS = 60

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from runs.composition import MAX_COMPOSED_BYTES, MAX_TEMPLATE_VALUES, CompositionError, compose, sources
+from runs.composition import (
+    MAX_COMPOSED_BYTES,
+    MAX_TEMPLATE_VALUES,
+    CompositionError,
+    compose,
+    referenced_nodes,
+)
 
 OUTPUTS = {"a": {"headline": "hello", "a/b": {"~": [1, 2]}}}
 
@@ -44,5 +50,5 @@ def test_a_template_has_a_limited_number_of_values() -> None:
 
 def test_sources_are_each_named_once_in_order() -> None:
     template = {"x": [{"$node": "b"}, {"y": {"$node": "a"}}], "z": {"$node": "b", "$pointer": "/c"}}
-    assert sources(template) == ["b", "a"]
-    assert sources([template] * 50_000) == ["b", "a"]
+    assert referenced_nodes(template) == ["b", "a"]
+    assert referenced_nodes([template] * 50_000) == ["b", "a"]

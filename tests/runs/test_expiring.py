@@ -8,9 +8,9 @@ import pytest
 
 from runs import commands as c
 from runs import errors as e
-from runs.copying import changed
 from runs.event import rfc3339
 from runs.outstanding import outstanding
+from runs.values import changed
 from tests.support.given import ANN, Given, at, waiting_for_approval
 
 

@@ -66,7 +66,7 @@ def test_a_request_whose_time_was_over_before_the_pause_takes_no_decision_during
 def test_a_request_that_is_made_during_a_pause_has_its_whole_time_after_it():
     given = Given().started(policies={"hitl": {"expiresInSeconds": 60}}).planned(node("a")).start("a")
     given = pause(given, 10)
-    given = given.when(c.Clarify(now=at(30), node_id="a", attempt=1, question="?"))
+    given = given.when(c.RequestClarification(now=at(30), node_id="a", attempt=1, question="?"))
     assert timers(resume(given, 100)) == {"request_expiry": at(148)}
 
 

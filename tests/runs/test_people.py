@@ -232,7 +232,7 @@ def test_expiry_may_escalate_to_another_role_once():
 
 def test_a_capability_that_asks_runs_again_with_the_answer():
     given = Given().started().planned(node("a"), node("b")).start("a").start("b")
-    ask = c.Clarify(now=NOON, node_id="a", attempt=1, question="Which city?")
+    ask = c.RequestClarification(now=NOON, node_id="a", attempt=1, question="Which city?")
     given = given.when(ask)
     assert given.types == ["hitl_request"]
     assert given.new[0].payload["kind"] == "clarify"
@@ -252,7 +252,9 @@ def test_a_capability_that_asks_runs_again_with_the_answer():
 
 def test_a_choice_takes_one_of_its_options_only():
     options = ({"id": "x", "label": "X"}, {"id": "y", "label": "Y"})
-    ask = c.Clarify(now=NOON, node_id="a", attempt=1, question="?", options=options, allow_free_form=False)
+    ask = c.RequestClarification(
+        now=NOON, node_id="a", attempt=1, question="?", options=options, allow_free_form=False
+    )
     given = Given().started().planned(node("a")).start("a").when(ask)
     with pytest.raises(e.ResponseInvalid):
         given.respond("option", option_id="z")
@@ -266,7 +268,9 @@ def test_a_choice_takes_one_of_its_options_only():
 def test_two_open_requests_are_resolved_in_either_order_without_mixing_them_up(order: tuple[str, str]):
     given = Given().started().planned(node("a"), node("b"), node("c", "a", "b")).start("a").start("b")
     for node_id in ("a", "b"):
-        given = given.when(c.Clarify(now=NOON, node_id=node_id, attempt=1, question=f"{node_id}?"))
+        given = given.when(
+            c.RequestClarification(now=NOON, node_id=node_id, attempt=1, question=f"{node_id}?")
+        )
     requests = {request.node_id: request.id for request in given.state.open_requests}
     for node_id in order:
         answer = c.ResolveRequest(

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from runs.bundle import node_context
-from runs.rules import asking
-from runs.wire import frame
+from runs.frames import frame
+from runs.rules import requests
 from tests.support.given import Given, node, waiting_for_approval
 
 
@@ -44,7 +44,7 @@ def test_round_400_of_rejections_does_what_round_10_did():
 
 
 def test_a_run_that_asks_people_too_often_ends(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(asking, "MAX_REQUESTS", 3)
+    monkeypatch.setattr(requests, "MAX_REQUESTS", 3)
     given = waiting_for_approval(onReject="rerun")
     given = one_round(one_round(given))
     given = given.respond("rejection").start("a").complete("a").deliver()

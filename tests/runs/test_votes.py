@@ -35,7 +35,7 @@ def failed_node(**hitl: Any) -> Given:
 
 def asked(**hitl: Any) -> Given:
     options = ({"id": "x", "label": "X"}, {"id": "y", "label": "Y"})
-    ask = c.Clarify(now=NOON, node_id="a", attempt=1, question="?", options=options)
+    ask = c.RequestClarification(now=NOON, node_id="a", attempt=1, question="?", options=options)
     return Given().started(policies={"hitl": hitl}).planned(node("a")).start("a").when(ask)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from runs.commands import Clarify
+from runs.commands import RequestClarification
 from runs.event import Event
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway, SseReader
@@ -84,7 +84,9 @@ async def waiting_for_approval(
 
 async def asked(gateway: RunningGateway, run: ByHand, node_id: str, **question: Any) -> Waiting:
     """Have a running node of the run ask a question."""
-    outcome = await run.do(Clarify, node_id=node_id, attempt=1, **{"question": f"{node_id}?", **question})
+    outcome = await run.do(
+        RequestClarification, node_id=node_id, attempt=1, **{"question": f"{node_id}?", **question}
+    )
     (request,) = [each for each in outcome.state.open_requests if each.node_id == node_id]
     return Waiting(gateway, run.run_id, request.id)
 

@@ -110,7 +110,7 @@ class Walk:
             output = {"text": "é\u2028" * chosen.attempt, "number": 1.5, "big": 2**63 - 1, "none": None}
             return c.CompleteNode(output=output, duration_ms=1, errors=errors, **about)
         if what == "clarify":
-            return c.Clarify(question="why?", **about)
+            return c.RequestClarification(question="why?", **about)
         return c.FailNode(error_code="x", message="x", lost=what == "lose", **about)
 
     def _output(self) -> c.Command:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
-from runs.commands import Clarify, ExpireRequest
-from runs.wire import frame
+from runs.commands import ExpireRequest, RequestClarification
+from runs.frames import frame
 from tests.support.receivers import Call, Receiver, failing
 from tests.support.started_runs import started_run
 from tests.support.waiting import eventually
@@ -40,7 +40,7 @@ async def test_that_a_request_is_about_to_expire_arrives(
     run = await started_run(handler, policies={"hitl": {"expiresInSeconds": 1_000}})
     await run.planned()
     await run.start()
-    outcome = await run.do(Clarify, node_id="a", attempt=1, question="Which?")
+    outcome = await run.do(RequestClarification, node_id="a", attempt=1, question="Which?")
     (request,) = outcome.state.open_requests
     assert request.announced_at is not None
     await handler.execute(run.run_id, ExpireRequest(now=request.announced_at, request_id=request.id))

@@ -13,7 +13,7 @@ from gateway.people.link_signer import ApprovalLink
 from gateway.people.page.html import h, page
 from gateway.people.page.question import hidden, pending_output, proposed_by, seen
 from gateway.people.page.readable import document, paragraphs
-from runs.answers import answers_to
+from runs.accepted_responses import accepted_responses
 from runs.event import Json
 from schemas.hitl import HitlResponse, ResumeBody
 
@@ -58,7 +58,7 @@ def confirm_page(
 
 def _facts(row: RequestRow, link: ApprovalLink, body: ResumeBody, typed: Mapping[str, str]) -> Element:
     response = body.responses[0]
-    options = dict(answers_to(row.subject, row.payload, proposed=row.proposal is not None).options)
+    options = dict(accepted_responses(row.subject, row.payload, proposed=row.proposal is not None).options)
     chosen = response.selected_option_id
     facts = {
         "The question": str(row.payload["question"]),

@@ -18,7 +18,7 @@ from gateway.people.link_signer import ApprovalLink
 from gateway.people.page.html import h, page
 from gateway.people.page.readable import document, paragraphs, pretty
 from gateway.runs.serializers import serialize_request
-from runs.answers import answers_to
+from runs.accepted_responses import accepted_responses
 from runs.event import Json, JsonObject
 from schemas.problem import Located
 from schemas.visible import visible, visible_json
@@ -151,7 +151,7 @@ def proposed_by(proposal: JsonObject | None) -> str | None:
 
 def _approvable(row: RequestRow) -> bool:
     """Where there are options one of them says yes, until somebody has proposed something to say yes to."""
-    answers = answers_to(row.subject, row.payload, proposed=row.proposal is not None)
+    answers = accepted_responses(row.subject, row.payload, proposed=row.proposal is not None)
     return answers.approval and (row.proposal is not None or not answers.options)
 
 
@@ -169,7 +169,7 @@ def _bar(row: RequestRow) -> Element:
 
 def _forms(row: RequestRow, link: ApprovalLink, typed: Mapping[str, str]) -> list[Element]:
     forms: list[Element] = []
-    answers = answers_to(row.subject, row.payload, proposed=row.proposal is not None)
+    answers = accepted_responses(row.subject, row.payload, proposed=row.proposal is not None)
     if _approvable(row):
         note = _note("decide", "A note, or the reason", typed)
         forms.append(_form("Approve or reject", link, typed, *hidden(seen(row)), note))

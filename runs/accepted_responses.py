@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from contracts.identity import DEFAULT_DIALECT, dialect_of
+from contracts.grammar.identity import DEFAULT_DIALECT, dialect_of
 from runs.event import Json, JsonObject
 
 MAX_INLINE_CONTRACT_BYTES = 16 * 1024
@@ -21,7 +21,7 @@ _NAME: JsonObject = {"type": ["string", "null"], "pattern": r"\S", "maxLength": 
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AcceptedResponses:
     """What is taken beside a rejection and the withdrawal of a vote, which every request takes.
 
     `options` has the id and the label of each option.
@@ -48,11 +48,11 @@ class Answers:
         return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def answers_to(subject: str, payload: JsonObject, *, proposed: bool = False) -> Answers:
+def accepted_responses(subject: str, payload: JsonObject, *, proposed: bool = False) -> AcceptedResponses:
     """What a request about `subject` takes; `proposed` says that there is an edit or an answer to agree with."""
     about_a_node = subject in ("node", "clarify")
     options: list[JsonObject] = payload.get("options") or []
-    return Answers(
+    return AcceptedResponses(
         approval=subject != "clarify" or proposed,
         edit=subject in ("output", "node"),
         freeform=about_a_node and bool(payload.get("allowFreeForm")),
@@ -65,7 +65,7 @@ def inline_contract(contract: Json) -> bool:
     return contract is not None and len(orjson.dumps(contract)) <= MAX_INLINE_CONTRACT_BYTES
 
 
-def response_schema(answers: Answers, contract: Json = None) -> JsonObject:
+def response_schema(answers: AcceptedResponses, contract: Json = None) -> JsonObject:
     """The JSON Schema of the responses that are taken, in the contract's dialect.
 
     Without a `contract` an edited output may be anything here; the server checks it all the same.
@@ -88,7 +88,7 @@ def response_schema(answers: Answers, contract: Json = None) -> JsonObject:
     }
 
 
-def _forms(answers: Answers, edited: JsonObject) -> list[JsonObject]:
+def _forms(answers: AcceptedResponses, edited: JsonObject) -> list[JsonObject]:
     chosen = {"oneOf": [{"title": label, "enum": [option_id]} for option_id, label in answers.options]}
     words: JsonObject = {"type": "string", "pattern": r"\S", "maxLength": _MAX_TEXT_CHARS}
     forms: list[JsonObject] = []

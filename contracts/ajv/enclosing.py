@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from jsonschema_rs import ValidationError
 
-from contracts.ajv_words import schema_path
+from contracts.ajv.words import schema_path
+from contracts.grammar.subschemas import REFERENCES, SCHEMA_LISTS, SCHEMA_MAPS
 from contracts.problems import AjvError
-from contracts.subschemas import REFERENCES, SCHEMA_LISTS, SCHEMA_MAPS
 from schemas import pointer
 from schemas.json_text import Path
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
-from contracts.least import amount_problem
+from contracts.minimum_size import minimum_size_problem
 from tests.planner.strategies import ANY_SCHEMAS, PLAIN_SCHEMAS
 
 TEXT = {"type": "string", "minLength": 3_000}
@@ -61,32 +61,32 @@ TAKEN: dict[str, Any] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_met_is_refused_with_its_place(name: str) -> None:
     schema, place = REFUSED[name]
-    problem = amount_problem(schema)
+    problem = minimum_size_problem(schema)
     assert problem is not None
     assert (problem.code, problem.pointer) == ("schema_asks_too_much", place)
 
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_can_be_met_is_taken(name: str) -> None:
-    assert amount_problem(TAKEN[name]) is None
+    assert minimum_size_problem(TAKEN[name]) is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(PLAIN_SCHEMAS)
 def test_what_people_write_is_taken(schema: Any) -> None:
-    assert amount_problem(schema) is None
+    assert minimum_size_problem(schema) is None
 
 
 @settings(max_examples=100, deadline=None)
 @given(ANY_SCHEMAS)
 def test_no_schema_is_too_odd(schema: Any) -> None:
-    amount_problem(schema)
+    minimum_size_problem(schema)
 
 
 def test_time_is_linear_in_the_schema() -> None:
     doubling = {f"d{n}": needs(**{key: {"$ref": f"#/$defs/d{n + 1}"} for key in "ab"}) for n in range(900)}
     schema = orjson.loads(orjson.dumps({"$ref": "#/$defs/d0", "$defs": {**doubling, "d900": {}}}))
     began = time.thread_time()
-    problem = amount_problem(schema)
+    problem = minimum_size_problem(schema)
     assert time.thread_time() - began < 1
     assert problem is not None

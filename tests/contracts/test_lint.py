@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.checker import ContractChecker
-from contracts.misunderstandings import MAX_UNKNOWN_KEYWORDS, misunderstandings, says_nothing
+from contracts.lint import MAX_UNKNOWN_KEYWORDS, accepts_everything, lint_schema
 from contracts.problems import SchemaRefused
 
 POST = {"type": "object", "required": ["body"], "properties": {"body": {"type": "string"}}}
@@ -15,7 +15,7 @@ NEWEST = "https://json-schema.org/draft/2020-12/schema"
 
 
 def found(schema: Any) -> list[tuple[str, str, str]]:
-    return [(problem.code, problem.pointer, problem.message) for problem in misunderstandings(schema)]
+    return [(problem.code, problem.pointer, problem.message) for problem in lint_schema(schema)]
 
 
 @pytest.mark.parametrize(
@@ -140,20 +140,20 @@ def test_nullable_is_refused_with_what_to_write(value: object) -> None:
 
 @pytest.mark.parametrize("schema", [True, {}, {"description": "A post"}, {"title": "x", "default": {}}])
 def test_a_root_that_says_nothing_has_a_problem(schema: Any) -> None:
-    problem = says_nothing(schema)
+    problem = accepts_everything(schema)
     assert problem is not None
     assert problem.code == "schema_says_nothing"
 
 
 def test_a_root_that_only_defines_is_told_to_refer() -> None:
-    problem = says_nothing({"$defs": {"post": POST}})
+    problem = accepts_everything({"$defs": {"post": POST}})
     assert problem is not None
     assert '"$ref"' in problem.message
 
 
 @pytest.mark.parametrize("schema", [False, {"type": "object"}, {"$ref": "#/$defs/a"}, {"format": "email"}])
 def test_a_root_that_asks_for_something_has_none(schema: Any) -> None:
-    assert says_nothing(schema) is None
+    assert accepts_everything(schema) is None
 
 
 async def test_what_was_accepted_once_is_checked_as_it_stands(door: ContractChecker) -> None:

@@ -43,7 +43,7 @@ _MODELS: dict[str, type[Model]] = {
 }
 
 
-def judge(argument: dict[str, Any], blob: bytes) -> None:
+def check_body(argument: dict[str, Any], blob: bytes) -> None:
     """Raise Refusal with `problems` and `omitted` where `blob` is no JSON for the model `argument["model"]`, or any."""
     try:
         document = load_json(blob)
@@ -63,6 +63,6 @@ def read_form(_argument: object, blob: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def refusal_of(data: Any) -> DocumentRefused:
-    """What `judge` refused, in its caller's process."""
+def refusal_from_child(data: Any) -> DocumentRefused:
+    """What `check_body` refused, in its caller's process."""
     return DocumentRefused([FieldProblem(**problem) for problem in data["problems"]], data["omitted"])

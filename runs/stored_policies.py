@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from runs.event import Json, JsonObject
 from schemas.base import MAX_NAME_CHARS, MAX_SECONDS
-from schemas.house import HousePolicy
+from schemas.house_policy import HousePolicy
 from schemas.policies import APPROVAL_KEY, MAX_APPROVERS, HitlPolicy, RuntimePolicy, approval_directive
 from schemas.stored import read_stored
 
@@ -52,7 +52,7 @@ def _approval_required(policies: JsonObject, constraints: JsonObject) -> bool:
     return any(each is True for each in (*asked, approval_directive(policies.get("planner"))))
 
 
-def read_house(stored: Json) -> HousePolicy:
+def read_house_policy(stored: Json) -> HousePolicy:
     """The house's policy that a run was accepted under, from its start's detail; never raises."""
     policy = _object(stored).get("policy")
     return (read_stored(HousePolicy, policy) if policy else None) or NO_HOUSE

@@ -2,14 +2,14 @@
 
 `policies.runtime` is a list of `{id?, trigger, action}`, see `schemas.policies.RuntimePolicy`. Of a trigger that is an
 object all that is given must fit. A policy that asks holds back what comes after the event (see
-`runs.settle.held_nodes`) until it is decided.
+`runs.settle.blocked_nodes`) until it is decided.
 """
 
 from __future__ import annotations
 
 from runs.draft import Draft
 from runs.event import Event, JsonObject
-from runs.rules.asking import ask
+from runs.rules.requests import add_request
 from schemas.policies import WATCHED, RuntimePolicy, Trigger
 
 
@@ -61,7 +61,7 @@ def _react(draft: Draft, policy: RuntimePolicy, policy_id: str, event: Event) ->
         draft.fail_run("policy_failed", message, {"policyId": policy_id, "nodeId": event.node_id})
     elif action.type == "hitl":
         base = draft.state.policies.hitl
-        ask(
+        add_request(
             draft,
             kind="approval",
             subject="policy",

@@ -10,9 +10,9 @@ import pytest
 
 from runs import commands as c
 from runs import errors as e
-from runs.answers import MAX_INLINE_CONTRACT_BYTES, Answers, response_schema
+from runs.accepted_responses import MAX_INLINE_CONTRACT_BYTES, AcceptedResponses, response_schema
 from runs.event import JsonObject
-from runs.wire import frame
+from runs.frames import frame
 from schemas.hitl import HitlResponse
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused
@@ -24,7 +24,9 @@ RETRIED: dict[str, Any] = {"maxAttempts": 1, "fallback": "hitl"}
 
 def clarifying(**question: Any) -> Given:
     given = Given().started().planned(node("a")).start("a")
-    return given.when(c.Clarify(now=given.now, node_id="a", attempt=1, question="Which?", **question))
+    return given.when(
+        c.RequestClarification(now=given.now, node_id="a", attempt=1, question="Which?", **question)
+    )
 
 
 REQUESTS: dict[str, Given] = {
@@ -115,7 +117,7 @@ def test_a_contract_that_refers_to_its_own_parts_goes_on_to_do_so(dialect: str) 
         "properties": {"n": {"$ref": f"#/{place}/count"}},
         place: {"count": {"type": "integer", "minimum": 1}},
     }
-    schema = response_schema(Answers(approval=True, edit=True, freeform=False), contract)
+    schema = response_schema(AcceptedResponses(approval=True, edit=True, freeform=False), contract)
     assert schema["$schema"] == dialect
     validator = checker(schema)
     for output, good in (({"n": 2}, True), ({"n": 0}, False), ({"n": "2"}, False), (2, False)):

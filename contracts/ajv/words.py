@@ -12,8 +12,8 @@ from urllib.parse import quote
 import orjson
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
+from contracts.grammar.subschemas import ends_in_keyword
 from contracts.problems import AjvError
-from contracts.subschemas import ends_in_keyword
 from schemas import pointer
 
 MAX_LISTED_VALUES = 100
@@ -42,7 +42,7 @@ class Finding:
         """The part of the document that broke it, or None."""
         return _at(self.document, self.error.instance_path)
 
-    def tell(self, keyword: str, message: str, params: dict[str, Any], below: str = "") -> AjvError:
+    def ajv_error(self, keyword: str, message: str, params: dict[str, Any], below: str = "") -> AjvError:
         """An Ajv error at the place of this finding; `below` is added to the schema path."""
         return {
             "instancePath": pointer.build(self.error.instance_path),
@@ -81,18 +81,18 @@ def _at(document: Any, path: Sequence[str | int]) -> Any:
     return document
 
 
-def tell(finding: Finding) -> Iterator[AjvError]:
+def translate(finding: Finding) -> Iterator[AjvError]:
     """The Ajv errors that one finding of the library amounts to; `anyOf` and `oneOf` without their branches."""
     kind = finding.error.kind
-    if teller := _TELLERS.get(type(kind)):
-        yield from teller(finding)
+    if translator := _TRANSLATORS.get(type(kind)):
+        yield from translator(finding)
     elif words := _WORDS.get(kind.name):
         parameter, sentence = words
         limit = _as_written(finding, next(iter(kind.as_dict().values()), None))
         params = {parameter: limit} if parameter else {}
-        yield finding.tell(kind.name, sentence.format(_shown(limit)), params)
+        yield finding.ajv_error(kind.name, sentence.format(_shown(limit)), params)
     else:
-        yield tell_plainly(finding)
+        yield untranslated(finding)
 
 
 def _as_written(finding: Finding, limit: Any) -> Any:
@@ -108,10 +108,10 @@ def _shown(limit: Any) -> str:
     return number_text(limit) if isinstance(limit, int | float) else str(limit)
 
 
-def tell_plainly(finding: Finding) -> AjvError:
+def untranslated(finding: Finding) -> AjvError:
     """The finding in the library's own words."""
     keyword = finding.error.kind.name or str(next(reversed(finding.error.schema_path), "schema"))
-    return finding.tell(keyword, finding.error.message, {})
+    return finding.ajv_error(keyword, finding.error.message, {})
 
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -129,44 +129,44 @@ _WORDS: dict[str, tuple[str, str]] = {
     "multipleOf": ("multipleOf", "must be multiple of {}"),
     "pattern": ("pattern", 'must match pattern "{}"'),
 }
-"""Keyword -> the name of Ajv's parameter, and Ajv's sentence around its value. The rest have tellers."""
+"""Keyword -> the name of Ajv's parameter, and Ajv's sentence around its value. The rest have translators."""
 
 
-def _tell_not(finding: Finding) -> Iterator[AjvError]:
-    yield finding.tell("not", "must NOT be valid", {})
+def _translate_not(finding: Finding) -> Iterator[AjvError]:
+    yield finding.ajv_error("not", "must NOT be valid", {})
 
 
-def _tell_comparison(finding: Finding) -> Iterator[AjvError]:
+def _translate_comparison(finding: Finding) -> Iterator[AjvError]:
     keyword = finding.error.kind.name
     limit = _as_written(finding, finding.error.kind.as_dict()["limit"])
     sign = {"exclusiveMaximum": "<", "exclusiveMinimum": ">", "maximum": "<=", "minimum": ">="}[keyword]
-    yield finding.tell(keyword, f"must be {sign} {_shown(limit)}", {"comparison": sign, "limit": limit})
+    yield finding.ajv_error(keyword, f"must be {sign} {_shown(limit)}", {"comparison": sign, "limit": limit})
 
 
-def _tell_type(finding: Finding) -> Iterator[AjvError]:
+def _translate_type(finding: Finding) -> Iterator[AjvError]:
     types: list[str] = finding.error.kind.as_dict()["types"]
     if len(types) == 1:
-        yield finding.tell("type", f"must be {types[0]}", {"type": types[0]})
+        yield finding.ajv_error("type", f"must be {types[0]}", {"type": types[0]})
     else:
         in_order = finding.rule() or types
-        yield finding.tell("type", f"must be {','.join(in_order)}", {"type": in_order})
+        yield finding.ajv_error("type", f"must be {','.join(in_order)}", {"type": in_order})
 
 
-def _tell_const(finding: Finding) -> Iterator[AjvError]:
-    yield finding.tell("const", "must be equal to constant", {"allowedValue": finding.error.kind.value})
+def _translate_const(finding: Finding) -> Iterator[AjvError]:
+    yield finding.ajv_error("const", "must be equal to constant", {"allowedValue": finding.error.kind.value})
 
 
-def _tell_enum(finding: Finding) -> Iterator[AjvError]:
+def _translate_enum(finding: Finding) -> Iterator[AjvError]:
     params = {"allowedValues": finding.error.kind.as_dict()["options"][:MAX_LISTED_VALUES]}
-    yield finding.tell("enum", "must be equal to one of the allowed values", params)
+    yield finding.ajv_error("enum", "must be equal to one of the allowed values", params)
 
 
-def _tell_required(finding: Finding) -> Iterator[AjvError]:
+def _translate_required(finding: Finding) -> Iterator[AjvError]:
     missing: str = finding.error.kind.as_dict()["property"]
     if trigger := _trigger_of(finding, missing):
         yield _dependent_required(finding, trigger, missing)
     else:
-        yield finding.tell(
+        yield finding.ajv_error(
             "required", f"must have required property '{missing}'", {"missingProperty": missing}
         )
 
@@ -188,62 +188,62 @@ def _dependent_required(finding: Finding, trigger: tuple[str, list[str]], missin
     noun = "property" if len(needs) == 1 else "properties"
     params = {"property": name, "missingProperty": missing, "depsCount": len(needs), "deps": wanted}
     keyword = str(finding.error.schema_path[-1])
-    return finding.tell(keyword, f"must have {noun} {wanted} when property {name} is present", params)
+    return finding.ajv_error(keyword, f"must have {noun} {wanted} when property {name} is present", params)
 
 
-def _tell_contains(finding: Finding) -> Iterator[AjvError]:
+def _translate_contains(finding: Finding) -> Iterator[AjvError]:
     least, most = finding.beside("minContains"), finding.beside("maxContains")
     least = 1 if least is None else least
     params = {"minContains": least} if most is None else {"minContains": least, "maxContains": most}
     most_words = "" if most is None else f" and no more than {most}"
-    error = finding.tell("contains", f"must contain at least {least}{most_words} valid item(s)", params)
+    error = finding.ajv_error("contains", f"must contain at least {least}{most_words} valid item(s)", params)
     # The library names minContains or maxContains, whichever was broken.
     yield {**error, "schemaPath": schema_path([*finding.error.schema_path[:-1], "contains"])}
 
 
-def _tell_one_of(finding: Finding) -> Iterator[AjvError]:
+def _translate_one_of(finding: Finding) -> Iterator[AjvError]:
     passing: list[int] | None = None
     if isinstance(finding.error.kind, ValidationErrorKind.OneOfMultipleValid):
         passing = [index for index, errors in enumerate(finding.error.kind.context) if not errors][:2]
-    yield finding.tell("oneOf", "must match exactly one schema in oneOf", {"passingSchemas": passing})
+    yield finding.ajv_error("oneOf", "must match exactly one schema in oneOf", {"passingSchemas": passing})
 
 
-def _tell_additional_properties(finding: Finding) -> Iterator[AjvError]:
+def _translate_additional_properties(finding: Finding) -> Iterator[AjvError]:
     for name in finding.error.kind.as_dict()["unexpected"]:
         yield _additional_property(finding, name)
 
 
 def _additional_property(finding: Finding, name: str) -> AjvError:
     params = {"additionalProperty": name}
-    return finding.tell("additionalProperties", "must NOT have additional properties", params)
+    return finding.ajv_error("additionalProperties", "must NOT have additional properties", params)
 
 
-def _tell_unevaluated_properties(finding: Finding) -> Iterator[AjvError]:
+def _translate_unevaluated_properties(finding: Finding) -> Iterator[AjvError]:
     for name in finding.error.kind.as_dict()["unexpected"]:
         params = {"unevaluatedProperty": name}
-        yield finding.tell("unevaluatedProperties", "must NOT have unevaluated properties", params)
+        yield finding.ajv_error("unevaluatedProperties", "must NOT have unevaluated properties", params)
 
 
-def _tell_unevaluated_items(finding: Finding) -> Iterator[AjvError]:
+def _translate_unevaluated_items(finding: Finding) -> Iterator[AjvError]:
     unexpected = finding.error.kind.as_dict()["unexpected"]
     limit = len(finding.value()) - len(unexpected)
-    yield finding.tell("unevaluatedItems", f"must NOT have more than {limit} items", {"limit": limit})
+    yield finding.ajv_error("unevaluatedItems", f"must NOT have more than {limit} items", {"limit": limit})
 
 
-def _tell_unique_items(finding: Finding) -> Iterator[AjvError]:
+def _translate_unique_items(finding: Finding) -> Iterator[AjvError]:
     first_seen: dict[bytes, int] = {}
     for index, item in enumerate(finding.value()):
         earlier = first_seen.setdefault(orjson.dumps(item, option=orjson.OPT_SORT_KEYS), index)
         if earlier != index:
             message = f"must NOT have duplicate items (items ## {earlier} and {index} are identical)"
-            yield finding.tell("uniqueItems", message, {"i": index, "j": earlier})
+            yield finding.ajv_error("uniqueItems", message, {"i": index, "j": earlier})
             return
-    yield finding.tell(
+    yield finding.ajv_error(
         "uniqueItems", "must NOT have duplicate items", {}
     )  # 1 and 1.0 are equal, their texts not
 
 
-def _tell_false_schema(finding: Finding) -> Iterator[AjvError]:
+def _translate_false_schema(finding: Finding) -> Iterator[AjvError]:
     """`false` is one finding of the library wherever it stands; Ajv names the keyword that it is the value of."""
     path = finding.error.schema_path
     if ends_in_keyword(path, "additionalProperties"):
@@ -251,33 +251,33 @@ def _tell_false_schema(finding: Finding) -> Iterator[AjvError]:
     elif ends_in_keyword(path, "items") and (prefix := finding.beside("prefixItems")):
         yield from _items_beyond(finding, len(prefix))
     else:
-        yield finding.tell("false schema", "boolean schema is false", {}, below="/false schema")
+        yield finding.ajv_error("false schema", "boolean schema is false", {}, below="/false schema")
 
 
 def _items_beyond(finding: Finding, limit: int) -> Iterator[AjvError]:
     """One error for the array; the library has one for each item beyond the prefix."""
     *array_path, index = finding.error.instance_path
     if index == limit:
-        error = finding.tell("items", f"must NOT have more than {limit} items", {"limit": limit})
+        error = finding.ajv_error("items", f"must NOT have more than {limit} items", {"limit": limit})
         yield {**error, "instancePath": pointer.build(array_path)}
 
 
-_TELLERS: dict[type[ValidationErrorKind], Callable[[Finding], Iterator[AjvError]]] = {
-    ValidationErrorKind.AdditionalProperties: _tell_additional_properties,
-    ValidationErrorKind.Constant: _tell_const,
-    ValidationErrorKind.Contains: _tell_contains,
-    ValidationErrorKind.Enum: _tell_enum,
-    ValidationErrorKind.ExclusiveMaximum: _tell_comparison,
-    ValidationErrorKind.ExclusiveMinimum: _tell_comparison,
-    ValidationErrorKind.FalseSchema: _tell_false_schema,
-    ValidationErrorKind.Maximum: _tell_comparison,
-    ValidationErrorKind.Minimum: _tell_comparison,
-    ValidationErrorKind.Not: _tell_not,
-    ValidationErrorKind.OneOfMultipleValid: _tell_one_of,
-    ValidationErrorKind.OneOfNotValid: _tell_one_of,
-    ValidationErrorKind.Required: _tell_required,
-    ValidationErrorKind.Type: _tell_type,
-    ValidationErrorKind.UnevaluatedItems: _tell_unevaluated_items,
-    ValidationErrorKind.UnevaluatedProperties: _tell_unevaluated_properties,
-    ValidationErrorKind.UniqueItems: _tell_unique_items,
+_TRANSLATORS: dict[type[ValidationErrorKind], Callable[[Finding], Iterator[AjvError]]] = {
+    ValidationErrorKind.AdditionalProperties: _translate_additional_properties,
+    ValidationErrorKind.Constant: _translate_const,
+    ValidationErrorKind.Contains: _translate_contains,
+    ValidationErrorKind.Enum: _translate_enum,
+    ValidationErrorKind.ExclusiveMaximum: _translate_comparison,
+    ValidationErrorKind.ExclusiveMinimum: _translate_comparison,
+    ValidationErrorKind.FalseSchema: _translate_false_schema,
+    ValidationErrorKind.Maximum: _translate_comparison,
+    ValidationErrorKind.Minimum: _translate_comparison,
+    ValidationErrorKind.Not: _translate_not,
+    ValidationErrorKind.OneOfMultipleValid: _translate_one_of,
+    ValidationErrorKind.OneOfNotValid: _translate_one_of,
+    ValidationErrorKind.Required: _translate_required,
+    ValidationErrorKind.Type: _translate_type,
+    ValidationErrorKind.UnevaluatedItems: _translate_unevaluated_items,
+    ValidationErrorKind.UnevaluatedProperties: _translate_unevaluated_properties,
+    ValidationErrorKind.UniqueItems: _translate_unique_items,
 }

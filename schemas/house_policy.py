@@ -1,16 +1,15 @@
 """The house's own policy: rules, limits and forbidden capabilities that an envelope or a fork can only tighten."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from schemas.base import Duration, Model, Reference
+from schemas.json_types import JsonObject
 from schemas.plan import DEFAULT_MAX_ATTEMPTS, Diagnostic, MaxAttempts
 from schemas.policies import MAX_APPROVERS
 from schemas.refusal import FieldProblem
-
-Wire = dict[str, Any]
 
 CapabilityPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}\*?$")]
 """The id of a capability, or the beginning of ids with `*` behind it."""
@@ -42,7 +41,7 @@ class HousePolicy(Model):
         default_factory=list[str]
     )
 
-    def to_wire(self) -> Wire:
+    def to_wire(self) -> JsonObject:
         """The document as it was written."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
@@ -61,11 +60,11 @@ class HousePolicy(Model):
             for each in self.forbidden_capabilities
         )
 
-    def plan_faults(self, plan: Wire) -> list[Diagnostic]:
+    def plan_faults(self, plan: JsonObject) -> list[Diagnostic]:
         """What the house forbids in a plan (wire form); `path` is a JSON pointer into the plan."""
         return list(self._plan_faults(plan["nodes"]))
 
-    def _plan_faults(self, nodes: list[Wire]) -> Iterator[Diagnostic]:
+    def _plan_faults(self, nodes: list[JsonObject]) -> Iterator[Diagnostic]:
         most = self.limits.nodes
         if most is not None and len(nodes) > most:
             message = f"The house allows at most {most} nodes, and the plan has {len(nodes)}."
@@ -76,7 +75,7 @@ class HousePolicy(Model):
                 path = f"/nodes/{index}/capabilityId"
                 yield Diagnostic(code="capability_forbidden", message=message, path=path)
 
-    def bounded(self, plan: Wire) -> Wire:
+    def bounded(self, plan: JsonObject) -> JsonObject:
         """The plan with no node tried more often than the house allows."""
         most = self.limits.max_attempts
         if most is None:
@@ -84,8 +83,8 @@ class HousePolicy(Model):
         return {**plan, "nodes": [_bounded(node, most) for node in plan["nodes"]]}
 
 
-def _bounded(node: Wire, most: int) -> Wire:
-    contract: Wire = node.get("contract") or {}
+def _bounded(node: JsonObject, most: int) -> JsonObject:
+    contract: JsonObject = node.get("contract") or {}
     if (contract.get("maxAttempts") or DEFAULT_MAX_ATTEMPTS) <= most:
         return node
     return {**node, "contract": {**contract, "maxAttempts": most}}

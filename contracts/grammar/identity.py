@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from contracts.grammar.references import ReferenceMap
+from contracts.grammar.subschemas import Schema
 from contracts.problems import SchemaProblem
-from contracts.references import ReferenceMap
-from contracts.subschemas import Schema
 from schemas import pointer
 
 DEFAULT_DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -7,12 +7,12 @@ from uuid import UUID, uuid5
 
 from runs import commands as c
 from runs import transitions as t
-from runs.answers import inline_contract
+from runs.accepted_responses import inline_contract
 from runs.draft import Draft
 from runs.errors import StaleAttempt
 from runs.event import Json, JsonObject, rfc3339
+from runs.frames import origin_agent
 from runs.state import NodeState, RunState
-from runs.wire import origin_agent
 from schemas.canonical import content_hash
 from schemas.contract_schema import effective_schema
 
@@ -38,7 +38,7 @@ def needs_approval(state: RunState) -> bool:
     return state.policies.approval_required
 
 
-def ask(  # noqa: PLR0913 - the words of a hitl_request, each by its name
+def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its name
     draft: Draft,
     *,
     kind: str,
@@ -115,7 +115,7 @@ def edit_contract(state: RunState, subject: str, node: NodeState | None) -> Json
 def ask_for_approval(draft: Draft, output: Json) -> None:
     """The composed output waits for a person."""
     question = f"Approve the output of: {draft.state.envelope['objective']}"
-    ask(
+    add_request(
         draft,
         kind="approval",
         subject="output",
@@ -129,7 +129,7 @@ def ask_about_failed_node(draft: Draft, node_id: str) -> None:
     """A node whose attempts are used up and whose fallback is a person."""
     node = draft.node(node_id)
     error = node.error or {}
-    ask(
+    add_request(
         draft,
         kind="choice",
         subject="node",
@@ -142,14 +142,14 @@ def ask_about_failed_node(draft: Draft, node_id: str) -> None:
     )
 
 
-def clarify(draft: Draft, command: c.Clarify) -> None:
+def request_clarification(draft: Draft, command: c.RequestClarification) -> None:
     """A running capability asks; the attempt ends here and the next one has the answer in its bundle."""
     node = draft.state.nodes.get(command.node_id)
     if node is None or node.status != t.RUNNING or node.attempt != command.attempt:
         raise StaleAttempt(
             f"attempt {command.attempt} of node {command.node_id} is over", nodeId=command.node_id
         )
-    ask(
+    add_request(
         draft,
         kind="choice" if command.options else "clarify",
         subject="clarify",

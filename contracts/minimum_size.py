@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from contracts.identity import reads_ref_alone
+from contracts.grammar.identity import reads_ref_alone
+from contracts.grammar.references import ReferenceMap, map_references
+from contracts.grammar.subschemas import Schema
 from contracts.problems import SchemaProblem
-from contracts.references import ReferenceMap, map_references
-from contracts.subschemas import Schema
 from schemas import pointer
 from schemas.json_text import MAX_OUTPUT_BYTES, MAX_VALUES
 
@@ -50,7 +50,7 @@ _MEASURES = (
 )
 
 
-def amount_problem(schema: Any) -> SchemaProblem | None:
+def minimum_size_problem(schema: Any) -> SchemaProblem | None:
     """Why no output can meet `schema` (which has passed the gate), with the place that asks for most."""
     if not isinstance(schema, dict):
         return None

@@ -7,17 +7,17 @@ from runs.errors import NotAllowed, StalePlanVersion
 from runs.event import JsonObject
 from runs.state import RequestState, RunState
 
-Asked = ControlRun | ResolveRequest | RemoveRequest | SubmitTask | DeclineTask
+PersonCommand = ControlRun | ResolveRequest | RemoveRequest | SubmitTask | DeclineTask
 
 
-def operator_name(command: Asked) -> str:
+def operator_name(command: PersonCommand) -> str:
     """Whoever the token says; a name claimed in the body counts only where no tokens are configured."""
     if command.actor.verified or not command.claimed_operator:
         return command.actor.name
     return command.claimed_operator
 
 
-def claimed_detail(command: Asked) -> JsonObject | None:
+def claimed_detail(command: PersonCommand) -> JsonObject | None:
     """What the body claimed, kept beside the verified name where the two differ."""
     if command.claimed_operator and command.claimed_operator != operator_name(command):
         return {"claimedOperator": command.claimed_operator}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
 
+from contracts.grammar.subschemas import REFERENCES, Schema, children, every_subschema
 from contracts.problems import SchemaProblem
-from contracts.subschemas import REFERENCES, Schema, children, every_subschema
 from schemas import pointer
 from schemas.json_text import Path
 from schemas.refusal import MAX_PROBLEMS

@@ -12,7 +12,7 @@ _OTHER_WORDS = frozenset({"callback", "planned"})
 """Words of their own that happen to be near one of ours (`fallback`, `planner`)."""
 
 
-def mistaken_word(word: str, known: Iterable[str]) -> str | None:
+def misspelling_of(word: str, known: Iterable[str]) -> str | None:
     """The known word of which `word` is a misspelling: other capitals, snake_case, one or two edits. None for others.
 
     The nearest one counts, of equally near ones the first. Short words (up to five letters) may differ by one edit. A
@@ -34,7 +34,7 @@ def nearest_word(word: str, known: Iterable[str]) -> str | None:
     """The best suggestion for a word that is refused already; None where nothing is like it."""
     words = [each for each in known if each != word]
     close = get_close_matches(word[:MAX_WORD_CHARS], words, n=1)
-    return mistaken_word(word, words) or (close[0] if close else None)
+    return misspelling_of(word, words) or (close[0] if close else None)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

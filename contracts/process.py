@@ -9,9 +9,9 @@ import orjson
 
 from contracts.compiler import CompiledSchema, compile_schema
 from contracts.gate import GateLimits, pass_gate
-from contracts.least import amount_problem
+from contracts.lint import lint_schema
 from contracts.lru import LruCache
-from contracts.misunderstandings import misunderstandings
+from contracts.minimum_size import minimum_size_problem
 from contracts.patterns import EngineGaveUp
 from contracts.problems import AjvError, SchemaRefused
 from sandbox.errors import InputRefused
@@ -37,13 +37,13 @@ def check(argument: dict[str, Any], blob: bytes) -> dict[str, Any]:
         compiled = _compiled_schema(argument, blob)
         if "document" not in argument:
             _refuse_misunderstandings(blob)
-            if problem := amount_problem(compiled.schema):
+            if problem := minimum_size_problem(compiled.schema):
                 raise SchemaRefused([problem])
             return {}
     except SchemaRefused as refusal:
         raise InputRefused([dataclasses.asdict(problem) for problem in refusal.problems]) from None
     try:
-        return {"errors": bounded(compiled.errors(argument["document"], argument["max_errors"]))}
+        return {"errors": bounded_errors(compiled.errors(argument["document"], argument["max_errors"]))}
     except EngineGaveUp:
         return {"gave_up": True}
 
@@ -65,11 +65,11 @@ def _compiled_schema(argument: dict[str, Any], blob: bytes) -> CompiledSchema:
 
 def _refuse_misunderstandings(blob: bytes) -> None:
     """Raises SchemaRefused."""
-    if problems := list(islice(misunderstandings(orjson.loads(blob)), MAX_PROBLEMS)):
+    if problems := list(islice(lint_schema(orjson.loads(blob)), MAX_PROBLEMS)):
         raise SchemaRefused(problems)
 
 
-def bounded(errors: Iterable[AjvError]) -> list[AjvError]:
+def bounded_errors(errors: Iterable[AjvError]) -> list[AjvError]:
     """The errors as far as MAX_ERRORS_BYTES reach, each shortened to MAX_ERROR_BYTES: they are kept with their run.
 
     An `enum` of 5,000 texts is in every error about it.

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, cast
 
-from contracts.identity import DEFAULT_DIALECT, dialect_of
+from contracts.grammar.identity import DEFAULT_DIALECT, dialect_of
+from contracts.grammar.references import map_references
+from contracts.grammar.subschemas import Schema
 from contracts.problems import SchemaProblem
-from contracts.references import map_references
-from contracts.subschemas import Schema
 from schemas import pointer
 from schemas.json_text import Path
-from schemas.near import mistaken_word
+from schemas.spelling import misspelling_of
 
 MAX_UNKNOWN_KEYWORDS = 2_000
 """How many keywords that no draft has are compared with those of the drafts."""
@@ -104,7 +104,7 @@ _WRAPPERS = (
 """Where others' formats keep the schema: OpenAI's response format and tools, Anthropic's and MCP's tools."""
 
 
-def misunderstandings(schema: Any) -> Iterator[SchemaProblem]:
+def lint_schema(schema: Any) -> Iterator[SchemaProblem]:
     """What is most likely not meant in a schema that has passed the gate, with its place and what to write instead."""
     if not isinstance(schema, dict):
         return
@@ -122,7 +122,7 @@ def misunderstandings(schema: Any) -> Iterator[SchemaProblem]:
     yield from _misspelt_keywords(schemas)
 
 
-def says_nothing(schema: Any) -> SchemaProblem | None:
+def accepts_everything(schema: Any) -> SchemaProblem | None:
     """The problem of a schema that every output keeps; None for one that asks for something, and for `false`."""
     if schema is False or (isinstance(schema, dict) and _says_something(cast("Schema", schema))):
         return None
@@ -198,7 +198,7 @@ def _misspelt_keywords(schemas: list[tuple[Path, Schema]]) -> Iterator[SchemaPro
         if not _is_known(keyword)
     )
     for path, keyword, value in islice(unknown, MAX_UNKNOWN_KEYWORDS):
-        meant = mistaken_word(keyword, (known for known, takes in _TAKES.items() if takes(value)))
+        meant = misspelling_of(keyword, (known for known, takes in _TAKES.items() if takes(value)))
         if meant is not None and len(meant) > len("if"):
             message = (
                 f"No draft of JSON Schema has this keyword, so it would be passed over; did you mean {meant!r}? "

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from runs.answers import answers_to, response_schema
+from runs.accepted_responses import accepted_responses, response_schema
 from runs.event import Event, Json, JsonObject, rfc3339
 from runs.transitions import PENDING
 from schemas.canonical import canonical_json
@@ -75,7 +75,7 @@ def _plan(event: Event) -> JsonObject:
 def _question(event: Event) -> JsonObject:
     payload, detail = event.payload, event.detail or {}
     subject: str = detail.get("subject", "")
-    answers = answers_to(subject, payload)
+    answers = accepted_responses(subject, payload)
     request: JsonObject = {
         "id": payload["requestId"],
         "originAgent": payload.get("originAgent") or origin_agent(subject, None),

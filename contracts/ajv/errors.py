@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
-from contracts.ajv_enclosing import Enclosing, enclosing
-from contracts.ajv_words import Finding, tell, tell_plainly
+from contracts.ajv.enclosing import Enclosing, enclosing
+from contracts.ajv.words import Finding, translate, untranslated
 from contracts.problems import AjvError
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -16,17 +16,17 @@ MAX_ERROR_BYTES = 64 * 1024
 
 def ajv_errors(errors: Sequence[ValidationError], schema: Any, document: Any, limit: int) -> list[AjvError]:
     """At most `limit` errors and about `MAX_ERROR_BYTES` of them; never none for a document that is invalid."""
-    told: list[AjvError] = []
+    translated: list[AjvError] = []
     size = 0
-    for error in islice(_tell_all(errors, schema, document), limit):
+    for error in islice(_translate_all(errors, schema, document), limit):
         size += len(orjson.dumps(error, default=float))
-        if told and size > MAX_ERROR_BYTES:
+        if translated and size > MAX_ERROR_BYTES:
             break
-        told.append(error)
-    return told or [tell_plainly(Finding(error, schema, document)) for error in errors[:1]]
+        translated.append(error)
+    return translated or [untranslated(Finding(error, schema, document)) for error in errors[:1]]
 
 
-def _tell_all(errors: Sequence[ValidationError], schema: Any, document: Any) -> Iterator[AjvError]:
+def _translate_all(errors: Sequence[ValidationError], schema: Any, document: Any) -> Iterator[AjvError]:
     """Each error, and behind the last one inside an `if` or a `propertyNames` the error of that keyword."""
     around: list[Enclosing] = []
     for error, name in _depth_first(errors):
@@ -34,7 +34,7 @@ def _tell_all(errors: Sequence[ValidationError], schema: Any, document: Any) -> 
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(around, now, strict=False)))
         yield from (ended.error() for ended in reversed(around[shared:]))
         around = now
-        yield from tell(Finding(error, schema, document))
+        yield from translate(Finding(error, schema, document))
     yield from (ended.error() for ended in reversed(around))
 
 
@@ -44,11 +44,11 @@ def _depth_first(errors: Sequence[ValidationError]) -> Iterator[tuple[Validation
         (error, None, False) for error in reversed(errors)
     ]
     while stack:
-        error, name, branches_are_told = stack.pop()
+        error, name, branches_are_translated = stack.pop()
         if isinstance(error.kind, ValidationErrorKind.PropertyNames):
             stack.append((error.kind.error, str(error.kind.error.instance), False))
             continue
-        inner = [] if branches_are_told else _branches(error)
+        inner = [] if branches_are_translated else _branches(error)
         if inner:
             stack.append((error, name, True))
             stack.extend((branch_error, name, False) for branch_error in reversed(inner))

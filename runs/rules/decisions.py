@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runs import commands as c
-from runs.answers import answers_to
+from runs.accepted_responses import accepted_responses
 from runs.draft import Draft
 from runs.errors import (
     RequestExpired,
@@ -15,9 +15,9 @@ from runs.errors import (
     RunFinished,
 )
 from runs.event import Json, JsonObject
-from runs.rules.access import check_allowed, check_plan_version, claimed_detail, operator_name
 from runs.rules.pauses import running_time
-from runs.rules.votes import agreed, check_output, check_proposal, output_hash, withdraw
+from runs.rules.permissions import check_allowed, check_plan_version, claimed_detail, operator_name
+from runs.rules.votes import cast_vote, check_output, check_proposal, output_hash, withdraw_vote
 from runs.state import RequestState
 from schemas.canonical import content_hash
 
@@ -47,7 +47,7 @@ def resolve_request(draft: Draft, command: c.ResolveRequest) -> None:
     check_proposal(request, command.expected_proposal)
     check_output(request, command.expected_output)
     if command.response_type == "withdraw":
-        withdraw(draft, request, command)
+        withdraw_vote(draft, request, command)
         return
     check_allowed(draft.state, request, command)
     _check_answer(request, command)
@@ -56,7 +56,7 @@ def resolve_request(draft: Draft, command: c.ResolveRequest) -> None:
 
 def _check_answer(request: RequestState, command: c.ResolveRequest) -> None:
     """Raise ResponseInvalid for a response that the request does not take."""
-    answers = answers_to(request.subject, request.payload, proposed=request.proposal is not None)
+    answers = accepted_responses(request.subject, request.payload, proposed=request.proposal is not None)
     refusal: str | None = None
     if command.response_type == "approval" and not answers.approval:
         refusal = "a question needs an answer, not an approval"
@@ -99,7 +99,7 @@ def _resolve(
 
 def _approve(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
     """Say yes to what is proposed."""
-    if agreed(draft, request, command, None):
+    if cast_vote(draft, request, command, None):
         _carry_out(draft, request, command, request.proposal)
 
 
@@ -134,7 +134,7 @@ def _with_text(answer: JsonObject, text: str | None) -> JsonObject:
 
 
 def _propose(draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject) -> None:
-    if agreed(draft, request, command, proposal):
+    if cast_vote(draft, request, command, proposal):
         _carry_out(draft, request, command, proposal)
 
 

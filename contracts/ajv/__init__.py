@@ -1,0 +1,1 @@
+"""jsonschema-rs's findings as errors in Ajv's shape."""
