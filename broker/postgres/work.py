@@ -143,7 +143,8 @@ class WorkConsumer:
         await self._claims.close()
 
     def _slot_is_free(self) -> None:
-        if self._maybe_more:
+        # While the table is being asked, its answer tells whether there is more for this slot.
+        if self._maybe_more and self._meanwhile is None:
             self._woken.set()
 
     async def _keep(self) -> None:
