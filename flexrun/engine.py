@@ -9,7 +9,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -65,6 +65,8 @@ class Supervised:
     predecessor: str | None = None
     database_url: str | None = None
     listening: socket.socket | None = None
+    take_socket: Callable[[], None] | None = None
+    """Waits, for seconds at most, until the supervisor accepts no callers on `listening` any more."""
 
 
 class Engine:
@@ -274,5 +276,8 @@ class Engine:
         from flexrun.roles.gateway import GatewayRole  # noqa: PLC0415 - see the module's docstring
 
         return GatewayRole(
-            self.settings, alone=self.roles == frozenset(ROLES), listening=self.supervised.listening
+            self.settings,
+            alone=self.roles == frozenset(ROLES),
+            listening=self.supervised.listening,
+            take_socket=self.supervised.take_socket,
         )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from executor.capability import Capability
 
 _PARENT_SECONDS = 0.5
+_LIFE_SECONDS = 0.5
 
 _FIRST_GAP_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
@@ -58,7 +59,11 @@ async def serve_roles(
     # A terminal that closes sends SIGHUP, and so do some operators: work in progress is not to be lost by either.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.ask, number)
-    async with running(settings, roles, supervised, capabilities, stopping) as engine:
+    async with (
+        _showing_life(on_turn) as starting,
+        running(settings, roles, supervised, capabilities, stopping) as engine,
+    ):
+        starting.cancel()  # from now on the watchdog does it
         with _watchdog(engine, on_turn):
             await _tell_when_ready(engine, stopping)
             await stopping.asked()
@@ -69,6 +74,22 @@ async def serve_roles(
         announce("Stopping: open streams end, work under way is finished or handed on.")
     if stopping.status:
         raise typer.Exit(stopping.status)
+
+
+@asynccontextmanager
+async def _showing_life(on_turn: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]]:
+    """Call `on_turn` while the loop turns and the engine starts, which may take as long as its database is away."""
+
+    async def show() -> None:
+        while True:
+            on_turn()
+            await asyncio.sleep(_LIFE_SECONDS)
+
+    task = asyncio.create_task(show())
+    try:
+        yield task
+    finally:
+        task.cancel()
 
 
 async def _tell_when_ready(engine: Engine, stopping: Stopping) -> None:

@@ -1,6 +1,7 @@
 """`flexrun executor` with capabilities that end their process where an envelope says so; all else is the real one.
 
 With the argument `planner` it is `flexrun planner`, with a planner that does: `kill` and `hang`, under other labels.
+With `up` and its options it is `flexrun up` with these capabilities.
 
 `metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
 `"poison: kill planner"`, `"poison: hang planner"`: the same while the run is planned.
@@ -20,10 +21,12 @@ from collections.abc import Coroutine, Sequence
 import typer
 import uvloop
 
+import flexrun.roles.executor
 import flexrun.roles.planner
 from eventstore.lasting import start_lasting
 from executor.capability import Capability, CapabilityContext
 from executor.stubs import stub_capabilities
+from flexrun.cli import app
 from flexrun.cli.running import serve_roles
 from flexrun.settings import Settings
 from planner.planner import CheckedPlan, JsonObject, PlanContext
@@ -84,7 +87,14 @@ def _serving() -> Coroutine[None, None, None]:
     return serve_roles(Settings(), frozenset({"executor"}), capabilities=capabilities)
 
 
+def _run_up() -> None:
+    flexrun.roles.executor.stub_capabilities = lambda: [Poisonous(each) for each in stub_capabilities()]
+    app()
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["up"]:
+        _run_up()
     serving = _serving()
     try:
         uvloop.run(serving)
