@@ -108,9 +108,14 @@ async def outage(place: Path, database_url: str) -> AsyncIterator[Outage]:
 
 
 async def _until_answered(http: aiohttp.ClientSession, url: str) -> None:
+    """Ask until a 503 comes. What an engine accepted before it stood still gets no answer, and is given up."""
+
     async def answered() -> bool:
-        async with http.get(f"{url}{API}/runs", timeout=aiohttp.ClientTimeout(total=30)) as answer:
-            return answer.status == 503
+        try:
+            async with http.get(f"{url}{API}/runs", timeout=aiohttp.ClientTimeout(total=5)) as answer:
+                return answer.status == 503
+        except TimeoutError:
+            return False
 
     await eventually(answered, PATIENCE_SECONDS)
 
