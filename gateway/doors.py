@@ -175,7 +175,7 @@ _READ_DOORS = (
             Parameter("access_token", "query", "A token, for streams that cannot send headers."),
         ],
         answers=[
-            Answer(200, "The events after the cursor.", {STREAM: "FlexEvent", JSON: "EventPage"}),
+            Answer(200, "The events after the cursor.", {JSON: "EventPage", STREAM: "FlexEvent"}),
             Answer(204, "Everything was read and nothing will follow; an EventSource stops."),
         ],
         problems={
@@ -260,6 +260,29 @@ _OTHER_DOORS = (
         tag="operations",
         summary="This document, for tools that read no OpenAPI 3.1",
         answers=[Answer(200, "OpenAPI 3.0.", {JSON: ""})],
+        open=True,
+    ),
+    Door(
+        name="browse",
+        method="get",
+        path="/docs",
+        tag="operations",
+        summary="This document in a browser",
+        answers=[Answer(200, "Swagger UI.", {"text/html": ""})],
+        open=True,
+    ),
+    Door(
+        name="browseAsset",
+        method="get",
+        path="/docs/{version}/{file}",
+        tag="operations",
+        summary="A script or style sheet of `/docs`",
+        parameters=[
+            Parameter("version", "path", "A digest of these files: browsers keep them."),
+            Parameter("file", "path", "The name of the file."),
+        ],
+        answers=[Answer(200, "The file.", {"text/css": "", "text/javascript": ""})],
+        problems={404: "There is no such file in the version that runs (`not_found`)."},
         open=True,
     ),
 )
