@@ -7,6 +7,7 @@ With `up` and its options it is `flexrun up` with these capabilities.
 `"poison: kill planner"`, `"poison: hang planner"`: the same while the run is planned.
 `"poison: thread"`: it says `inside a thread` and stays in one for an hour.
 `"poison: task"`: a task that is meant to run until the process stops ends. `"poison: wait"`: it waits.
+`"poison: once"`: the first attempt of each node fails.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import uvloop
 import flexrun.roles.executor
 import flexrun.roles.planner
 from eventstore.lasting import start_lasting
-from executor.capability import Capability, CapabilityContext
+from executor.capability import Capability, CapabilityContext, CapabilityError
 from executor.stubs import stub_capabilities
 from flexrun.cli import app
 from flexrun.cli.running import serve_roles
@@ -53,6 +54,8 @@ class Poisonous:
             start_lasting("a-lasting-task", asyncio.sleep(0))
         if label in ("poison: task", "poison: wait"):
             await asyncio.Event().wait()
+        if label == "poison: once" and context.attempt == 1:
+            raise CapabilityError("busy", "not at the first attempt")
         if label == "poison: thread":
             print("inside a thread", file=sys.stderr, flush=True)  # noqa: T201 - this is what the test looks for
             await asyncio.to_thread(time.sleep, 3600)
