@@ -6,6 +6,7 @@ Each role is wired in its own module of `flexrun.roles`, imported when it is pla
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import secrets
 import socket
@@ -19,6 +20,7 @@ import psycopg
 import structlog
 
 from broker.dispatch import Dispatcher
+from broker.journal import Journal
 from broker.keeper import Keeper
 from broker.readiness import Readiness
 from broker.seam import Broker, open_broker
@@ -58,7 +60,8 @@ def worker_name(origin: str) -> str:
 class Supervised:
     """What a supervisor gives to the engine that it starts.
 
-    `predecessor` is the origin of the engine that died before this one: what it held is taken over at once.
+    `predecessor` is the origin of the engine that died before this one: what it held is taken over at once. `memory`
+    is shared by all engines of a supervisor, see `broker.journal`.
     """
 
     origin: str
@@ -67,6 +70,7 @@ class Supervised:
     listening: socket.socket | None = None
     take_socket: Callable[[], None] | None = None
     """Waits, for seconds at most, until the supervisor accepts no callers on `listening` any more."""
+    memory: mmap.mmap | None = None
 
 
 class Engine:
@@ -89,6 +93,8 @@ class Engine:
         self.roles = roles
         self.capabilities = capabilities
         self.supervised = supervised or Supervised(secrets.token_hex(4))
+        memory = self.supervised.memory
+        self.journal = Journal(memory) if memory is not None else None
         self.worker = worker_name(self.supervised.origin)
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: Server | None = None
@@ -218,11 +224,19 @@ class Engine:
         )
         if self.supervised.predecessor is not None:
             try:
-                await leases.lapse(store, self.supervised.predecessor)
+                await self._take_over(store, self.supervised.predecessor)
             except BaseException:
                 await store.close()
                 raise
         return store
+
+    async def _take_over(self, store: EventStore, predecessor: str) -> None:
+        """End all that the engine before this one held, and charge it with what it was lost over."""
+        if self.journal is not None:
+            for work in self.journal.left_behind():
+                await leases.take(store, work, f"claim:{predecessor}", 0)
+            self.journal.clear()
+        await leases.lapse(store, predecessor)
 
     async def waits_for(self) -> list[str]:
         """What keeps this process from taking work or passing it on, in words; empty where it is ready."""
@@ -243,6 +257,7 @@ class Engine:
             listener,
             namespace=settings.namespace,
             claim_seconds=settings.lease_seconds,
+            journal=self.journal,
         )
         await broker.start()
         self._stack.push_async_callback(self._shutdown.foundation, "broker", broker.close)

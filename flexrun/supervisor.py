@@ -13,6 +13,7 @@ sends no more beats, and the parent kills it. Children end with their parent, ho
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import select
 import signal
@@ -32,6 +33,9 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _GOOD_LIFE_SECONDS = 30.0
 _LOOK_SECONDS = 0.25
+_MEMORY_BYTES = 64 * 1024
+"""For notes of what an engine is at: 1,024 of them, see `broker.journal`."""
+
 _LATE_SECONDS = 1.0
 """How long after the watchdog's own time the parent waits for it, before it kills the engine."""
 
@@ -78,6 +82,9 @@ class Line:
     take_socket: Callable[[], None]
     """Waits until the supervisor answers no callers any more, _TAKE_OVER_SECONDS at most."""
 
+    memory: mmap.mmap
+    """Shared by all engines of the supervisor."""
+
 
 class Supervisor:
     """Runs `engine` until it is told to stop.
@@ -107,6 +114,7 @@ class Supervisor:
         self._database_url: str | None = None
         self._engine: _Child | None = None
         self._origin: str | None = None
+        self._memory = mmap.mmap(-1, _MEMORY_BYTES)
         self._ready = False
         self._stopping = False
         self._silence = 0.0
@@ -168,7 +176,7 @@ class Supervisor:
             def address() -> str:
                 return os.read(letters, 4096).decode().strip()
 
-            self._run_engine(Line(origin, predecessor, address, beat, take_socket))
+            self._run_engine(Line(origin, predecessor, address, beat, take_socket, self._memory))
 
         self._silence = 0.0
         self._engine = self._fork(child)

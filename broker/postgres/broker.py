@@ -6,7 +6,9 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 
+from broker.claims import Claims
 from broker.failures import FailureRule
+from broker.journal import Journal
 from broker.postgres.messages import MessageConsumer
 from broker.postgres.work import Pace, WorkConsumer
 from broker.seam import (
@@ -39,12 +41,14 @@ class PostgresBroker:
         *,
         pace: Pace | None = None,
         failures: FailureRule | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._store = store
         self.outage = store.outage
         self._listener = listener
         self._pace = pace or Pace()
         self._failures = failures or FailureRule(store)
+        self._journal = journal
         self._workers: list[WorkConsumer] = []
         self._readers: list[MessageConsumer] = []
         self._waiting = WaitingWork(store, lambda: self._workers)
@@ -81,8 +85,9 @@ class PostgresBroker:
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
         """Claim work of these queues."""
         claimant = f"claim:{self._store.origin}:{secrets.token_hex(4)}"
+        claims = Claims(self._store, claimant, self._pace.claim_seconds, self._journal)
         worker = WorkConsumer(
-            self._store, self._failures, queues, handle, slots=slots, claimant=claimant, pace=self._pace
+            self._store, self._failures, queues, handle, slots=slots, claims=claims, pace=self._pace
         )
         self._workers.append(worker)
         return worker

@@ -160,6 +160,8 @@ def _watchdog(engine: Engine, on_turn: Callable[[], None]) -> Watchdog:
         # Nobody has to wait for them to run out, and only what blocked is charged with the loss.
         ref = blocking.get("node_id") or blocking.get("ref") or ""
         lapse_now(engine.database_url, engine.worker, engine.supervised.origin, blocking.get("run_id"), ref)
+        if engine.journal is not None and blocking.get("run_id"):
+            engine.journal.clear()  # what stood still is known and charged, so that all else is a bystander
 
     return Watchdog(engine.worker, sorted(engine.roles), config, farewell=give_up_leases, on_turn=on_turn)
 

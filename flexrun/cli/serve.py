@@ -169,7 +169,9 @@ def _supervise(settings: Settings) -> int:
         from flexrun.engine import Supervised  # noqa: PLC0415 - the same
 
         database_url = line.address() if settings.database_url is None else None
-        supervised = Supervised(line.origin, line.predecessor, database_url, listening, line.take_socket)
+        supervised = Supervised(
+            line.origin, line.predecessor, database_url, listening, line.take_socket, line.memory
+        )
         run_async(serve_roles(settings, frozenset(ROLES), supervised, line.beat))
 
     def database(tell: Callable[[str], None]) -> None:

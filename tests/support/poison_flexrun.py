@@ -1,7 +1,7 @@
 """`flexrun executor` with capabilities that end their process where an envelope says so; all else is the real one.
 
 With the argument `planner` it is `flexrun planner`, with a planner that does: `kill` and `hang`, under other labels.
-With `up` and its options it is `flexrun up` with these capabilities.
+With `up` and its options it is `flexrun up` with these capabilities and this planner.
 
 `metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
 `"poison: kill planner"`, `"poison: hang planner"`: the same while the run is planned.
@@ -92,6 +92,7 @@ def _serving() -> Coroutine[None, None, None]:
 
 def _run_up() -> None:
     flexrun.roles.executor.stub_capabilities = lambda: [Poisonous(each) for each in stub_capabilities()]
+    flexrun.roles.planner.SandboxedPlanner = PoisonousPlanner
     app()
 
 
