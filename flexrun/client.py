@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
@@ -89,7 +90,7 @@ class GatewayClient:
                 self._note_status(response.status)
                 raw = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
+            raise GatewayUnreachableError(f"{self.url} does not answer: {_reason(error)}") from error
         if response.status >= 400:
             raise GatewayProblemError(response.status, _problem(raw))
         return _parse(raw)
@@ -143,7 +144,7 @@ class GatewayClient:
                 return response
             problem = _problem(await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
+            raise GatewayUnreachableError(f"{self.url} does not answer: {_reason(error)}") from error
         if response.status in _AWAY:
             raise GatewayUnreachableError(f"{self.url} is not ready ({response.status})")
         raise GatewayProblemError(response.status, problem)
@@ -178,6 +179,16 @@ class GatewayClient:
         if self._session is None:
             raise RuntimeError("use GatewayClient as an async context manager")
         return self._session
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no answer, without the client library's own terms; never empty."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        number, text = error.os_error.errno, error.os_error.strerror
+        return os.strerror(number) if number and number > 0 else text or str(error.os_error)
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return str(error) or type(error).__name__
 
 
 def _dumps(value: Any) -> str:

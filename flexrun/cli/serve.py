@@ -28,6 +28,10 @@ DatabaseFlag = Annotated[
     str | None,
     typer.Option("--database", help="Postgres to use instead of the embedded one (FLEXRUN_DATABASE_URL)"),
 ]
+SharedDatabaseFlag = Annotated[
+    str | None,
+    typer.Option("--database", help="the Postgres that all processes share (FLEXRUN_DATABASE_URL)"),
+]
 BrokerFlag = Annotated[
     str | None, typer.Option("--broker", help="postgres, or amqp://… (FLEXRUN_BROKER_URL)")
 ]
@@ -77,7 +81,7 @@ def up(
 def gateway(
     host: HostFlag = None,
     port: PortFlag = None,
-    database: DatabaseFlag = None,
+    database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
@@ -95,7 +99,7 @@ def gateway(
 
 
 def planner(
-    database: DatabaseFlag = None,
+    database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
@@ -106,7 +110,7 @@ def planner(
 
 
 def executor(
-    database: DatabaseFlag = None,
+    database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
