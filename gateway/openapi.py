@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from pydantic.json_schema import models_json_schema
 
 from gateway import responses
@@ -30,6 +31,8 @@ def openapi_document(version: str) -> dict[str, Any]:
         paths.setdefault(door.path, {})[door.method] = _operation(door)
     schemas = _schemas()
     used = set[str]().union(*(used_by(name, schemas) for name in set(references(paths))))
+    bodies = [operation.get("requestBody") for path in paths.values() for operation in path.values()]
+    sent = set[str]().union(*(used_by(name, schemas) for name in set(references(bodies))))
     return {
         "openapi": "3.1.0",
         "info": {"title": "flexrun", "version": version, "description": _DESCRIPTION},
@@ -37,7 +40,9 @@ def openapi_document(version: str) -> dict[str, Any]:
         "security": [{"bearer": []}, {}],
         "paths": paths,
         "components": {
-            "schemas": {name: schemas[name] for name in sorted(used)},
+            "schemas": {
+                name: _as_sent(schemas[name]) if name in sent else schemas[name] for name in sorted(used)
+            },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -69,6 +74,20 @@ def _schemas() -> dict[str, Any]:
         [(model, "validation") for model in models], ref_template=_REF, schema_generator=PlainJsonSchema
     )
     return {**combined["$defs"], **component_schemas(_REF)}
+
+
+def _as_sent(schema: dict[str, Any]) -> dict[str, Any]:
+    """A model of a body, its defaults in words: TypeScript generators require a property that has a `default`."""
+    properties = {name: _said_default(each) for name, each in schema.get("properties", {}).items()}
+    return {**schema, "properties": properties} if properties else schema
+
+
+def _said_default(schema: dict[str, Any]) -> dict[str, Any]:
+    if "default" not in schema:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "default"}
+    said = f"`{orjson.dumps(schema['default']).decode()}` by default."
+    return {**rest, "description": f"{rest['description']} {said}" if "description" in rest else said}
 
 
 def _operation(door: Door) -> dict[str, Any]:
