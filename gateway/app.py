@@ -9,6 +9,7 @@ from gateway.middleware import complete_headers, middleware
 from gateway.routes import (
     capabilities,
     control,
+    docs,
     events,
     fork,
     hitl,
@@ -36,6 +37,7 @@ ROUTES = (
     webhooks.ROUTES,
     capabilities.ROUTES,
     operations.ROUTES,
+    docs.ROUTES,
 )
 
 

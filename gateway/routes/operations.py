@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 import structlog
 from aiohttp import web
@@ -50,7 +52,7 @@ async def readiness(request: web.Request) -> web.Response:
 async def describe(request: web.Request) -> web.Response:
     """All doors, as OpenAPI 3.1."""
     return web.Response(
-        body=orjson.dumps(openapi_document(request.app[GATEWAY].deps.version)),
+        body=orjson.dumps(await asyncio.to_thread(openapi_document, request.app[GATEWAY].deps.version)),
         content_type="application/json",
     )
 
@@ -59,6 +61,6 @@ async def describe(request: web.Request) -> web.Response:
 async def describe_30(request: web.Request) -> web.Response:
     """All doors, as OpenAPI 3.0."""
     return web.Response(
-        body=orjson.dumps(openapi_30_document(request.app[GATEWAY].deps.version)),
+        body=orjson.dumps(await asyncio.to_thread(openapi_30_document, request.app[GATEWAY].deps.version)),
         content_type="application/json",
     )
