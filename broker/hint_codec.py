@@ -12,12 +12,10 @@ def encode_hint(hint: WorkHint) -> bytes:
     """The bytes of a hint; the queue is where they travel, not part of them."""
     kind = cast("WorkKind", hint.kind)
     work_id = f"{hint.run_id}/{hint.kind}/{hint.ref}/{hint.attempt}"
-    return encode_work(WorkMessage(kind, hint.run_id, hint.ref or None, hint.attempt, work_id, hint.again))
+    return encode_work(WorkMessage(kind, hint.run_id, hint.ref or None, hint.attempt, work_id))
 
 
 def decode_hint(body: bytes, queue: str) -> WorkHint:
     """The hint in a message that came by `queue`. Raises MessageRefused."""
     message = decode_work(body)
-    return WorkHint(
-        message.run_id, message.kind, message.node_id or "", message.attempt, queue, again=message.again
-    )
+    return WorkHint(message.run_id, message.kind, message.node_id or "", message.attempt, queue)

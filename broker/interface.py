@@ -17,6 +17,7 @@ from runs.outstanding import Work
 from schemas.messages import MessageRefused
 
 if TYPE_CHECKING:
+    from broker.journal import Journal
     from eventstore.notify import LogListener
     from eventstore.outage import Outage
     from eventstore.store import EventStore
@@ -59,8 +60,8 @@ class NotServedHere(Exception):
 class WorkHint:
     """There is work: go and look. The fields are those of `flex_work`; `queue` is `plan` or `node.<group>`.
 
-    `front`: it goes before all that waits in its queue. `again`: it has been delivered before, and may be what its
-    consumer died of (see `broker.claims`). Neither makes it another hint.
+    `front`: it goes before all that waits in its queue. `claimed`: the consumer that serves it has claimed the row
+    already (see `broker.claims`). Neither makes it another hint.
     """
 
     run_id: str
@@ -69,7 +70,7 @@ class WorkHint:
     attempt: int
     queue: str
     front: bool = field(default=False, compare=False)
-    again: bool = field(default=False, compare=False)
+    claimed: bool = field(default=False, compare=False)
 
     @staticmethod
     def of(run_id: str, work: Work) -> WorkHint:
@@ -209,17 +210,21 @@ def open_broker(
     *,
     namespace: str = "flexrun",
     claim_seconds: float = 15.0,
+    journal: Journal | None = None,
 ) -> Broker:
     """The broker that `url` names: `postgres`, or `amqp://…` / `amqps://…`. Raises ValueError for anything else.
 
-    `claim_seconds`: for how long work that a consumer took, and died before it started it, is kept from the others
-    (Postgres; RabbitMQ sees the consumer's connection end).
+    `claim_seconds`: for how long work that a consumer took, and died before it started it, is kept from the others.
+    `journal`: where a supervised process notes what it takes from its own commits. RabbitMQ has no use for it, since
+    a hint that comes again may go to another process.
     """
     # Imported here: aio-pika costs a tenth of a second, and the brokers themselves import this module.
     if url == "postgres":
         from broker.postgres import PostgresBroker, PostgresBrokerConfig  # noqa: PLC0415 - see above
 
-        return PostgresBroker(store, listener, pace=PostgresBrokerConfig(claim_seconds=claim_seconds))
+        return PostgresBroker(
+            store, listener, pace=PostgresBrokerConfig(claim_seconds=claim_seconds), journal=journal
+        )
     if url.startswith(("amqp://", "amqps://")):
         from broker.rabbitmq import RabbitBroker  # noqa: PLC0415 - see above
 

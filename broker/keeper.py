@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import pydantic.dataclasses
@@ -245,7 +245,7 @@ class Keeper:
         by_queue: defaultdict[str, list[WorkHint]] = defaultdict(list)
         rows = await leases.unclaimed(self._store, self._config.resend_seconds, self._config.batch)
         for row in sorted(rows, key=lambda row: row.due_at):
-            by_queue[row.queue].append(replace(_hint(row), again=True))
+            by_queue[row.queue].append(_hint(row))
         try:
             return sum([await self._resend_queue(queue, hints) for queue, hints in by_queue.items()])
         except BrokerUnavailable as unavailable:

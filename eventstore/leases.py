@@ -17,7 +17,7 @@ import orjson
 from eventstore.connection import connect
 from eventstore.reader import Rows
 from eventstore.statements import statement
-from eventstore.store import EventStore, is_run_id
+from eventstore.store import PAGE_EVENTS, EventStore, is_run_id
 from runs.event import JsonObject
 from runs.outstanding import TIMER_QUEUE
 
@@ -120,12 +120,19 @@ async def take(
 ) -> bool:
     """Claim this very work, which need not be the oldest; False where it is not to be had any more.
 
-    Without `suspects`, work that has cost a worker before is not claimed either.
+    Without `suspects`, work that has cost a worker before is not claimed either. The log of a run that this process
+    does not know comes with the answer, so that such a claim costs no round trip of its own.
     """
     run_id, kind, ref, attempt = work
+    if not is_run_id(run_id):
+        return False
     named = {"run_id": run_id, "kind": kind, "ref": ref, "attempt": attempt}
     terms = {"worker": worker, "lease_seconds": lease_seconds, "suspects": suspects}
-    return bool(await store.fetch("work/take", {**named, **terms}))
+    limit = PAGE_EVENTS if store.cached(run_id) is None else 0
+    rows = await store.fetch("work/take", {**named, **terms, "limit": limit})
+    if rows and 0 < len(rows) < limit:
+        await store.remember(run_id, [row[1:] for row in rows])
+    return bool(rows)
 
 
 async def expired_claims(store: EventStore, limit: int = 200) -> list[WorkRow]:

@@ -36,7 +36,8 @@ CACHED_RUNS = 1024
 """How many of the runs that are being worked on a process remembers, unless it is told otherwise."""
 
 _LAST_SEQ = 2_147_483_647
-_PAGE_EVENTS = 1000
+PAGE_EVENTS = 1000
+"""How many events of a run are read at a time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -175,13 +176,21 @@ class EventStore:
             return known
         state, slices = known or new_run(run_id), Slices()
         while True:
-            page = await self.read(run_id, after=state.seq, limit=_PAGE_EVENTS)
+            page = await self.read(run_id, after=state.seq, limit=PAGE_EVENTS)
             for event in page:
                 state = evolve(state, event)
                 await slices.pause()
-            if len(page) < _PAGE_EVENTS:
+            if len(page) < PAGE_EVENTS:
                 self._cache.put(state)
                 return state
+
+    async def remember(self, run_id: str, rows: Rows) -> None:
+        """Keep what the whole log of a run, as rows of `read_events.sql`, leads to."""
+        state, slices = new_run(run_id), Slices()
+        for row in rows:
+            state = evolve(state, event_of(row))
+            await slices.pause()
+        self._cache.put(state)
 
     async def read(
         self, run_id: str, *, after: int = 0, until: int | None = None, limit: int = 1000

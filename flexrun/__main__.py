@@ -20,4 +20,4 @@ _leave_out_current_folder()
 
 from flexrun.cli import app  # noqa: E402 - see above
 
-app()
+app(prog_name="flexrun")

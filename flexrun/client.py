@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
@@ -22,6 +23,12 @@ SILENCE_SECONDS = 60.0
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
+
+_AWAY = (502, 503, 504)
+"""What a gateway that stops, or a proxy before one that is away, answers."""
+
+_RESTARTING = ("engine_restarting", "stopping")
+"""Codes of problems that end by themselves within seconds, before anything was done with the request."""
 
 
 def pause_seconds(attempt: int, chance: float) -> float:
@@ -80,10 +87,10 @@ class GatewayClient:
         sent = {"Content-Type": "application/json", **(headers or {})} if data is not None else headers
         try:
             async with self._http.request(method, self.url + path, data=data, headers=sent) as response:
-                self._note_answer()
+                self._note_status(response.status)
                 raw = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
+            raise GatewayUnreachableError(f"{self.url} does not answer: {_reason(error)}") from error
         if response.status >= 400:
             raise GatewayProblemError(response.status, _problem(raw))
         return _parse(raw)
@@ -91,8 +98,16 @@ class GatewayClient:
     async def start_run(self, envelope: bytes) -> str:
         """Post an envelope; the id of its run. Sent again on a broken connection: the key makes it one run."""
         headers = {"Idempotency-Key": str(uuid4())}
-        answer: Frame = await self._retrying()(self.call, "POST", f"{API}/runs", envelope, headers)
+        answer: Frame = await self._retrying()(self._post_run, envelope, headers)
         return answer["runId"]
+
+    async def _post_run(self, envelope: bytes, headers: dict[str, str]) -> Frame:
+        try:
+            return await self.call("POST", f"{API}/runs", envelope, headers)
+        except GatewayProblemError as error:
+            if error.problem.get("code") in _RESTARTING:
+                raise GatewayUnreachableError(f"{self.url} is not ready: {error}") from error
+            raise
 
     async def frames(self, run_id: str, after: int = 0) -> AsyncIterator[Frame]:
         """The frames after `after`, each once and in order, up to `complete`. Reconnects as often as it takes.
@@ -124,16 +139,14 @@ class GatewayClient:
             response = await self._http.get(
                 f"{self.url}{API}/runs/{run_id}/events", headers=headers, timeout=timeout
             )
+            self._note_status(response.status)
             if response.status < 400:
-                self._note_answer()
                 return response
             problem = _problem(await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise GatewayUnreachableError(f"{self.url} does not answer: {error}") from error
-        if response.status in (502, 503, 504):
-            self._has_answered = True
+            raise GatewayUnreachableError(f"{self.url} does not answer: {_reason(error)}") from error
+        if response.status in _AWAY:
             raise GatewayUnreachableError(f"{self.url} is not ready ({response.status})")
-        self._note_answer()
         raise GatewayProblemError(response.status, problem)
 
     def _retrying(self) -> AsyncRetrying:
@@ -150,10 +163,12 @@ class GatewayClient:
             self.on_outage(True)
         self._is_away = True
 
-    def _note_answer(self) -> None:
-        if self._is_away and self.on_outage is not None:
-            self.on_outage(False)
-        self._has_answered, self._is_away = True, False
+    def _note_status(self, status: int) -> None:
+        self._has_answered = True
+        if status not in _AWAY:
+            if self._is_away and self.on_outage is not None:
+                self.on_outage(False)
+            self._is_away = False
 
     def _out_of_patience(self, state: RetryCallState) -> bool:
         seconds = self._patience_seconds if self._has_answered else self._first_seconds
@@ -164,6 +179,16 @@ class GatewayClient:
         if self._session is None:
             raise RuntimeError("use GatewayClient as an async context manager")
         return self._session
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no answer, without the client library's own terms; never empty."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        number, text = error.os_error.errno, error.os_error.strerror
+        return os.strerror(number) if number and number > 0 else text or str(error.os_error)
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return str(error) or type(error).__name__
 
 
 def _dumps(value: Any) -> str:

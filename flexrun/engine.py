@@ -6,10 +6,11 @@ Each role is wired in its own module of `flexrun.roles`, imported when it is pla
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,6 +21,7 @@ import structlog
 
 from broker.dispatch import Dispatcher
 from broker.interface import Broker, open_broker
+from broker.journal import Journal
 from broker.keeper import Keeper
 from broker.readiness import ReadinessProbe
 from eventstore import leases
@@ -58,13 +60,17 @@ def worker_name(origin: str) -> str:
 class Supervised:
     """What a supervisor gives to the engine that it starts.
 
-    `predecessor` is the origin of the engine that died before this one: what it held is taken over at once.
+    `predecessor` is the origin of the engine that died before this one: what it held is taken over at once. `memory`
+    is shared by all engines of a supervisor, see `broker.journal`.
     """
 
     origin: str
     predecessor: str | None = None
     database_url: str | None = None
     listening: socket.socket | None = None
+    take_socket: Callable[[], None] | None = None
+    """Waits, for seconds at most, until the supervisor accepts no callers on `listening` any more."""
+    memory: mmap.mmap | None = None
 
 
 class Engine:
@@ -87,6 +93,8 @@ class Engine:
         self.roles = roles
         self.capabilities = capabilities
         self.supervised = supervised or Supervised(secrets.token_hex(4))
+        memory = self.supervised.memory
+        self.journal = Journal(memory) if memory is not None else None
         self.worker = worker_name(self.supervised.origin)
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: GatewayServer | None = None
@@ -216,11 +224,19 @@ class Engine:
         )
         if self.supervised.predecessor is not None:
             try:
-                await leases.lapse(store, self.supervised.predecessor)
+                await self._take_over(store, self.supervised.predecessor)
             except BaseException:
                 await store.close()
                 raise
         return store
+
+    async def _take_over(self, store: EventStore, predecessor: str) -> None:
+        """End all that the engine before this one held, and charge it with what it was lost over."""
+        if self.journal is not None:
+            for work in self.journal.left_behind():
+                await leases.take(store, work, f"claim:{predecessor}", 0)
+            self.journal.clear()
+        await leases.lapse(store, predecessor)
 
     async def waits_for(self) -> list[str]:
         """What keeps this process from taking work or passing it on, in words; empty where it is ready."""
@@ -241,6 +257,7 @@ class Engine:
             listener,
             namespace=settings.namespace,
             claim_seconds=settings.lease_seconds,
+            journal=self.journal,
         )
         await broker.start()
         self._stack.push_async_callback(self._shutdown.foundation, "broker", broker.close)
@@ -274,5 +291,8 @@ class Engine:
         from flexrun.roles.gateway import GatewayRole  # noqa: PLC0415 - see the module's docstring
 
         return GatewayRole(
-            self.settings, alone=self.roles == frozenset(ROLES), listening=self.supervised.listening
+            self.settings,
+            alone=self.roles == frozenset(ROLES),
+            listening=self.supervised.listening,
+            take_socket=self.supervised.take_socket,
         )

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     token: SecretStr | None = None
     """The bearer token that the client commands send."""
     tokens: SecretStr | None = None
-    """Who may call the gateway: `token=name:role1,role2;token=name …`, or the same as JSON."""
+    """Who may call the gateway: `token=name:role1,role2;token=name …`, or as JSON; a token has 8 characters or more."""
     link_secret: SecretStr | None = None
     """What links for approvers are signed with, 32 bytes or more; without it, by a secret that the database keeps."""
     public_url: str | None = None

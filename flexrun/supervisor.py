@@ -1,9 +1,10 @@
 """`flexrun up` as its own supervisor: a parent that does nothing else, an engine, and the embedded Postgres.
 
 The parent binds the socket and forks: a child that owns the embedded Postgres, and one with the whole engine. When the
-engine dies (`kill -9`, out of memory), or is ended by its watchdog, it is forked anew, after a pause that grows;
-callers wait in the socket's queue meanwhile. The parent imports nothing that an engine needs, so that each engine
-starts from a small process with a single thread.
+engine dies (`kill -9`, out of memory), or is ended by its watchdog, it is forked anew, after a pause that grows.
+Callers wait in the queue of the socket, for _PATIENCE_SECONDS; then the parent answers them (`flexrun/fallback.py`)
+until an engine asks for the socket. The parent imports nothing that an engine needs, so that each engine starts from a
+small process with a single thread.
 
 An engine whose loop stands still where even its watchdog thread cannot run (a call that keeps the interpreter lock)
 sends no more beats, and the parent kills it. Children end with their parent, however it ends.
@@ -12,6 +13,7 @@ sends no more beats, and the parent kills it. Children end with their parent, ho
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import select
 import signal
@@ -21,19 +23,29 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    pass
+from flexrun.fallback import FallbackServer
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _GOOD_LIFE_SECONDS = 30.0
 _LOOK_SECONDS = 0.25
+_MEMORY_BYTES = 64 * 1024
+"""For notes of what an engine is at: 1,024 of them, see `broker.journal`."""
+
 _LATE_SECONDS = 1.0
 """How long after the watchdog's own time the parent waits for it, before it kills the engine."""
+
+_PATIENCE_SECONDS = 3.0
+"""How long callers wait for an engine that is down or silent. Most restarts take about one second."""
+
+_TAKE_OVER_SECONDS = 5.0
+"""How long an engine waits until it is given the socket; then it takes it."""
+
+_BEAT, _ASK = b".", b"?"
 
 _REFUSED = 2
 _PR_SET_PDEATHSIG = 1
@@ -44,45 +56,71 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class _Child:
     pid: int
     pipe: int
-    """What it writes: its address (the database), its beats (the engine)."""
+    """What it writes: its address (the database); its beats, and that it wants the socket (the engine)."""
 
     letters: int
-    """What it reads: the address of the database (the engine)."""
+    """What it reads: the address of the database, and a line when the socket is its own (the engine)."""
 
     born_at: float
+    has_spoken: bool = False
+    wants_socket: bool = False
+    has_socket: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What an engine has to its supervisor. `origin` and that of the engine before it name them in leases."""
+
+    origin: str
+    predecessor: str | None
+    address: Callable[[], str]
+    """Waits for the address of the embedded database."""
+
+    beat: Callable[[], None]
+    """Shows that the engine lives."""
+
+    take_socket: Callable[[], None]
+    """Waits until the supervisor answers no callers any more, _TAKE_OVER_SECONDS at most."""
+
+    memory: mmap.mmap
+    """Shared by all engines of the supervisor."""
 
 
 class Supervisor:
     """Runs `engine` until it is told to stop.
 
-    `engine` takes its origin, that of the engine before it, a function that waits for the address of the database, and
-    one that shows that it lives. `database` owns the database and tells its address; None where there is one already.
-    `silent_seconds`: how long the engine may be silent after its first sign of life (0: for as long as it likes).
-    `say` writes an event and its fields to the log; `stop_listening` closes this process's copy of the socket.
+    `database` owns the database and tells its address; None where there is one already.
+    `stalled_seconds`: after so long without a turn the engine's watchdog calls its loop stalled. `silent_seconds`: how
+    long the engine may be silent after its first sign of life (0: for as long as it likes). `say` writes an event and
+    its fields to the log; `fallback` answers callers while no engine does.
     """
 
     def __init__(
         self,
-        engine: Callable[[str, str | None, Callable[[], str], Callable[[], None]], None],
+        engine: Callable[[Line], None],
         database: Callable[[Callable[[str], None]], None] | None,
+        stalled_seconds: float,
         silent_seconds: float,
         say: Callable[..., None],
-        stop_listening: Callable[[], None],
+        fallback: FallbackServer,
     ) -> None:
         self._run_engine = engine
         self._run_database = database
         self._say = say
-        self._stop_listening = stop_listening
+        self._fallback = fallback
         self._silent_seconds = silent_seconds + _LATE_SECONDS if silent_seconds else 0.0
+        self._patience_seconds = max(_PATIENCE_SECONDS, stalled_seconds)
         self._database: _Child | None = None
         self._database_url: str | None = None
         self._engine: _Child | None = None
         self._origin: str | None = None
+        self._memory = mmap.mmap(-1, _MEMORY_BYTES)
         self._ready = False
         self._stopping = False
         self._silence = 0.0
         self._pause = _FIRST_PAUSE_SECONDS
         self._start_at = 0.0
+        self._down_since = 0.0
         self._wake, self._waker = os.pipe()
 
     def run(self) -> int:
@@ -106,6 +144,9 @@ class Supervisor:
     def _turn(self) -> int | None:
         if self._engine is None and self._may_start():
             self._start_engine()
+        if self._stopping:
+            # What this process kept open would keep callers waiting after the engine has stopped listening.
+            self._fallback.close()
         self._listen()
         return self._reap()
 
@@ -122,11 +163,20 @@ class Supervisor:
 
             def beat() -> None:
                 with suppress(OSError):
-                    os.write(pipe, b".")
+                    os.write(pipe, _BEAT)
                 if os.getppid() != parent:
                     os._exit(1)
 
-            self._run_engine(origin, predecessor, lambda: os.read(letters, 4096).decode().strip(), beat)
+            def take_socket() -> None:
+                with suppress(OSError):
+                    os.write(pipe, _ASK)
+                if select.select([letters], [], [], _TAKE_OVER_SECONDS)[0]:
+                    os.read(letters, 4096)
+
+            def address() -> str:
+                return os.read(letters, 4096).decode().strip()
+
+            self._run_engine(Line(origin, predecessor, address, beat, take_socket, self._memory))
 
         self._silence = 0.0
         self._engine = self._fork(child)
@@ -150,7 +200,10 @@ class Supervisor:
             *(child.pipe for child in (self._engine, self._database) if child and child.pipe),
         ]
         before = time.monotonic()
-        ready = select.select(pipes, [], [], _LOOK_SECONDS if self._engine else 0.05)[0]
+        self._fallback.accepting = self._engine_is_away()
+        readers, writers = self._fallback.watched()
+        look_seconds = _LOOK_SECONDS if self._engine else 0.05
+        ready, writable, _ = select.select([*pipes, *readers], writers, [], look_seconds)
         # Counted in looks of our own, so that time in which this process did not run is not counted.
         passed = min(time.monotonic() - before, 2 * _LOOK_SECONDS)
         if self._wake in ready:
@@ -164,15 +217,39 @@ class Supervisor:
                 self._close_pipe(self._database)
         if self._engine is not None:
             self._hear(self._engine, self._engine.pipe in ready, passed)
+        self._fallback.accepting = self._engine_is_away()
+        self._fallback.turn(ready, writable)
+        if self._engine is not None:
+            self._give_socket(self._engine)
+
+    def _engine_is_away(self) -> bool:
+        """Whether callers are answered here: the engine has been down, or its loop has stood still, for too long."""
+        if self._stopping or not self._ready:
+            return False
+        if self._engine is not None and self._engine.has_socket:
+            return self._silence >= self._patience_seconds
+        if self._engine is not None and self._engine.wants_socket:
+            return False
+        return time.monotonic() - self._down_since >= _PATIENCE_SECONDS
+
+    def _give_socket(self, engine: _Child) -> None:
+        """Once the callers accepted here have their answers, so that none is 503 after the engine serves."""
+        if engine.wants_socket and not engine.has_socket and engine.pipe and not self._fallback.is_answering:
+            with suppress(BrokenPipeError):
+                os.write(engine.letters, b"\n")
+            engine.has_socket = True
 
     def _hear(self, engine: _Child, spoke: bool, passed: float) -> None:
         if spoke:
-            if os.read(engine.pipe, 4096):
-                self._silence, self._ready = 0.0, True
-            else:
+            told = os.read(engine.pipe, 4096)
+            if not told:
                 self._close_pipe(engine)
+                return
+            self._silence, engine.has_spoken = 0.0, True
+            if _ASK in told:
+                engine.wants_socket = self._ready = True
             return
-        self._silence += passed if self._ready and not _is_stopped(engine.pid) else 0.0
+        self._silence += passed if engine.has_spoken and not _is_stopped(engine.pid) else 0.0
         if 0 < self._silent_seconds <= self._silence and not self._stopping:
             self._say("engine_killed_for_silence", silent_seconds=round(self._silence, 1), pid=engine.pid)
             self._silence = 0.0
@@ -200,6 +277,8 @@ class Supervisor:
     def _engine_ended(self, engine: _Child, code: int) -> int | None:
         self._close_pipe(engine)
         self._engine = None
+        if engine.has_socket or not self._down_since:
+            self._down_since = time.monotonic()
         if self._stopping and code in (-signal.SIGTERM, -signal.SIGHUP):
             return 0
         if self._stopping or code in (0, _REFUSED) or not self._ready:
@@ -232,8 +311,6 @@ class Supervisor:
     def _ask_to_stop(self, number: int, *_: object) -> None:
         if not self._stopping:
             self._stopping = True
-            # What this process kept open would keep callers waiting after the engine has stopped listening.
-            self._stop_listening()
             if self._engine is not None:
                 os.kill(self._engine.pid, number)
 
@@ -247,6 +324,7 @@ class Supervisor:
         if pid == 0:
             os.close(ours)
             os.close(writer)
+            self._fallback.forget()
             _be_child(parent, lambda: work(theirs, letters))
         os.close(theirs)
         os.close(letters)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.middleware import complete_headers, middleware
-from gateway.operations import capabilities, describe, health
+from gateway.operations import capabilities, describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, show, start
 from gateway.webhooks import endpoints as webhooks
@@ -27,6 +27,7 @@ ROUTES = (
     capabilities.ROUTES,
     health.ROUTES,
     describe.ROUTES,
+    docs.ROUTES,
 )
 
 

@@ -179,7 +179,7 @@ _READ_DOORS = (
             Parameter("access_token", "query", "A token, for streams that cannot send headers."),
         ],
         answers=[
-            DocumentedResponse(200, "The events after the cursor.", {STREAM: "FlexEvent", JSON: "EventPage"}),
+            DocumentedResponse(200, "The events after the cursor.", {JSON: "EventPage", STREAM: "FlexEvent"}),
             DocumentedResponse(204, "Everything was read and nothing will follow; an EventSource stops."),
         ],
         problems={
@@ -264,6 +264,29 @@ _OTHER_DOORS = (
         tag="operations",
         summary="This document, for tools that read no OpenAPI 3.1",
         answers=[DocumentedResponse(200, "OpenAPI 3.0.", {JSON: ""})],
+        open=True,
+    ),
+    Endpoint(
+        name="browse",
+        method="get",
+        path="/docs",
+        tag="operations",
+        summary="This document in a browser",
+        answers=[DocumentedResponse(200, "Swagger UI.", {"text/html": ""})],
+        open=True,
+    ),
+    Endpoint(
+        name="browseAsset",
+        method="get",
+        path="/docs/{version}/{file}",
+        tag="operations",
+        summary="A script or style sheet of `/docs`",
+        parameters=[
+            Parameter("version", "path", "A digest of these files: browsers keep them."),
+            Parameter("file", "path", "The name of the file."),
+        ],
+        answers=[DocumentedResponse(200, "The file.", {"text/css": "", "text/javascript": ""})],
+        problems={404: "There is no such file in the version that runs (`not_found`)."},
         open=True,
     ),
 )

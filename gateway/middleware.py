@@ -22,8 +22,11 @@ from runs.commands import Actor
 
 log = structlog.get_logger("gateway")
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/openapi-3.0.json"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/openapi-3.0.json", "/docs"})
 """Doors that ask for no token."""
+
+DOCS = "/docs/"
+"""The files of the page `/docs` ask for none either."""
 
 LINKS = "/hitl/"
 """Pages whose address is the key: they ask for no token either, and no log line may show it."""
@@ -74,7 +77,7 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         status = response.status
         return response
     finally:
-        level = log.debug if request.path in OPEN_PATHS else log.info
+        level = log.debug if _is_open(request) else log.info
         level(
             "request",
             method=request.method,
@@ -100,10 +103,14 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _problem_answer(request, error)
 
 
+def _is_open(request: web.Request) -> bool:
+    return request.path in OPEN_PATHS or request.path.startswith(DOCS)
+
+
 def _send_elsewhere(request: web.Request) -> None:
     """Refuse what comes while the gateway stops. A stream ends at once instead: a browser never retries after a 503."""
     stream = request.method == "GET" and request.path.endswith("/events")
-    if request.app[GATEWAY].stopping and request.path not in OPEN_PATHS and not stream:
+    if request.app[GATEWAY].stopping and not _is_open(request) and not stream:
         raise unavailable("stopping", "This gateway is stopping; another one will answer.")
 
 
@@ -131,7 +138,7 @@ def _identify(request: web.Request, gateway: Gateway) -> Actor:
     if not tokens.configured:
         refuse_strangers(request, gateway.config.cors_origins)
         return ANONYMOUS
-    if request.path in OPEN_PATHS or request.path.startswith(LINKS):
+    if _is_open(request) or request.path.startswith(LINKS):
         return ANONYMOUS
     in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)

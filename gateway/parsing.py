@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import orjson
@@ -24,6 +25,7 @@ JUDGING_SECONDS = 2.0
 """CPU time that a child may spend on one body."""
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 async def parse_body(sandbox: Sandbox, model: type[M], raw: bytes) -> M:
@@ -31,7 +33,9 @@ async def parse_body(sandbox: Sandbox, model: type[M], raw: bytes) -> M:
     if len(raw) <= SMALL_BODY_BYTES:
         return parse_document(model, raw)
     await _call(sandbox, "check_body", {"model": model.__name__}, raw)
-    return validate_document(model, orjson.loads(raw))
+    # With 50,000 values each of these steps, and what the caller does next, takes a fifth of what a loop may be held.
+    document = await in_steps(orjson.loads(raw))
+    return await in_steps(validate_document(model, document))
 
 
 async def parse_json(sandbox: Sandbox, raw: bytes) -> Any:
@@ -39,7 +43,7 @@ async def parse_json(sandbox: Sandbox, raw: bytes) -> Any:
     if len(raw) <= SMALL_BODY_BYTES:
         return load_json(raw)
     await _call(sandbox, "check_body", {"model": None}, raw)
-    return orjson.loads(raw)
+    return await in_steps(orjson.loads(raw))
 
 
 async def parse_form(sandbox: Sandbox, raw: bytes) -> dict[str, str]:
@@ -50,6 +54,12 @@ async def parse_form(sandbox: Sandbox, raw: bytes) -> dict[str, str]:
         return await _call(sandbox, "read_form", None, raw)
     except (InputRefused, DocumentRefused):
         raise ProblemError(400, "form_invalid", "This is not what the form sends.") from None
+
+
+async def in_steps(made: T) -> T:
+    """`made`, after everything else that waits for the loop has had its turn."""
+    await asyncio.sleep(0)
+    return made
 
 
 async def _call(sandbox: Sandbox, function: str, argument: object, raw: bytes) -> Any:

@@ -25,6 +25,7 @@ from runs.rules.loosening import (
 from runs.state import NodeState, RunState
 from runs.stored_policies import read_policies
 from runs.transitions import ABORTED, COMPLETED, FAILED
+from schemas.spelling import suggest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,8 @@ def _restart(original: RunState, from_node_id: str | None) -> set[str]:
     if from_node_id is None:
         return _unfinished(original)
     if from_node_id not in original.nodes:
-        raise ResponseInvalid(f"the plan has no node {from_node_id}", nodes=list(original.nodes))
+        near = suggest(from_node_id, original.nodes)
+        raise ResponseInvalid(f"the plan has no node {from_node_id}{near}", nodes=list(original.nodes))
     return {from_node_id}
 
 

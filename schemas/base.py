@@ -1,6 +1,7 @@
 """What all models share: camelCase on the wire, snake_case in Python, and nothing is converted."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any, Self
 
@@ -21,6 +22,7 @@ NOT_BLANK = r"\S"
 """The pattern behind the problem code `blank`."""
 
 
+@lru_cache(maxsize=1_024)
 def wire_name(name: str) -> str:
     """`dependsOn` for `depends_on`; `from` for `from_`, since Python keeps some words for itself."""
     return to_camel(name.rstrip("_"))

@@ -110,12 +110,12 @@ def out_of_date(folder: Path) -> list[str]:
 def _self_contained() -> Iterator[tuple[str, dict[str, Any]]]:
     components = component_schemas("#/$defs/{model}")
     for name, model in PUBLIC_MODELS.items():
-        used = _used_by(model.__name__, components)
+        used = used_by(model.__name__, components)
         definitions = {other: components[other] for other in sorted(used - {model.__name__})}
         yield name, components[model.__name__] | ({"$defs": definitions} if definitions else {})
 
 
-def _used_by(name: str, components: dict[str, dict[str, Any]]) -> set[str]:
+def used_by(name: str, components: dict[str, dict[str, Any]]) -> set[str]:
     """The names of all components that `name` refers to, directly or not, itself included."""
     used: set[str] = set()
     waiting = [name]

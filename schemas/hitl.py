@@ -123,12 +123,17 @@ def _type_said(response: dict[str, Any]) -> ResponseType | None:
 
 
 def _short_forms(schema: dict[str, Any]) -> None:
-    """`responseType` is not needed beside what says as much."""
+    """`responseType` is not needed beside what says as much.
+
+    `if` with such an `else` means what a plain `anyOf` would: generators of clients take `anyOf` for a choice of types,
+    of which `required` alone names none.
+    """
     schema["required"] = [key for key in schema["required"] if key != "responseType"]
     if not schema["required"]:
         del schema["required"]
     keys = ("responseType", "approved", "selectedOptionId", "freeformText")
-    schema["anyOf"] = [{"required": [key]} for key in keys]
+    schema["if"] = {"anyOf": [{"properties": {key: {}}, "required": [key]} for key in keys]}
+    schema["else"] = {"not": {}}
 
 
 class HitlResponse(OpenModel):

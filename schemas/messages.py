@@ -33,7 +33,6 @@ WORK_MESSAGE_SCHEMA: dict[str, Any] = {
         "nodeId": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9_.-]{1,100}$"},
         "attempt": {"type": "integer", "minimum": 0, "maximum": 2_147_483_647},
         "workId": {"type": "string", "pattern": "^[!-~]{1,300}$"},
-        "again": {"type": "boolean"},
     },
     "if": {"properties": {"kind": {"const": "node"}}},
     "then": {"properties": {"nodeId": {"type": "string"}}},
@@ -50,17 +49,13 @@ class MessageRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WorkMessage:
-    """Work that is due: of which kind, for which run and node, in which attempt.
-
-    `again`: it has been sent before, and whoever got it then may have died of it.
-    """
+    """Work that is due: of which kind, for which run and node, in which attempt."""
 
     kind: WorkKind
     run_id: str
     node_id: str | None
     attempt: int
     work_id: str
-    again: bool = False
 
 
 def encode_work(message: WorkMessage) -> bytes:
@@ -73,7 +68,6 @@ def encode_work(message: WorkMessage) -> bytes:
             "nodeId": message.node_id,
             "attempt": message.attempt,
             "workId": message.work_id,
-            **({"again": True} if message.again else {}),
         }
     )
 
@@ -98,7 +92,6 @@ def decode_work(body: bytes) -> WorkMessage:
         document["nodeId"],
         int(document["attempt"]),
         document["workId"],
-        again=document.get("again", False),
     )
 
 

@@ -34,7 +34,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(?i)\b((?:access_token|password|passwd|passfile|sslpassword)=)(?:'[^']*'|[^\s&\"']+)"),
         r"\1" + REDACTED,
     ),
-    (re.compile(r"\b(whsec_)[A-Za-z0-9+/=]{8,}"), r"\1" + REDACTED),
+    # Only flexrun makes them, always in this form (`serialize_secret`): they are not looked for by value,
+    # since the processes that sign with them keep the bytes. `+`, `/` and `=` may be escaped.
+    (
+        re.compile(r"(?i)(whsec(?:_|%5f))(?:[a-z0-9+/=_-]|%(?:25)*[0-9a-f]{2}|\\+/|\\+u[0-9a-f]{4}){8,}"),
+        r"\1" + REDACTED,
+    ),
 )
 _TOKEN_MEMBER = re.compile(
     r"(?i)((?:\"|')?(?:access_?)?token(?:\"|')?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\s,}\]]+)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 
 MAX_WORD_CHARS = 100
 """A longer word is taken for none that is known."""
@@ -21,11 +22,12 @@ def misspelling_of(word: str, known: Iterable[str]) -> str | None:
     if len(word) > MAX_WORD_CHARS or word in _OTHER_WORDS:
         return None
     plain = _plain(word)
-    others = [each for each in known if each != word]
+    others = [(each, _plain_known(each)) for each in known if each != word]
+    likely = [pair for pair in others if abs(len(pair[1]) - len(plain)) <= _MAX_EDITS]
     for edits in range(_MAX_EDITS + 1):
-        for each in others:
+        for each, each_plain in likely:
             allowed = 1 if len(each) <= _SHORT_WORD_CHARS else _MAX_EDITS
-            if edits <= allowed and _within(plain, _plain(each), edits):
+            if edits <= allowed and _within(plain, each_plain, edits):
                 return each
     return None
 
@@ -45,6 +47,12 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def _plain(word: str) -> str:
     return word.replace("_", "").replace("-", "").casefold()
+
+
+@lru_cache(maxsize=1_024)
+def _plain_known(word: str) -> str:
+    """Known words are asked about with each key of a document."""
+    return _plain(word)
 
 
 def _within(left: str, right: str, edits: int) -> bool:

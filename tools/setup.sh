@@ -65,7 +65,8 @@ fi
 echo "setup: installing $(grep -c '==' "$lock") packages from $lock into .venv" >&2
 rm -f ".venv/.$kind"
 # -qq: pip's remarks about configured but empty indexes are not ours to repeat; errors still show.
-.venv/bin/python -m pip install -qq --no-input --disable-pip-version-check --require-hashes -r "$lock" ||
+# --no-deps: the lock is complete, and may hold a version that a package would refuse (overrides in pyproject.toml).
+.venv/bin/python -m pip install -qq --no-input --disable-pip-version-check --no-deps --require-hashes -r "$lock" ||
   fail "pip could not install $lock (see above). Is a package index reachable?"
 link_checkout
 stamp_for "$lock" >".venv/.$kind"

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 
+from broker.claims import Claims
 from broker.failures import FailureRule
 from broker.interface import (
     BrokerUnavailable,
@@ -17,6 +18,7 @@ from broker.interface import (
     WorkHint,
     keep_all,
 )
+from broker.journal import Journal
 from broker.postgres.messages import PostgresMessageConsumer
 from broker.postgres.work import PostgresBrokerConfig, PostgresWorkConsumer
 from broker.waiting import WaitingWork
@@ -39,12 +41,14 @@ class PostgresBroker:
         *,
         pace: PostgresBrokerConfig | None = None,
         failures: FailureRule | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._store = store
         self.outage = store.outage
         self._listener = listener
         self._pace = pace or PostgresBrokerConfig()
         self._failures = failures or FailureRule(store)
+        self._journal = journal
         self._workers: list[PostgresWorkConsumer] = []
         self._readers: list[PostgresMessageConsumer] = []
         self._waiting = WaitingWork(store, lambda: self._workers)
@@ -81,8 +85,9 @@ class PostgresBroker:
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> PostgresWorkConsumer:
         """Claim work of these queues."""
         claimant = f"claim:{self._store.origin}:{secrets.token_hex(4)}"
+        claims = Claims(self._store, claimant, self._pace.claim_seconds, self._journal)
         worker = PostgresWorkConsumer(
-            self._store, self._failures, queues, handle, slots=slots, claimant=claimant, pace=self._pace
+            self._store, self._failures, queues, handle, slots=slots, claims=claims, pace=self._pace
         )
         self._workers.append(worker)
         return worker

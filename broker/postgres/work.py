@@ -50,7 +50,7 @@ class PostgresBrokerConfig:
 
 
 class PostgresWorkConsumer:
-    """Hands work to a handler while there are free slots. `claimant` is its name on the claims."""
+    """Hands work to a handler while there are free slots."""
 
     def __init__(
         self,
@@ -60,16 +60,15 @@ class PostgresWorkConsumer:
         handle: Handle,
         *,
         slots: int,
-        claimant: str,
+        claims: Claims,
         pace: PostgresBrokerConfig,
     ) -> None:
         self._store = store
         self._queues = self.queues = tuple(queues)
         self._failed = False
-        self._claimant = claimant
-        self._claims = Claims(store, claimant, pace.claim_seconds)
+        self._claims = claims
         self._pace = pace
-        self._serving = Serving(handle, slots, failures, self._slot_is_free)
+        self._serving = Serving(self._claims.guarded(handle), slots, failures, self._slot_is_free)
         self._closing = False
         self._too_late = 0
         self._patient: asyncio.TimerHandle | None = None
@@ -144,7 +143,8 @@ class PostgresWorkConsumer:
         await self._claims.close()
 
     def _slot_is_free(self) -> None:
-        if self._maybe_more:
+        # While the table is being asked, its answer tells whether there is more for this slot.
+        if self._maybe_more and self._meanwhile is None:
             self._woken.set()
 
     async def _keep(self) -> None:
@@ -190,8 +190,8 @@ class PostgresWorkConsumer:
             rows = await leases.claim(
                 self._store,
                 self._queues,
-                self._claimant,
-                self._pace.claim_seconds,
+                self._claims.claimant,
+                self._claims.seconds,
                 free,
                 has_suspect=self._suspect is not None,
             )
@@ -202,6 +202,8 @@ class PostgresWorkConsumer:
     def _serve(self, row: WorkRow) -> bool:
         hint = _hint_of(row)
         self._claims.hold(hint)
+        if self._claims.is_noted(hint):
+            return True
         if not self._serving.offer(hint, partial(self._settle, hint, row)):
             return False
         if row.losses:
@@ -241,4 +243,4 @@ class PostgresWorkConsumer:
 
 
 def _hint_of(row: WorkRow) -> WorkHint:
-    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
+    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue, claimed=True)

@@ -118,4 +118,4 @@ class Fallback:
 
 
 def _hint_of(row: WorkRow) -> WorkHint:
-    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
+    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue, claimed=True)

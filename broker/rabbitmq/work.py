@@ -149,7 +149,7 @@ class RabbitWorkConsumer:
             self._spawn(bury(self._publisher, name, message, refusal.reason))
             return
         front = is_front(name)
-        hint = replace(hint, front=front, again=hint.again or bool(message.redelivered))
+        hint = replace(hint, front=front)
         delivery = _Delivery(message, hint, self._loop.time())
         if self._waiting or not self._serve(delivery):
             if front:

@@ -31,7 +31,8 @@ def _database_url(flag: str | None) -> str:
     url = load_settings(database_url=flag).database_url
     if url is None:
         stop(
-            "Which database? --database postgresql://… or FLEXRUN_DATABASE_URL. (flexrun up migrates its own.)"
+            "Which database? --database postgresql://… or FLEXRUN_DATABASE_URL.\n"
+            "These commands are for a Postgres of your own; flexrun up migrates its embedded one by itself."
         )
     try:
         parse_url(url)

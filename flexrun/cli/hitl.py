@@ -48,6 +48,14 @@ RequestArgument = Annotated[
 VersionFlag = Annotated[
     int | None, typer.Option("--plan-version", min=1, help="refuse if the plan is at another version by now")
 ]
+HashFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--expected-output-hash",
+        metavar="SHA256",
+        help="refuse if another output than this is asked about by now (`flexrun hitl show` prints the hash)",
+    ),
+]
 
 
 @app.command(name="list")
@@ -92,6 +100,7 @@ def approve(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     proposal: Annotated[
         str | None, typer.Option("--proposal", help="refuse if another proposal than this is there by now")
     ] = None,
+    output_hash: HashFlag = None,
     plan_version: VersionFlag = None,
     url: UrlFlag = None,
     token: TokenFlag = None,
@@ -99,8 +108,8 @@ def approve(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 ) -> None:
     """Say yes to what is asked, or to what somebody has proposed in its place."""
     said = _said(note, operator, plan_version)
-    response = given({"responseType": "approval", "expectedProposalId": proposal})
-    _respond(CommandContext(url, token, as_json), request, response, said)
+    response = {"responseType": "approval", "expectedProposalId": proposal, "expectedOutputHash": output_hash}
+    _respond(CommandContext(url, token, as_json), request, given(response), said)
 
 
 @app.command()
@@ -118,10 +127,11 @@ def withdraw(
 
 
 @app.command()
-def reject(
+def reject(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     request: RequestArgument,
     reason: ReasonFlag = None,
     operator: OperatorFlag = None,
+    output_hash: HashFlag = None,
     plan_version: VersionFlag = None,
     url: UrlFlag = None,
     token: TokenFlag = None,
@@ -129,7 +139,8 @@ def reject(
 ) -> None:
     """Say no; the run fails, plans anew or works once more, as its policy says."""
     said = _said(reason, operator, plan_version)
-    _respond(CommandContext(url, token, as_json), request, {"responseType": "rejection"}, said)
+    response = given({"responseType": "rejection", "expectedOutputHash": output_hash})
+    _respond(CommandContext(url, token, as_json), request, response, said)
 
 
 @app.command()
@@ -138,6 +149,7 @@ def edit(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     file: Annotated[str, typer.Argument(help="the output as JSON; - for standard input")],
     note: NoteFlag = None,
     operator: OperatorFlag = None,
+    output_hash: HashFlag = None,
     plan_version: VersionFlag = None,
     url: UrlFlag = None,
     token: TokenFlag = None,
@@ -145,7 +157,8 @@ def edit(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 ) -> None:
     """Replace the output and approve it so; it must keep the contract."""
     said = _said(note, operator, plan_version)
-    response = {"responseType": "edit", "editedOutput": read_json(file)}
+    response = given({"responseType": "edit", "expectedOutputHash": output_hash})
+    response["editedOutput"] = read_json(file)
     _respond(CommandContext(url, token, as_json), request, response, said)
 
 
@@ -155,6 +168,7 @@ def answer(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     text: Annotated[str | None, typer.Argument(help="the answer in your own words")] = None,
     option: Annotated[str | None, typer.Option("--option", help="the id of one of the options")] = None,
     operator: OperatorFlag = None,
+    output_hash: HashFlag = None,
     plan_version: VersionFlag = None,
     url: UrlFlag = None,
     token: TokenFlag = None,
@@ -164,8 +178,11 @@ def answer(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     if option is None and text is None:
         stop("An answer is a TEXT, or --option ID, or both: the text is a remark then.")
     kind = "freeform" if option is None else "option"
-    response = given({"responseType": kind, "selectedOptionId": option, "freeformText": text})
-    _respond(CommandContext(url, token, as_json), request, response, _said(None, operator, plan_version))
+    response = {"responseType": kind, "selectedOptionId": option, "freeformText": text}
+    response["expectedOutputHash"] = output_hash
+    _respond(
+        CommandContext(url, token, as_json), request, given(response), _said(None, operator, plan_version)
+    )
 
 
 @app.command()
@@ -285,6 +302,7 @@ def _shown(request: Document) -> Any:
         "approvers": ", ".join(rules.get("approvers") or []),
         "quorum": rules.get("quorum"),
         "proposed": _proposed(request.get("proposal")),
+        "output hash": request.get("outputHash"),
         "votes": ", ".join(vote["operator"] for vote in votes),
         "decision": request.get("decision"),
         "by": request.get("operator"),

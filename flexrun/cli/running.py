@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from executor.capability import Capability
 
 _PARENT_SECONDS = 0.5
+_LIFE_SECONDS = 0.5
 
 _FIRST_GAP_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
@@ -58,7 +59,11 @@ async def serve_roles(
     # A terminal that closes sends SIGHUP, and so do some operators: work in progress is not to be lost by either.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.ask, number)
-    async with running(settings, roles, supervised, capabilities, stopping) as engine:
+    async with (
+        _showing_life(on_turn) as starting,
+        running(settings, roles, supervised, capabilities, stopping) as engine,
+    ):
+        starting.cancel()  # from now on the watchdog does it
         with _watchdog(engine, on_turn):
             await _tell_when_ready(engine, stopping)
             await stopping.asked()
@@ -69,6 +74,22 @@ async def serve_roles(
         announce("Stopping: open streams end, work under way is finished or handed on.")
     if stopping.status:
         raise typer.Exit(stopping.status)
+
+
+@asynccontextmanager
+async def _showing_life(on_turn: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]]:
+    """Call `on_turn` while the loop turns and the engine starts, which may take as long as its database is away."""
+
+    async def show() -> None:
+        while True:
+            on_turn()
+            await asyncio.sleep(_LIFE_SECONDS)
+
+    task = asyncio.create_task(show())
+    try:
+        yield task
+    finally:
+        task.cancel()
 
 
 async def _tell_when_ready(engine: Engine, stopping: Stopping) -> None:
@@ -139,6 +160,8 @@ def _watchdog(engine: Engine, on_turn: Callable[[], None]) -> Watchdog:
         # Nobody has to wait for them to run out, and only what blocked is charged with the loss.
         ref = blocking.get("node_id") or blocking.get("ref") or ""
         lapse_now(engine.database_url, engine.worker, engine.supervised.origin, blocking.get("run_id"), ref)
+        if engine.journal is not None and blocking.get("run_id"):
+            engine.journal.clear()  # what stood still is known and charged, so that all else is a bystander
 
     return Watchdog(engine.worker, sorted(engine.roles), config, farewell=give_up_leases, on_turn=on_turn)
 

@@ -32,6 +32,7 @@ app = typer.Typer(help="Runs: list, show, abort, pause, resume, retry, fork.", n
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="the run's id")]
 _STATUS = "pending, planning, running, awaiting_hitl, awaiting_human, paused, completed, failed or aborted"
+_FROM = "the first node that runs again; without it, those that are not completed"
 
 
 @app.command(name="list")
@@ -115,7 +116,7 @@ def retry(
 @app.command()
 def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     run: RunArgument,
-    from_node: Annotated[str | None, typer.Option("--from", help="the first node that runs again")] = None,
+    from_node: Annotated[str | None, typer.Option("--from", help=_FROM)] = None,
     inputs: Annotated[str | None, typer.Option(help="JSON file to lay over the inputs; -: stdin")] = None,
     policies: Annotated[str | None, typer.Option(help="JSON file to lay over the policies; -: stdin")] = None,
     nodes: Annotated[
@@ -175,7 +176,7 @@ def _shown(run: Document) -> Any:
         "waiting for": _waits(run),
     }
     nodes = [
-        (node["id"], node["status"], node["attempt"], node.get("taskId") or node["label"])
+        (node["id"], node["status"], _attempt(node), node.get("taskId") or node["label"])
         for node in run["nodes"]
     ]
     shown: list[Any] = [words(run["objective"], "bold"), facts(pairs)]
@@ -191,6 +192,11 @@ def _shown(run: Document) -> Any:
     if "output" in run:
         shown += [heading("output"), document(run["output"])]
     return shown
+
+
+def _attempt(node: Document) -> object:
+    """Its number; `kept` where the output was taken over from the run that this one was made of."""
+    return "kept" if node["status"] == "completed" and not node["attempt"] else node["attempt"]
 
 
 def _forked(desk: CommandContext, answer: Document) -> Any:

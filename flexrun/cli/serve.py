@@ -28,6 +28,10 @@ DatabaseFlag = Annotated[
     str | None,
     typer.Option("--database", help="Postgres to use instead of the embedded one (FLEXRUN_DATABASE_URL)"),
 ]
+SharedDatabaseFlag = Annotated[
+    str | None,
+    typer.Option("--database", help="the Postgres that all processes share (FLEXRUN_DATABASE_URL)"),
+]
 BrokerFlag = Annotated[
     str | None, typer.Option("--broker", help="postgres, or amqp://… (FLEXRUN_BROKER_URL)")
 ]
@@ -77,7 +81,7 @@ def up(
 def gateway(
     host: HostFlag = None,
     port: PortFlag = None,
-    database: DatabaseFlag = None,
+    database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
@@ -95,7 +99,7 @@ def gateway(
 
 
 def planner(
-    database: DatabaseFlag = None,
+    database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
@@ -106,7 +110,7 @@ def planner(
 
 
 def executor(
-    database: DatabaseFlag = None,
+    database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
@@ -155,23 +159,24 @@ def _run(settings: Settings, roles: frozenset[Role]) -> None:
 
 def _supervise(settings: Settings) -> int:
     """Run the engine in a child process, and the embedded Postgres in another; the exit status."""
-    from flexrun.listening import ListenRefused, bind  # noqa: PLC0415 - for `up` alone
-    from flexrun.supervisor import Supervisor  # noqa: PLC0415 - the same
+    from flexrun.fallback import FallbackServer  # noqa: PLC0415 - for `up` alone
+    from flexrun.listening import ListenRefused, bind  # noqa: PLC0415 - the same
+    from flexrun.supervisor import Line, Supervisor  # noqa: PLC0415 - the same
 
     try:
         listening = bind(settings)
     except ListenRefused as error:
         stop(f"flexrun cannot start: {error}")
 
-    def engine(
-        origin: str, predecessor: str | None, address: Callable[[], str], beat: Callable[[], None]
-    ) -> None:
+    def engine(line: Line) -> None:
         from flexrun.cli.running import serve_roles  # noqa: PLC0415 - in the child, while the database starts
         from flexrun.engine import Supervised  # noqa: PLC0415 - the same
 
-        database_url = address() if settings.database_url is None else None
-        supervised = Supervised(origin, predecessor, database_url, listening)
-        run_async(serve_roles(settings, frozenset(ROLES), supervised, beat))
+        database_url = line.address() if settings.database_url is None else None
+        supervised = Supervised(
+            line.origin, line.predecessor, database_url, listening, line.take_socket, line.memory
+        )
+        run_async(serve_roles(settings, frozenset(ROLES), supervised, line.beat))
 
     def database(tell: Callable[[str], None]) -> None:
         from flexrun.cli.running import serve_database  # noqa: PLC0415 - see above
@@ -189,4 +194,6 @@ def _supervise(settings: Settings) -> int:
         structlog.get_logger("flexrun").error(event, **fields)
 
     owner = database if settings.database_url is None else None
-    return Supervisor(engine, owner, settings.watchdog_exit_seconds, say, listening.close).run()
+    fallback = FallbackServer(listening, tuple(settings.cors_origins))
+    stalled_seconds, silent_seconds = settings.watchdog_warn_seconds, settings.watchdog_exit_seconds
+    return Supervisor(engine, owner, stalled_seconds, silent_seconds, say, fallback).run()

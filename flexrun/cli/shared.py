@@ -11,6 +11,7 @@ import os
 import shlex
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 import uvloop
@@ -69,7 +70,9 @@ def load_settings(**flags: Any) -> Settings:
         settings = Settings().with_flags(**flags)
         know_settings(settings)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        lines = [
+            f"FLEXRUN_{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()
+        ]
         stop("A setting is wrong (flag or FLEXRUN_… variable).\n  " + "\n  ".join(lines))
     except SecretRefused as refused:
         stop(f"A setting is wrong: {refused}.")
@@ -115,10 +118,16 @@ def describe_problem(error: GatewayProblemError) -> str:
         head += " it wants a token that it knows: --token, FLEXRUN_TOKEN or FLEXRUN_TOKEN_FILE."
     elif not items or str(items[0].get("message")) not in str(error):
         head += f" {error}"  # where it is made of the places, these say it all
-    lines = [head, *(f"  {item.get('pointer') or '/'}: {item.get('message')}" for item in items)]
+    lines = [head, *(f"  {_placed(item)}" for item in items)]
     if omitted := error.problem.get("omitted"):
         lines.append(f"  and {omitted} more")
     return "\n".join(map(visible, lines))
+
+
+def _placed(item: dict[str, Any]) -> str:
+    """One problem with its JSON pointer, if it has one: the whole document has none, and neither has a query."""
+    pointer, message = item.get("pointer"), str(item.get("message"))
+    return f"{pointer}: {message}" if pointer else message
 
 
 def command(settings: Settings, *words: str) -> str:
@@ -128,7 +137,20 @@ def command(settings: Settings, *words: str) -> str:
 
 
 def open_client(settings: Settings) -> GatewayClient:
-    """A client for `settings.url`."""
+    """A client for `settings.url`, which must be an http or https address."""
     from flexrun.client import GatewayClient  # noqa: PLC0415 - see the module's docstring
 
+    if not _is_http_address(settings.url):
+        stop(
+            f"{visible(settings.url)} is no address of a gateway: it has the form http://127.0.0.1:8080 "
+            "(--url or FLEXRUN_URL)."
+        )
     return GatewayClient(settings.url, settings.token.get_secret_value() if settings.token else None)
+
+
+def _is_http_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that do not match
+        return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from collections.abc import Callable
 
 from eventstore.tail import RunTail
 from flexrun import __version__
@@ -26,16 +28,25 @@ from webhooks.service import Webhooks
 class GatewayRole:
     """Made before anything is started, so that what may not be is refused first: bad tokens, an open door.
 
-    `alone` says that this engine is all on this machine; `listening` is a socket that is bound already.
+    `alone` says that this engine is all on this machine; `listening` is a socket that is bound already, and
+    `take_socket`, called in a thread, waits until no other process accepts on it.
     Raises TokensInvalid, BindRefused, HousePolicyInvalid, SecretRefused.
     """
 
-    def __init__(self, settings: Settings, *, alone: bool, listening: socket.socket | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        alone: bool,
+        listening: socket.socket | None = None,
+        take_socket: Callable[[], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
         self._house = read_house(settings.policies)
         self._alone = alone
         self._listening = listening
+        self._take_socket = take_socket
         check_link_secret(settings)
         check_bind(settings.host, self._tokens)
         check_origins(settings.cors_origins, self._tokens)
@@ -53,6 +64,8 @@ class GatewayRole:
         parts.stack.push_async_callback(parts.shutdown.foundation, "tail", tail.close)
         deps = await self._deps(parts, tail)
         await self._start_webhooks(parts, deps.config.webhook_allow_private)
+        if self._take_socket is not None:
+            await asyncio.to_thread(self._take_socket)
         server = await serve(
             create_app(deps), self._settings.host, self._settings.port, listening=self._listening
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 from aiohttp import web
 
@@ -16,7 +18,7 @@ ROUTES = web.RouteTableDef()
 async def describe(request: web.Request) -> web.Response:
     """All doors, as OpenAPI 3.1."""
     return web.Response(
-        body=orjson.dumps(openapi_document(request.app[GATEWAY].deps.version)),
+        body=orjson.dumps(await asyncio.to_thread(openapi_document, request.app[GATEWAY].deps.version)),
         content_type="application/json",
     )
 
@@ -25,6 +27,6 @@ async def describe(request: web.Request) -> web.Response:
 async def describe_30(request: web.Request) -> web.Response:
     """All doors, as OpenAPI 3.0."""
     return web.Response(
-        body=orjson.dumps(openapi_30_document(request.app[GATEWAY].deps.version)),
+        body=orjson.dumps(await asyncio.to_thread(openapi_30_document, request.app[GATEWAY].deps.version)),
         content_type="application/json",
     )

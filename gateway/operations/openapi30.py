@@ -32,12 +32,14 @@ def openapi_30_document(version: str) -> dict[str, Any]:
     document = openapi_document(version)
     components = document["components"]
     schemas = {name: _schema(schema) for name, schema in components["schemas"].items()}
-    return {
+    made = {
         **document,
         "openapi": "3.0.3",
         "paths": _with_schemas(document["paths"]),
         "components": {**components, "schemas": schemas},
     }
+    _give_types(made, schemas)
+    return made
 
 
 def _with_schemas(value: Any) -> Any:
@@ -115,5 +117,34 @@ def _nullable(made: dict[str, Any]) -> dict[str, Any]:
     if len(others) == 1 and "type" in others[0]:
         values = {"enum": [*others[0]["enum"], None]} if "enum" in others[0] else {}
         return {**others[0], **values, **rest, "nullable": True}
-    # `nullable` counts beside a `type` only: generators read it here, validators the choice of null.
     return {**rest, "nullable": True, "anyOf": [*others, {"nullable": True, "enum": [None]}]}
+
+
+def _give_types(value: Any, schemas: Mapping[str, Any]) -> None:
+    """Put a `type` beside each `nullable` of choices: 3.0 lets `nullable` count there only.
+
+    Validators read that of the choice of null, generators the one beside the choices. Where these are of several
+    types there is no place for the latter.
+    """
+    if isinstance(value, list):
+        for child in cast("list[Any]", value):
+            _give_types(child, schemas)
+    if not isinstance(value, dict):
+        return
+    made = cast("dict[str, Any]", value)
+    if made.get("nullable") is True and "anyOf" in made and "type" not in made:
+        *others, null = made["anyOf"]
+        types = {_type_of(choice, schemas) for choice in others}
+        common = types.pop() if len(types) == 1 else None
+        null["type"] = common or "object"
+        if common is None:
+            del made["nullable"]
+        else:
+            made["type"] = common
+    for child in made.values():
+        _give_types(child, schemas)
+
+
+def _type_of(choice: Mapping[str, Any], schemas: Mapping[str, Any]) -> str | None:
+    reference = choice.get("$ref")
+    return _type_of(schemas[reference.rpartition("/")[2]], schemas) if reference else choice.get("type")

@@ -1,20 +1,25 @@
 """Work that costs its workers their lives: it is claimed before it begins, charged, and ended; lost nodes go first."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import psycopg
+import pytest
 import uuid_utils
 
 from broker.interface import WorkHint
 from eventstore import leases
 from eventstore.batch import Lease
+from eventstore.reader import Rows
 from runs.commands import AcceptPlan, FailNode, FailRun, Loss, RequestPlan, StartNode, StartRun
-from tests.support.carriage import ENVELOPE, House, Site, now, open_planner, plan_hint
+from tests.support.carriage import ENVELOPE, BrokerTimes, House, Site, now, open_planner, plan_hint
 from tests.support.given import node, plan
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 WORK_SECONDS = 0.05
+UNPOLLED = BrokerTimes(poll_seconds=60)
 
 
 async def test_a_plan_that_ends_three_claimants_in_a_row_ends_as_poisoned(site: Site) -> None:
@@ -35,7 +40,7 @@ async def _loses_one(house: House) -> bool:
     return (await house.keeper.run_once()).lost == 1
 
 
-async def test_a_plan_that_comes_again_is_claimed_before_it_begins_and_not_twice(site: Site) -> None:
+async def test_a_plan_is_claimed_before_it_begins_and_not_twice(site: Site) -> None:
     async with House(site, dispatches=False) as house:
         run_id = await house.start_run()
         begun: list[WorkHint] = []
@@ -46,9 +51,8 @@ async def test_a_plan_that_comes_again_is_claimed_before_it_begins_and_not_twice
             await gate.wait()
 
         await house.broker.consume(["plan"], hang, slots=4)
-        again = replace(plan_hint(run_id), again=True)
         if site.kind != "postgres":
-            await house.broker.publish([again, again])
+            await house.broker.publish([plan_hint(run_id), plan_hint(run_id)])
         await eventually(lambda: begun)
         assert len(await _claims(house, run_id)) == 1
         assert not await leases.take(house.store, (run_id, "plan", "", 1), "another", 10)
@@ -62,7 +66,14 @@ async def test_plans_that_were_lost_together_are_not_begun_together_again(site: 
         run_ids = [await house.start_run() for _ in range(3)]
         for run_id in run_ids:
             assert await leases.take(house.store, (run_id, "plan", "", 1), "w1", 0.01)
-        await eventually(lambda: _loses(house, 3))
+        lost = 0
+
+        async def all_lost() -> bool:
+            nonlocal lost
+            lost += (await house.keeper.run_once()).lost
+            return lost == len(run_ids)
+
+        await eventually(all_lost)
         at_work: list[str] = []
         claimed: list[list[str]] = []
         done: list[str] = []
@@ -77,15 +88,163 @@ async def test_plans_that_were_lost_together_are_not_begun_together_again(site: 
 
         await house.broker.consume(["plan"], serve, slots=4)
         if site.kind != "postgres":
-            await house.broker.publish([replace(plan_hint(run_id), again=True) for run_id in run_ids])
+            await house.broker.publish([plan_hint(run_id) for run_id in run_ids])
         await eventually(lambda: len(done) == 3)
         assert at_work == done
         assert sorted(done) == sorted(run_ids)
         assert claimed == [[run_id] for run_id in done], "only the one at work is claimed"
 
 
-async def _loses(house: House, number: int) -> bool:
-    return (await house.keeper.run_once()).lost == number
+async def test_without_rabbitmq_a_suspect_is_begun_when_the_one_before_it_has_ended(
+    database_url: str,
+) -> None:
+    nowhere = Site(database_url, f"amqp://guest:guest@127.0.0.1:{free_port()}/", "nobody")
+    tempo = BrokerTimes(fallback_after_seconds=0.1, fallback_poll_seconds=0.05)
+    async with House(nowhere, tempo) as house:
+        suspects = [await house.start_run() for _ in range(2)]
+        for run_id in suspects:
+            assert await leases.take(house.store, (run_id, "plan", "", 1), "w1", 0.01)
+            await eventually(lambda: _loses_one(house))
+        begun: list[str] = []
+        gate = asyncio.Event()
+
+        async def serve(hint: WorkHint) -> None:
+            begun.append(hint.run_id)
+            if hint.run_id in suspects:
+                await gate.wait()
+            failure = FailRun(now=now(), error_code="served", message="served", details={})
+            await house.handler.execute(hint.run_id, failure)
+
+        await house.broker.consume(["plan"], serve, slots=4)
+        await eventually(lambda: begun == suspects[:1])
+        # Later looks at the table bring what is no suspect, and leave the other one.
+        good = [await house.start_run()]
+        await eventually(lambda: good[0] in begun)
+        good.append(await house.start_run())
+        await house.all_complete(good)
+        assert begun == [suspects[0], *good]
+        assert await _claims(house, *suspects) == suspects[:1]
+        gate.set()
+        await house.all_complete(suspects)
+
+
+async def test_a_plan_of_this_process_is_counted_once_by_a_note_or_a_claim(site: Site) -> None:
+    async with House(site, UNPOLLED) as house:
+        waiter = await Waiter.ready(house)
+        run_id = await house.start_run()
+        await eventually(lambda: waiter.begun == [run_id])
+        noted, claimed = _noted(house), await _claims(house, run_id)
+        assert (noted, claimed) == (([run_id], []) if site.kind == "postgres" else ([], [run_id]))
+        waiter.gate.set()
+        await house.all_complete([run_id])
+        assert _noted(house) == []
+
+
+async def test_plans_for_which_there_is_no_room_in_the_notes_are_claimed_in_the_table(
+    database_url: str,
+) -> None:
+    async with House(Site(database_url, "postgres", ""), UNPOLLED, journal_bytes=64) as house:
+        waiter = await Waiter.ready(house)
+        run_ids = [await house.start_run() for _ in range(2)]
+        await eventually(lambda: waiter.begun == run_ids)
+        assert (_noted(house), await _claims(house, *run_ids)) == (run_ids[:1], run_ids[1:])
+        waiter.gate.set()
+        await house.all_complete(run_ids)
+
+
+async def test_a_noted_plan_that_takes_long_is_claimed_by_the_next_poll_and_not_begun_again(
+    database_url: str,
+) -> None:
+    async with House(Site(database_url, "postgres", ""), BrokerTimes(poll_seconds=0.05)) as house:
+        waiter = await Waiter.ready(house)
+        run_id, _ = await house.start_run(), await eventually(lambda: waiter.begun)
+        await eventually(lambda: _is_claimed(house, run_id))
+        second = await house.start_run()
+        await eventually(lambda: second in waiter.begun)
+        assert waiter.begun == [run_id, second]
+        waiter.gate.set()
+        await house.all_complete([run_id, second])
+        assert waiter.begun == [run_id, second]
+
+
+async def _is_claimed(house: House, run_id: str) -> bool:
+    return await _claims(house, run_id) == [run_id]
+
+
+async def test_a_hint_that_was_handed_on_is_claimed_where_it_is_served(
+    database_url: str, amqp_url: str, broker_namespace: str
+) -> None:
+    site, tempo = Site(database_url, amqp_url, broker_namespace), BrokerTimes(hand_on_seconds=0.2)
+    async with House(site, tempo) as house, House(site, tempo, dispatches=False) as helper:
+        busy = await Waiter.ready(house, slots=1)
+        first = await house.start_run()
+        await eventually(lambda: busy.begun == [first])
+        second = await house.start_run()
+        await eventually(lambda: _depth_is_one(house), describe="the second was handed on")
+        free = await Waiter.ready(helper, slots=1, first=False)
+        await eventually(lambda: free.begun == [second])
+        assert await _claims(house, second) == [second]
+        busy.gate.set()
+        free.gate.set()
+        await house.all_complete([first, second])
+
+
+async def _depth_is_one(house: House) -> bool:
+    return await house.broker.depth("plan") == 1
+
+
+async def test_a_claim_costs_no_statement_beside_the_one_that_reads_the_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with House(site) as gateway, House(site, dispatches=False) as house:
+        asked: list[str] = []
+        fetch = house.store.fetch
+
+        async def counted(name: str, parameters: Mapping[str, object]) -> Rows:
+            asked.append(name)
+            return await fetch(name, parameters)
+
+        monkeypatch.setattr(house.store, "fetch", counted)
+        await Waiter.ready(house, first=False, waits=False)
+        run_id = await gateway.start_run()
+        await gateway.all_complete([run_id])
+        reading = "read_events" if site.kind == "postgres" else "take_work"
+        about_the_run = [name for name in asked if name in ("take_work", "read_events", "release_work")]
+        assert about_the_run == [reading], "nor is the claim given back: it went with the work"
+
+
+@dataclass
+class Waiter:
+    """Ends runs in one append as soon as `gate` is open, like an instant planner."""
+
+    house: House
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: list[str] = field(default_factory=list[str])
+
+    @staticmethod
+    async def ready(house: House, *, slots: int = 4, first: bool = True, waits: bool = True) -> "Waiter":
+        """It consumes; with `first` it has served a run, so that the table is known to be empty."""
+        waiter = Waiter(house)
+        waiter.gate.set()
+        await house.broker.consume(["plan"], waiter.handle, slots=slots)
+        if first:
+            await house.all_complete([await house.start_run()])
+        waiter.begun.clear()
+        if waits:
+            waiter.gate.clear()
+        return waiter
+
+    async def handle(self, hint: WorkHint) -> None:
+        """The handler for the broker."""
+        self.begun.append(hint.run_id)
+        await self.gate.wait()
+        failure = FailRun(now=now(), error_code="served", message="served", details={})
+        await self.house.handler.execute(hint.run_id, failure)
+
+
+def _noted(house: House) -> list[str]:
+    assert house.journal is not None
+    return [run_id for run_id, *_ in house.journal.left_behind()]
 
 
 async def _claims(house: House, *run_ids: str) -> list[str]:
@@ -110,7 +269,7 @@ async def test_a_consumer_that_stops_in_good_order_leaves_no_loss_behind(site: S
 
         consumer = await house.broker.consume(["plan"], hang, slots=4)
         if site.kind != "postgres":
-            await house.broker.publish([replace(plan_hint(run_id), again=True)])
+            await house.broker.publish([plan_hint(run_id)])
         await eventually(lambda: begun)
         await consumer.cancel(drain_seconds=0)
         assert await _claims(house, run_id) == []

@@ -87,6 +87,38 @@ async def test_a_refused_claim_is_not_asked_for_again_and_again(house: House) ->
     assert len(refused) <= 4, "once when it came, and then at each poll"
 
 
+async def test_a_task_that_ends_while_the_table_is_asked_does_not_have_it_asked_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    answering = asyncio.Event()
+    claim = leases.claim
+
+    async def slow(*arguments: Any, **named: Any) -> list[leases.WorkRow]:
+        asked.append(time.monotonic())
+        await answering.wait()
+        return await claim(*arguments, **named)
+
+    monkeypatch.setattr(leases, "claim", slow)
+    answering.set()
+    tempo = BrokerTimes(poll_seconds=1.0)
+    async with House(Site(database_url, "postgres", ""), tempo) as house:
+        planner = Planner(house)
+        await house.broker.consume(["plan"], planner.handle, slots=64)
+        run_id = await house.start_run()
+        await eventually(lambda: planner.at_work)
+        answering.clear()
+        seen = len(asked)
+        await eventually(lambda: len(asked) > seen)
+        planner.gate.set()
+        await house.all_complete([run_id])
+        await eventually(lambda: not planner.at_work)
+        answered = time.monotonic()
+        answering.set()
+        await eventually(lambda: len(asked) > seen + 1)
+        assert asked[seen + 1] - answered >= tempo.poll_seconds * 0.9
+
+
 async def test_a_busy_process_with_no_backlog_claims_nothing(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

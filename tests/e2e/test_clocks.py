@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import aiohttp
+import orjson
 import psycopg
 import pytest
 
 from flexrun.client import GatewayClient
+from runs.event import parse_time
 from tests.support.linkedin import example
 from tests.support.ports import free_port
 from tests.support.processes import Setting, Site
-from tests.support.sites import envelope, reached
+from tests.support.receivers import Receiver, failing, receiving
+from tests.support.sites import envelope, log_of, reached
 from tests.support.submitting import stream_run
 from tests.support.waiting import eventually
 from tests.support.wrong_clock import WrongClock
@@ -99,3 +105,78 @@ async def test_a_clock_that_jumps_under_running_processes_moves_nothing(
             frames = await stream_run(http, url, example("linkedin-variants"))
             assert frames[-1]["payload"]["status"] == "completed"
         _stamps_are_the_databases(database_url)
+
+
+async def test_retries_deadlines_and_webhooks_take_place_at_the_right_time(
+    database_url: str, tmp_path: Path
+) -> None:
+    setting = Setting(database_url, extra={"WEBHOOK_ALLOW_PRIVATE": "true"})
+    clocks: dict[str, WrongClock] = {}
+    for role in ("gateway", "planner", "executor"):
+        (tmp_path / role).mkdir()
+        clocks[role] = WrongClock(tmp_path / role)
+    site = _site(setting, tmp_path, clocks)
+    site.processes["executor"] = clocks["executor"].process(
+        setting, "executor", ["executor"], tmp_path, module="tests.support.poison_flexrun"
+    )
+    async with receiving() as receiver, site, GatewayClient(site.processes["gateway"].url, None) as client:
+        receiver.behave = failing(1)
+        hook = {"url": f"{receiver.url}/a", "eventTypes": ["complete"]}
+        receiver.secrets["a"] = (await client.call("POST", "/api/v1/flex/webhooks", hook))["secret"]
+        for ahead_seconds in (HOUR, -HOUR):
+            for role, sign in (("gateway", 1), ("planner", -1), ("executor", -1)):
+                clocks[role].set(sign * ahead_seconds)
+                told = f'"ahead_seconds":{float(sign * ahead_seconds)}'
+                await eventually(lambda role=role, told=told: _says(site, role, told), PATIENCE_SECONDS)
+            fails_once = example("linkedin-variants") | {"metadata": {"runLabel": "poison: once"}}
+            retried = await client.start_run(orjson.dumps(fails_once))
+            waits = example("linkedin-approval") | {"constraints": {"deadlineSeconds": 2}}
+            overdue = await client.start_run(orjson.dumps(waits))
+            await _the_retries_were_in_time(client, retried)
+            await _the_deadline_was_in_time(client, overdue)
+            for run_id in (retried, overdue):
+                await _the_webhook_was_sent_again_in_time(receiver, run_id)
+
+
+def _says(site: Site, role: str, told: str) -> bool:
+    return told in site.processes[role].last_words(100_000)
+
+
+async def _the_retries_were_in_time(client: GatewayClient, run_id: str) -> None:
+    await reached(client, run_id, "completed", timeout_seconds=PATIENCE_SECONDS)
+    log = await log_of(client, run_id)
+    errors = [event for event in log if event["type"] == "node_error"]
+    assert errors
+    for error in errors:
+        due = parse_time(error["payload"]["nextAttemptAt"])
+        pause = due - _time_of(error)
+        assert timedelta(seconds=0.05) < pause < timedelta(seconds=1), "about 0.2 s after the failure"
+        node_id = error["nodeId"]
+        again = [
+            _time_of(event) for event in log if event["type"] == "node_start" and event["nodeId"] == node_id
+        ][1]
+        assert due <= again < due + timedelta(seconds=PATIENCE_SECONDS)
+
+
+async def _the_deadline_was_in_time(client: GatewayClient, run_id: str) -> None:
+    await reached(client, run_id, "failed", timeout_seconds=PATIENCE_SECONDS)
+    log = await log_of(client, run_id)
+    assert log[-1]["payload"]["error"]["code"] == "deadline_exceeded"
+    seconds = (_time_of(log[-1]) - _time_of(log[0])).total_seconds()
+    assert 2 <= seconds < PATIENCE_SECONDS
+
+
+async def _the_webhook_was_sent_again_in_time(receiver: Receiver, run_id: str) -> None:
+    def sent_again() -> bool:
+        return len([call for call in receiver.of("a") if call.run_id == run_id]) == 2
+
+    await eventually(sent_again, PATIENCE_SECONDS)
+    first, second = (call for call in receiver.of("a") if call.run_id == run_id)
+    assert second.timestamp - first.timestamp >= 3, "the first pause is 5 s, a fifth longer or shorter"
+    # Receivers refuse a message whose time is five minutes off.
+    assert all(abs(call.timestamp - time.time()) < 300 for call in (first, second))
+    assert receiver.refused == []
+
+
+def _time_of(event: dict[str, Any]) -> datetime:
+    return parse_time(event["timestamp"])

@@ -89,6 +89,26 @@ async def test_hints_lead_to_the_same_gateway(shared_site: Site, client: Gateway
     assert f"flexrun webhooks add URL --event complete --url {url}" in empty.out
 
 
+async def test_a_problem_without_a_place_is_said_without_a_pointer(shared_site: Site, tmp_path: Path) -> None:
+    done = await run("runs", "list", "--status", "done", "--url", shared_site.urls[0])
+    _, place = done.err.splitlines()
+    assert place.startswith("  there is no status 'done'; there are pending")
+
+
+async def test_nodes_that_a_fork_took_over_are_shown_as_kept(
+    shared_site: Site, client: GatewayClient
+) -> None:
+    url = shared_site.urls[0]
+    run_id = await client.start_run(orjson.dumps(example("linkedin-variants")))
+    await reached(client, run_id, "completed")
+    forked = await run("runs", "fork", run_id, "--from", "review", "--json", "--url", url)
+    new_run = forked.frames[0]["runId"]
+    await reached(client, new_run, "completed")
+    shown = (await run("runs", "show", new_run, "--url", url)).out
+    rows = {words[0]: words[2] for line in shown.splitlines() if len(words := line.split()) > 3}
+    assert (rows["brief"], rows["draft-a"], rows["review"]) == ("kept", "kept", "1")
+
+
 COMMANDS = (
     "--help",
     "--version",

@@ -1,6 +1,7 @@
 """An installed wheel, and a checkout, in a folder whose files have the names of our modules."""
 
 import asyncio
+import re
 import shutil
 import sys
 import tempfile
@@ -8,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 
@@ -106,6 +108,11 @@ async def test_an_installed_wheel_serves_and_submits_its_examples(installed: Pat
         await up.start()
         out = await _run(trapped, str(installed), "submit", "-", "--url", up.url, given=envelope)
         delivered(example("linkedin-flat-record"), [orjson.loads(line) for line in out.splitlines()])
+        async with aiohttp.ClientSession(raise_for_status=True) as http, http.get(f"{up.url}/docs") as page:
+            assets = re.findall(r'"(docs/[^"]+)"', await page.text())
+            sizes = [len(await (await http.get(f"{up.url}/{each}")).read()) for each in assets]
+        assert len(sizes) == 3
+        assert all(sizes)
         listed = await _run(trapped, str(installed), "runs", "list", "--json", "--url", up.url)
         assert [run["status"] for run in orjson.loads(listed)["runs"]] == ["completed"]
     finally:

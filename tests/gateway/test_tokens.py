@@ -97,7 +97,7 @@ async def test_a_wrong_token_is_401_and_stores_nothing(start_gateway: Start) -> 
 
 async def test_without_a_token_only_health_readiness_and_openapi_answer(start_gateway: Start) -> None:
     gateway = await start_gateway(tokens=TOKENS)
-    for path in ("/healthz", "/readyz", "/openapi.json"):
+    for path in ("/healthz", "/readyz", "/openapi.json", "/openapi-3.0.json"):
         assert (await gateway.get(path))[0].status == 200
     for path in (f"{API}/runs", f"{API}/capabilities", "/nowhere", f"{API}/runs/x/events"):
         assert (await gateway.get(path))[0].status == 401

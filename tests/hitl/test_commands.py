@@ -224,6 +224,26 @@ async def test_a_vote_is_withdrawn_and_an_approval_names_the_proposal_that_it_is
     assert done == Said(0, f"edited by bob\nrun {run_id} is completed\n", "")
 
 
+async def test_a_decision_names_the_output_that_was_read(up: Site, flexrun: CommandLine) -> None:
+    run_id, request = await waiting_run(up, hitl={"quorum": 2})
+    stale = request["outputHash"]
+    assert stale in (await flexrun.run("hitl", "show", run_id)).out
+    output = {**request["pendingOutput"], "variants": request["pendingOutput"]["variants"][::-1]}
+    seen = ("--expected-output-hash", stale)
+    said = await flexrun.run("hitl", "edit", run_id, "-", "--as", "ann", *seen, stdin=output)
+    assert (said.code, "counted: 1 of 2" in said.out) == (0, True), said
+    newer = (await flexrun.run("hitl", "show", run_id, "--json")).document["outputHash"]
+    assert newer != stale
+    assert newer in (await flexrun.run("hitl", "show", run_id)).out
+    for command in (("approve",), ("reject",), ("answer", "--option", "x"), ("edit", "-")):
+        refused = await flexrun.run("hitl", command[0], run_id, *command[1:], *seen, stdin=output)
+        assert refused.code == 2, command
+        assert "409 stale_output" in refused.err, command
+        assert f"is about output {newer} by now, not {stale}" in refused.err, command
+    done = await flexrun.run("hitl", "approve", run_id, "--as", "bob", "--expected-output-hash", newer)
+    assert done == Said(0, f"edited by bob\nrun {run_id} is completed\n", "")
+
+
 async def test_an_operator_pauses_resumes_aborts_and_retries(up: Site, flexrun: CommandLine) -> None:
     run_id, _ = await waiting_run(up)
     for verb, status in (("pause", "paused"), ("resume", "awaiting_hitl"), ("abort", "aborted")):

@@ -53,6 +53,7 @@ def looks(world: World) -> list[Command]:
         ("runs", "show", poison("run")),
         ("attach", world.failed),
         ("attach", world.refused),
+        ("attach", world.facets),
         ("attach", world.done),
         ("attach", poison("run")),
         ("hitl", "list"),
@@ -146,7 +147,18 @@ async def test_no_look_at_a_foreign_world_is_steered(gateway: RunningGateway, tm
     fields = {"objective", "question", "optionId", "optionLabel", "label", "expectation", "errorMessage"}
     fields |= {"failure", "errorCode", "receiver", "outputKey", "editedValue", "first", "role", "note"}
     fields |= {"policyQuestion", "policyId", "diagnosticMessage", "logMessage", "capability", "threadId"}
-    fields |= {"decline", "claimed", "inputsKey", "taskSchema", "contextKey", "second", "hook", "deepValue"}
+    fields |= {
+        "facet",
+        "facetOut",
+        "decline",
+        "claimed",
+        "inputsKey",
+        "taskSchema",
+        "contextKey",
+        "second",
+        "hook",
+        "deepValue",
+    }
     assert [name for name in sorted(fields) if f"<{name}>" not in shown] == []
 
 

@@ -255,6 +255,8 @@ async def test_what_cannot_be_forked_is_refused(gateway: RunningGateway) -> None
     run = await failed_run(gateway)
     status, problem = await post(gateway, run.run_id, "fork", {"fromNodeId": "zz"})
     assert (status, problem["code"]) == (422, "response_invalid")
+    _, problem = await post(gateway, run.run_id, "fork", {"fromNodeId": "a-"})
+    assert problem["detail"] == "the plan has no node a-; did you mean 'a'?"
     status, problem = await post(gateway, run.run_id, "fork", {"fromnodeid": "a"})
     assert (status, problem["code"]) == (400, "invalid_body")
     unplanned = await gateway.start_run()

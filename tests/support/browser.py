@@ -35,6 +35,8 @@ class Page:
     def __init__(self, devtools: aiohttp.ClientWebSocketResponse) -> None:
         self._devtools = devtools
         self._number = 0
+        self.events: list[dict[str, Any]] = []
+        """What the browser has said since, of the domains that were enabled, as of the last call."""
 
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
@@ -53,6 +55,7 @@ class Page:
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 return answer["result"]
+            self.events.append(answer)
 
     async def press_enter(self) -> None:
         """The Enter key, pressed where the focus is."""

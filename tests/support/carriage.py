@@ -1,6 +1,7 @@
 """A process's worth of parts around a broker, and a planner that does what a test tells it to."""
 
 import asyncio
+import mmap
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -14,6 +15,7 @@ import uuid_utils
 from broker.dispatch import Dispatcher
 from broker.failures import FailureRule
 from broker.interface import Broker, WorkHint
+from broker.journal import Journal
 from broker.keeper import Keeper, KeeperConfig
 from broker.postgres import PostgresBroker
 from broker.postgres.work import PostgresBrokerConfig
@@ -60,6 +62,8 @@ class BrokerTimes:
     check_seconds: float = 0.3
     publish_seconds: float = 5.0
     patience_seconds: float = 30.0
+    fallback_after_seconds: float = 3.0
+    fallback_poll_seconds: float = 1.0
 
 
 class House:
@@ -69,8 +73,18 @@ class House:
     handler: RunHandler
     broker: Broker
     keeper: Keeper
+    journal: Journal | None
+    """As an engine with a supervisor has one, unless `journal_bytes` is 0."""
 
-    def __init__(self, site: Site, tempo: BrokerTimes | None = None, *, dispatches: bool = True) -> None:
+    def __init__(
+        self,
+        site: Site,
+        tempo: BrokerTimes | None = None,
+        *,
+        dispatches: bool = True,
+        journal_bytes: int = 64 * 1024,
+    ) -> None:
+        self.journal = Journal(mmap.mmap(-1, journal_bytes)) if journal_bytes else None
         self.site = site
         self.tempo = tempo or BrokerTimes()
         self._dispatches = dispatches
@@ -117,14 +131,18 @@ class House:
         failures = FailureRule(self.store, first_delay_seconds=0.01)
         if self.site.kind == "postgres":
             pace = PostgresBrokerConfig(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
-            return PostgresBroker(self.store, listener, pace=pace, failures=failures)
+            return PostgresBroker(self.store, listener, pace=pace, failures=failures, journal=self.journal)
         return RabbitBroker(
             self.site.broker_url,
             self.store,
             namespace=self.site.namespace,
             publish_seconds=tempo.publish_seconds,
             patience=WorkConsumerConfig(
-                tempo.acknowledge_seconds, tempo.hand_on_seconds, tempo.check_seconds
+                tempo.acknowledge_seconds,
+                tempo.hand_on_seconds,
+                tempo.check_seconds,
+                tempo.fallback_after_seconds,
+                tempo.fallback_poll_seconds,
             ),
             failures=failures,
         )

@@ -1,11 +1,13 @@
 """`flexrun executor` with capabilities that end their process where an envelope says so; all else is the real one.
 
 With the argument `planner` it is `flexrun planner`, with a planner that does: `kill` and `hang`, under other labels.
+With `up` and its options it is `flexrun up` with these capabilities and this planner.
 
 `metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
 `"poison: kill planner"`, `"poison: hang planner"`: the same while the run is planned.
 `"poison: thread"`: it says `inside a thread` and stays in one for an hour.
 `"poison: task"`: a task that is meant to run until the process stops ends. `"poison: wait"`: it waits.
+`"poison: once"`: the first attempt of each node fails.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from collections.abc import Coroutine, Sequence
 import typer
 import uvloop
 
+import flexrun.roles.executor
 import flexrun.roles.planner
 from eventstore.background import start_background
-from executor.capability import Capability, CapabilityContext
+from executor.capability import Capability, CapabilityContext, CapabilityError
 from executor.stubs import stub_capabilities
+from flexrun.cli import app
 from flexrun.cli.running import serve_roles
 from flexrun.settings import Settings
 from planner.planner import CheckedPlan, JsonObject, PlanContext
@@ -50,6 +54,8 @@ class Poisonous:
             start_background("a-lasting-task", asyncio.sleep(0))
         if label in ("poison: task", "poison: wait"):
             await asyncio.Event().wait()
+        if label == "poison: once" and context.attempt == 1:
+            raise CapabilityError("busy", "not at the first attempt")
         if label == "poison: thread":
             print("inside a thread", file=sys.stderr, flush=True)  # noqa: T201 - this is what the test looks for
             await asyncio.to_thread(time.sleep, 3600)
@@ -84,7 +90,15 @@ def _serving() -> Coroutine[None, None, None]:
     return serve_roles(Settings(), frozenset({"executor"}), capabilities=capabilities)
 
 
+def _run_up() -> None:
+    flexrun.roles.executor.stub_capabilities = lambda: [Poisonous(each) for each in stub_capabilities()]
+    flexrun.roles.planner.SandboxedPlanner = PoisonousPlanner
+    app()
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["up"]:
+        _run_up()
     serving = _serving()
     try:
         uvloop.run(serving)

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import pytest
 
 from eventstore import webhook_lanes
 from eventstore.webhook_lanes import DeliveryAttempt
+from planner.contract import Contract
+from planner.findings import check_facets
+from planner.planner import PlanRefused
 from runs.commands import (
     Actor,
     CompleteNode,
@@ -61,6 +65,7 @@ class World:
     policy: Waiting
     failed: str
     refused: str
+    facets: str
     task: str
     declined: str
     done: str
@@ -76,6 +81,7 @@ class World:
             self.policy.run_id,
             self.failed,
             self.refused,
+            self.facets,
             self.done,
         )
 
@@ -122,6 +128,7 @@ async def poisoned_world(gateway: RunningGateway) -> World:
         policy=await _policy(gateway),
         failed=await _failed(gateway),
         refused=await _refused(gateway),
+        facets=await _facets(gateway),
         task=await _task(gateway, declines=False),
         declined=await _task(gateway, declines=True),
         done=await _done(gateway),
@@ -133,7 +140,11 @@ async def poisoned_world(gateway: RunningGateway) -> World:
 
 async def start(gateway: RunningGateway, **policies: Any) -> ByHand:
     """A run of the author's."""
-    answer, body = await gateway.post(f"{API}/runs", envelope(**policies), Authorization=AUTHOR)
+    return await _submit(gateway, envelope(**policies))
+
+
+async def _submit(gateway: RunningGateway, task: dict[str, Any]) -> ByHand:
+    answer, body = await gateway.post(f"{API}/runs", task, Authorization=AUTHOR)
     assert answer.status == 202, body
     return ByHand(gateway.handler, body["runId"])
 
@@ -196,6 +207,18 @@ async def _refused(gateway: RunningGateway) -> str:
     await run.do(RequestPlan, attempt=1, planner=poison("planner"), capability_count=1)
     diagnostics = [{"code": poison("diagnostic"), "message": poison("diagnosticMessage"), "pointer": "/"}]
     await run.do(RejectPlan, attempt=1, diagnostics=diagnostics)
+    return run.run_id
+
+
+async def _facets(gateway: RunningGateway) -> str:
+    """A run that asks for a facet of a foreign name, refused in the planner's own words beside foreign ones."""
+    wanted = {"mode": "facets", "facets": [poison("facet")]}
+    descriptors = {poison("capability"): {"facetsOut": [poison("facetOut")]}}
+    run = await _submit(gateway, {**envelope(), "outputContract": wanted})
+    await run.do(RequestPlan, attempt=1, planner="skeleton", capability_count=1)
+    with pytest.raises(PlanRefused) as refused:
+        check_facets(Contract(wanted), descriptors)
+    await run.do(RejectPlan, attempt=1, diagnostics=refused.value.diagnostics)
     return run.run_id
 
 

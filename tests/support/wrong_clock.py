@@ -37,7 +37,14 @@ class WrongClock:
         self._file.write_text(f"{ahead_seconds:+}\n")
         self._file.chmod(0o644)
 
-    def process(self, setting: Setting, name: str, arguments: Sequence[str], folder: Path) -> FlexrunProcess:
+    def process(
+        self,
+        setting: Setting,
+        name: str,
+        arguments: Sequence[str],
+        folder: Path,
+        module: str = "flexrun",
+    ) -> FlexrunProcess:
         """A process of flexrun with this clock, not started yet."""
         environment = setting.environment() | {
             "LD_PRELOAD": str(_library()),
@@ -46,4 +53,4 @@ class WrongClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
         }
-        return FlexrunProcess(name, arguments, environment, folder, fresh=True)
+        return FlexrunProcess(name, arguments, environment, folder, module=module, fresh=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import quote
 
+import orjson
 import pytest
 from jsonschema import Draft202012Validator
 from uuid_utils import uuid7
@@ -15,6 +17,7 @@ from eventstore import webhook_lanes
 from eventstore.webhook_lanes import DeliveryAttempt
 from eventstore.webhooks import MAX_WEBHOOKS, NewWebhook, add_webhook, list_webhooks
 from gateway.operations.openapi import openapi_document
+from schemas.redaction import redact, redact_message
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway, running_gateway
 from tests.support.no_spare import NO_SPARE
@@ -126,6 +129,20 @@ async def test_an_id_that_nobody_has_is_unknown(gateway: RunningGateway, name: s
             assert answer.status == 404, (method, path)
 
 
+async def test_the_secret_has_the_one_form_that_is_redacted_wherever_it_is_quoted(
+    gateway: RunningGateway,
+) -> None:
+    for _ in range(20):
+        _, made = await gateway.post(HOOKS, BODY)
+        secret: str = made["secret"]
+        escaped = secret.replace("/", "\\/").replace("=", "\\u003d")
+        for form in (secret, quote(secret, safe=""), quote(quote(secret, safe="")), escaped):
+            assert redact(f"x={form}&y") == "x=whsec_[redacted]&y", form
+        assert redact_message(orjson.dumps({"note": secret})) == b'{"note":"whsec_[redacted]"}'
+        (row,) = [row for row in await list_webhooks(gateway.store) if row.hook_id == made["webhookId"]]
+        assert secret.removeprefix("whsec_") not in repr(row)
+
+
 BAD: dict[str, tuple[Any, str, str]] = {
     "no URL": ({"eventTypes": ["complete"]}, "missing", "/url"),
     "no event types": ({"url": BODY["url"]}, "missing", "/eventTypes"),
@@ -133,6 +150,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "a type that there is not": (BODY | {"eventTypes": ["done"]}, "not_allowed", "/eventTypes/0"),
     "a type twice": (BODY | {"eventTypes": ["log", "start", "log"]}, "duplicate", "/eventTypes/2"),
     "an unknown key": (BODY | {"events": []}, "unknown_key", "/events"),
+    "a secret of the caller's own": (BODY | {"secret": "whsec_" + "A" * 43 + "="}, "unknown_key", "/secret"),
     "another scheme": (BODY | {"url": "ftp://example.com/"}, "bad_format", "/url"),
     "a file": (BODY | {"url": "file:///etc/passwd"}, "bad_format", "/url"),
     "no host": (BODY | {"url": "https:///hook"}, "bad_format", "/url"),

@@ -1,8 +1,22 @@
 -- work/take: claim one piece of work by name, unless it is started, has changed, or is somebody else's.
 -- A suspect, which has cost a worker before, is claimed only where suspects may be.
-update flex_work w
-set worker = %(worker)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
-where w.run_id = %(run_id)s and w.kind = %(kind)s and w.ref = %(ref)s and w.attempt = %(attempt)s
-  and w.worker is null and not w.started
-  and (%(suspects)s or w.losses is null or w.losses = '[]')
-returning w.attempt
+-- The answer has a row for each of the run's first events, so many at most, and one row where none is asked for.
+-- The claim may be lost in a crash of the database, but not in one of the worker: it does not wait for the disk.
+with lax as materialized (
+  select set_config('synchronous_commit', 'off', true)
+), taken as (
+  update flex_work w
+  set worker = %(worker)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+  from lax
+  where w.run_id = %(run_id)s and w.kind = %(kind)s and w.ref = %(ref)s and w.attempt = %(attempt)s
+    and (w.worker is null or w.worker = %(worker)s) and not w.started
+    and (%(suspects)s or w.losses is null or w.losses = '[]')
+  returning w.attempt
+)
+select t.attempt, e.run_id::text, e.seq, e.type, e.payload, e.recorded_at, e.correlation_id, e.node_id,
+       e.plan_version, e.message, e.detail
+from taken t
+left join lateral (
+  select * from flex_events f where f.run_id = %(run_id)s order by f.seq limit %(limit)s
+) e on true
+order by e.seq
