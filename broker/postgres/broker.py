@@ -22,7 +22,7 @@ from broker.postgres.work import PostgresBrokerConfig, PostgresWorkConsumer
 from broker.waiting import WaitingWork
 from eventstore.errors import StoreUnavailable
 from eventstore.notify import LogListener
-from eventstore.reader import Rows
+from eventstore.rows import Rows
 from eventstore.store import EventStore
 
 
