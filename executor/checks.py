@@ -9,7 +9,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from contracts.checker import ContractChecker
 from contracts.problems import AjvError, CheckerUnavailable, CheckFailed, SchemaRefused
-from executor.results import Failed, Produced
+from executor.attempt import Failed, Produced
 from executor.safe_text import clean_text
 from runs.event import Json, JsonObject
 

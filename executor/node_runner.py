@@ -14,15 +14,23 @@ from broker.interface import NotServedHere, WorkHint
 from eventstore.clock import wait_if_early
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.handler import Outcome
-from executor.attempt import Attempt, run_attempt
+from executor.attempt import (
+    Attempt,
+    ClarificationAsked,
+    Dropped,
+    Failed,
+    Produced,
+    Result,
+    command_for,
+    run_attempt,
+    status_of,
+)
 from executor.attempt_log import AttemptLog
 from executor.capability import Capability, CapabilityContext
 from executor.config import ExecutorConfig
 from executor.context import HUMAN, WorkerContext
-from executor.final_output import FinalOutput
 from executor.in_flight import AttemptKey, InFlightTask
-from executor.lookahead import look_ahead
-from executor.results import ClarificationAsked, Dropped, Failed, Produced, Result, command_for, status_of
+from executor.lookahead import FinalOutput, look_ahead
 from runs.bundle import context_bundle
 from runs.commands import Command, StartNode
 from runs.decide import Decided

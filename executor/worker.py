@@ -18,11 +18,10 @@ from eventstore.errors import StoreUnavailable
 from eventstore.handler import Build, Outcome, RunHandler, decided
 from eventstore.notify import LogListener
 from eventstore.store import EventStore
-from executor.cancellation import RunWatch
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
 from executor.context import WorkerContext
-from executor.in_flight import WORKER_STOPPED, InFlightTask, InFlightTasks
+from executor.in_flight import WORKER_STOPPED, InFlightTask, InFlightTasks, RunWatch
 from executor.leases import Heartbeat
 from executor.lookahead import start_ready
 from executor.node_runner import Claim, NodeRunner, claim_in
