@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from executor.stubs.linkedin.story import Story, asked_of, asked_of_all, read_story
 from executor.stubs.reading import line, list_of, object_at
 from executor.stubs.shaping import fit_properties, owed_properties
-from executor.stubs.story import Story, asked_of, asked_of_all, read_story
 from runs.event import JsonObject
 from schemas.facets import FACETS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.mapping.names import canonical
-from planner.mapping.scopes import Material
+from planner.scenarios.linkedin.scopes import Material
 
 _OF_A_VARIANT = (
     "headline, body, callToAction, hashtags, fullText, wordCount, characterCount, variantId, label, position"

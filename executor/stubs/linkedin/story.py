@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from executor.stubs.instructions import MAX_FOCUS_CHARS, PostInstructions, understand
+from executor.stubs.linkedin.instructions import MAX_FOCUS_CHARS, PostInstructions, understand
 from executor.stubs.reading import clip, line, lines_of, object_at, sentence, spoken
 from runs.event import JsonObject
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from dataclasses import field as made_by
 from typing import Any, Protocol, cast
 
-from planner.facts import Facts
 from planner.mapping import names
 from planner.mapping.expression import count, join, reference
 from planner.mapping.names import canonical
 from planner.mapping.sources import Source, Variant, known_source
 from planner.mapping.values import weight
+from planner.scenarios.linkedin.facts import Facts
 from schemas.facets import FACETS
 
 POST_TEXTS = ("headline", "body", "callToAction")

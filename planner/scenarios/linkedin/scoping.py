@@ -12,8 +12,8 @@ from planner.mapping.expression import literal, reference
 from planner.mapping.flat import Flat
 from planner.mapping.names import canonical
 from planner.mapping.problems import Mapped
-from planner.mapping.scopes import Material, PartScope, RunScope, Scope, VariantScope
 from planner.mapping.sources import Variant
+from planner.scenarios.linkedin.scopes import Material, PartScope, RunScope, Scope, VariantScope
 from schemas.facets import FACETS
 
 _NAMED_VARIANT = re.compile(r"(?:variant|post|version|option|draft)?_?-? ?([a-f]|[1-6])", re.IGNORECASE)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from planner.mapping.output_limits import OutputLimits, output_schema
 from planner.mapping.sources import Variant
 from planner.node_factory import NodeFactory
-from planner.output_limits import OutputLimits, output_schema
 from planner.planner import JsonObject
 from planner.text import phrase
 from schemas.facets import FACETS

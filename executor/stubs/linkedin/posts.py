@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from executor.stubs.hashtags import fit_hashtags, make_hashtags
-from executor.stubs.instructions import PostInstructions
 from executor.stubs.limits import Bounds, bounds_of, fit
-from executor.stubs.post_limits import FULL_TEXT, Post, fit_whole
+from executor.stubs.linkedin.hashtags import fit_hashtags, make_hashtags
+from executor.stubs.linkedin.instructions import PostInstructions
+from executor.stubs.linkedin.post_limits import FULL_TEXT, Post, fit_whole
+from executor.stubs.linkedin.story import Story, angle_of, asked_of, asked_of_all, position_of, read_story
+from executor.stubs.linkedin.voices import fill, voice_of
 from executor.stubs.reading import capitalised, line, lines_of, object_at, sentence
 from executor.stubs.shaping import owed_properties, required_names
-from executor.stubs.story import Story, angle_of, asked_of, asked_of_all, position_of, read_story
-from executor.stubs.voices import fill, voice_of
 from runs.event import JsonObject
 from schemas.facets import FACETS
 

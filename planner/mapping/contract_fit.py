@@ -11,9 +11,9 @@ import orjson
 from planner.contract import Contract
 from planner.mapping.flat import Budget
 from planner.mapping.mapper import Mapper
+from planner.mapping.output_limits import OutputLimits, check_amount, limits_by_node
 from planner.mapping.problems import Mapped
-from planner.mapping.scopes import Material
-from planner.output_limits import OutputLimits, check_amount, limits_by_node
+from planner.scenarios.linkedin.scopes import Material
 
 MAX_REMEMBERED = 256
 MAX_REMEMBERED_BYTES = 16 * 1024

@@ -6,11 +6,11 @@ They are named `stub.*` so that nobody takes them for writers. The same bundle a
 from __future__ import annotations
 
 from executor.capability import CapabilityContext
-from executor.stubs.posts import draft_post
+from executor.stubs.linkedin.posts import draft_post
+from executor.stubs.linkedin.reviews import review_drafts
+from executor.stubs.linkedin.story import NO_AUDIENCE, angle_of, asked_of_all, position_of, read_story
 from executor.stubs.reading import list_of, object_at
-from executor.stubs.reviews import review_drafts
 from executor.stubs.shaping import fit_properties, owed_properties
-from executor.stubs.story import NO_AUDIENCE, angle_of, asked_of_all, position_of, read_story
 from runs.event import JsonObject
 from schemas.capability import CapabilityDescriptor
 from schemas.facets import FACETS

@@ -11,16 +11,16 @@ from typing import Any
 import orjson
 
 from planner.contract import Contract
-from planner.contract_fit import ContractFits
-from planner.facts import Facts
+from planner.mapping.contract_fit import ContractFits
 from planner.mapping.expression import nodes_in
 from planner.mapping.flat import Budget, TooComplex
 from planner.mapping.problems import COUNT, Mapped, MappingProblem, Unmappable
-from planner.mapping.scopes import Material
 from planner.node_factory import NodeFactory
 from planner.planner import JsonObject, PlanRefused, diagnostic
-from planner.scenarios.linkedin_nodes import RESHAPES, LinkedInNodes
-from planner.variants import MAX_VARIANTS, Instructions, Wanted, make_variants
+from planner.scenarios.linkedin.facts import Facts
+from planner.scenarios.linkedin.nodes import RESHAPES, LinkedInNodes
+from planner.scenarios.linkedin.scopes import Material
+from planner.scenarios.linkedin.variants import MAX_VARIANTS, Instructions, Wanted, make_variants
 from schemas.refusal import MAX_PROBLEMS
 
 MAX_NODE_SCHEMA_BYTES = 16 * 1024

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from planner.contract import Contract
-from planner.contract_fit import ContractFits
-from planner.facts import read_facts
 from planner.findings import Findings, check_capabilities, check_facets
+from planner.mapping.contract_fit import ContractFits
 from planner.node_factory import read_node_factory
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
-from planner.scenarios.linkedin_nodes import BRIEF, DRAFT, HUMAN_REVIEW, RESHAPES, REVIEW
-from planner.scenarios.linkedin_plan import Ground, agree
-from planner.scenarios.linkedin_words import CHANNEL, asks_for_linkedin
+from planner.scenarios.linkedin.facts import read_facts
+from planner.scenarios.linkedin.nodes import BRIEF, DRAFT, HUMAN_REVIEW, RESHAPES, REVIEW
+from planner.scenarios.linkedin.plan import Ground, agree
+from planner.scenarios.linkedin.variants import MAX_VARIANTS, read_instructions, wanted_variants
+from planner.scenarios.linkedin.words import CHANNEL, asks_for_linkedin
 from planner.text import as_list, as_object
-from planner.variants import MAX_VARIANTS, read_instructions, wanted_variants
 
 _MAKERS = (BRIEF, DRAFT, REVIEW)
 
