@@ -1,7 +1,7 @@
 """`eventstore/schema.sql`: the whole schema as it is after all migrations, to be read.
 
-`python -m flexrun.schema_file` writes it again, by pg_dump of the Postgres that is installed with us. A test proves that
-the migrations make the same schema.
+`python -m flexrun.schema_file` writes it again, by pg_dump of the Postgres that is installed with us. A test proves
+that the migrations make the same schema.
 """
 
 from __future__ import annotations
