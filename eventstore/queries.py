@@ -10,6 +10,7 @@ from typing import Any
 from eventstore.store import EventStore, is_run_id
 from runs.event import Json, JsonObject
 from runs.outstanding import TIMER_QUEUE
+from schemas.vocabulary import RequestKind, RequestSubject
 
 MAX_BACKLOG = 1_000_000
 _LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -72,8 +73,8 @@ class RequestRow:
     run_id: str
     thread_id: str | None
     node_id: str | None
-    kind: str
-    subject: str
+    kind: RequestKind
+    subject: RequestSubject
     status: str
     payload: JsonObject
     rules: JsonObject

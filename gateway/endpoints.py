@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from schemas.events import RunStatus
+from schemas.vocabulary import RunStatus
 
 STREAM = "text/event-stream"
 JSON = "application/json"

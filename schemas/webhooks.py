@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.base import Model, Note, OpenModel, RunId, Timestamp, flaw, refused
-from schemas.events import EventType
+from schemas.vocabulary import EventType
 
 DeliveryStatus = Literal["pending", "delivered", "given_up"]
 

@@ -33,7 +33,7 @@ from runs.commands import Actor, RemoveRequest
 from runs.errors import NotAllowed, RequestResolved, RequestUnknown
 from runs.event import JsonObject, rfc3339
 from runs.rules.permissions import check_allowed
-from schemas.hitl import LinkBody
+from schemas.control import LinkBody
 
 ROUTES = web.RouteTableDef()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from schemas.base import NodeId, OpenModel, RunId, Timestamp
-from schemas.events import RunStatus
-from schemas.hitl import Decision, HitlRequest, HumanTask, OriginAgent
+from schemas.control import HumanTask
+from schemas.hitl import HitlRequest
 from schemas.payloads import ScreenQuestion
+from schemas.vocabulary import Decision, OriginAgent, RequestSubject, RunStatus
 
 
 class Vote(OpenModel):
@@ -34,7 +35,7 @@ class PendingRequest(HitlRequest):
     The votes are for `proposal`; null is what was asked at first, whose `proposal_id` is `0`.
     """
 
-    subject: Literal["output", "node", "clarify", "policy"]
+    subject: RequestSubject
     objective: str
     run_status: RunStatus
     rules: dict[str, Any]

@@ -15,7 +15,7 @@ from gateway.query import known_form, query_problem, read_number
 from gateway.runs.serializers import serialize_run
 from runs.errors import RunUnknown
 from runs.event import parse_time, rfc3339
-from schemas.events import RunStatus
+from schemas.vocabulary import RunStatus
 
 ROUTES = web.RouteTableDef()
 

@@ -7,10 +7,11 @@ from typing import Any, Literal
 from gateway.people.responses import ForkSummary
 from schemas.base import NodeId, OpenModel, RunId, Timestamp
 from schemas.capability import CapabilityDescriptor
-from schemas.events import ErrorInfo, ExecutorType, FlexEvent, NodeStatus, RunStatus
+from schemas.events import FlexEvent
 from schemas.hitl import HitlRequest
-from schemas.payloads import ContractError
-from schemas.plan import CapabilityId, Label, NodeKind
+from schemas.payloads import ContractError, ErrorInfo
+from schemas.plan import CapabilityId, Label
+from schemas.vocabulary import ExecutorType, NodeKind, NodeStatus, RunStatus
 
 
 class RunAccepted(OpenModel):
