@@ -1,4 +1,4 @@
-"""One attempt of one capability: its time, its trouble and its output."""
+"""One attempt of one capability: running it within its time, and what it ends with."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No output. `lost` gives the node back as if this worker had vanished: it is tried again at once elsewhere."""
+    """No output. With `lost` the attempt counts as one whose worker died: another worker tries again at once."""
 
     code: str
     message: str
@@ -53,7 +53,7 @@ class ClarificationAsked:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """The attempt is not this worker's any more; the log knows better and is told nothing."""
+    """The attempt is over in the log, or its lease is lost: there is nothing to append."""
 
     reason: str
 
@@ -63,7 +63,7 @@ Result = Produced | Failed | ClarificationAsked | Dropped
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What an attempt needs: a capability, its context, and what the logs call it."""
+    """A capability, its context, and the fields that log lines about the attempt carry."""
 
     capability: Capability
     context: CapabilityContext
@@ -72,7 +72,7 @@ class Attempt:
 
 
 async def run_attempt(
-    attempt: Attempt, hold: InFlightTask, stopped: asyncio.Future[None], config: ExecutorConfig
+    attempt: Attempt, in_flight: InFlightTask, stopped: asyncio.Future[None], config: ExecutorConfig
 ) -> Result:
     """Run the capability until it ends, its time is up, or `stopped` is done. What it raises becomes a result."""
     began = time.perf_counter()
@@ -83,14 +83,14 @@ async def run_attempt(
             {task, stopped}, timeout=attempt.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
         )
         in_time = task.done()
-        hold.end()
+        in_flight.end()
         if not in_time:
             await _cancel(task, attempt, config.grace_seconds)
     finally:
         if not task.done():
             _abandon(task)
-    if not in_time and hold.stop_reason is not None:
-        return _stopped(hold.stop_reason)
+    if not in_time and in_flight.stop_reason is not None:
+        return _stopped(in_flight.stop_reason)
     if not in_time:
         return Failed("timeout", f"no output within {attempt.timeout_seconds:g} s")
     return await _result_of(task, attempt, config, round((time.perf_counter() - began) * 1_000))

@@ -1,4 +1,4 @@
-"""The lines that a capability writes into its run's log: few enough and short enough to stay there for good."""
+"""The lines that a capability writes into its run's log, limited in length, rate and number."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import structlog
 
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.handler import RunHandler
+from eventstore.heartbeat import AttemptKey
 from executor.config import ExecutorConfig
-from executor.in_flight import AttemptKey
 from executor.safe_text import clean_text
 from runs.commands import Command, RecordLog
 from runs.errors import RunError
@@ -23,9 +23,9 @@ _LEVELS = frozenset({"debug", "info", "warning", "error"})
 
 
 class AttemptLog:
-    """The `log` of one attempt: a bucket of lines that fills up again slowly, and an end to it all.
+    """The `log` of one attempt: a token bucket of lines, and a limit for all of them.
 
-    A line that cannot be written is the log's loss, not the capability's failure.
+    A line that cannot be written counts as omitted; the capability gets no error.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class AttemptLog:
         return True
 
     def closing_line(self, now: datetime) -> list[Command]:
-        """What to append with the attempt's result: how many lines are missing, if any."""
+        """The line that says how many were omitted, to be appended with the attempt's result; [] for none."""
         if not self.omitted:
             return []
         message = f"{self.omitted} further line(s) of this attempt were left out"

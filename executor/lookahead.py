@@ -1,4 +1,4 @@
-"""Doing as much as possible in one append: a result, and what it makes possible."""
+"""What one append can hold beside a result: the run's output, where that is due, and the start of nodes made ready."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ async def look_ahead(
     take: Callable[[NodeState], bool],
     now: datetime,
 ) -> Decided:
-    """What follows from `commands`, and from that at once: delivering the output, starting nodes that became ready.
+    """Decide `commands`, then the output if it is due, then the start of nodes that became ready.
 
-    One node that `take` accepts is started, for the caller to go on with; the others are for the brokers to carry.
-    Every node that is a person is started, since nobody has to work on it. Raises what `step` raises for `commands`.
+    Raises RunError where the rules refuse `commands`, CheckerUnavailable where there are none and the check fails.
     """
     decided = Decided(state).then(*commands)
     if ("output", "") in outstanding(decided.state):
@@ -50,12 +49,16 @@ async def look_ahead(
 def start_ready(
     before: RunState, decided: Decided, take: Callable[[NodeState], bool], now: datetime
 ) -> Decided:
-    """`decided`, and the start of nodes that it makes ready: one that `take` accepts, and all that are people."""
-    ahead = decided.state
+    """`decided`, and the start of nodes that it makes ready.
+
+    Of the nodes that `take` accepts one is started, and the caller runs it; the broker carries hints of the others.
+    Human nodes are all started, since no worker runs them.
+    """
+    after = decided.state
     starts: list[Command] = []
     taken = False
-    for work in _new_node_work(before, ahead):
-        node = ahead.nodes[work.ref]
+    for work in _new_node_work(before, after):
+        node = after.nodes[work.ref]
         human = node.executor_type == HUMAN
         if human or (not taken and take(node)):
             starts.append(StartNode(now=now, node_id=node.id, attempt=work.attempt))
@@ -63,28 +66,28 @@ def start_ready(
     return decided.then(*starts)
 
 
-def _new_node_work(before: RunState, ahead: RunState) -> list[Work]:
-    """Nodes that can start now and could not before; for the others there are hints on their way already."""
+def _new_node_work(before: RunState, after: RunState) -> list[Work]:
+    """Nodes that can start now and could not before; hints of the others are on their way already."""
     known = outstanding(before)
     return [
         work
-        for key, work in outstanding(ahead).items()
+        for key, work in outstanding(after).items()
         if work.kind == "node" and not work.started and work.due_at is None and known.get(key) != work
     ]
 
 
 class FinalOutput:
-    """Makes the command that ends a run whose output is due. One object serves one transaction.
+    """Composes the output of a run and checks it. One object serves one append.
 
-    A transaction that meets a conflict is built again; the verdict on an output that is still the same is kept.
+    An append that meets a conflict is decided again; the errors of an output that is still the same are kept.
     """
 
     def __init__(self, checker: OutputChecker) -> None:
         self._checker = checker
-        self._verdict: tuple[Json, tuple[JsonObject, ...]] | None = None
+        self._checked: tuple[Json, tuple[JsonObject, ...]] | None = None
 
     async def command(self, state: RunState, now: datetime) -> Command:
-        """DeliverOutput, or FailRun where nothing can be composed or judged. Raises CheckerUnavailable."""
+        """DeliverOutput, or FailRun where the output cannot be composed or checked. Raises CheckerUnavailable."""
         try:
             output = composed_output(state)
         except CompositionError as error:
@@ -96,16 +99,16 @@ class FinalOutput:
         return DeliverOutput(now=now, output=output, errors=errors, repair=nodes_to_repair(state, errors))
 
     async def _errors(self, state: RunState, output: Json) -> tuple[JsonObject, ...]:
-        if self._verdict is None or self._verdict[0] != output:
+        if self._checked is None or self._checked[0] != output:
             schema = effective_schema(state.envelope["outputContract"])
-            self._verdict = (output, await self._checker.check(schema, output))
-        return self._verdict[1]
+            self._checked = (output, await self._checker.check(schema, output))
+        return self._checked[1]
 
 
 def nodes_to_repair(state: RunState, errors: tuple[JsonObject, ...]) -> tuple[str, ...]:
-    """The nodes that made what the contract rejects; all that the output is made of where no place can be told.
+    """The nodes whose outputs the contract rejects; all that the output is composed of where the errors name no place.
 
-    A transformation passes on what it was given: when running it again did not help, the nodes that feed it run too.
+    A transformation passes its input on: when running it again did not help, the nodes before it run again too.
     """
     if not errors:
         return ()
