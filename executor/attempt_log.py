@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import get_args
 
 import structlog
 
@@ -17,9 +18,10 @@ from runs.commands import Command, RecordLog
 from runs.errors import RunError
 from runs.state import RunState
 from runs.transitions import RUNNING
+from schemas.vocabulary import LogLevel
 
 _log = structlog.get_logger("executor")
-_LEVELS = frozenset({"debug", "info", "warning", "error"})
+_LEVELS: dict[str, LogLevel] = {level: level for level in get_args(LogLevel)}
 
 
 class AttemptLog:
@@ -46,7 +48,7 @@ class AttemptLog:
             self.omitted += 1
             return
         text = clean_text(message)
-        kept_level = level if level in _LEVELS else "info"
+        kept_level = _LEVELS.get(level, "info")
 
         async def build(state: RunState) -> Sequence[Command]:
             node = state.nodes.get(self._node_id)
