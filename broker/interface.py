@@ -17,7 +17,7 @@ from runs.outstanding import Work
 from schemas.messages import MessageRefused
 
 if TYPE_CHECKING:
-    from eventstore.notify import LogListener
+    from eventstore.listener import LogListener
     from eventstore.outage import Outage
     from eventstore.store import EventStore
 

@@ -19,6 +19,7 @@ from eventstore.batch import Commit, PendingAppend, encode_batch
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import StoreUnavailable, VersionConflict, brief, is_passing, translate
 from eventstore.outage import Outage
+from eventstore.pause import DoublingPause
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
 from runs.event import Event
@@ -99,14 +100,13 @@ class Writer:
 
     async def _store(self, batch: list[PendingAppend]) -> None:
         """Answer every append of `batch`, one way or the other."""
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while batch:
             try:
                 conflicts = await self._call(batch)
             except psycopg.Error as error:
                 if is_passing(error):
-                    batch = await self._after_failure(batch, error, pause_seconds)
-                    pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+                    batch = await self._after_failure(batch, error, pause)
                     continue
                 await self._isolate(batch, error)
                 return
@@ -148,23 +148,24 @@ class Writer:
 
     async def _was_stored(self, append: PendingAppend) -> bool:
         """Whether the events in the log are these. Raises nothing: without a connection nobody can know."""
+        pause = DoublingPause(_LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 if self._connection is None:
                     self._connection = await connect(self._database_url, "writer")
                 return await _is_stored(self._connection, append.commit.events)
             except psycopg.Error as error:
-                if not await self._after_failure([append], error, _LONGEST_PAUSE_SECONDS):
+                if not await self._after_failure([append], error, pause):
                     return False
 
     async def _after_failure(
-        self, batch: list[PendingAppend], error: psycopg.Error, pause_seconds: float
+        self, batch: list[PendingAppend], error: psycopg.Error, pause: DoublingPause
     ) -> list[PendingAppend]:
         """Drop the connection if it is lost, wait, and give those that still have time."""
         self._trouble = error
         stale = self._connection is not None and self._connection.closed
         if (error.sqlstate or "").startswith(_COLLISION):
-            _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause_seconds)
+            _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause.seconds)
         elif not stale:  # a connection that was lost while it was idle says nothing of the server now
             self._outage.failed(_PART, brief(error), on_demand=True)
         if self._connection is not None and self._connection.closed:
@@ -172,7 +173,7 @@ class Writer:
             for append in batch:
                 append.in_doubt = True
             await self._disconnect()
-        await asyncio.sleep(pause_seconds)
+        await pause.wait()
         over_before = asyncio.get_running_loop().time() - self._patience_seconds
         _fail_unanswered(
             [append for append in batch if append.enqueued_at < over_before],

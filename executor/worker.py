@@ -17,7 +17,7 @@ from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable
 from eventstore.handler import Build, Outcome, RunHandler
 from eventstore.heartbeat import Heartbeat
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig

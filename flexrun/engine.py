@@ -26,8 +26,9 @@ from eventstore import leases
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
 from eventstore.handler import RunHandler, Transact
+from eventstore.listener import LogListener
 from eventstore.migrate import migrate
-from eventstore.notify import LogListener, Notifier
+from eventstore.notifier import Notifier
 from eventstore.outage import Outage
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
