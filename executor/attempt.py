@@ -19,7 +19,7 @@ from executor.safe_text import clean_text, describe_error, describe_traceback
 from runs.commands import Command, CompleteNode, FailNode, RequestClarification
 from runs.event import Json, JsonObject
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

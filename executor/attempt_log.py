@@ -20,7 +20,7 @@ from runs.state import RunState
 from runs.transitions import RUNNING
 from schemas.vocabulary import LogLevel
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _LEVELS: dict[str, LogLevel] = {level: level for level in get_args(LogLevel)}
 
 

@@ -21,7 +21,7 @@ from runs.evolve import fold_all
 from runs.state import RunState
 from runs.transitions import RUNNING
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 RUN_OVER = "run_over"
 ATTEMPT_OVER = "attempt_over"

@@ -18,7 +18,7 @@ from runs.outstanding import Work, outstanding
 from runs.state import NodeState, RunState
 from schemas.contract_schema import effective_schema
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 async def look_ahead(

@@ -61,7 +61,7 @@ from runs.outstanding import node_queue
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW
 from runs.state import NodeState, RunState
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 Reported = Produced | Failed | ClarificationAsked
 """The results that are appended."""

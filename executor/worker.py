@@ -30,7 +30,7 @@ from runs.errors import NotReady, RunFinished, RunUnknown, StaleAttempt
 _LAST_REPORT_SECONDS = 2.0
 """How long a stop waits, after the drain and the grace, for the appends that report attempts as lost."""
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class ExecutorWorker:

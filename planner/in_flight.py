@@ -14,7 +14,7 @@ from eventstore.store import Commit
 from planner.planner import diagnostic
 from runs.commands import RejectPlan
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class PlansInFlight:

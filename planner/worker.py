@@ -28,7 +28,7 @@ from runs.transitions import PAUSED
 
 __all__ = ["PlannerConfig", "PlannerWorker"]
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class PlannerWorker:
