@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
 
+from contracts.lru import LruCache
 from planner.contract import Contract
 from planner.mapping.flat import Budget
 from planner.mapping.mapper import Mapper
@@ -33,7 +33,7 @@ class ContractFit:
 class ContractFits:
     """Makes deliveries, and keeps the last few that owe nothing to what an envelope says. They are never changed."""
 
-    _known: OrderedDict[_Key, ContractFit] = field(default_factory=OrderedDict[_Key, ContractFit])
+    _known: LruCache[_Key, ContractFit] = field(default_factory=lambda: LruCache(MAX_REMEMBERED))
 
     def of(self, contract: Contract, material: Material, budget: Budget | None = None) -> ContractFit:
         """Raises Unmappable, or TooComplex when `budget` is spent."""
@@ -41,13 +41,10 @@ class ContractFits:
         key = (orjson.dumps(schema), len(material.variants), material.markdown)
         known = self._known.get(key)
         if known is not None:
-            self._known.move_to_end(key)
             return known
         mapped = Mapper(schema, contract.schema_path, material, budget).map()
         check_amount(mapped.demands)
         delivery = ContractFit(mapped, limits_by_node(mapped.demands))
         if not material.touched and len(key[0]) <= MAX_REMEMBERED_BYTES:
-            self._known[key] = delivery
-            if len(self._known) > MAX_REMEMBERED:
-                self._known.popitem(last=False)
+            self._known.put(key, delivery)
         return delivery
