@@ -14,6 +14,7 @@ from contracts.checker import ContractChecker
 from eventstore import webhook_lanes
 from eventstore.webhook_lanes import DeliveryAttempt
 from eventstore.webhooks import MAX_WEBHOOKS, NewWebhook, add_webhook, list_webhooks
+from gateway.app import ENDPOINTS
 from gateway.operations.openapi import openapi_document
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway, running_gateway
@@ -44,7 +45,7 @@ async def gateway(gateways: Any) -> RunningGateway:
 
 
 def _is_a(model: str, document: Any) -> bool:
-    components = openapi_document("test")["components"]
+    components = openapi_document(ENDPOINTS, "test")["components"]
     schema = {"$ref": f"#/components/schemas/{model}", "components": components}
     return not list(Draft202012Validator(schema).iter_errors(document))
 
