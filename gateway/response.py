@@ -14,11 +14,11 @@ where an older version stored it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
@@ -35,22 +35,21 @@ class Response(OpenModel):
 
 
 def document(
-    model: type[OpenModel], source: object, /, *, leave_out: Collection[str] = (), **fields: Any
+    model: type[OpenModel], source: object, /, *, leave_out: tuple[str, ...] = (), **fields: Any
 ) -> JsonObject:
     """The JSON document of `model`: the attributes of `source` that have the names of its fields, and `fields`.
 
     An attribute that is None is left out, unless the model requires the field, and so are those in `leave_out`. Of
     `fields` nothing is left out.
     """
-    names, values_of = _shared(model, type(source), tuple(leave_out))
-    required, wire = _required(model), _wire_names(model)
+    names, values_of, required, wire = _plan(model, type(source), leave_out)
     made: JsonObject = {
-        name: rfc3339(value) if isinstance(value, datetime) else value
+        name: rfc3339(value) if type(value) is datetime else value
         for name, value in zip(names, values_of(source), strict=True)
         if value is not None or name in required
     }
     for name, value in fields.items():
-        made[wire[name]] = rfc3339(value) if isinstance(value, datetime) else value
+        made[wire[name]] = rfc3339(value) if type(value) is datetime else value
     return made
 
 
@@ -78,22 +77,29 @@ def json_response(
     return response
 
 
-@cache
-def _shared(
-    model: type[OpenModel], source: type, leave_out: tuple[str, ...]
-) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
-    """The wire names of the fields that are attributes of `source` too, and what reads these attributes."""
-    names = [name for name in model.model_fields if name in dir(source) and name not in leave_out]
-    if len(names) > 1:
-        return tuple(map(wire_name, names)), attrgetter(*names)
-    return tuple(map(wire_name, names)), lambda row: tuple(getattr(row, name) for name in names)
+class _Plan(NamedTuple):
+    """How documents of one model are made from sources of one type."""
+
+    names: tuple[str, ...]
+    """The wire names of the fields that are attributes of the source too."""
+
+    values_of: Callable[[object], tuple[Any, ...]]
+    """Reads these attributes."""
+
+    required: frozenset[str]
+    wire: dict[str, str]
 
 
 @cache
-def _wire_names(model: type[OpenModel]) -> dict[str, str]:
-    return {name: wire_name(name) for name in model.model_fields}
+def _plan(model: type[OpenModel], source: type, leave_out: tuple[str, ...]) -> _Plan:
+    attributes = set(dir(source)) - set(leave_out)
+    shared = [name for name in model.model_fields if name in attributes]
+    wire = {name: wire_name(name) for name in model.model_fields}
+    required = frozenset(wire[name] for name, field in model.model_fields.items() if field.is_required())
+    # attrgetter gives a tuple for several names only.
+    values_of = attrgetter(*shared) if len(shared) > 1 else partial(_values, shared)
+    return _Plan(tuple(wire[name] for name in shared), values_of, required, wire)
 
 
-@cache
-def _required(model: type[OpenModel]) -> frozenset[str]:
-    return frozenset(wire_name(name) for name, field in model.model_fields.items() if field.is_required())
+def _values(names: Sequence[str], source: object) -> tuple[Any, ...]:
+    return tuple(getattr(source, name) for name in names)
