@@ -127,7 +127,7 @@ class NodeStartPayload(OpenModel):
 
 class NodeCompletePayload(OpenModel):
     capability_id: CapabilityId
-    attempt: Attempt
+    attempt: Annotated[int, Field(ge=0)]  # 0 where a fork takes the output over from its original
     output: Any
     duration_ms: Annotated[float, Field(ge=0)]
 
