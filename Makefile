@@ -7,7 +7,7 @@ PY := $(BIN)/python
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo setup test check fmt bench soak docs lock
+.PHONY: help demo setup test check fmt bench soak docs schema lock
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 14
@@ -35,6 +35,9 @@ docs: setup ## write again what is generated from code: JSON Schemas, state diag
 	$(PY) -m schemas.export
 	$(PY) -m runs.diagrams
 	$(PY) -m flexrun.settings_page
+
+schema: setup ## write eventstore/schema.sql again, after a new migration
+	$(PY) -m flexrun.schema_file
 
 fmt: setup ## format, and apply the lint fixes that are safe
 	$(BIN)/ruff check --fix .

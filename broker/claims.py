@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import cast
 
 import structlog
 
@@ -25,6 +26,7 @@ from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
 from runs.outstanding import outstanding
+from schemas.vocabulary import WorkKind
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -121,7 +123,7 @@ class Claims:
         if held:
             left = outstanding(commit.after)
             for hint in held:
-                work = left.get((hint.kind, hint.ref))
+                work = left.get((cast("WorkKind", hint.kind), hint.ref))
                 if work is None or work.started or work.attempt != hint.attempt:
                     self._held.discard(hint)
 

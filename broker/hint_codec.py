@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import cast
 
 from broker.interface import WorkHint
-from schemas.messages import WorkKind, WorkMessage, decode_work, encode_work
+from schemas.messages import WorkMessage, decode_work, encode_work
+from schemas.vocabulary import HintKind
 
 
 def encode_hint(hint: WorkHint) -> bytes:
     """The bytes of a hint; the queue is where they travel, not part of them."""
-    kind = cast("WorkKind", hint.kind)
+    kind = cast("HintKind", hint.kind)
     work_id = f"{hint.run_id}/{hint.kind}/{hint.ref}/{hint.attempt}"
     return encode_work(WorkMessage(kind, hint.run_id, hint.ref or None, hint.attempt, work_id))
 

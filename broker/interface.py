@@ -18,7 +18,7 @@ from schemas.messages import MessageRefused
 
 if TYPE_CHECKING:
     from broker.journal import Journal
-    from eventstore.notify import LogListener
+    from eventstore.listener import LogListener
     from eventstore.outage import Outage
     from eventstore.store import EventStore
 

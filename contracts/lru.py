@@ -14,6 +14,9 @@ class LruCache(Generic[Key, Value]):
         self._capacity = capacity
         self._entries: OrderedDict[Key, Value] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def get(self, key: Key) -> Value | None:
         """The value for `key`, which counts as used now; None when it is not there."""
         value = self._entries.get(key)
@@ -28,6 +31,14 @@ class LruCache(Generic[Key, Value]):
         if len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 
+    def pop(self, key: Key) -> Value | None:
+        """Forget `key`; its value, None when it was not there."""
+        return self._entries.pop(key, None)
+
     def discard(self, key: Key) -> None:
         """Forget `key`, if it is there."""
         self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
+from contracts.lru import LruCache
 from runs.state import RunState
 from runs.transitions import WAITING
 
@@ -15,18 +14,14 @@ class RunCache:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._states: OrderedDict[str, RunState] = OrderedDict()
+        self._states: LruCache[str, RunState] = LruCache(limit)
 
     def __len__(self) -> int:
         return len(self._states)
 
     def get(self, run_id: str) -> RunState | None:
-        """The state as this process knows it; others may have gone on."""
-        state = self._states.get(run_id)
-        if state is not None:
-            self._states.move_to_end(run_id)
-        return state
+        """The state as this process knows it; another process may have appended since."""
+        return self._states.get(run_id)
 
     def put(self, state: RunState) -> None:
         """Keep `state` unless a later version is known."""
@@ -34,9 +29,6 @@ class RunCache:
         if known is not None and known.seq > state.seq:
             return
         if state.finished or state.status in WAITING or not state.exists:
-            self._states.pop(state.run_id, None)
-            return
-        self._states[state.run_id] = state
-        self._states.move_to_end(state.run_id)
-        if len(self._states) > self._limit:
-            self._states.popitem(last=False)
+            self._states.discard(state.run_id)
+        else:
+            self._states.put(state.run_id, state)

@@ -21,12 +21,15 @@ import psycopg
 from psycopg.abc import Params, Query, QueryNoTemplate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import set_json_loads
+from psycopg.types.numeric import IntLoader
+from psycopg.types.string import TextLoader
 
 from eventstore.errors import DatabaseUnsuitable
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 5
+_XID8_OID = 5069
 CALL_SECONDS = 15.0
 """A statement that takes longer is given up: by the server itself, and by us where the server cannot be heard."""
 
@@ -59,6 +62,9 @@ select set_config(name, value, false) from (values
 _READ_ONLY_SIGNS = (b"in_hot_standby", b"default_transaction_read_only")
 """Settings that Postgres reports by itself, with the answer to the first statement after they have changed."""
 
+_STALE_PLAN = "cached plan must not change result type"
+"""What Postgres says to a prepared `select *` after a migration has added a column."""
+
 _SEARCH_PATH_OPTION = re.compile(r"(?:-c\s*|--)search_path\s*=\s*((?:\\.|\S)+)")
 
 
@@ -73,12 +79,19 @@ async def connect(database_url: str, purpose: str) -> Connection:
     )
     try:
         with hang_up_after(connection):
-            set_json_loads(orjson.loads, context=connection)
+            _register_loaders(connection)
             await connection.execute(_SETTINGS, {"search_path": search_path(parts) or SCHEMA}, prepare=False)
     except BaseException:
         await connection.close()
         raise
     return connection
+
+
+def _register_loaders(connection: Connection) -> None:
+    """JSON is read by orjson, a UUID as its text, a transaction id as a number."""
+    set_json_loads(orjson.loads, context=connection)
+    connection.adapters.register_loader("uuid", TextLoader)
+    connection.adapters.register_loader(_XID8_OID, IntLoader)
 
 
 def parse_url(database_url: str) -> dict[str, Any]:
@@ -122,18 +135,27 @@ def _connect_options(parts: dict[str, Any], purpose: str) -> dict[str, Any]:
 
 
 class _Guarded(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """Closes itself as soon as its server turns out to be read-only, by a refused write or by what it reports."""
+    """Closes itself as soon as it is of no use any more: its server has become read-only, by a refused write or by what
+    it reports, or a migration has changed the columns of what it has prepared.
+    """
 
     async def execute(
         self, query: Query, params: Params | None = None, *, prepare: bool | None = None, binary: bool = False
     ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
-        """The same as psycopg's. Raises psycopg.OperationalError as well where the server takes no writes."""
+        """The same as psycopg's. Raises psycopg.OperationalError also where the connection closed itself."""
         try:
             cursor = await super().execute(
                 cast(QueryNoTemplate, query), params, prepare=prepare, binary=binary
             )
         except psycopg.errors.ReadOnlySqlTransaction:
             await self.close()
+            raise
+        except psycopg.errors.FeatureNotSupported as error:
+            if _STALE_PLAN in str(error):
+                await self.close()  # with all that it has prepared
+                raise psycopg.OperationalError(
+                    "the schema has changed since the statement was prepared"
+                ) from error
             raise
         if any(self.pgconn.parameter_status(sign) == b"on" for sign in _READ_ONLY_SIGNS):
             await self.close()

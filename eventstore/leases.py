@@ -15,10 +15,9 @@ from typing import Protocol
 import orjson
 
 from eventstore.connection import connect
-from eventstore.reader import Rows
 from eventstore.statements import statement
 from eventstore.store import PAGE_EVENTS, EventStore, is_run_id
-from runs.event import JsonObject
+from runs.event import Event, JsonObject
 from runs.outstanding import TIMER_QUEUE
 
 HeldWork = tuple[str, str, str, int]
@@ -45,10 +44,6 @@ class WorkRow:
     losses: list[JsonObject] | None = None
 
 
-def _work(rows: Rows) -> list[WorkRow]:
-    return [WorkRow(*row) for row in rows]
-
-
 async def claim(
     store: EventStore,
     queues: Sequence[str],
@@ -62,7 +57,8 @@ async def claim(
 
     At most one of them is a suspect (it has `losses`), and none where `has_suspect` says that `worker` is at one.
     """
-    rows = await store.fetch(
+    rows = await store.select(
+        WorkRow,
         "work/claim",
         {
             "queues": list(queues),
@@ -72,7 +68,7 @@ async def claim(
             "has_suspect": has_suspect,
         },
     )
-    return sorted(_work(rows), key=lambda row: row.due_at)
+    return sorted(rows, key=lambda row: row.due_at)
 
 
 class Named(Protocol):
@@ -112,7 +108,7 @@ async def extend(store: EventStore, worker: str, lease_seconds: float) -> set[He
 async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Started work whose lease is over, the longest first. Claims that never started are simply freed on the way."""
     await store.fetch("work/free_expired_claims", {})
-    return _work(await store.fetch("work/expired_leases", {"limit": limit}))
+    return await store.select(WorkRow, "work/expired_leases", {"limit": limit})
 
 
 async def take(
@@ -129,15 +125,15 @@ async def take(
     named = {"run_id": run_id, "kind": kind, "ref": ref, "attempt": attempt}
     terms = {"worker": worker, "lease_seconds": lease_seconds, "suspects": suspects}
     limit = PAGE_EVENTS if store.cached(run_id) is None else 0
-    rows = await store.fetch("work/take", {**named, **terms, "limit": limit})
-    if rows and 0 < len(rows) < limit:
-        await store.remember(run_id, [row[1:] for row in rows])
-    return bool(rows)
+    taken = await store.query("work/take", {**named, **terms, "limit": limit})
+    if 0 < len(taken.rows) < limit:
+        await store.remember(run_id, taken.read(Event))
+    return bool(taken.rows)
 
 
 async def expired_claims(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Plans and outputs whose claim is over though their worker never said that it began, the longest first."""
-    return _work(await store.fetch("work/expired_claims", {"limit": limit}))
+    return await store.select(WorkRow, "work/expired_claims", {"limit": limit})
 
 
 async def lose_claim(store: EventStore, row: WorkRow, losses: Sequence[JsonObject]) -> None:
@@ -170,16 +166,15 @@ def lapse_now(database_url: str, worker: str, origin: str, run_id: str | None, r
 
 async def due_timers(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Request expiries and deadlines whose time has come."""
-    return _work(await store.fetch("work/due_timers", {"queue": TIMER_QUEUE, "limit": limit}))
+    return await store.select(WorkRow, "work/due_timers", {"queue": TIMER_QUEUE, "limit": limit})
 
 
 async def unclaimed(store: EventStore, older_than_seconds: float, limit: int = 500) -> list[WorkRow]:
     """Due work that nobody has taken for so long since it was last hinted at; it counts as hinted at now."""
-    return _work(
-        await store.fetch(
-            "work/unclaimed",
-            {"older_than_seconds": older_than_seconds, "limit": limit, "timer_queue": TIMER_QUEUE},
-        )
+    return await store.select(
+        WorkRow,
+        "work/unclaimed",
+        {"older_than_seconds": older_than_seconds, "limit": limit, "timer_queue": TIMER_QUEUE},
     )
 
 

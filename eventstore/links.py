@@ -94,7 +94,7 @@ async def list_links(
         "link_before": after.link_id if after is not None else _LAST_LINK_ID,
         "limit": limit,
     }
-    return [LinkRow(*row) for row in await store.fetch("people/list_links", parameters)]
+    return await store.select(LinkRow, "people/list_links", parameters)
 
 
 async def get_link(store: EventStore, link_id: str) -> LinkRow | None:

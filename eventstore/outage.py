@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import psycopg
 import structlog
 
 from schemas.redaction import redact
@@ -82,3 +83,9 @@ class Outage:
         )
         self._say_at = now + self._gap_seconds
         self._gap_seconds = min(self._gap_seconds * 2, _LONGEST_GAP_SECONDS)
+
+
+def log_unexpected(event: str, error: BaseException) -> None:
+    """Log an error that is not the database's, with its traceback; those of the database are outages."""
+    if not isinstance(error, psycopg.Error):
+        _log.error(event, exc_info=error)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from eventstore.recognise import event_of
 from eventstore.store import EventStore, is_run_id
 from runs.event import Event, JsonObject
 
@@ -70,10 +69,10 @@ async def human_tasks(
         "limit": limit,
     }
     if filters.run_id is None:
-        return [TaskRow(*row) for row in await store.fetch("people/tasks", parameters)]
+        return await store.select(TaskRow, "people/tasks", parameters)
     if not is_run_id(filters.run_id):
         return []
-    return [TaskRow(*row) for row in await store.fetch("people/tasks_of_run", parameters)]
+    return await store.select(TaskRow, "people/tasks_of_run", parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,13 @@ class ForkRow:
 
 async def forks_of_run(store: EventStore, run_id: str, limit: int = 100) -> list[ForkRow]:
     """The runs that name this one as their origin, oldest first."""
-    return [ForkRow(*row) for row in await store.fetch("runs/forks", {"run_id": run_id, "limit": limit})]
+    return await store.select(ForkRow, "runs/forks", {"run_id": run_id, "limit": limit})
 
 
 async def plan_in_force(store: EventStore, run_id: str, until: int) -> Event | None:
     """The event that gave the run the plan it had at seq `until`; None before there was one."""
-    rows = await store.fetch("log/plan_in_force", {"run_id": run_id, "until": until})
-    return event_of(rows[0]) if rows else None
+    events = await store.select(Event, "log/plan_in_force", {"run_id": run_id, "until": until})
+    return events[0] if events else None
 
 
 async def keep_secret(store: EventStore, name: str, offered: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from eventstore.store import EventStore, is_run_id
 from runs.event import Json, JsonObject
 from runs.outstanding import TIMER_QUEUE
+from schemas.vocabulary import RequestKind, RequestSubject
 
 MAX_BACKLOG = 1_000_000
 _LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -72,8 +73,8 @@ class RequestRow:
     run_id: str
     thread_id: str | None
     node_id: str | None
-    kind: str
-    subject: str
+    kind: RequestKind
+    subject: RequestSubject
     status: str
     payload: JsonObject
     rules: JsonObject
@@ -102,6 +103,15 @@ class RunDetailRow:
     origin: JsonObject | None
     nodes: list[NodeRow]
     requests: list[RequestRow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    """What lists of runs leave out."""
+
+    envelope: JsonObject
+    output: Json
+    origin: JsonObject | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +146,10 @@ async def list_runs(
         "limit": limit,
     }
     if filters.thread_id is not None:
-        rows = await store.fetch("runs/list_by_thread", parameters)
-    elif filters.statuses is not None:
-        rows = await store.fetch("runs/list_by_status", parameters)
-    else:
-        rows = await store.fetch("runs/list", parameters)
-    return [RunRow(*row) for row in rows]
+        return await store.select(RunRow, "runs/list_by_thread", parameters)
+    if filters.statuses is not None:
+        return await store.select(RunRow, "runs/list_by_status", parameters)
+    return await store.select(RunRow, "runs/list", parameters)
 
 
 async def find_by_thread(store: EventStore, thread_id: str, limit: int = 50) -> list[RunRow]:
@@ -153,19 +161,17 @@ async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
     """Everything about one run; None where there is no such run."""
     if not is_run_id(run_id):
         return None
-    rows = await store.fetch("runs/get", {"run_id": run_id})
-    if not rows:
+    found = await store.query("runs/get", {"run_id": run_id})
+    if not found.rows:
         return None
-    *facts, envelope, output, origin = rows[0]
-    nodes = await store.fetch("runs/nodes", {"run_id": run_id})
-    requests = await store.fetch("people/run_requests", {"run_id": run_id})
+    documents = found.read(_Documents)[0]
     return RunDetailRow(
-        run=RunRow(*facts),
-        envelope=envelope,
-        output=output,
-        origin=origin,
-        nodes=[NodeRow(*row) for row in nodes],
-        requests=[RequestRow(*row) for row in requests],
+        run=found.read(RunRow)[0],
+        envelope=documents.envelope,
+        output=documents.output,
+        origin=documents.origin,
+        nodes=await store.select(NodeRow, "runs/nodes", {"run_id": run_id}),
+        requests=await pending_requests(store, run_id=run_id),
     )
 
 
@@ -206,13 +212,13 @@ async def pending_requests(
             return []
     else:
         name = "people/pending_requests_of_thread" if thread_id is not None else "people/pending_requests"
-    return [RequestRow(*row) for row in await store.fetch(name, parameters)]
+    return await store.select(RequestRow, name, parameters)
 
 
 async def get_request(store: EventStore, request_id: str) -> RequestRow | None:
     """One request, open or not; None where there is no such request."""
-    rows = await store.fetch("people/get_request", {"request_id": request_id})
-    return RequestRow(*rows[0]) if rows else None
+    rows = await store.select(RequestRow, "people/get_request", {"request_id": request_id})
+    return rows[0] if rows else None
 
 
 async def backlog(store: EventStore, limit: int = MAX_BACKLOG) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -19,9 +18,8 @@ from tenacity import (
 
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import StoreUnavailable, brief, is_passing, translate
+from eventstore.rows import Result, column_names
 from eventstore.statements import statement
-
-Rows = list[tuple[Any, ...]]
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -47,32 +45,32 @@ class Reader:
         self._closed = True
         await self._close_idle()
 
-    async def fetch(self, name: str, parameters: Mapping[str, object]) -> Rows:
-        """The rows of `sql/<name>.sql`. A lost connection is tried again: the statement must bear being run twice.
+    async def query(self, name: str, parameters: Mapping[str, object]) -> Result:
+        """The result of `sql/<name>.sql`. A lost connection is tried again: the statement must bear being run twice.
 
         Raises StoreUnavailable, or what `errors.translate` makes of an error that stays.
         """
         try:
-            return await self._fetch_once(name, parameters)
+            return await self._query_once(name, parameters)
         except psycopg.Error as error:
             if not is_passing(error):
                 raise translate(error) from error
-        return await self._fetch_again(name, parameters)
+        return await self._query_again(name, parameters)
 
-    async def _fetch_again(self, name: str, parameters: Mapping[str, object]) -> Rows:
+    async def _query_again(self, name: str, parameters: Mapping[str, object]) -> Result:
         retrying = AsyncRetrying(
             retry=retry_if_exception(_may_pass),
             wait=wait_exponential(multiplier=0.02, max=1.0) + wait_random(0, 0.02),
             stop=stop_after_delay(self._patience_seconds),
         )
         try:
-            return await retrying(self._fetch_once, name, parameters)
+            return await retrying(self._query_once, name, parameters)
         except RetryError as error:
             raise StoreUnavailable(brief(error.last_attempt.exception())) from error
         except psycopg.Error as error:
             raise translate(error) from error
 
-    async def _fetch_once(self, name: str, parameters: Mapping[str, object]) -> Rows:
+    async def _query_once(self, name: str, parameters: Mapping[str, object]) -> Result:
         async with self._slots:
             if self._closed:
                 raise StoreUnavailable("the store was closed")
@@ -80,7 +78,8 @@ class Reader:
             try:
                 with hang_up_after(connection):
                     cursor = await connection.execute(statement(name), parameters, prepare=True)
-                return await cursor.fetchall() if cursor.description else []
+                columns = column_names(cursor)
+                return Result(columns, await cursor.fetchall() if columns else [])
             finally:
                 await self._put_back(connection)
 

@@ -13,8 +13,8 @@ import orjson
 from eventstore.connection import Connection, connect
 from eventstore.errors import LogUnfoldable
 from eventstore.projection import Sections
-from eventstore.recognise import event_of
 from eventstore.replay import replay
+from eventstore.rows import Result, column_names, row_maker
 from eventstore.statements import statement
 from runs.event import Event, Json
 
@@ -84,18 +84,21 @@ async def compare(database_url: str) -> list[Difference]:
     try:
         async with connection.transaction():
             await connection.execute("set transaction isolation level repeatable read, read only")
-            cursor = await connection.execute(statement("rebuild/compare_orphans"))
-            rows = await cursor.fetchall()
+            differences = await _differences(connection, "rebuild/compare_orphans", {})
             async with aclosing(_replayed(connection, unfoldable.append)) as chunks:
                 async for run_ids, sections in chunks:
-                    cursor = await connection.execute(
-                        statement("rebuild/compare_rows"), _parameters(run_ids, sections)
+                    differences += await _differences(
+                        connection, "rebuild/compare_rows", _parameters(run_ids, sections)
                     )
-                    rows += await cursor.fetchall()
     finally:
         await connection.close()
     broken = [Difference("flex_events", log.run_id, "", None, None, log.reason) for log in unfoldable]
-    return [*broken, *(Difference(*row) for row in rows)]
+    return [*broken, *differences]
+
+
+async def _differences(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Difference]:
+    cursor = await connection.execute(statement(name), parameters)
+    return Result(column_names(cursor), await cursor.fetchall()).read(Difference)
 
 
 def _give_up(unfoldable: LogUnfoldable) -> None:
@@ -137,19 +140,21 @@ async def _replayed(
 
 async def _logs(connection: Connection) -> AsyncGenerator[tuple[str, list[list[Event]]]]:
     """Each run's events by commit."""
-    log: list[tuple[str, Event]] = []
+    log: list[tuple[int, Event]] = []
     async with connection.cursor(name="whole_log") as cursor:
         cursor.itersize = _EVENTS_AT_ONCE
         await cursor.execute(statement("log/by_run"))
-        async for xid, *facts in cursor:
-            event = event_of(tuple(facts))
+        columns = column_names(cursor)
+        event_of, xid = row_maker(Event, columns), columns.index(b"xid")
+        async for row in cursor:
+            event = event_of(row)
             if log and log[-1][1].run_id != event.run_id:
                 yield log[-1][1].run_id, _commits(log)
                 log = []
-            log.append((xid, event))
+            log.append((row[xid], event))
     if log:
         yield log[-1][1].run_id, _commits(log)
 
 
-def _commits(log: list[tuple[str, Event]]) -> list[list[Event]]:
+def _commits(log: list[tuple[int, Event]]) -> list[list[Event]]:
     return [[event for _, event in commit] for _, commit in groupby(log, key=lambda logged: logged[0])]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -17,14 +18,16 @@ from eventstore.clock import DatabaseClock
 from eventstore.errors import StoreError, StoreUnavailable
 from eventstore.outage import Outage
 from eventstore.projection import project
-from eventstore.reader import Reader, Rows
-from eventstore.recognise import event_of
+from eventstore.reader import Reader
+from eventstore.rows import Result, Rows
 from eventstore.slices import Slices
 from eventstore.writer import AppendQueue, Writer
 from runs.event import Event
 from runs.evolve import evolve
 from runs.outstanding import outstanding
 from runs.state import RunState, new_run
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 30.0
 """How long an append or a read goes on trying while the database is away."""
@@ -89,7 +92,7 @@ class EventStore:
         reader = Reader(database_url, readers, patience_seconds)
         store = cls(database_url, reader, cache_runs, patience_seconds, origin, outage)
         try:
-            await reader.fetch(
+            await reader.query(
                 "database/ping", {}
             )  # connects, which takes longer than the answer whose time counts
             await store.compare_clocks()
@@ -184,11 +187,11 @@ class EventStore:
                 self._cache.put(state)
                 return state
 
-    async def remember(self, run_id: str, rows: Rows) -> None:
-        """Keep what the whole log of a run, as rows of `read_events.sql`, leads to."""
+    async def remember(self, run_id: str, events: Iterable[Event]) -> None:
+        """Keep the state that the whole log of a run leads to."""
         state, slices = new_run(run_id), Slices()
-        for row in rows:
-            state = evolve(state, event_of(row))
+        for event in events:
+            state = evolve(state, event)
             await slices.pause()
         self._cache.put(state)
 
@@ -199,29 +202,39 @@ class EventStore:
         if not is_run_id(run_id):
             return []
         last = _LAST_SEQ if until is None else min(until, _LAST_SEQ)
-        rows = await self.fetch(
-            "log/read", {"run_id": run_id, "after": min(after, _LAST_SEQ), "until": last, "limit": limit}
+        return await self.select(
+            Event,
+            "log/read",
+            {"run_id": run_id, "after": min(after, _LAST_SEQ), "until": last, "limit": limit},
         )
-        return [event_of(row) for row in rows]
 
     async def read_many(self, cursors: Mapping[str, int], *, limit_each: int = 500) -> dict[str, list[Event]]:
         """The events after each run's cursor, in one query; runs with nothing new are left out."""
-        rows = await self.fetch(
+        events = await self.select(
+            Event,
             "log/read_many",
             {"run_ids": list(cursors), "after": list(cursors.values()), "limit_each": limit_each},
         )
         found: dict[str, list[Event]] = {}
-        for row in rows:
-            found.setdefault(row[0], []).append(event_of(row))
+        for event in events:
+            found.setdefault(event.run_id, []).append(event)
         return found
 
     async def heads(self, run_ids: Sequence[str]) -> dict[str, int]:
         """The last seq of each of these runs, in one query; unknown ones are left out."""
         return dict(await self.fetch("log/heads", {"run_ids": list(run_ids)}))
 
+    async def query(self, name: str, parameters: Mapping[str, object]) -> Result:
+        """The result of a statement of `eventstore/sql/`. It may be run twice when a connection is lost."""
+        return await self._reader.query(name, parameters)
+
+    async def select(self, row_class: type[T], name: str, parameters: Mapping[str, object]) -> list[T]:
+        """The rows of a statement, read by the names of their columns."""
+        return (await self.query(name, parameters)).read(row_class)
+
     async def fetch(self, name: str, parameters: Mapping[str, object]) -> Rows:
-        """The rows of a statement of `eventstore/sql/`. It may be run twice when a connection is lost."""
-        return await self._reader.fetch(name, parameters)
+        """The rows of a statement as tuples in the order of its columns."""
+        return (await self.query(name, parameters)).rows
 
     def _writer(self) -> Writer:
         return Writer(self.database_url, self._queue, self._committed, self._patience_seconds, self.outage)

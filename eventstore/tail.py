@@ -8,7 +8,6 @@ no wake-up told of. A reader who lags behind the window of its run reads the dat
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from itertools import islice
 from types import TracebackType
@@ -16,10 +15,11 @@ from typing import Generic, Self, TypeVar
 
 import structlog
 
+from contracts.lru import LruCache
 from eventstore.background import start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreError
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from eventstore.store import EventStore, is_run_id
 from eventstore.topic import Topic
 from runs.event import Event
@@ -97,7 +97,7 @@ class RunTail(Generic[T]):
         self._encode = encode
         self._poll_seconds = poll_seconds
         self._topics: dict[str, Topic[T]] = {}
-        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._recent: LruCache[str, int] = LruCache(_RECENT_RUNS)
         self._behind: dict[str, None] = {}
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -141,7 +141,7 @@ class RunTail(Generic[T]):
             raise ValueError(f"not a run id: {run_id!r}")
         topic = self._topics.get(run_id)
         if topic is None:
-            behind = self._recent.pop(run_id, None) != after
+            behind = self._recent.pop(run_id) != after
             topic = self._topics[run_id] = Topic(run_id, after)
             if behind:
                 self._fall_behind([run_id])
@@ -170,11 +170,9 @@ class RunTail(Generic[T]):
 
     def _remember(self, run_id: str, commit: Commit) -> None:
         """Of runs that began here a moment ago it is known how far they are: a first reader costs no query."""
-        known = self._recent.pop(run_id, 0)
+        known = self._recent.pop(run_id) or 0
         if known == commit.before.seq and not commit.after.finished:
-            self._recent[run_id] = commit.after.seq
-            if len(self._recent) > _RECENT_RUNS:
-                self._recent.popitem(last=False)
+            self._recent.put(run_id, commit.after.seq)
 
     def _on_wake_up(self, run_ids: set[str] | None) -> None:
         if run_ids is None:
@@ -182,7 +180,7 @@ class RunTail(Generic[T]):
             self._fall_behind(self._topics)
             return
         for run_id in run_ids:
-            self._recent.pop(run_id, None)
+            self._recent.discard(run_id)
         self._fall_behind(run_ids)
 
     def _fall_behind(self, run_ids: Iterable[str]) -> None:

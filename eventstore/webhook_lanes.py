@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eventstore.recognise import event_of
 from eventstore.store import EventStore
 from eventstore.webhooks import DeliveryStatus
 from runs.event import Event
@@ -24,6 +23,14 @@ class Fed:
     written: int
     more: bool
     held_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    hook_id: str
+    url: str
+    secret: bytes
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class DeliveryAttempt:
 
 async def feed(store: EventStore, limit: int) -> Fed:
     """Read the log on, at most `limit` events for each webhook, and write what is to be delivered."""
-    return Fed(*(await store.fetch("webhooks/feed", {"limit": limit}))[0])
+    return (await store.select(Fed, "webhooks/feed", {"limit": limit}))[0]
 
 
 async def claim(
@@ -67,13 +74,13 @@ async def claim(
     if not lanes:
         return []
     hook_ids, run_ids = zip(*lanes, strict=True)
-    rows = await store.fetch(
+    found = await store.query(
         "webhooks/claimed_deliveries",
         {"hook_ids": list(hook_ids), "run_ids": list(run_ids), "worker": worker},
     )
     return [
-        Claimed(hook_id, url, bytes(secret), attempt, event_of(tuple(facts)))
-        for hook_id, url, secret, attempt, *facts in rows
+        Claimed(lane.hook_id, lane.url, lane.secret, lane.attempt, event)
+        for lane, event in zip(found.read(_Lane), found.read(Event), strict=True)
     ]
 
 

@@ -105,13 +105,13 @@ async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None
 
 async def list_webhooks(store: EventStore) -> list[WebhookRow]:
     """All webhooks, oldest first."""
-    return [WebhookRow(*row) for row in await store.fetch("webhooks/list", {"id": None, "most": COUNTED})]
+    return await store.select(WebhookRow, "webhooks/list", {"id": None, "most": COUNTED})
 
 
 async def get_webhook(store: EventStore, hook_id: str) -> WebhookRow | None:
     """One webhook; None for an id that is not known, or not any more."""
-    rows = await store.fetch("webhooks/list", {"id": hook_id, "most": COUNTED})
-    return WebhookRow(*rows[0]) if rows else None
+    rows = await store.select(WebhookRow, "webhooks/list", {"id": hook_id, "most": COUNTED})
+    return rows[0] if rows else None
 
 
 async def remove_webhook(store: EventStore, hook_id: str) -> bool:
@@ -136,4 +136,4 @@ async def list_deliveries(
         "limit": limit,
     }
     name = "webhooks/list_undelivered" if status in ("pending", "given_up") else "webhooks/list_deliveries"
-    return [DeliveryRow(*row) for row in await store.fetch(name, parameters)]
+    return await store.select(DeliveryRow, name, parameters)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eventstore.recognise import event_of
 from eventstore.store import EventStore
 from runs.event import Event
 
@@ -46,16 +45,15 @@ async def read_log(
     store: EventStore, cursor: LogCursor, limit: int = 500
 ) -> tuple[list[LoggedEvent], LogCursor]:
     """Up to `limit` events after `cursor`, and the cursor to go on from (the same one when there is nothing new)."""
-    rows = await store.fetch(
+    rows = await store.query(
         "log/read_whole", {"xid": str(cursor.xid), "position": cursor.position, "limit": limit}
     )
     found = [
-        LoggedEvent(LogCursor(int(xid), position), event_of(tuple(facts))) for *facts, xid, position in rows
+        LoggedEvent(place, event) for place, event in zip(rows.read(LogCursor), rows.read(Event), strict=True)
     ]
     return found, found[-1].cursor if found else cursor
 
 
 async def lag(store: EventStore) -> LogLag:
     """How far the readers of the whole log are held back by open transactions."""
-    events, seconds = (await store.fetch("log/lag", {}))[0]
-    return LogLag(events, seconds)
+    return (await store.select(LogLag, "log/lag", {}))[0]

@@ -8,21 +8,22 @@ call before may have been lost after its commit, a conflict on such a second try
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 
+import orjson
 import psycopg
 import structlog
 
+from eventstore.append_queue import AppendQueue
 from eventstore.batch import Commit, PendingAppend, encode_batch
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import StoreUnavailable, VersionConflict, brief, is_passing, translate
 from eventstore.outage import Outage
-from eventstore.recognise import is_stored
+from eventstore.pause import DoublingPause
+from eventstore.rows import Result, column_names
 from eventstore.statements import statement
+from runs.event import Event
 
-MAX_BATCH_APPENDS = 64
-MAX_BATCH_BYTES = 1_000_000
 LARGE_BATCH_CHARS = 256 * 1024
 
 _FIRST_PAUSE_SECONDS = 0.02
@@ -34,55 +35,6 @@ _COLLISION = "40"
 
 
 _log = structlog.get_logger(__name__)
-
-
-class AppendQueue:
-    """Appends that wait for a writer."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[PendingAppend] = deque()
-        self._idle: list[asyncio.Future[None]] = []
-
-    def put(self, append: PendingAppend) -> None:
-        """Add one and wake a writer."""
-        self._waiting.append(append)
-        self._wake()
-
-    async def take(self) -> list[PendingAppend]:
-        """The next batch, as soon as there is one: no run twice, none whose caller has gone."""
-        while not (batch := self._pick()):
-            idle = asyncio.get_running_loop().create_future()
-            self._idle.append(idle)
-            await idle
-        if self._waiting:
-            self._wake()
-        return batch
-
-    def _wake(self) -> None:
-        while self._idle:
-            # The one that was free last: at a slow pace everything goes over one connection, whose caches are warm.
-            idle = self._idle.pop()
-            if not idle.done():
-                idle.set_result(None)
-                return
-
-    def _pick(self) -> list[PendingAppend]:
-        batch: list[PendingAppend] = []
-        later: list[PendingAppend] = []
-        runs: set[str] = set()
-        size_bytes = 0
-        while self._waiting and len(batch) < MAX_BATCH_APPENDS and size_bytes < MAX_BATCH_BYTES:
-            append = self._waiting.popleft()
-            if append.answer.done():
-                continue  # its caller was cancelled before anybody took it: withdrawn
-            if append.run_id in runs:
-                later.append(append)
-                continue
-            runs.add(append.run_id)
-            batch.append(append)
-            size_bytes += append.size_bytes
-        self._waiting.extendleft(reversed(later))
-        return batch
 
 
 class Writer:
@@ -148,14 +100,13 @@ class Writer:
 
     async def _store(self, batch: list[PendingAppend]) -> None:
         """Answer every append of `batch`, one way or the other."""
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while batch:
             try:
                 conflicts = await self._call(batch)
             except psycopg.Error as error:
                 if is_passing(error):
-                    batch = await self._after_failure(batch, error, pause_seconds)
-                    pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+                    batch = await self._after_failure(batch, error, pause)
                     continue
                 await self._isolate(batch, error)
                 return
@@ -197,23 +148,24 @@ class Writer:
 
     async def _was_stored(self, append: PendingAppend) -> bool:
         """Whether the events in the log are these. Raises nothing: without a connection nobody can know."""
+        pause = DoublingPause(_LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 if self._connection is None:
                     self._connection = await connect(self._database_url, "writer")
-                return await is_stored(self._connection, append.commit.events)
+                return await _is_stored(self._connection, append.commit.events)
             except psycopg.Error as error:
-                if not await self._after_failure([append], error, _LONGEST_PAUSE_SECONDS):
+                if not await self._after_failure([append], error, pause):
                     return False
 
     async def _after_failure(
-        self, batch: list[PendingAppend], error: psycopg.Error, pause_seconds: float
+        self, batch: list[PendingAppend], error: psycopg.Error, pause: DoublingPause
     ) -> list[PendingAppend]:
         """Drop the connection if it is lost, wait, and give those that still have time."""
         self._trouble = error
         stale = self._connection is not None and self._connection.closed
         if (error.sqlstate or "").startswith(_COLLISION):
-            _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause_seconds)
+            _log.warning("append_retry", appends=len(batch), error=brief(error), pause_seconds=pause.seconds)
         elif not stale:  # a connection that was lost while it was idle says nothing of the server now
             self._outage.failed(_PART, brief(error), on_demand=True)
         if self._connection is not None and self._connection.closed:
@@ -221,7 +173,7 @@ class Writer:
             for append in batch:
                 append.in_doubt = True
             await self._disconnect()
-        await asyncio.sleep(pause_seconds)
+        await pause.wait()
         over_before = asyncio.get_running_loop().time() - self._patience_seconds
         _fail_unanswered(
             [append for append in batch if append.enqueued_at < over_before],
@@ -247,3 +199,19 @@ def _fail_unanswered(batch: Sequence[PendingAppend], error: Exception) -> None:
     for append in batch:
         if not append.answer.done():
             append.answer.set_exception(error)
+
+
+async def _is_stored(connection: Connection, events: Sequence[Event]) -> bool:
+    """Whether the log has exactly these events at their places. Raises psycopg.Error."""
+    first, last = events[0], events[-1]
+    cursor = await connection.execute(
+        statement("log/read"),
+        {"run_id": first.run_id, "after": first.seq - 1, "until": last.seq, "limit": len(events)},
+    )
+    found = Result(column_names(cursor), await cursor.fetchall()).read(Event)
+    return [_identity(event) for event in found] == [_identity(event) for event in events]
+
+
+def _identity(event: Event) -> tuple[object, ...]:
+    documents = orjson.loads(orjson.dumps([event.payload, event.detail]))
+    return (event.seq, event.type, event.node_id, event.recorded_at, documents)

@@ -1,10 +1,11 @@
-"""One attempt of one capability: its time, its trouble and its output."""
+"""One attempt of one capability: running it within its time, and what it ends with."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 import structlog
@@ -14,16 +15,55 @@ from executor.capability import Capability, CapabilityContext, CapabilityError, 
 from executor.config import ExecutorConfig
 from executor.in_flight import WORKER_STOPPED, InFlightTask
 from executor.outputs import OutputRefused, as_json, keep
-from executor.results import ClarificationAsked, Dropped, Failed, Produced, Result
 from executor.safe_text import clean_text, describe_error, describe_traceback
+from runs.commands import Command, CompleteNode, FailNode, RequestClarification
 from runs.event import Json, JsonObject
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """An output, and what the node's contract says of it."""
+
+    output: Json
+    duration_ms: int
+    errors: tuple[JsonObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No output. With `lost` the attempt counts as one whose worker died: another worker tries again at once."""
+
+    code: str
+    message: str
+    retryable: bool = True
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClarificationAsked:
+    """A question to a person."""
+
+    question: str
+    options: tuple[JsonObject, ...]
+    allow_free_form: bool
+    additional_context: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The attempt is over in the log, or its lease is lost: there is nothing to append."""
+
+    reason: str
+
+
+Result = Produced | Failed | ClarificationAsked | Dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What an attempt needs: a capability, its context, and what the logs call it."""
+    """A capability, its context, and the fields that log lines about the attempt carry."""
 
     capability: Capability
     context: CapabilityContext
@@ -32,7 +72,7 @@ class Attempt:
 
 
 async def run_attempt(
-    attempt: Attempt, hold: InFlightTask, stopped: asyncio.Future[None], config: ExecutorConfig
+    attempt: Attempt, in_flight: InFlightTask, stopped: asyncio.Future[None], config: ExecutorConfig
 ) -> Result:
     """Run the capability until it ends, its time is up, or `stopped` is done. What it raises becomes a result."""
     began = time.perf_counter()
@@ -43,14 +83,14 @@ async def run_attempt(
             {task, stopped}, timeout=attempt.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
         )
         in_time = task.done()
-        hold.end()
+        in_flight.end()
         if not in_time:
             await _cancel(task, attempt, config.grace_seconds)
     finally:
         if not task.done():
             _abandon(task)
-    if not in_time and hold.stop_reason is not None:
-        return _stopped(hold.stop_reason)
+    if not in_time and in_flight.stop_reason is not None:
+        return _stopped(in_flight.stop_reason)
     if not in_time:
         return Failed("timeout", f"no output within {attempt.timeout_seconds:g} s")
     return await _result_of(task, attempt, config, round((time.perf_counter() - began) * 1_000))
@@ -130,3 +170,50 @@ def _is_option(option: Json) -> bool:
         return False
     members = cast("dict[str, Any]", option)
     return isinstance(members.get("id"), str) and isinstance(members.get("label"), str)
+
+
+def status_of(result: Result) -> str:
+    """One word for the logs."""
+    if isinstance(result, Produced):
+        return "output_invalid" if result.errors else "completed"
+    if isinstance(result, Failed):
+        return "lost" if result.lost else "failed"
+    return "asked" if isinstance(result, ClarificationAsked) else "dropped"
+
+
+def command_for(
+    result: Produced | Failed | ClarificationAsked, node_id: str, attempt: int, now: datetime, jitter: float
+) -> Command:
+    """The command that puts the result into the log."""
+    match result:
+        case Produced(output, duration_ms, errors):
+            return CompleteNode(
+                now=now,
+                node_id=node_id,
+                attempt=attempt,
+                output=output,
+                duration_ms=duration_ms,
+                errors=errors,
+                jitter=jitter,
+            )
+        case Failed(code, message, retryable, lost):
+            return FailNode(
+                now=now,
+                node_id=node_id,
+                attempt=attempt,
+                error_code=code,
+                message=message,
+                retryable=retryable,
+                lost=lost,
+                jitter=jitter,
+            )
+        case ClarificationAsked(question, options, allow_free_form, additional_context):
+            return RequestClarification(
+                now=now,
+                node_id=node_id,
+                attempt=attempt,
+                question=question,
+                options=options,
+                allow_free_form=allow_free_form,
+                additional_context=additional_context,
+            )

@@ -1,31 +1,33 @@
-"""The lines that a capability writes into its run's log: few enough and short enough to stay there for good."""
+"""The lines that a capability writes into its run's log, limited in length, rate and number."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import get_args
 
 import structlog
 
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.handler import RunHandler
+from eventstore.heartbeat import AttemptKey
 from executor.config import ExecutorConfig
-from executor.in_flight import AttemptKey
 from executor.safe_text import clean_text
 from runs.commands import Command, RecordLog
 from runs.errors import RunError
 from runs.state import RunState
 from runs.transitions import RUNNING
+from schemas.vocabulary import LogLevel
 
-_log = structlog.get_logger("executor")
-_LEVELS = frozenset({"debug", "info", "warning", "error"})
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+_LEVELS: dict[str, LogLevel] = {level: level for level in get_args(LogLevel)}
 
 
 class AttemptLog:
-    """The `log` of one attempt: a bucket of lines that fills up again slowly, and an end to it all.
+    """The `log` of one attempt: a token bucket of lines, and a limit for all of them.
 
-    A line that cannot be written is the log's loss, not the capability's failure.
+    A line that cannot be written counts as omitted; the capability gets no error.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class AttemptLog:
             self.omitted += 1
             return
         text = clean_text(message)
-        kept_level = level if level in _LEVELS else "info"
+        kept_level = _LEVELS.get(level, "info")
 
         async def build(state: RunState) -> Sequence[Command]:
             node = state.nodes.get(self._node_id)
@@ -72,7 +74,7 @@ class AttemptLog:
         return True
 
     def closing_line(self, now: datetime) -> list[Command]:
-        """What to append with the attempt's result: how many lines are missing, if any."""
+        """The line that says how many were omitted, to be appended with the attempt's result; [] for none."""
         if not self.omitted:
             return []
         message = f"{self.omitted} further line(s) of this attempt were left out"

@@ -1,4 +1,4 @@
-"""What a capability is: the one interface that stubs, models, services and tools have in common."""
+"""The interface of a capability, the same for stubs, models, services and tools."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from schemas.capability import CapabilityDescriptor
 
 
 class Capability(Protocol):
-    """Turns a ContextBundle into an output, as often as it is asked.
+    """Turns a ContextBundle into an output. One object serves all nodes, also at the same time.
 
     An attempt may run twice when a worker dies, so effects in the outside world should be idempotent: run id, node id
     and attempt make a good key. `run` shares the event loop with everything else in its worker: what computes for more
-    than a few milliseconds belongs into `executor.threads.run_in_thread`.
+    than a few milliseconds is to be called by `executor.threads.run_in_thread`.
     """
 
     @property
     def descriptor(self) -> CapabilityDescriptor:
-        """What this capability says about itself in the registry."""
+        """The entry of this capability in the registry."""
         ...
 
     async def run(self, context: CapabilityContext) -> Json:
@@ -41,15 +41,15 @@ class LogLine(Protocol):
 
 
 async def discard_line(message: str, level: str = "info") -> None:
-    """A `LogLine` that keeps nothing, for a capability that is tried out without a run."""
+    """A `LogLine` that writes nothing, for a capability that is called without a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class CapabilityContext:
-    """What a capability is told about its node, and what it may do meanwhile.
+    """A node's bundle, and what its capability may do during the attempt.
 
     `bundle` is the ContextBundle (`runs.bundle`). `log` appends a `log` event; lines that are too long are cut, too
-    many are left out. `deadline` is the end of the attempt on the clock of `time.monotonic`; None is no end.
+    many are omitted. `deadline` is the end of the attempt on the clock of `time.monotonic`; None is no limit.
     """
 
     bundle: JsonObject
@@ -62,7 +62,7 @@ class CapabilityContext:
         return self.bundle.get("attempt", 1)
 
     def remaining_seconds(self) -> float | None:
-        """The time that is left to this attempt, never below 0; None where there is no limit."""
+        """The seconds until the deadline, never below 0; None where there is no limit."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def clarify(
@@ -83,7 +83,7 @@ class CapabilityContext:
 
 
 class CapabilityError(Exception):
-    """A failure that the capability can name. `retryable` is False where trying again cannot help."""
+    """A failure with a code. `retryable` is False where a further attempt would fail the same way."""
 
     def __init__(self, code: str, message: str, retryable: bool = True) -> None:
         super().__init__(message)
@@ -93,7 +93,7 @@ class CapabilityError(Exception):
 
 
 class ClarificationNeeded(Exception):
-    """The capability cannot go on without a person's answer."""
+    """The capability needs a person's answer to continue."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Judging an output by a contract, and what it means when there is no verdict."""
+"""Checking an output against a contract, and the failures of a check itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from contracts.checker import ContractChecker
 from contracts.problems import AjvError, CheckerUnavailable, CheckFailed, SchemaRefused
-from executor.results import Failed, Produced
+from executor.attempt import Failed, Produced
 from executor.safe_text import clean_text
 from runs.event import Json, JsonObject
 
 
 class NotChecked(Exception):
-    """There is no verdict: the contract or the output itself is to blame. Trying the same again cannot help."""
+    """The contract or the output cannot be checked; a further try would end the same."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -24,14 +24,14 @@ class NotChecked(Exception):
 
 
 class OutputChecker:
-    """Judges outputs at the contract door; waits up to `patience_seconds` for a checker process that is away."""
+    """Checks outputs; waits up to `patience_seconds` while the checker's process is unavailable."""
 
     def __init__(self, contracts: ContractChecker, patience_seconds: float) -> None:
         self._contracts = contracts
         self._patience_seconds = patience_seconds
 
     async def check(self, schema: JsonObject | bool, output: Json) -> tuple[JsonObject, ...]:
-        """What `output` breaks of `schema`; () is valid. Raises NotChecked, CheckerUnavailable (our own trouble)."""
+        """The errors of `output` under `schema`; () is valid. Raises NotChecked, and CheckerUnavailable (retryable)."""
         try:
             errors = await self._check(schema, output)
         except SchemaRefused as refused:
@@ -46,7 +46,7 @@ class OutputChecker:
         try:
             return await self._contracts.check(schema, output)
         except CheckerUnavailable:
-            # The retrying costs as much as a check: only who needs it pays for it.
+            # Setting up the retries costs as much as a check, so it is done after the first failure.
             patiently = AsyncRetrying(
                 retry=retry_if_exception_type(CheckerUnavailable),
                 wait=wait_random_exponential(multiplier=0.1, max=2),
@@ -56,7 +56,7 @@ class OutputChecker:
             return await patiently(self._contracts.check, schema, output)
 
     async def judge(self, schema: JsonObject | bool | None, produced: Produced) -> Produced | Failed:
-        """The result with the verdict of its node's contract; a node without one owes nothing."""
+        """The result with its errors under the node's contract; None is no contract."""
         if schema is None:
             return produced
         try:

@@ -47,11 +47,11 @@ class InSandbox:
 
     @property
     def descriptor(self) -> CapabilityDescriptor:
-        """That of the capability."""
+        """The descriptor of the capability."""
         return self._descriptor
 
     async def run(self, context: CapabilityContext) -> Json:
-        """The output. Raises what `compute` raises, and CapabilityError `compute_limit` where it takes too much."""
+        """The output. Raises what `compute` raises, and CapabilityError `compute_limit` where it exceeds its limits."""
         try:
             text = await self._sandbox.call(
                 _FUNCTION,
@@ -68,20 +68,20 @@ class InSandbox:
 
 
 def in_sandbox(capabilities: Iterable[Capability], sandbox: Sandbox) -> list[Capability]:
-    """The capabilities, those that compute put into the sandbox."""
+    """The capabilities; those that compute are wrapped, so that they run in the sandbox."""
     return [InSandbox(each, sandbox) if isinstance(each, Computing) else each for each in capabilities]
 
 
 def compute(argument: dict[str, Any], blob: bytes) -> bytes:
-    """In the child: the output of `{"capability": "module:Class", "bundle"}` as JSON.
+    """Called in the child. The output of `{"capability": "module:Class", "bundle"}` as JSON.
 
-    Raises Refusal with `{"code", "message", "retryable"}`.
+    Raises InputRefused with `{"code", "message", "retryable"}`.
     """
     try:
         kept = as_json(_capability(argument["capability"]).compute(argument["bundle"]), MAX_OUTPUT_BYTES)
     except CapabilityError as error:
-        told = {"code": error.code, "message": error.message, "retryable": error.retryable}
-        raise InputRefused(told) from None
+        failure = {"code": error.code, "message": error.message, "retryable": error.retryable}
+        raise InputRefused(failure) from None
     except OutputRefused as refused:
         raise InputRefused({"code": refused.code, "message": refused.message, "retryable": False}) from None
     return orjson.dumps(kept)

@@ -15,11 +15,11 @@ class ExecutorConfig:
     slots               how many nodes run at the same time
     lease               how long a silent worker keeps its nodes; it must cover several heartbeats
     timeout             for a capability that names none
-    grace               how long a cancelled capability may take to clean up before it is left to itself
-    drain               how long closing waits for what is running
-    report              how long a result is offered to a database that does not answer
-    watch               how soon a change made by another process is looked at
-    checker             how long a check waits for a checker process
+    grace               how long a cancelled capability may take to clean up before it is abandoned
+    drain               how long closing waits for running attempts
+    report              how long the append of a result is retried while the database cannot be reached
+    watch               how long wake-up messages are collected before the runs in flight are read
+    checker             how long a check is retried while the checker's process is unavailable
     log_lines           of one attempt: in all, in one go, and how fast more are allowed
     serves_output       compose outputs even without a capability of the default group
     """

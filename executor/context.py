@@ -1,4 +1,4 @@
-"""What the parts of a worker share."""
+"""What all tasks of one worker share."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ HUMAN = "human"
 
 @dataclass(slots=True)
 class WorkerContext:
-    """The tools of one worker; `closing` is set when it takes nothing new.
+    """`closing` is set when the worker takes nothing new.
 
-    `missed`: ids of capabilities that were asked for and are not here, so that each is warned of once.
+    `missing`: ids of capabilities that hints named and that this worker does not have, so that each is logged once.
     """
 
     handler: RunHandler
     checker: OutputChecker
     registry: CapabilityRegistry
-    holds: InFlightTasks
+    in_flight: InFlightTasks
     worker_id: str
     config: ExecutorConfig
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     closing: bool = False
-    missed: set[str] = field(default_factory=set[str])
+    missing: set[str] = field(default_factory=set[str])
 
     @property
     def lease(self) -> Lease:
+        """What this worker claims with."""
         return Lease(worker=self.worker_id, seconds=self.config.lease_seconds)
 
     def serves(self, node: NodeState) -> bool:
-        """Whether this worker can do the node's part: run its capability, or hand it to a person."""
+        """Whether this worker can start the node: run its capability, or give it to a person."""
         return node.executor_type == HUMAN or node.capability_id in self.registry
 
-    def goes_on_with(self, node: NodeState) -> bool:
-        """Whether a task that has just ended a node may go on with this one."""
+    def continues_with(self, node: NodeState) -> bool:
+        """Whether a task of this worker may run the node without a hint, once an append has made it ready."""
         return not self.closing and node.capability_id in self.registry

@@ -1,4 +1,4 @@
-"""Capabilities that are people: registered so that plans may name them, started by a worker, done by somebody."""
+"""Capabilities of people: registered so that plans may name them; a worker starts such a node, a person does it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ HUMAN_REVIEW = CapabilityDescriptor(
 )
 
 
-def people() -> list[CapabilityDescriptor]:
-    """What people can do in a plan."""
+def human_capabilities() -> list[CapabilityDescriptor]:
+    """The descriptors of what people can do in a plan."""
     return [HUMAN_REVIEW]

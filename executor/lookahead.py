@@ -1,4 +1,4 @@
-"""Doing as much as possible in one append: a result, and what it makes possible."""
+"""What one append can hold beside a result: the run's output, where that is due, and the start of nodes made ready."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from datetime import datetime
 import structlog
 
 from contracts.problems import CheckerUnavailable
+from executor.checks import NotChecked, OutputChecker
 from executor.context import HUMAN
-from executor.final_output import FinalOutput
-from runs.commands import Command, StartNode
+from runs.commands import Command, DeliverOutput, FailRun, StartNode
+from runs.composition import CompositionError, composed_output, part_at, referenced_nodes
 from runs.decide import Decided
+from runs.event import Json, JsonObject
 from runs.outstanding import Work, outstanding
 from runs.state import NodeState, RunState
+from schemas.contract_schema import effective_schema
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 async def look_ahead(
@@ -25,10 +28,9 @@ async def look_ahead(
     take: Callable[[NodeState], bool],
     now: datetime,
 ) -> Decided:
-    """What follows from `commands`, and from that at once: delivering the output, starting nodes that became ready.
+    """Decide `commands`, then the output if it is due, then the start of nodes that became ready.
 
-    One node that `take` accepts is started, for the caller to go on with; the others are for the brokers to carry.
-    Every node that is a person is started, since nobody has to work on it. Raises what `step` raises for `commands`.
+    Raises RunError where the rules refuse `commands`, CheckerUnavailable where there are none and the check fails.
     """
     decided = Decided(state).then(*commands)
     if ("output", "") in outstanding(decided.state):
@@ -47,12 +49,16 @@ async def look_ahead(
 def start_ready(
     before: RunState, decided: Decided, take: Callable[[NodeState], bool], now: datetime
 ) -> Decided:
-    """`decided`, and the start of nodes that it makes ready: one that `take` accepts, and all that are people."""
-    ahead = decided.state
+    """`decided`, and the start of nodes that it makes ready.
+
+    Of the nodes that `take` accepts one is started, and the caller runs it; the broker carries hints of the others.
+    Human nodes are all started, since no worker runs them.
+    """
+    after = decided.state
     starts: list[Command] = []
     taken = False
-    for work in _new_node_work(before, ahead):
-        node = ahead.nodes[work.ref]
+    for work in _new_node_work(before, after):
+        node = after.nodes[work.ref]
         human = node.executor_type == HUMAN
         if human or (not taken and take(node)):
             starts.append(StartNode(now=now, node_id=node.id, attempt=work.attempt))
@@ -60,11 +66,69 @@ def start_ready(
     return decided.then(*starts)
 
 
-def _new_node_work(before: RunState, ahead: RunState) -> list[Work]:
-    """Nodes that can start now and could not before; for the others there are hints on their way already."""
+def _new_node_work(before: RunState, after: RunState) -> list[Work]:
+    """Nodes that can start now and could not before; hints of the others are on their way already."""
     known = outstanding(before)
     return [
         work
-        for key, work in outstanding(ahead).items()
+        for key, work in outstanding(after).items()
         if work.kind == "node" and not work.started and work.due_at is None and known.get(key) != work
     ]
+
+
+class FinalOutput:
+    """Composes the output of a run and checks it. One object serves one append.
+
+    An append that meets a conflict is decided again; the errors of an output that is still the same are kept.
+    """
+
+    def __init__(self, checker: OutputChecker) -> None:
+        self._checker = checker
+        self._checked: tuple[Json, tuple[JsonObject, ...]] | None = None
+
+    async def command(self, state: RunState, now: datetime) -> Command:
+        """DeliverOutput, or FailRun where the output cannot be composed or checked. Raises CheckerUnavailable."""
+        try:
+            output = composed_output(state)
+        except CompositionError as error:
+            return FailRun(now=now, error_code="composition_failed", message=str(error))
+        try:
+            errors = await self._errors(state, output)
+        except NotChecked as failure:
+            return FailRun(now=now, error_code=failure.code, message=failure.message)
+        return DeliverOutput(now=now, output=output, errors=errors, repair=nodes_to_repair(state, errors))
+
+    async def _errors(self, state: RunState, output: Json) -> tuple[JsonObject, ...]:
+        if self._checked is None or self._checked[0] != output:
+            schema = effective_schema(state.envelope["outputContract"])
+            self._checked = (output, await self._checker.check(schema, output))
+        return self._checked[1]
+
+
+def nodes_to_repair(state: RunState, errors: tuple[JsonObject, ...]) -> tuple[str, ...]:
+    """The nodes whose outputs the contract rejects; all that the output is composed of where the errors name no place.
+
+    A transformation passes its input on: when running it again did not help, the nodes before it run again too.
+    """
+    if not errors:
+        return ()
+    makers = _makers(state, errors)
+    if state.final_attempt > 0:
+        transformations = [
+            state.nodes[node_id] for node_id in makers if state.nodes[node_id].kind == "transformation"
+        ]
+        makers += [need for node in transformations for need in node.depends_on]
+    return tuple(dict.fromkeys(makers))
+
+
+def _makers(state: RunState, errors: tuple[JsonObject, ...]) -> list[str]:
+    template = state.plan_metadata.get("composition")
+    if template is None:
+        return [list(state.nodes)[-1]]
+    # An `if` is reported for the whole value that it judges, after what is wrong inside.
+    exact = [error for error in errors if error.get("keyword") != "if"] or errors
+    parts = [part_at(template, str(error.get("instancePath", ""))) for error in exact]
+    each_once = {id(part): part for part in parts}
+    return [node_id for part in each_once.values() for node_id in referenced_nodes(part)] or referenced_nodes(
+        template
+    )

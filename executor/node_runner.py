@@ -1,4 +1,27 @@
-"""One task of a worker: an attempt, its report, and the node of the same run that the report made ready."""
+"""What a worker does with a node, from its claim to the append of its result, and on to the next node of the run.
+
+1. **Claim.** A hint names a node. The claim is an append: `node_start`, under this worker's lease. Of two workers
+   that claim an attempt, the log accepts one and refuses the other as stale. A node whose capability is not here is
+   left to other workers (NotServedHere). A hint may name the run's output instead: that needs no claim, since
+   composing, checking and delivering it are one append, which may start a node again to repair it.
+2. **Attempt** (`attempt.py`). The capability runs until it ends, until its time is up, or until `in_flight.py` finds
+   that the attempt is over: the run has ended, the lease is lost, the worker stops. What it returns or raises becomes
+   a result: Produced, Failed, ClarificationAsked or Dropped.
+3. **Judge** (`checks.py`). An output is checked against its node's contract; the errors become part of the result.
+4. **Append, and what it makes ready** (`lookahead.py`). One append holds the result, the run's output where that is
+   due, the start of human nodes, and the start of one node that this worker can run. Hints of the other nodes that
+   are ready go to the broker after the commit. While the database cannot be reached the append is tried again for
+   `report_seconds`. A result that the log refuses, because the attempt was given to another worker, is dropped.
+5. **Next.** The node that the append started is the next claim of the same task. Without one the task ends, and its
+   slot is free.
+
+A planner in the same process saves the first hint: it appends its plan through this worker, and the append starts
+the plan's first node (`ExecutorWorker.append_plan_and_start_node`).
+
+A worker that dies in between loses nothing but time. Its lease expires, the keeper appends `node_error`
+(`worker_lost`), and another worker claims the next attempt. A capability may therefore run twice; the log takes one
+result of each attempt.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +36,22 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from broker.interface import NotServedHere, WorkHint
 from eventstore.clock import wait_if_early
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
-from eventstore.handler import Outcome
-from executor.attempt import Attempt, run_attempt
+from eventstore.handler import Build, Outcome, decided
+from eventstore.heartbeat import AttemptKey
+from executor.attempt import (
+    Attempt,
+    ClarificationAsked,
+    Dropped,
+    Failed,
+    Produced,
+    command_for,
+    run_attempt,
+    status_of,
+)
 from executor.attempt_log import AttemptLog
 from executor.capability import Capability, CapabilityContext
-from executor.config import ExecutorConfig
 from executor.context import HUMAN, WorkerContext
-from executor.final_output import FinalOutput
-from executor.in_flight import AttemptKey, InFlightTask
-from executor.lookahead import look_ahead
-from executor.results import ClarificationAsked, Dropped, Failed, Produced, Result, command_for, status_of
+from executor.lookahead import FinalOutput, look_ahead, start_ready
 from runs.bundle import context_bundle
 from runs.commands import Command, StartNode
 from runs.decide import Decided
@@ -32,12 +61,15 @@ from runs.outstanding import node_queue
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW
 from runs.state import NodeState, RunState
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+Reported = Produced | Failed | ClarificationAsked
+"""The results that are appended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An attempt that is in the log as started by this worker, and the state of the run right then."""
+    """An attempt that the log shows as started by this worker, and the state of the run at that event."""
 
     state: RunState
     node_id: str
@@ -53,12 +85,12 @@ class Claim:
 
     @property
     def hint(self) -> WorkHint:
-        """What would have brought it here."""
+        """The hint of this attempt, which need not have been sent."""
         return WorkHint(self.state.run_id, "node", self.node_id, self.attempt, node_queue(self.node.queue))
 
     @property
     def names(self) -> JsonObject:
-        """What each line of the process log about this attempt carries."""
+        """The fields that each line of the process log about this attempt carries."""
         return {
             "run_id": self.state.run_id,
             "node_id": self.node_id,
@@ -69,7 +101,7 @@ class Claim:
 
 
 def claim_in(outcome: Outcome) -> Claim | None:
-    """The node that these events start for a worker; people need none."""
+    """The node that these events start for a worker; None where they start human nodes only, or none."""
     for event in outcome.events:
         if (
             event.type == "node_start"
@@ -81,122 +113,152 @@ def claim_in(outcome: Outcome) -> Claim | None:
 
 
 class NodeRunner:
-    """Holds one run's attempts, one after the other, for as long as each makes the next one ready."""
+    """Runs nodes of one run, one after the other, for as long as each makes the next one ready.
 
-    def __init__(self, parts: WorkerContext, hold: InFlightTask) -> None:
-        self._parts = parts
-        self._hold = hold
+    It is in flight from its creation until `work` ends, or until a claim fails.
+    """
+
+    def __init__(self, context: WorkerContext, run_id: str) -> None:
+        self._context = context
+        self._run_id = run_id
+        self._in_flight = context.in_flight.add(run_id)
 
     async def claim(self, hint: WorkHint) -> Claim | None:
-        """Take what the hint is about. None where there is nothing to run here. Raises RunError, StoreError."""
-        parts = self._parts
-        final = FinalOutput(parts.checker)
+        """Claim what the hint names; None where no node starts here. Raises RunError, StoreError, NotServedHere."""
+        context = self._context
+        final = FinalOutput(context.checker)
 
         async def build(state: RunState) -> Sequence[Command] | Decided:
-            now = parts.clock()
+            now = context.clock()
             if hint.kind == "output":
-                return await look_ahead(state, [], final, parts.goes_on_with, now)
+                return await look_ahead(state, [], final, context.continues_with, now)
             node = state.nodes.get(hint.ref)
-            if node is not None and not parts.serves(node):
-                _warn_once(parts, state, node)
-                raise NotServedHere
-            last_chance = node is not None and len(node.lost) >= MAX_LOSSES_IN_A_ROW - 1
-            if last_chance and not parts.holds.take_last_chance(self._hold):
-                raise NotServedHere
-            if node is not None and node.due_at is not None:
-                now = await wait_if_early(node.due_at, now, parts.clock)
+            if node is not None:
+                self._check_served(state, node)
+                if node.due_at is not None:
+                    now = await wait_if_early(node.due_at, now, context.clock)
             return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt)]
 
-        return claim_in(await parts.handler.transact(hint.run_id, build, lease=parts.lease))
+        _, claim = await self._append_claim(build)
+        return claim
+
+    async def append_and_claim(self, build: Build) -> tuple[Outcome, Claim | None]:
+        """Append what `build` gives, with the start of a node that it makes ready; None where it makes none ready."""
+        context = self._context
+
+        async def build_and_start(state: RunState) -> Decided:
+            following = await decided(build, state)
+            return start_ready(state, following, context.continues_with, context.clock())
+
+        return await self._append_claim(build_and_start)
 
     async def work(self, claim: Claim) -> None:
-        """Run attempts and report them until there is none to go on with."""
-        following: Claim | None = claim
-        while following is not None:
-            following = await self._attempt(following)
+        """Run attempts and append their results until an append starts no further node."""
+        try:
+            following: Claim | None = claim
+            while following is not None:
+                following = await self._attempt(following)
+        finally:
+            self._context.in_flight.remove(self._in_flight)
+
+    async def _append_claim(self, build: Build) -> tuple[Outcome, Claim | None]:
+        claim: Claim | None = None
+        try:
+            outcome = await self._context.handler.transact(self._run_id, build, lease=self._context.lease)
+            claim = claim_in(outcome)
+            return outcome, claim
+        finally:
+            if claim is None:
+                self._context.in_flight.remove(self._in_flight)
+
+    def _check_served(self, state: RunState, node: NodeState) -> None:
+        """Raise NotServedHere for a node that this worker cannot run, or not beside what it runs now."""
+        context = self._context
+        if not context.serves(node):
+            _warn_once(context, state, node)
+            raise NotServedHere
+        last_chance = len(node.lost) >= MAX_LOSSES_IN_A_ROW - 1
+        if last_chance and not context.in_flight.take_last_chance(self._in_flight):
+            raise NotServedHere
 
     async def _attempt(self, claim: Claim) -> Claim | None:
-        parts = self._parts
-        capability = parts.registry.find(claim.node.capability_id)
+        """Run the capability, judge its output, append the result; the next claim, if the append made one."""
+        context = self._context
+        capability = context.registry.find(claim.node.capability_id)
         if capability is None:
             # Only nodes of capabilities that are here get claimed.
             raise LookupError(claim.node.capability_id)
-        stopped = self._hold.begin(claim.state, claim.node_id, claim.attempt)
-        lines = AttemptLog(parts.handler, claim.key, parts.config, parts.clock)
-        attempt = _prepare(claim, capability, lines, parts.config)
+        stopped = self._in_flight.begin(claim.state, claim.node_id, claim.attempt)
+        attempt_log = AttemptLog(context.handler, claim.key, context.config, context.clock)
+        attempt = self._prepare(claim, capability, attempt_log)
         _log.debug("node_started", status="running", **claim.names)
         began = time.perf_counter()
-        result = await run_attempt(attempt, self._hold, stopped, parts.config)
+        result = await run_attempt(attempt, self._in_flight, stopped, context.config)
         if isinstance(result, Produced):
-            result = await parts.checker.judge(claim.node.contract.get("output"), result)
+            result = await context.checker.judge(claim.node.contract.get("output"), result)
         seconds = round(time.perf_counter() - began, 6)
-        _log.info("node_ended", status=status_of(result), seconds=seconds, **claim.names, **_why(result))
-        return None if isinstance(result, Dropped) else await self._report(claim, result, lines)
+        _log.info("node_ended", status=status_of(result), seconds=seconds, **claim.names, **_reason(result))
+        return None if isinstance(result, Dropped) else await self._report(claim, result, attempt_log)
 
-    async def _report(
-        self, claim: Claim, result: Produced | Failed | ClarificationAsked, lines: AttemptLog
-    ) -> Claim | None:
+    def _prepare(self, claim: Claim, capability: Capability, attempt_log: AttemptLog) -> Attempt:
+        seconds = (
+            claim.node.contract.get("timeoutSeconds")
+            or capability.descriptor.timeout_seconds
+            or self._context.config.timeout_seconds
+        )
+        # A copy: the bundle is made of the run's own values, and a capability may change its bundle.
+        bundle = orjson.loads(orjson.dumps(context_bundle(claim.state, claim.node)))
+        context = CapabilityContext(bundle=bundle, log=attempt_log.write, deadline=time.monotonic() + seconds)
+        return Attempt(capability, context, seconds, claim.names)
+
+    async def _report(self, claim: Claim, result: Reported, attempt_log: AttemptLog) -> Claim | None:
         try:
-            return claim_in(await self._append(claim, result, lines))
+            return claim_in(await self._append(claim, result, attempt_log))
         except ValueRefused as refused:
             failure = Failed("output_not_json", f"the output cannot be kept: {refused.reason}")
-            return claim_in(await self._append(claim, failure, lines))
+            return claim_in(await self._append(claim, failure, attempt_log))
         except (StaleAttempt, RunFinished) as refused:
             _log.info("result_refused", status="dropped", reason=refused.message, **claim.names)
             return None
 
-    async def _append(
-        self, claim: Claim, result: Produced | Failed | ClarificationAsked, lines: AttemptLog
-    ) -> Outcome:
-        """One append: the result, and what can be done at once because of it."""
-        parts = self._parts
-        final = FinalOutput(parts.checker)
-        jitter = parts.jitter()
+    async def _append(self, claim: Claim, result: Reported, attempt_log: AttemptLog) -> Outcome:
+        """One append: the result, and what it makes ready."""
+        context = self._context
+        final = FinalOutput(context.checker)
+        jitter = context.jitter()
 
         async def build(state: RunState) -> Sequence[Command] | Decided:
-            now = parts.clock()
+            now = context.clock()
             commands = [
-                *lines.closing_line(now),
+                *attempt_log.closing_line(now),
                 command_for(result, claim.node_id, claim.attempt, now, jitter),
             ]
             if not isinstance(result, Produced):
                 return commands
-            return await look_ahead(state, commands, final, parts.goes_on_with, now)
+            return await look_ahead(state, commands, final, context.continues_with, now)
 
         try:
-            return await parts.handler.transact(claim.state.run_id, build, lease=parts.lease)
+            return await context.handler.transact(self._run_id, build, lease=context.lease)
         except (StoreUnavailable, VersionConflict) as error:
             _log.warning("report_delayed", reason=str(error), **claim.names)
-        # What took an hour to make is not thrown away because the database is away for a minute.
+        # An output that took an hour must survive a minute without the database.
         patiently = AsyncRetrying(
             retry=retry_if_exception_type((StoreUnavailable, VersionConflict)),
             wait=wait_random_exponential(multiplier=0.1, max=5),
-            stop=stop_after_delay(parts.config.report_seconds),
+            stop=stop_after_delay(context.config.report_seconds),
             reraise=True,
         )
-        return await patiently(parts.handler.transact, claim.state.run_id, build, lease=parts.lease)
+        return await patiently(context.handler.transact, self._run_id, build, lease=context.lease)
 
 
-def _warn_once(parts: WorkerContext, state: RunState, node: NodeState) -> None:
-    if node.capability_id not in parts.missed:
-        parts.missed.add(node.capability_id)
+def _warn_once(context: WorkerContext, state: RunState, node: NodeState) -> None:
+    if node.capability_id not in context.missing:
+        context.missing.add(node.capability_id)
         names = {"run_id": state.run_id, "node_id": node.id, "correlation_id": state.correlation_id}
         _log.warning("capability_not_here", capability_id=node.capability_id, status=node.status, **names)
 
 
-def _prepare(claim: Claim, capability: Capability, lines: AttemptLog, config: ExecutorConfig) -> Attempt:
-    seconds = (
-        claim.node.contract.get("timeoutSeconds")
-        or capability.descriptor.timeout_seconds
-        or config.timeout_seconds
-    )
-    # A copy: the bundle is made of the run's own values, and a capability may do with its bundle what it likes.
-    bundle = orjson.loads(orjson.dumps(context_bundle(claim.state, claim.node)))
-    context = CapabilityContext(bundle=bundle, log=lines.write, deadline=time.monotonic() + seconds)
-    return Attempt(capability, context, seconds, claim.names)
-
-
-def _why(result: Result) -> JsonObject:
+def _reason(result: Reported | Dropped) -> JsonObject:
     if isinstance(result, Failed):
         return {"code": result.code}
     return {"reason": result.reason} if isinstance(result, Dropped) else {}

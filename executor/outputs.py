@@ -1,4 +1,4 @@
-"""What a capability returned, as the JSON that the run keeps."""
+"""The output of a capability, as the JSON that the run stores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from schemas.refusal import DocumentRefused
 
 _SMALL_BYTES = 64 * 1024
 _MAX_SEARCHED = 20_000
-"""How many values are looked at for the place of a number that is not finite."""
+"""How many values are searched for the place of a number that is not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class KeptJson:
 
 
 class OutputRefused(Exception):
-    """The output cannot be kept. `code` is `output_not_json` or `output_too_large`."""
+    """The output cannot be stored. `code` is `output_not_json` or `output_too_large`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ async def keep(output: object, max_bytes: int) -> Json:
 
 
 def as_json(output: object, max_bytes: int) -> Json:
-    """A copy of `output` that is JSON and nothing else, so that the run keeps what a reader of the log gets.
+    """A copy of `output` that is plain JSON, so that the state of the run equals what a reader of the log gets.
 
     Tuples become lists, dates and UUIDs text. Raises OutputRefused, with the place of the first problem.
     """
@@ -67,7 +67,7 @@ def _encoded(output: object, max_bytes: int) -> bytes:
 
 
 def _decoded(output: object, encoded: bytes) -> Json:
-    # orjson writes NaN and infinity as null without a word.
+    # orjson writes NaN and infinity as null and raises nothing.
     if b"null" in encoded and (place := _not_finite(output)) is not None:
         raise _not_json(f"{place or 'the whole output'} is not a finite number")
     try:
@@ -85,7 +85,7 @@ def _not_json(problem: str) -> OutputRefused:
 
 def _not_finite(output: object) -> str | None:
     """The pointer to the first NaN or infinity; None where there is none. The output is known not to be cyclic."""
-    if not _holds_not_finite(output):
+    if not _has_not_finite(output):
         return None
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), output)]
     for _ in range(_MAX_SEARCHED):
@@ -103,7 +103,7 @@ def _not_finite(output: object) -> str | None:
     return "a number of the output"
 
 
-def _holds_not_finite(output: object) -> bool:
+def _has_not_finite(output: object) -> bool:
     """Whether there is a NaN or an infinity, without its place: a tenth of the work."""
     waiting: list[Any] = [[output]]
     while waiting:

@@ -13,13 +13,13 @@ from schemas.capability import CapabilityDescriptor
 class CapabilityRegistry:
     """Capabilities by id. Raises ValueError for two with the same id.
 
-    `people` are registered beside them; nobody runs those, a worker only starts their nodes.
+    `human` are registered beside them; a worker starts nodes of these and runs none.
     """
 
     def __init__(
-        self, capabilities: Iterable[Capability], people: Iterable[CapabilityDescriptor] = ()
+        self, capabilities: Iterable[Capability], human: Iterable[CapabilityDescriptor] = ()
     ) -> None:
-        self._people = list(people)
+        self._human = list(human)
         self._capabilities: dict[str, Capability] = {}
         for capability in capabilities:
             descriptor = capability.descriptor
@@ -32,7 +32,7 @@ class CapabilityRegistry:
         return capability_id in self._capabilities
 
     def find(self, capability_id: str) -> Capability | None:
-        """The capability of this id; None when another process has it, or nobody."""
+        """The capability of this id; None where this process does not have it."""
         return self._capabilities.get(capability_id)
 
     @property
@@ -40,8 +40,8 @@ class CapabilityRegistry:
         return [capability.descriptor for capability in self._capabilities.values()]
 
     def wire_descriptors(self) -> list[JsonObject]:
-        """The descriptors as `flex_capabilities` keeps them."""
-        return [descriptor.to_wire() for descriptor in (*self.descriptors, *self._people)]
+        """The descriptors as `flex_capabilities` stores them."""
+        return [descriptor.to_wire() for descriptor in (*self.descriptors, *self._human)]
 
     def queues(self, *, serves_output: bool = False) -> list[str]:
         """The queues of these capabilities' groups; outputs are composed where the default one is served."""

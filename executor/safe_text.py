@@ -1,4 +1,4 @@
-"""Text that comes out of a capability, made fit for the log."""
+"""Text from a capability, cut and cleaned for the log."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ def clean_text(text: object, limit: int = MESSAGE_CHARACTERS) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """`ValueError: what it says`, also for an exception that cannot even say that."""
+    """`ValueError: its message`, also for an exception whose `__str__` raises."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - a broken __str__ is one more thing that a capability may get wrong
+    except Exception:  # noqa: BLE001 - a capability's __str__ may raise anything
         text = "(its message cannot be read)"
     return redact(clean_text(f"{type(error).__name__}: {text}" if text else type(error).__name__))
 
 
 def describe_traceback(error: BaseException) -> str:
-    """Where it was raised, and the same of what caused it, in a bounded number of characters.
+    """The last frames of an exception and of its causes, in a bounded number of characters.
 
-    Pretty printers of exceptions are for our own ones: a message of a megabyte keeps them busy for minutes, and the
-    event loop with them.
+    Pretty printers of exceptions are for our own ones: a message of a megabyte would block the event loop for minutes.
     """
-    parts: list[str] = []
+    causes: list[str] = []
     cause: BaseException | None = error
-    while cause is not None and len(parts) < 3:
+    while cause is not None and len(causes) < 3:
         frames = "".join(traceback.format_tb(cause.__traceback__, limit=-10))
-        parts.append(f"{frames}{describe_error(cause)}")
+        causes.append(f"{frames}{describe_error(cause)}")
         cause = cause.__cause__ or cause.__context__
-    return clean_text("\ncaused by\n".join(parts), TRACEBACK_CHARACTERS)
+    return clean_text("\ncaused by\n".join(causes), TRACEBACK_CHARACTERS)

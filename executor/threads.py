@@ -1,4 +1,4 @@
-"""Work that would hold up the event loop, on a thread of its own."""
+"""Calls that would block the event loop, each on a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function that computes or blocks, so that heartbeats and other nodes go on.
+    """Call a function that computes or blocks, while heartbeats and other nodes continue.
 
-    A thread cannot be stopped: after a cancellation it runs to its end and its result is dropped. It is a daemon of its
-    own, not one of asyncio's pool, because forgotten threads would use that up (name look-ups need it) and would hold
-    the process when it wants to exit; the worker's slots bound how many there are.
+    A thread cannot be stopped: after a cancellation it runs to its end and its result is dropped. It is a daemon
+    thread, not one of asyncio's pool: abandoned threads would use up the pool, which name look-ups need, and would keep
+    the process from exiting. The worker's slots bound how many there are.
     """
     future: Future[T] = Future()
     context = copy_context()
@@ -29,9 +29,9 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
         try:
             future.set_result(context.run(function, *args, **kwargs))
         except StopIteration as error:
-            # asyncio's futures refuse StopIteration, and the caller would wait for ever.
+            # asyncio's futures refuse StopIteration, and the caller would wait without end.
             future.set_exception(RuntimeError(f"StopIteration out of {function!r}: {error}"))
-        except BaseException as error:  # noqa: BLE001 - it is handed to the caller, whatever it is
+        except BaseException as error:  # noqa: BLE001 - it is raised to the caller
             future.set_exception(error)
 
     threading.Thread(target=work, name="capability", daemon=True).start()

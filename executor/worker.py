@@ -1,11 +1,11 @@
-"""The executor worker: claims nodes, runs their capabilities, and reports what came of them."""
+"""The executor worker: consumes hints of nodes and outputs, and has `node_runner.py` do the work."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 
@@ -15,35 +15,30 @@ from eventstore import capabilities
 from eventstore.background import start_background
 from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable
-from eventstore.handler import Build, Outcome, RunHandler, decided
-from eventstore.notify import LogListener
+from eventstore.handler import Build, Outcome, RunHandler
+from eventstore.heartbeat import Heartbeat
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
-from executor.cancellation import RunWatch
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
 from executor.context import WorkerContext
-from executor.in_flight import WORKER_STOPPED, InFlightTask, InFlightTasks
-from executor.leases import Heartbeat
-from executor.lookahead import start_ready
-from executor.node_runner import Claim, NodeRunner, claim_in
+from executor.in_flight import WORKER_STOPPED, InFlightTasks, RunWatch
+from executor.node_runner import Claim, NodeRunner
 from executor.registry import CapabilityRegistry
-from runs.decide import Decided
 from runs.errors import NotReady, RunFinished, RunUnknown, StaleAttempt
-from runs.state import RunState
 
 _LAST_REPORT_SECONDS = 2.0
-"""How long a stop waits, after the drain and the grace, until it is in the log what was lost."""
+"""How long a stop waits, after the drain and the grace, for the appends that report attempts as lost."""
 
-_log = structlog.get_logger("executor")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class ExecutorWorker:
     """Consumes the queues of its capabilities' groups.
 
     `worker_id` must be new with each start of a process: leases are extended by it, and a restarted process must not
-    keep alive what it no longer works on. Closing lets running attempts end for `drain_seconds`; the rest is cancelled
-    and reported as lost, which the log shows as a `node_error` that is tried again at once, so that nobody has to wait
-    for a lease to run out.
+    extend those of its predecessor. Closing waits `drain_seconds` for running attempts; the rest is cancelled and
+    reported as lost, which the log shows as a `node_error` that is retried at once, without waiting for the lease.
     """
 
     def __init__(  # noqa: PLR0913 - the wiring names each part once; grouping them would only move the list
@@ -64,17 +59,24 @@ class ExecutorWorker:
         self._broker = broker
         self._config = config or ExecutorConfig()
         clock = clock or store.clock
-        self._holds = InFlightTasks()
+        self._in_flight = InFlightTasks(clock)
         checker = OutputChecker(contracts, self._config.checker_seconds)
-        self._parts = WorkerContext(
-            handler, checker, registry, self._holds, worker_id, self._config, clock, jitter
+        self._context = WorkerContext(
+            handler, checker, registry, self._in_flight, worker_id, self._config, clock, jitter
         )
-        self._heartbeat = Heartbeat(store, handler, self._holds, worker_id, self._config, clock)
-        self._watch = RunWatch(store, self._holds, self._config.watch_seconds)
+        self._heartbeat = Heartbeat(
+            store,
+            handler,
+            self._in_flight,
+            self._context.lease,
+            self._config.heartbeat_seconds,
+            "executor",
+        )
+        self._watch = RunWatch(store, self._in_flight, self._config.watch_seconds)
         self._listener = listener
         self._consumer: WorkConsumer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._duties: list[asyncio.Task[None]] = []
+        self._registering: asyncio.Task[None] | None = None
 
     @property
     def busy(self) -> int:
@@ -82,118 +84,96 @@ class ExecutorWorker:
         return len(self._tasks)
 
     async def start(self) -> None:
-        """Register the capabilities and begin to consume. A database that is away is tried again by the duties."""
+        """Register the capabilities and begin to consume. A database that is unavailable is tried again later."""
         self._store.on_commit(self._watch.on_commit)
         if self._listener is not None:
             self._listener.on_runs(self._watch.on_runs)
-        await self._dutifully("register", self.register)
-        self._duties = [
-            start_background(
-                "executor-register", self._repeat("register", self._config.register_seconds, self.register)
-            ),
-            start_background(
-                "executor-heartbeat", self._repeat("heartbeat", self._config.heartbeat_seconds, self.beat)
-            ),
-        ]
-        queues = self._parts.registry.queues(serves_output=self._config.serves_output)
+        await self._try_to_register()
+        self._registering = start_background("executor-register", self._keep_registered())
+        self._heartbeat.start()
+        queues = self._context.registry.queues(serves_output=self._config.serves_output)
         self._consumer = await self._broker.consume(queues, self.handle, slots=self._config.slots)
         _log.info("executor_started", queues=queues, slots=self._config.slots)
 
     async def register(self) -> None:
-        """Say in `flex_capabilities` what this worker can do, and that it is there."""
+        """Write into `flex_capabilities` what this worker can do, and that it is alive."""
         await capabilities.register(
-            self._store, self._parts.registry.wire_descriptors(), self._parts.worker_id
+            self._store, self._context.registry.wire_descriptors(), self._context.worker_id
         )
 
     async def beat(self) -> None:
         """One heartbeat."""
         await self._heartbeat.beat()
 
-    async def _repeat(self, name: str, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await self._dutifully(name, duty)
-
-    async def _dutifully(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await duty()
-            self._store.outage.worked(f"executor {name}")
-        except StoreUnavailable as error:
-            self._store.outage.failed(f"executor {name}", error.reason)
-        except Exception:  # noqa: BLE001 - a duty that died quietly would cost the worker all its leases
-            _log.exception("duty_failed", duty=name)
-
     async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
-        """Claim what the hint is about. The task is the rest of the work; None where there is nothing to do here."""
-        hold = self._holds.add(hint.run_id)
-        chain = NodeRunner(self._parts, hold)
-        claim: Claim | None = None
+        """Claim what the hint names. The task is the rest of the work; None where nothing is to be done here."""
+        runner = NodeRunner(self._context, hint.run_id)
         try:
-            claim = await chain.claim(hint)
+            claim = await runner.claim(hint)
         except (StaleAttempt, NotReady, RunFinished, RunUnknown) as refused:
             _log.debug("hint_refused", run_id=hint.run_id, node_id=hint.ref, code=refused.code)
-        finally:
-            if claim is None:
-                self._holds.remove(hold)
-        return None if claim is None else self._begin(chain, hold, claim)
+            return None
+        return None if claim is None else self._begin(runner, claim)
 
-    async def transact(self, run_id: str, build: Build) -> Outcome:
-        """`RunHandler.transact`, and a node that this makes ready is started here in the same append.
+    async def append_plan_and_start_node(self, run_id: str, build: Build) -> Outcome:
+        """`RunHandler.transact` for a planner of this process: the plan's first node starts here in the same append.
 
-        Where no slot is free for it, or older work waits, that is left to the broker.
+        Without a free slot, or where older work waits, only the plan is appended; hints of its nodes go to the broker.
         """
-        handler, consumer = self._parts.handler, self._consumer
+        consumer = self._consumer
         if consumer is None or not consumer.reserve():
-            return await handler.transact(run_id, build)
-        hold = self._holds.add(run_id)
+            return await self._context.handler.transact(run_id, build)
+        runner = NodeRunner(self._context, run_id)
         claim: Claim | None = None
         try:
-            outcome = await handler.transact(run_id, self._and_start(build), lease=self._parts.lease)
-            claim = claim_in(outcome)
+            outcome, claim = await runner.append_and_claim(build)
         finally:
             if claim is None:
-                self._holds.remove(hold)
                 consumer.give_back()
         if claim is not None:
-            consumer.occupy(claim.hint, self._begin(NodeRunner(self._parts, hold), hold, claim))
+            consumer.occupy(claim.hint, self._begin(runner, claim))
         return outcome
 
-    def _and_start(self, build: Build) -> Build:
-        async def and_start(state: RunState) -> Decided:
-            following = await decided(build, state)
-            return start_ready(state, following, self._parts.goes_on_with, self._parts.clock())
-
-        return and_start
-
-    def _begin(self, chain: NodeRunner, hold: InFlightTask, claim: Claim) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._work(chain, hold, claim))
+    def _begin(self, runner: NodeRunner, claim: Claim) -> asyncio.Task[None]:
+        task = asyncio.create_task(runner.work(claim))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _work(self, chain: NodeRunner, hold: InFlightTask, claim: Claim) -> None:
+    async def _keep_registered(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.register_seconds)
+            await self._try_to_register()
+
+    async def _try_to_register(self) -> None:
         try:
-            await chain.work(claim)
-        finally:
-            self._holds.remove(hold)
+            await self.register()
+            self._store.outage.worked("executor register")
+        except StoreUnavailable as error:
+            self._store.outage.failed("executor register", error.reason)
+        except Exception:  # noqa: BLE001 - it is tried again in any case; the worker must not end for it
+            _log.exception("register_failed")
 
     async def close(self) -> None:
-        """Take nothing new, wait for what is running, give back the rest."""
-        self._parts.closing = True
+        """Take nothing new, wait for running attempts, report the rest as lost."""
+        self._context.closing = True
         began = time.monotonic()
         if self._consumer is not None:
             await self._consumer.cancel(drain_seconds=self._config.drain_seconds)
-        for hold in self._holds:
-            hold.stop(WORKER_STOPPED)
+        for task in self._in_flight:
+            task.stop(WORKER_STOPPED)
         if self._tasks:
             # What the consumer took beyond the drain is taken from the time to report what is lost.
             late_seconds = time.monotonic() - began - self._config.drain_seconds
             report_seconds = self._config.grace_seconds + _LAST_REPORT_SECONDS - max(late_seconds, 0)
             await asyncio.wait(self._tasks, timeout=max(report_seconds, 0))
-        leftover = list(self._tasks) + self._duties
+        leftover = list(self._tasks)
+        if self._registering is not None:
+            leftover.append(self._registering)
         for task in leftover:
             task.cancel()
         if leftover:
             await asyncio.wait(leftover)
+        await self._heartbeat.close()
         await self._watch.close()
         _log.info("executor_stopped")

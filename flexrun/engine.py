@@ -28,8 +28,9 @@ from eventstore import leases
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
 from eventstore.handler import RunHandler, Transact
+from eventstore.listener import LogListener
 from eventstore.migrate import migrate
-from eventstore.notify import LogListener, Notifier
+from eventstore.notifier import Notifier
 from eventstore.outage import Outage
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
@@ -276,16 +277,17 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)
 
     async def _start_workers(self, parts: Parts) -> None:
-        # A planner appends through the executor beside it, which may start a node in the append that stores the plan.
-        transact: Transact = self.handler.transact
+        # An executor in the same process appends a plan together with the start of its first node.
+        append_plan: Transact = self.handler.transact
         if "executor" in self.roles:
             from flexrun.roles.executor import start_executor  # noqa: PLC0415 - see the module's docstring
 
-            transact = (await start_executor(self.settings, parts, self.capabilities)).transact
+            executor = await start_executor(self.settings, parts, self.capabilities)
+            append_plan = executor.append_plan_and_start_node
         if "planner" in self.roles:
             from flexrun.roles.planner import start_planner  # noqa: PLC0415 - see the module's docstring
 
-            await start_planner(self.settings, parts, transact)
+            await start_planner(self.settings, parts, append_plan)
 
     def _gateway(self) -> GatewayRole:
         from flexrun.roles.gateway import GatewayRole  # noqa: PLC0415 - see the module's docstring

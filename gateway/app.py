@@ -5,41 +5,43 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.endpoint import ENDPOINTS as ALL_ENDPOINTS
 from gateway.middleware import complete_headers, middleware
 from gateway.operations import capabilities, describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, show, start
 from gateway.webhooks import endpoints as webhooks
 
-ROUTES = (
-    start.ROUTES,
-    listing.ROUTES,
-    show.ROUTES,
-    events.ROUTES,
-    control.ROUTES,
-    fork.ROUTES,
-    requests.ROUTES,
-    links.ROUTES,
-    link_page.ROUTES,
-    resume.ROUTES,
-    tasks.ROUTES,
-    webhooks.ROUTES,
-    capabilities.ROUTES,
-    health.ROUTES,
-    describe.ROUTES,
-    docs.ROUTES,
+ENDPOINTS = (
+    *start.ENDPOINTS,
+    *listing.ENDPOINTS,
+    *show.ENDPOINTS,
+    *events.ENDPOINTS,
+    *control.ENDPOINTS,
+    *capabilities.ENDPOINTS,
+    *health.ENDPOINTS,
+    *describe.ENDPOINTS,
+    *docs.ENDPOINTS,
+    *requests.ENDPOINTS,
+    *links.ENDPOINTS,
+    *link_page.ENDPOINTS,
+    *resume.ENDPOINTS,
+    *tasks.ENDPOINTS,
+    *fork.ENDPOINTS,
+    *webhooks.ENDPOINTS,
 )
+"""In the order in which OpenAPI shows them."""
 
 
 def create_app(deps: GatewayDeps) -> web.Application:
-    """All doors over `deps`, which must be open and are closed by whoever opened them, after this application.
+    """All endpoints over `deps`, which must be open and are closed by their owner, after this application.
 
     Serve it with `gateway.serve.serve`, which watches for readers that leave.
     """
     app = web.Application(middlewares=[middleware], client_max_size=deps.config.body_limit_bytes)
     app[GATEWAY] = Gateway(deps)
-    for routes in ROUTES:
-        app.add_routes(routes)
+    app[ALL_ENDPOINTS] = ENDPOINTS
+    app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
     app.on_response_prepare.append(complete_headers)
     app.on_shutdown.append(_end_streams)
     app.on_cleanup.append(_finish_writes)

@@ -15,7 +15,6 @@ from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
 from gateway.cors import allow_origin, options_answer, preflight_answer, refuse_strangers
 from gateway.deps import GATEWAY, Gateway
-from gateway.parameters import refuse_unknown_parameters
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from runs.commands import Actor
@@ -97,7 +96,6 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if options is not None:
             return options
         request[_ACTOR] = _identify(request, request.app[GATEWAY])
-        refuse_unknown_parameters(request)
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - the edge: whatever was raised becomes an answer here, or is raised on
         return _problem_answer(request, error)

@@ -1,31 +1,34 @@
-"""Cursors of lists: opaque to clients, checked when they come back."""
+"""Cursors of pages: opaque to clients, checked when they come back."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
-from aiohttp import web
-
-from gateway.query import query_problem
-from runs.event import parse_time, rfc3339
-
-
-def write_page_cursor(moment: datetime, *names: str) -> str:
-    """The place of a row in a list that is ordered by a moment and then by names."""
-    return base64.urlsafe_b64encode(" ".join((rfc3339(moment), *names)).encode()).decode()
+from gateway.query import QueryValue, QueryValueError
+from runs.errors import RunUnknown
+from runs.event import rfc3339
 
 
-def read_page_cursor(request: web.Request, names: int) -> tuple[datetime, list[str]] | None:
-    """What `write_page_cursor` was given; None without a cursor. Raises ProblemError (400)."""
-    text = request.query.get("cursor")
-    if text is None:
-        return None
-    try:
-        moment, *found = base64.b64decode(text, altchars=b"-_", validate=True).decode().split(" ")
-        if len(found) != names:
-            raise ValueError(text)
-        return parse_time(moment), found
-    except (binascii.Error, ValueError):
-        raise query_problem("cursor", "this is not a nextCursor of this list.") from None
+def write_page_cursor(*key: str | int | datetime) -> str:
+    """The place of a row in a list, by what the list is ordered by."""
+    texts = (rfc3339(each) if isinstance(each, datetime) else str(each) for each in key)
+    return base64.urlsafe_b64encode(" ".join(texts).encode()).decode()
+
+
+def page_cursor(make: Callable[[Sequence[str]], Any]) -> QueryValue:
+    """The parameter that takes what `write_page_cursor` gave.
+
+    `make` turns the texts of the key into a cursor; it raises ValueError or RunUnknown for what is none.
+    """
+
+    def read(text: str, _name: str) -> Any:
+        try:
+            return make(base64.b64decode(text, altchars=b"-_", validate=True).decode().split(" "))
+        except (binascii.Error, ValueError, RunUnknown):
+            raise QueryValueError("this is not a nextCursor of this list.") from None
+
+    return QueryValue("The `nextCursor` of the page before.", read=read)

@@ -1,7 +1,7 @@
-"""How an error becomes an answer: one table from what happened to status and code, one shape for all of them.
+"""How an error becomes a response: one table from its class to status and code, one shape for all of them.
 
-The domain and the store know no HTTP; whatever they raise is looked up here. What is not in the table is our own
-mistake: a 500 that shows nothing of the inside.
+The domain and the store know no HTTP; what they raise is looked up here, along its classes (the MRO). What is not in
+the table is our own mistake: a 500 that shows nothing of the inside.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from aiohttp import web
 
 from contracts.problems import CheckerUnavailable
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
+from gateway.errors import GatewayError, NotFound, PlanInvalid
 from runs import errors as r
 from schemas.problem import MEDIA_TYPE, Located, build_problem
 from schemas.refusal import DocumentRefused, FieldProblem
 from schemas.visible import visible
 
 RETRY_AFTER_SECONDS = 1
+
+_Translate = Callable[[Any], "ProblemError"]
 
 
 class ProblemError(Exception):
@@ -49,27 +52,6 @@ class ProblemError(Exception):
         """Whether the connection must end, because the rest of the request is not wanted."""
 
 
-RUN_ERRORS: dict[type[r.RunError], int] = {
-    r.RunUnknown: 404,
-    r.RequestUnknown: 404,
-    r.NotAllowed: 403,
-    r.ResponseInvalid: 422,
-    r.RunFinished: 409,
-    r.RunAlreadyStarted: 409,
-    r.RequestResolved: 409,
-    r.RequestExpired: 409,
-    r.StaleAttempt: 409,
-    r.StalePlanVersion: 409,
-    r.NotReady: 409,
-    r.NotVoted: 409,
-    r.TooManyVotes: 409,
-    r.StaleProposal: 409,
-    r.StaleOutput: 409,
-    r.RequestAmbiguous: 409,
-    r.NotWaiting: 409,
-    r.IllegalTransition: 409,
-}
-
 HTTP_ERRORS: dict[int, tuple[str, str]] = {
     404: ("not_found", "There is no such door here; /openapi.json lists them all."),
     405: ("method_not_allowed", "This door does not take this method; the Allow header says which it takes."),
@@ -77,11 +59,10 @@ HTTP_ERRORS: dict[int, tuple[str, str]] = {
 
 
 def problem_of(error: Exception) -> ProblemError | None:
-    """What to answer for `error`; None when nobody outside caused it."""
-    if isinstance(error, ProblemError):
-        return error
-    for kind, translate in _TRANSLATIONS:
-        if isinstance(error, kind):
+    """What is answered for `error`, by the nearest of its classes in the table; None for a fault of our own."""
+    for kind in type(error).__mro__:
+        translate = _PROBLEMS.get(kind)
+        if translate is not None:
             return translate(error)
     return None
 
@@ -125,9 +106,18 @@ def problem_response(error: ProblemError, correlation_id: str | None) -> web.Res
     return response
 
 
-def _run_problem(error: r.RunError) -> ProblemError:
-    status = RUN_ERRORS.get(type(error), 409)
-    return ProblemError(status, error.code, error.message, errors=_response_errors(error))
+def _run_error(status: int) -> _Translate:
+    def translate(error: r.RunError) -> ProblemError:
+        return ProblemError(status, error.code, error.message, errors=_response_errors(error))
+
+    return translate
+
+
+def _gateway_error(status: int) -> _Translate:
+    def translate(error: GatewayError) -> ProblemError:
+        return ProblemError(status, error.code, str(error), errors=error.errors)
+
+    return translate
 
 
 def _http_problem(error: web.HTTPException) -> ProblemError:
@@ -162,12 +152,21 @@ def _checker_problem(error: CheckerUnavailable) -> ProblemError:
     return unavailable("checker_unavailable", f"The contract could not be checked just now: {error}")
 
 
-_TRANSLATIONS: tuple[tuple[type[Exception], Callable[[Any], ProblemError]], ...] = (
-    (r.RunError, _run_problem),
-    (DocumentRefused, refused_document),
-    (web.HTTPException, _http_problem),
-    (ValueRefused, _value_problem),
-    (StoreUnavailable, _store_problem),
-    (VersionConflict, _store_problem),
-    (CheckerUnavailable, _checker_problem),
-)
+_PROBLEMS: dict[type[BaseException], _Translate] = {
+    ProblemError: lambda problem: problem,
+    r.RunError: _run_error(409),
+    r.RunUnknown: _run_error(404),
+    r.RequestUnknown: _run_error(404),
+    r.NotAllowed: _run_error(403),
+    r.ResponseInvalid: _run_error(422),
+    GatewayError: _gateway_error(409),
+    NotFound: _gateway_error(404),
+    PlanInvalid: _gateway_error(422),
+    DocumentRefused: refused_document,
+    web.HTTPException: _http_problem,
+    ValueRefused: _value_problem,
+    StoreUnavailable: _store_problem,
+    VersionConflict: _store_problem,
+    CheckerUnavailable: _checker_problem,
+}
+"""What is answered for each class of errors, and for those below it that have no line of their own."""

@@ -1,86 +1,124 @@
-"""What the path, the query and the head of a request say, checked."""
+"""The query of a request: a model for each endpoint that takes one, and what its values are read as."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from gateway.problems import ProblemError
-from runs.errors import RunUnknown
+from schemas.base import wire_name
 from schemas.refusal import FieldProblem
 
-_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+Q = TypeVar("Q", bound="Query")
+
 _NUMBER = re.compile(r"[0-9]{1,18}")
-LAST_EVENT_ID = "Last-Event-ID"
-LATEST = "latest"
-
-
-def known_form(run_id: str) -> str:
-    """The id as it is kept. Raises RunUnknown for a text that no run can have as its id."""
-    if _RUN_ID.fullmatch(run_id) is None:
-        raise RunUnknown(f"there is no run {run_id[:100]!r}: that is not a run id")
-    return run_id.lower()
-
-
-def path_run_id(request: web.Request) -> str:
-    """The run id in the path. Raises RunUnknown."""
-    return known_form(request.match_info["run_id"])
-
-
-def read_number(
-    request: web.Request, name: str, default: int, *, least: int = 0, most: int | None = None
-) -> int:
-    """A whole number from the query. Raises ProblemError (400)."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    number = int(text) if _NUMBER.fullmatch(text) else -1
-    if number < least or (most is not None and number > most):
-        expected = f"a whole number from {least}" + (f" to {most}" if most is not None else "")
-        raise query_problem(name, f"{name} must be {expected}.")
-    return number
+_TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True)
-class LastEventId:
-    """Where a client reads on: after event `seq`, or (None) after the last one that there is."""
+class Parameter:
+    """One parameter of an endpoint, for OpenAPI."""
 
-    seq: int | None
-
-    def within(self, head: int) -> int:
-        """The seq after which to read a run of `head` events. Raises ProblemError (400) beyond its end."""
-        if self.seq is None:
-            return head
-        if self.seq > head:
-            detail = f"The run has {head} events and the cursor says {self.seq}: it is of another run, or was made up."
-            raise ProblemError(400, "last_event_id_beyond_end", detail)
-        return self.seq
+    name: str
+    place: Literal["path", "query", "header"]
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: _TEXT)
 
 
-def read_last_event_id(request: web.Request) -> LastEventId | None:
-    """The cursor that the client gives: `Last-Event-ID`, `?lastEventId=` or `?after=`. Raises ProblemError (400).
+class Query(BaseModel):
+    """The query parameters of an endpoint: what they are read as, within which limits, and what OpenAPI says of them.
 
-    In this order, because a client that reconnects repeats its first query and adds the header, or `lastEventId` where
-    it cannot set one.
+    Each field is annotated with a `QueryValue`; one that is not in the query has its default.
     """
-    header = request.headers.get(LAST_EVENT_ID)
-    if header:
-        if _NUMBER.fullmatch(header) is None:
-            detail = f"{LAST_EVENT_ID} is the id of the last frame that was read, a whole number; not {header[:50]!r}."
-            raise ProblemError(400, "last_event_id_invalid", detail)
-        return LastEventId(int(header))
-    for name in ("lastEventId", "after"):
-        text = request.query.get(name)
-        if text == LATEST:
-            return LastEventId(None)
-        if text is not None:
-            if _NUMBER.fullmatch(text) is None:
-                raise query_problem(name, f"{name} must be a whole number from 0, or {LATEST}.")
-            return LastEventId(int(text))
-    return None
+
+    model_config = ConfigDict(alias_generator=wire_name, frozen=True, defer_build=True)
+
+
+class QueryValueError(ValueError):
+    """A value of the query that is not taken; the text says what is."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryValue:
+    """How one parameter is read, and what OpenAPI says of it.
+
+    `read` gets the text (all texts, where the parameter is `repeated`) and the parameter's name, and raises
+    QueryValueError.
+    """
+
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: _TEXT)
+    read: Callable[[Any, str], Any] = lambda text, _name: text
+    repeated: bool = False
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        def read(given: Any, info: core_schema.ValidationInfo) -> Any:
+            try:
+                return self.read(given, wire_name(info.field_name or ""))
+            except QueryValueError as error:
+                raise PydanticCustomError("query_invalid", "{message}", {"message": str(error)}) from None
+
+        return core_schema.with_info_plain_validator_function(read)
+
+
+def whole_number(description: str, *, least: int, most: int | None = None) -> QueryValue:
+    """A whole number of at least `least` and at most `most`."""
+    expected = f"a whole number from {least}" + (f" to {most}" if most is not None else "")
+
+    def read(text: str, name: str) -> int:
+        number = int(text) if _NUMBER.fullmatch(text) else -1
+        if number < least or (most is not None and number > most):
+            raise QueryValueError(f"{name} must be {expected}.")
+        return number
+
+    maximum = {"maximum": most} if most is not None else {}
+    return QueryValue(description, {"type": "integer", "minimum": least, **maximum}, read)
+
+
+def repeated(description: str) -> QueryValue:
+    """A parameter that may be given more than once: all its values."""
+    return QueryValue(description, read=lambda texts, _name: tuple(texts), repeated=True)
+
+
+def known_value(text: str, name: str, values: Sequence[str]) -> str:
+    """`text`, which is one of `values`. Raises QueryValueError."""
+    if text not in values:
+        raise QueryValueError(f"there is no {name} {text[:50]!r}; there are {', '.join(values)}.")
+    return text
+
+
+def read_query(request: web.Request, model: type[Q]) -> Q:
+    """The query as a `model`. Raises ProblemError (400), and RunUnknown for what no run can have as its id."""
+    given: dict[str, Any] = {}
+    for name, value in query_values(model):
+        if name in request.query:
+            given[name] = request.query.getall(name) if value.repeated else request.query[name]
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise query_problem(str(first["loc"][0]), first["msg"]) from None
+
+
+def query_values(model: type[Query]) -> list[tuple[str, QueryValue]]:
+    """The parameters of a model in their order, each with its wire name."""
+    return [
+        (wire_name(name), value)
+        for name, each in model.model_fields.items()
+        for value in each.metadata
+        if isinstance(value, QueryValue)
+    ]
+
+
+def query_parameters(model: type[Query]) -> list[Parameter]:
+    """The parameters of a model, for OpenAPI."""
+    return [Parameter(name, "query", each.description, each.schema) for name, each in query_values(model)]
 
 
 def refuse_unknown(request: web.Request, known: Collection[str]) -> None:

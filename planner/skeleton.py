@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from planner.contract import Contract
 from planner.findings import Findings, check_facets
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
-from planner.scenarios.linkedin import LinkedInScenario
+from planner.scenarios.linkedin.scenario import LinkedInScenario
 from planner.scenarios.scenario import Scenario
 from planner.text import as_object
 

@@ -12,10 +12,11 @@ import structlog
 from broker.interface import Broker, Consumer, WorkHint
 from eventstore.clock import Clock, wait_if_early
 from eventstore.handler import RunHandler, Transact
+from eventstore.heartbeat import Heartbeat
 from eventstore.store import EventStore, Lease
 from planner.capability_cache import CapabilityCache
 from planner.config import PlannerConfig
-from planner.leases import PlanLeases
+from planner.in_flight import PlansInFlight
 from planner.planner import JsonObject, Planner
 from planner.planner_result import PlannerResult, PlanningFailed, ask, ask_instantly
 from runs.commands import Command, RequestPlan
@@ -27,7 +28,7 @@ from runs.transitions import PAUSED
 
 __all__ = ["PlannerConfig", "PlannerWorker"]
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class PlannerWorker:
@@ -35,8 +36,8 @@ class PlannerWorker:
 
     With an instant planner the claim and its result are one append, so that there is nothing to lose and no lease.
     With any other the claim comes first, under a lease that is kept alive while the planner works. `capabilities` are
-    descriptors that this process knows of by itself, beside those in the registry. A plan is appended by `transact`,
-    which may start a node of it in the same append.
+    descriptors that this process knows of by itself, beside those in the registry. A plan is appended by `append_plan`:
+    an executor of the same process appends it together with the start of its first node.
     """
 
     def __init__(  # noqa: PLR0913 - the wiring names each part once
@@ -51,15 +52,14 @@ class PlannerWorker:
         capabilities: Iterable[JsonObject] = (),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
-        transact: Transact | None = None,
+        append_plan: Transact | None = None,
     ) -> None:
+        self._store = store
         self._handler = handler
-        self._transact = transact or handler.transact
+        self._append_plan = append_plan or handler.transact
         self._broker = broker
         self._planner = planner
         self._config = config or PlannerConfig()
-        # Leases go by worker: an executor of the same process must not keep ours alive, nor we its.
-        self._worker = f"{worker_id}:planner"
         self._clock = clock or store.clock
         self._jitter = jitter
         self._capabilities = CapabilityCache(
@@ -68,14 +68,20 @@ class PlannerWorker:
             fresh_seconds=self._config.fresh_seconds,
             seen_within_seconds=self._config.seen_within_seconds,
         )
-        self._leases = PlanLeases(store, handler, self._worker, self._config, self._clock)
+        # Leases go by worker: an executor of the same process must not keep ours alive, nor we its.
+        self._lease = Lease(f"{worker_id}:planner", self._config.lease_seconds)
+        self._plans = PlansInFlight(self._clock)
+        self._heartbeat = Heartbeat(
+            store, handler, self._plans, self._lease, self._config.heartbeat_seconds, "planner"
+        )
         self._closing = asyncio.Event()
         self._consumer: Consumer | None = None
 
     async def start(self) -> None:
         """Begin to consume."""
         if not self._planner.instant:
-            self._leases.start()
+            self._store.on_commit(self._plans.on_commit)
+            self._heartbeat.start()
         self._consumer = await self._broker.consume([PLAN_QUEUE], self.handle, slots=self._config.slots)
         _log.info("planner_started", planner=self._planner.name, slots=self._config.slots)
 
@@ -84,12 +90,14 @@ class PlannerWorker:
         self._closing.set()
         if self._consumer is not None:
             await self._consumer.cancel(drain_seconds=self._config.drain_seconds)
-        await self._leases.close()
+        await self._heartbeat.close()
+        for key in await self._plans.cancel():
+            await self._heartbeat.give_back(key)
         _log.info("planner_stopped")
 
     async def beat(self) -> None:
         """One heartbeat."""
-        await self._leases.beat()
+        await self._heartbeat.beat()
 
     async def handle(self, hint: WorkHint) -> asyncio.Task[None] | None:
         """Plan the run that the hint is about; the task is the rest of it where the planner takes its time."""
@@ -127,7 +135,7 @@ class PlannerWorker:
                 return ()
             return (request, verdict.command(hint.attempt, self._clock(), self._jitter()))
 
-        outcome = await self._transact(hint.run_id, build)
+        outcome = await self._append_plan(hint.run_id, build)
         if outcome.events:
             _tell(outcome.state, hint.attempt)
         return missing
@@ -140,12 +148,10 @@ class PlannerWorker:
                 return ()
             return (self._request(hint, len(await self._capabilities.current())),)
 
-        outcome = await self._handler.transact(
-            hint.run_id, build, lease=Lease(self._worker, self._config.lease_seconds)
-        )
+        outcome = await self._handler.transact(hint.run_id, build, lease=self._lease)
         if not outcome.events:
             return None
-        return self._leases.work((hint.run_id, hint.attempt), self._plan(outcome.state, hint.attempt))
+        return self._plans.start(hint.run_id, hint.attempt, self._plan(outcome.state, hint.attempt))
 
     async def _plan(self, state: RunState, attempt: int) -> None:
         verdict = await self._ask_patiently(state, attempt)
@@ -155,7 +161,7 @@ class PlannerWorker:
             return (command,)
 
         try:
-            outcome = await self._transact(state.run_id, build)
+            outcome = await self._append_plan(state.run_id, build)
         except RunError as refused:
             _log.info("plan_comes_late", run_id=state.run_id, attempt=attempt, code=refused.code)
         else:

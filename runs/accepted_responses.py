@@ -9,6 +9,7 @@ import orjson
 
 from contracts.grammar.identity import DEFAULT_DIALECT, dialect_of
 from runs.event import Json, JsonObject
+from schemas.vocabulary import RequestSubject
 
 MAX_INLINE_CONTRACT_BYTES = 16 * 1024
 """A longer contract is not repeated in the frame of each request; `GET /api/hitl/requests/{id}` has it."""
@@ -48,7 +49,9 @@ class AcceptedResponses:
         return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def accepted_responses(subject: str, payload: JsonObject, *, proposed: bool = False) -> AcceptedResponses:
+def accepted_responses(
+    subject: RequestSubject, payload: JsonObject, *, proposed: bool = False
+) -> AcceptedResponses:
     """What a request about `subject` takes; `proposed` says that there is an edit or an answer to agree with."""
     about_a_node = subject in ("node", "clarify")
     options: list[JsonObject] = payload.get("options") or []

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runs.event import Json, JsonObject
+from schemas.vocabulary import LogLevel, LossKind, ResponseType
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Loss:
     """
 
     worker: str
-    how: str = "unheard"
+    how: LossKind = "unheard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +196,7 @@ class ResolveRequest(Command):
     """
 
     request_id: str
-    response_type: str
+    response_type: ResponseType
     actor: Actor
     claimed_operator: str | None = None
     note: str | None = None
@@ -269,6 +270,6 @@ class RecordLog(Command):
     """A line for people."""
 
     message: str
-    level: str = "info"
+    level: LogLevel = "info"
     node_id: str | None = None
     detail: JsonObject | None = field(default=None)

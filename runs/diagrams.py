@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from runs.transitions import CANCELLED, COMPLETED, FAILED, NODE, PENDING, RUN, TERMINAL
 
@@ -17,12 +18,13 @@ left out. A step that is not here is illegal and raises `IllegalTransition`.
 """
 
 
-def mermaid(table: Mapping[tuple[str, str], str], first: str, last: frozenset[str]) -> str:
+def mermaid(table: Mapping[Any, Mapping[Any, str]], first: str, last: frozenset[Any]) -> str:
     """A Mermaid state diagram; all triggers between the same two states share one arrow."""
     arrows: dict[tuple[str, str], list[str]] = {}
-    for (source, trigger), target in table.items():
-        if source != target:
-            arrows.setdefault((source, target), []).append(trigger.partition(":")[0])
+    for source, steps in table.items():
+        for trigger, target in steps.items():
+            if source != target:
+                arrows.setdefault((source, target), []).append(trigger.partition(":")[0])
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
     lines += [f"    {source} --> {target}: {', '.join(names)}" for (source, target), names in arrows.items()]
     lines += [f"    {status} --> [*]" for status in sorted(last)]

@@ -7,6 +7,7 @@ from datetime import datetime
 from runs.event import Event, JsonObject
 from runs.evolve import evolve
 from runs.state import NodeState, RunState
+from schemas.vocabulary import EventType
 
 
 class Draft:
@@ -22,7 +23,7 @@ class Draft:
 
     def add(
         self,
-        event_type: str,
+        event_type: EventType,
         payload: JsonObject,
         *,
         node_id: str | None = None,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from runs.values import value
 from schemas.json_types import Json, JsonObject
+from schemas.vocabulary import EventType
 
 __all__ = ["Event", "Json", "JsonObject", "parse_time", "rfc3339"]
 
@@ -20,7 +21,7 @@ class Event:
 
     run_id: str
     seq: int
-    type: str
+    type: EventType
     payload: JsonObject
     recorded_at: datetime
     correlation_id: str | None = None

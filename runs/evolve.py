@@ -16,6 +16,7 @@ from runs.state import NodeState, RunState
 from runs.stored_policies import read_house_policy, read_policies, read_seconds
 from runs.transitions import next_node_status, next_run_status
 from runs.values import changed
+from schemas.vocabulary import EventType
 
 Fold = Callable[[RunState, Event], RunState]
 
@@ -33,7 +34,7 @@ def evolve(state: RunState, event: Event) -> RunState:
         raise RunFinished(f"run {state.run_id} is {state.status}; nothing may follow", status=state.status)
     if state.seq == 0:
         raise IllegalTransition(f"a run begins with start, not {event.type}", status=state.status)
-    trigger = f"complete:{event.payload['status']}" if event.type == "complete" else event.type
+    trigger = t.COMPLETE_TRIGGERS[event.payload["status"]] if event.type == "complete" else event.type
     status = next_run_status(state.status, trigger)
     fold = _FOLDS.get(event.type)
     folded = fold(state, event) if fold is not None else state
@@ -210,7 +211,7 @@ def _validation_error(state: RunState, event: Event) -> RunState:
 def _complete(state: RunState, event: Event) -> RunState:
     nodes = {
         node.id: changed(node, status=next_node_status(node.status, "cancel", node.id))
-        if (node.status, "cancel") in t.NODE
+        if "cancel" in t.NODE[node.status]
         else node
         for node in state.nodes.values()
     }
@@ -224,7 +225,7 @@ def _complete(state: RunState, event: Event) -> RunState:
     )
 
 
-_FOLDS: dict[str, Fold] = {
+_FOLDS: dict[EventType, Fold] = {
     "plan_requested": _plan_requested,
     "plan_rejected": _plan_rejected,
     "plan_generated": _plan_accepted,

@@ -14,10 +14,11 @@ from runs.accepted_responses import accepted_responses, response_schema
 from runs.event import Event, Json, JsonObject, rfc3339
 from runs.transitions import PENDING
 from schemas.canonical import canonical_json
+from schemas.vocabulary import EventType, NodeKind, OriginAgent, RequestSubject
 
 _SCREEN_NODE = ("id", "capabilityId", "label", "kind", "status")
-_ORIGINS = {"structuring": "strategy", "routing": "strategy", "validation": "qa"}
-_WITHOUT_NODE = {"output": "qa", "policy": "strategy"}
+_ORIGINS: dict[NodeKind, OriginAgent] = {"structuring": "strategy", "routing": "strategy", "validation": "qa"}
+_WITHOUT_NODE: dict[RequestSubject, OriginAgent] = {"output": "qa", "policy": "strategy"}
 
 
 def frame(event: Event) -> JsonObject:
@@ -39,7 +40,7 @@ def frame(event: Event) -> JsonObject:
     }
 
 
-def origin_agent(subject: str, node_kind: str | None) -> str:
+def origin_agent(subject: RequestSubject, node_kind: NodeKind | None) -> OriginAgent:
     """`strategy`, `generation` or `qa`: which of the three agents that the screens know has asked."""
     if node_kind is None:
         return _WITHOUT_NODE.get(subject, "generation")
@@ -74,7 +75,7 @@ def _plan(event: Event) -> JsonObject:
 
 def _question(event: Event) -> JsonObject:
     payload, detail = event.payload, event.detail or {}
-    subject: str = detail.get("subject", "")
+    subject: RequestSubject = detail.get("subject", "")
     answers = accepted_responses(subject, payload)
     request: JsonObject = {
         "id": payload["requestId"],
@@ -97,7 +98,7 @@ def _contract_summary(event: Event, detail: JsonObject) -> JsonObject | None:
     return {**facts, "planVersion": event.plan_version} if facts else None
 
 
-_RENDERED: dict[str, Callable[[Event], JsonObject]] = {
+_RENDERED: dict[EventType, Callable[[Event], JsonObject]] = {
     "plan_generated": _plan,
     "plan_updated": _plan,
     "hitl_request": _question,

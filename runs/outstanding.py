@@ -12,8 +12,9 @@ from runs.settle import blocked_nodes, needs_plan, output_due
 from runs.state import NodeState, RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED, READY, RUNNING, WAITING_RETRY
 from runs.values import value
+from schemas.vocabulary import WorkKind
 
-WorkKey = tuple[str, str]
+WorkKey = tuple[WorkKind, str]
 """(kind, reference): the identity of a piece of work within its run."""
 
 PLAN_QUEUE = "plan"
@@ -36,7 +37,7 @@ class Work:
     `front`: it goes to the front of its queue, since it has waited its turn before.
     """
 
-    kind: str
+    kind: WorkKind
     ref: str
     queue: str
     attempt: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runs.graph import downstream
 from runs.state import RunState
-from runs.transitions import AWAITING_HUMAN, COMPLETED, READY, RUNNING, WAITING_RETRY
+from runs.transitions import AWAITING_HUMAN, COMPLETED, READY, RUNNING, WAITING_RETRY, SettleTrigger
 
 _STARTABLE = frozenset({READY, WAITING_RETRY})
 _HOLDING = frozenset({"output", "policy"})
@@ -32,8 +32,8 @@ def output_due(state: RunState) -> bool:
     return not any(request.subject in _HOLDING for request in state.open_requests)
 
 
-def settle_trigger(state: RunState) -> str:
-    """One of `transitions.SETTLE_TRIGGERS`."""
+def settle_trigger(state: RunState) -> SettleTrigger:
+    """What is left to do in an active run, as a trigger of `transitions.RUN`."""
     if needs_plan(state):
         return "plans" if state.plan_in_progress else "unplanned"
     if _works(state):

@@ -11,6 +11,15 @@ from runs.stored_policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
 from runs.values import value
 from schemas.house_policy import HousePolicy
+from schemas.vocabulary import (
+    Decision,
+    ExecutorType,
+    NodeKind,
+    NodeStatus,
+    RequestKind,
+    RequestSubject,
+    RunStatus,
+)
 
 ANNOUNCED_SHARE = 0.2
 MAX_ANNOUNCED_SECONDS = 3600.0
@@ -30,14 +39,14 @@ class NodeState:
 
     id: str
     capability_id: str
-    kind: str
+    kind: NodeKind
     label: str
     depends_on: tuple[str, ...]
     contract: JsonObject
     bundle: JsonObject
     queue: str
-    executor_type: str = "ai"
-    status: str = PENDING
+    executor_type: ExecutorType = "ai"
+    status: NodeStatus = PENDING
     attempt: int = 0
     failures: int = 0
     losses: int = 0
@@ -72,8 +81,8 @@ class RequestState:
     """
 
     id: str
-    kind: str
-    subject: str
+    kind: RequestKind
+    subject: RequestSubject
     node_id: str | None
     payload: JsonObject
     rules: JsonObject
@@ -83,7 +92,7 @@ class RequestState:
     proposal: JsonObject | None = None
     changes: int = 0
     announced: bool = False
-    decision: str | None = None
+    decision: Decision | None = None
     operator: str | None = None
     note: str | None = None
     resolved_at: datetime | None = None
@@ -118,7 +127,7 @@ class RunState:
 
     run_id: str
     seq: int = 0
-    status: str = PENDING
+    status: RunStatus = PENDING
     thread_id: str | None = None
     correlation_id: str | None = None
     envelope: JsonObject = field(default_factory=dict[str, Json])

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from schemas.base import JsonSchema, OpenModel, Reference
-from schemas.plan import AgentType, CapabilityId, Label, NodeKind, QueueName, TimeoutSeconds
+from schemas.plan import CapabilityId, Label, QueueName, TimeoutSeconds
+from schemas.vocabulary import AgentType, NodeKind
 
 FacetName = Reference
 

@@ -1,62 +1,16 @@
-"""FlexEvent, the frame that a client reads, and the words that its types and states are made of."""
+"""FlexEvent, the frame that a client reads."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
 from schemas import payloads
 from schemas.base import NodeId, OpenModel, Reference, RunId, Timestamp
 from schemas.parsing import validate_document
-from schemas.payloads import (
-    ContractError,
-    ErrorInfo,
-    ExecutorType,
-    FinalStatus,
-    LogLevel,
-    NodeStatus,
-    RunStatus,
-    ValidationScope,
-)
 from schemas.refusal import DocumentRefused, FieldProblem
-
-__all__ = [
-    "EVENT_TYPES",
-    "PAYLOADS",
-    "ContractError",
-    "ErrorInfo",
-    "EventType",
-    "ExecutorType",
-    "FinalStatus",
-    "FlexEvent",
-    "LogLevel",
-    "NodeStatus",
-    "RunStatus",
-    "ValidationScope",
-    "check_frame",
-]
-
-EventType = Literal[
-    "start",
-    "plan_requested",
-    "plan_rejected",
-    "plan_generated",
-    "plan_updated",
-    "node_start",
-    "node_complete",
-    "node_error",
-    "validation_error",
-    "hitl_request",
-    "hitl_expiring",
-    "hitl_resolved",
-    "run_paused",
-    "run_resumed",
-    "policy_triggered",
-    "log",
-    "complete",
-]
-EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+from schemas.vocabulary import EventType
 
 PAYLOADS: Mapping[EventType, type[OpenModel]] = MappingProxyType(
     {

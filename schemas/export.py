@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from schemas import hitl
+from schemas import control, hitl
 from schemas.base import Model
 from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
@@ -35,13 +35,13 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "hitl-request": hitl.HitlRequest,
     "hitl-resume-body": hitl.ResumeBody,
     "hitl-remove-body": hitl.HitlRemoveBody,
-    "hitl-link-body": hitl.LinkBody,
-    "run-resume-body": hitl.RunResumeBody,
-    "operator-body": hitl.OperatorBody,
-    "fork-body": hitl.ForkBody,
-    "human-task": hitl.HumanTask,
-    "task-submit-body": hitl.TaskSubmitBody,
-    "task-decline-body": hitl.TaskDeclineBody,
+    "hitl-link-body": control.LinkBody,
+    "run-resume-body": control.RunResumeBody,
+    "operator-body": control.OperatorBody,
+    "fork-body": control.ForkBody,
+    "human-task": control.HumanTask,
+    "task-submit-body": control.TaskSubmitBody,
+    "task-decline-body": control.TaskDeclineBody,
     "webhook-body": WebhookBody,
     "house-policy": HousePolicy,
     "problem": Problem,

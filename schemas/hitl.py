@@ -5,7 +5,7 @@ their own. An answer that contradicts itself is refused, since a decision must n
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Self, cast
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import InitErrorDetails
@@ -22,44 +22,7 @@ from schemas.base import (
     refused,
     wire_name,
 )
-from schemas.control import (
-    ForkBody,
-    HumanTask,
-    LinkBody,
-    OperatorBody,
-    RunResumeBody,
-    TaskDeclineBody,
-    TaskSubmitBody,
-)
-from schemas.policies import Urgency
-
-__all__ = [
-    "Decision",
-    "ForkBody",
-    "HitlKind",
-    "HitlMessage",
-    "HitlOption",
-    "HitlQuestion",
-    "HitlRemoveBody",
-    "HitlRequest",
-    "HitlResponse",
-    "HitlStatus",
-    "HumanTask",
-    "LinkBody",
-    "OperatorBody",
-    "ResponseType",
-    "ResumeBody",
-    "RunResumeBody",
-    "TaskDeclineBody",
-    "TaskSubmitBody",
-    "Urgency",
-]
-
-HitlKind = Literal["approval", "clarify", "choice"]
-ResponseType = Literal["approval", "rejection", "option", "freeform", "edit", "withdraw"]
-Decision = Literal["approved", "rejected", "answered", "edited", "expired", "removed"]
-OriginAgent = Literal["strategy", "generation", "qa"]
-HitlStatus = Literal["pending", "resolved"]
+from schemas.vocabulary import Decision, OriginAgent, RequestKind, RequestStatus, ResponseType, Urgency
 
 
 class HitlOption(OpenModel):
@@ -77,7 +40,7 @@ class HitlQuestion(OpenModel):
     """
 
     request_id: Reference
-    kind: HitlKind
+    kind: RequestKind
     question: Text
     options: list[HitlOption] = Field(default_factory=list[HitlOption])
     allow_free_form: bool = False
@@ -97,7 +60,7 @@ class HitlRequest(HitlQuestion):
     thread_id: Reference | None = None
     node_id: Reference | None = None
     plan_version: PlanVersion | None = None
-    status: HitlStatus = "pending"
+    status: RequestStatus = "pending"
     created_at: Timestamp | None = None
     resolved_at: Timestamp | None = None
     decision: Decision | None = None

@@ -7,13 +7,12 @@ a good one at once, or it would come back for ever.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import fastjsonschema
 import orjson
 
-WorkKind = Literal["plan", "node", "output"]
-"""What travels; timers are the keeper's and stay in the database."""
+from schemas.vocabulary import HintKind
 
 MAX_MESSAGE_BYTES = 10_000
 
@@ -51,7 +50,7 @@ class MessageRefused(ValueError):
 class WorkMessage:
     """Work that is due: of which kind, for which run and node, in which attempt."""
 
-    kind: WorkKind
+    kind: HintKind
     run_id: str
     node_id: str | None
     attempt: int

@@ -4,41 +4,26 @@ For documentation, tests and clients: the engine itself moves plain dictionaries
 a client of today reads the frames of tomorrow.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Text, Timestamp, flaw, refused
-from schemas.hitl import Decision, HitlKind, HitlOption, HitlQuestion, OriginAgent, Urgency
-from schemas.plan import CapabilityId, Diagnostic, Label, NodeKind
-
-RunStatus = Literal[
-    "pending",
-    "planning",
-    "running",
-    "awaiting_hitl",
-    "awaiting_human",
-    "paused",
-    "completed",
-    "failed",
-    "aborted",
-]
-FinalStatus = Literal["completed", "failed", "aborted"]
-NodeStatus = Literal[
-    "pending",
-    "ready",
-    "running",
-    "waiting_retry",
-    "awaiting_hitl",
-    "awaiting_human",
-    "completed",
-    "failed",
-    "skipped",
-    "cancelled",
-]
-ExecutorType = Literal["ai", "human"]
-ValidationScope = Literal["node", "final"]
-LogLevel = Literal["debug", "info", "warning", "error"]
+from schemas.hitl import HitlOption, HitlQuestion
+from schemas.plan import CapabilityId, Diagnostic, Label
+from schemas.vocabulary import (
+    Decision,
+    ExecutorType,
+    ExpiryAction,
+    FinalStatus,
+    LogLevel,
+    NodeKind,
+    NodeStatus,
+    OriginAgent,
+    RequestKind,
+    Urgency,
+    ValidationScope,
+)
 
 Attempt = Annotated[int, Field(ge=1)]
 
@@ -142,7 +127,7 @@ class NodeStartPayload(OpenModel):
 
 class NodeCompletePayload(OpenModel):
     capability_id: CapabilityId
-    attempt: Attempt
+    attempt: Annotated[int, Field(ge=0)]  # 0 where a fork takes the output over from its original
     output: Any
     duration_ms: Annotated[float, Field(ge=0)]
 
@@ -165,7 +150,7 @@ class ScreenQuestion(OpenModel):
     """A question as operator screens read it; `additionalContext` is a text, JSON where it was an object."""
 
     question: Text
-    kind: HitlKind
+    kind: RequestKind
     options: list[HitlOption]
     allow_free_form: bool
     urgency: Urgency
@@ -197,7 +182,7 @@ class HitlExpiringPayload(OpenModel):
     question: Text
     urgency: Urgency
     expires_at: Timestamp
-    on_expiry: Literal["reject", "approve", "escalate"]
+    on_expiry: ExpiryAction
 
 
 class HitlResolvedPayload(OpenModel):

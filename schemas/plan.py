@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -11,9 +11,7 @@ from schemas import pointer
 from schemas.base import AS_SENT, JsonSchema, Model, NodeId, Note, OpenModel, Reference, flaw, refused
 from schemas.refusal import MAX_PROBLEMS
 from schemas.spelling import misspelling_of
-
-NodeKind = Literal["structuring", "execution", "validation", "transformation", "routing"]
-Fallback = Literal["retry", "hitl", "abort"]
+from schemas.vocabulary import AgentType, Fallback, NodeKind
 
 DEFAULT_MAX_ATTEMPTS = 3
 MaxAttempts = Annotated[int, Field(ge=1, le=100)]
@@ -30,7 +28,6 @@ _MAX_DRAWN = 20
 _Problem = tuple[str, str, tuple[str | int, ...]]
 """Code, message and path of a diagnostic that may not be needed."""
 
-AgentType = Literal["ai", "human", "service"]
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 MAX_TIMEOUT_SECONDS = 24 * 3600
 TimeoutSeconds = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS), AS_SENT]

@@ -7,7 +7,7 @@ none is taken that looks like a misspelt or misplaced rule.
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Self, cast
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -26,12 +26,18 @@ from schemas.base import (
     wire_name,
 )
 from schemas.explain import TAG_MARK
-from schemas.plan import CapabilityId, Fallback, MaxAttempts, NodeKind
+from schemas.plan import CapabilityId, MaxAttempts
 from schemas.spelling import misspelling_of
-
-Urgency = Literal["low", "normal", "high"]
-WatchedEvent = Literal["plan_generated", "plan_updated", "node_complete", "node_error", "validation_error"]
-ActionType = Literal["hitl", "fail", "log"]
+from schemas.vocabulary import (
+    ActionType,
+    AfterEscalation,
+    ExpiryAction,
+    Fallback,
+    NodeKind,
+    RejectAction,
+    Urgency,
+    WatchedEvent,
+)
 
 MAX_APPROVERS = 100
 MAX_ASKING_POLICIES = 10
@@ -48,10 +54,10 @@ class HitlPolicy(Model):
     approvers: Annotated[list[Reference], Field(max_length=MAX_APPROVERS)] = Field(default_factory=list[str])
     quorum: Annotated[int, Field(ge=1, le=100)] = 1
     expires_in_seconds: Duration | None = None
-    on_expiry: Literal["reject", "approve", "escalate"] = "reject"
+    on_expiry: ExpiryAction = "reject"
     escalate_to: Reference | None = None
-    after_escalation: Literal["reject", "approve"] = "reject"
-    on_reject: Literal["fail", "replan", "rerun"] = "fail"
+    after_escalation: AfterEscalation = "reject"
+    on_reject: RejectAction = "fail"
     forbid_submitter: bool = False
     urgency: Urgency = "normal"
 
@@ -243,5 +249,3 @@ _ELSEWHERE = {
     "deadlineSeconds": "constraints",
 }
 """Rules that do nothing among the keys of `policies`. An `urgency` may well be a capability's own."""
-
-WATCHED: frozenset[str] = frozenset(get_args(WatchedEvent))

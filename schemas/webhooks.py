@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from schemas.base import Model, Note, OpenModel, RunId, Timestamp, flaw, refused
-from schemas.events import EventType
+from schemas.base import Model, Note, flaw, refused
+from schemas.vocabulary import EventType
 
 DeliveryStatus = Literal["pending", "delivered", "given_up"]
 
@@ -65,55 +65,3 @@ class WebhookBody(Model):
     url: WebhookUrl
     event_types: Annotated[list[EventType], Field(min_length=1), AfterValidator(_once_each)]
     description: Note | None = None
-
-
-class Webhook(OpenModel):
-    """A webhook. `waiting` and `givenUp` count its deliveries, up to 10,000."""
-
-    webhook_id: RunId
-    url: WebhookUrl
-    event_types: list[EventType]
-    description: str | None = None
-    status: Literal["active", "disabled"]
-    waiting: Annotated[int, Field(ge=0)]
-    given_up: Annotated[int, Field(ge=0)]
-    created_at: Timestamp
-    created_by: str | None = None
-    disabled_at: Timestamp | None = None
-    disabled_reason: str | None = None
-
-
-class WebhookCreated(Webhook):
-    """A webhook that was just made, with the secret that its receiver checks signatures with: shown this once."""
-
-    secret: Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]+=*$")]
-
-
-class WebhookList(OpenModel):
-    """All webhooks, oldest first."""
-
-    webhooks: list[Webhook]
-
-
-class WebhookDelivery(OpenModel):
-    """One event on its way to one webhook; `messageId` is the `webhook-id` of every attempt."""
-
-    message_id: str
-    run_id: RunId
-    event_id: str
-    type: EventType
-    status: DeliveryStatus
-    attempts: Annotated[int, Field(ge=0)]
-    created_at: Timestamp
-    attempted_at: Timestamp | None = None
-    next_attempt_at: Timestamp | None = None
-    finished_at: Timestamp | None = None
-    response_status: int | None = None
-    error: str | None = None
-
-
-class WebhookDeliveryList(OpenModel):
-    """A page of deliveries, newest runs first; `nextCursor` is there while there are more."""
-
-    deliveries: list[WebhookDelivery]
-    next_cursor: str | None = None

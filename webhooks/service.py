@@ -16,7 +16,7 @@ from eventstore import webhook_lanes
 from eventstore.background import start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from webhooks.config import WebhooksConfig
 from webhooks.deliverer import Deliverer

@@ -12,7 +12,7 @@ from typing import Any
 from bench.client.report import cpu_seconds, percentiles_ms, say
 from bench.client.wire import CallFailed, Subscriber, address, get_stream
 from eventstore.handler import RunHandler
-from eventstore.notify import Notifier
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from runs.commands import RecordLog
 

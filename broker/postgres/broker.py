@@ -23,8 +23,8 @@ from broker.postgres.messages import PostgresMessageConsumer
 from broker.postgres.work import PostgresBrokerConfig, PostgresWorkConsumer
 from broker.waiting import WaitingWork
 from eventstore.errors import StoreUnavailable
-from eventstore.notify import LogListener
-from eventstore.reader import Rows
+from eventstore.listener import LogListener
+from eventstore.rows import Rows
 from eventstore.store import EventStore
 
 

@@ -30,18 +30,50 @@ def map_references(root: Schema) -> ReferenceMap:
     return _Walk(root).run()
 
 
+class RemoteReference(Exception):
+    """A reference leads out of its document."""
+
+
+class LocalReferences:
+    """Resolves the references of one schema to places in it."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._own_uri = _own_uri(root)
+        self._anchors: dict[str, tuple[Path, Schema]] | None = None
+
+    def resolve(self, reference: str) -> tuple[Path, Any]:
+        """The path of what `reference` names, and the value there, which need not be a schema.
+
+        Raises LookupError where there is nothing, RemoteReference for another document.
+        """
+        base, _, fragment = reference.partition("#")
+        if base and base != self._own_uri:
+            raise RemoteReference
+        place = unquote(fragment)
+        if place and not place.startswith("/"):
+            return self._anchored()[place]
+        return tuple(pointer.split(place)), pointer.resolve(self._root, place)
+
+    def _anchored(self) -> dict[str, tuple[Path, Schema]]:
+        """The schemas that have names; collected when the first of them is looked up."""
+        if self._anchors is None:
+            self._anchors = {
+                name: (path, schema)
+                for path, schema in every_subschema(self._root)
+                for name in _anchors(schema)
+            }
+        return self._anchors
+
+
 class _Walk:
     def __init__(self, root: Schema) -> None:
-        self.root = root
-        self.own_uri = _own_uri(root)
-        self.anchors: dict[str, Schema] = {}
+        self.references = LocalReferences(root)
         self.found = ReferenceMap()
         self.seen: set[int] = set()
         self.waiting: deque[tuple[Path, Schema]] = deque([((), root)])
 
     def run(self) -> ReferenceMap:
-        for _, schema in every_subschema(self.root):
-            self.anchors.update((name, schema) for name in _anchors(schema))
         while self.waiting:
             path, schema = self.waiting.pop()
             if id(schema) in self.seen:
@@ -60,12 +92,11 @@ class _Walk:
                 self.follow(path, schema, keyword, reference)
 
     def follow(self, path: Path, schema: Schema, keyword: str, reference: str) -> None:
-        base, _, fragment = reference.partition("#")
-        if base and base != self.own_uri:
+        try:
+            target_path, target = self.references.resolve(reference)
+        except RemoteReference:
             self.refuse(_remote, (*path, keyword), reference)
             return
-        try:
-            target_path, target = self.resolve(unquote(fragment))
         except LookupError:
             self.refuse(_unresolved, (*path, keyword), reference)
             return
@@ -78,11 +109,6 @@ class _Walk:
     def refuse(self, problem: Callable[[str, str], SchemaProblem], path: Path, reference: str) -> None:
         if len(self.found.problems) < MAX_PROBLEMS:
             self.found.problems.append(problem(pointer.build_bounded(path), reference))
-
-    def resolve(self, fragment: str) -> tuple[Path, Any]:
-        if fragment and not fragment.startswith("/"):
-            return (), self.anchors[fragment]
-        return tuple(pointer.split(fragment)), pointer.resolve(self.root, fragment)
 
 
 def _own_uri(root: Schema) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from executor.capability import Capability
-from executor.stubs.linkedin import BriefStub, DraftStub, ReviewStub
+from executor.stubs.linkedin.capabilities import BriefStub, DraftStub, ReviewStub
 from executor.stubs.reshape import ReshapeStub
 
 __all__ = ["stub_capabilities"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from executor.capability import Capability
 from executor.computing import in_sandbox
 from executor.config import ExecutorConfig
-from executor.human_capabilities import people
+from executor.human_capabilities import human_capabilities
 from executor.registry import CapabilityRegistry
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
@@ -32,7 +32,7 @@ async def start_executor(
         parts.handler,
         parts.broker,
         await parts.contracts(),
-        CapabilityRegistry(run, people()),
+        CapabilityRegistry(run, human_capabilities()),
         parts.worker,
         config,
         listener=parts.listener,

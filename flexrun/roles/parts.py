@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from broker.interface import Broker
 from broker.readiness import ReadinessProbe
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from flexrun.roles import Role
 from flexrun.shutdown import Shutdown

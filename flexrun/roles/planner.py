@@ -9,8 +9,8 @@ from planner.sandboxed import SandboxedPlanner
 from planner.worker import PlannerConfig, PlannerWorker
 
 
-async def start_planner(settings: Settings, parts: Parts, transact: Transact) -> None:
-    """Take work of the queue `plan` from now on; plans are appended by `transact`."""
+async def start_planner(settings: Settings, parts: Parts, append_plan: Transact) -> None:
+    """Take work of the queue `plan` from now on; plans are appended by `append_plan`."""
     config = PlannerConfig(
         slots=settings.planner_slots,
         lease_seconds=settings.lease_seconds,
@@ -19,7 +19,7 @@ async def start_planner(settings: Settings, parts: Parts, transact: Transact) ->
     )
     planner = SandboxedPlanner(await parts.sandbox())
     worker = PlannerWorker(
-        parts.store, parts.handler, parts.broker, planner, parts.worker, config, transact=transact
+        parts.store, parts.handler, parts.broker, planner, parts.worker, config, append_plan=append_plan
     )
     await worker.start()
     parts.shutdown.add("planner", worker.close)

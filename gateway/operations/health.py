@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
-import structlog
+from typing import Literal
+
 from aiohttp import web
 
-from gateway.answers import json_answer
 from gateway.deps import GATEWAY
+from gateway.endpoint import JSON, DocumentedResponse, Endpoints
 from gateway.problems import unavailable
+from gateway.response import Response, json_response
 
-ROUTES = web.RouteTableDef()
-
-log = structlog.get_logger("gateway")
+ENDPOINTS = Endpoints("operations")
 
 
-@ROUTES.get("/healthz", name="health")
+class Health(Response):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Response):
+    """Requests may be sent here. `degraded`: no process plays the `missingRoles`; runs are accepted and wait."""
+
+    status: Literal["ready", "degraded"]
+    database: Literal["ok"]
+    broker: Literal["ok", "none"]
+    missingRoles: list[Literal["planner", "executor"]]  # noqa: N815 - the wire's name
+    version: str
+
+
+@ENDPOINTS.get(
+    "/healthz",
+    name="health",
+    summary="Whether this process answers",
+    responses=[DocumentedResponse(200, "It does.", {JSON: Health})],
+    open=True,
+)
 async def health(_request: web.Request) -> web.Response:
     """The process answers; nothing else is looked at."""
-    return json_answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
-@ROUTES.get("/readyz", name="readiness")
+@ENDPOINTS.get(
+    "/readyz",
+    name="readiness",
+    summary="Whether requests should be sent here",
+    responses=[DocumentedResponse(200, "They should.", {JSON: Readiness})],
+    problems={503: "A run could not be started and finished now (`not_ready`); `detail` says why."},
+    open=True,
+)
 async def readiness(request: web.Request) -> web.Response:
     """Whether a run could be started here and finished now; what is missing for that is named.
 
@@ -32,7 +61,7 @@ async def readiness(request: web.Request) -> web.Response:
     found = await gateway.readiness.found()
     if not found.ready:
         raise unavailable("not_ready", f"Not ready: {'; '.join((*found.database, *found.broker))}.")
-    return json_answer(
+    return json_response(
         {
             "status": "degraded" if found.missing else "ready",
             "database": "ok",

@@ -1,20 +1,21 @@
-"""OpenAPI 3.1, made from the models and the table of doors."""
+"""OpenAPI 3.1, made from the endpoints and their models."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from pydantic.json_schema import models_json_schema
 
-from gateway.endpoints import DOORS, JSON, STREAM, Endpoint, Parameter
-from gateway.people.endpoints import PEOPLE_DOORS
-from gateway.people.responses import MODELS as PEOPLE_MODELS
-from gateway.runs import responses
-from gateway.webhook_endpoints import WEBHOOK_DOORS, WEBHOOK_MODELS
+from gateway.endpoint import HTML, JSON, STREAM, Endpoint
+from gateway.query import Parameter
+from schemas.base import Model
 from schemas.export import PlainJsonSchema, component_schemas, references, used_by
+from schemas.problem import Problem
 
+Content = Mapping[str, type[Model] | None]
 _REF = "#/components/schemas/{model}"
 _DESCRIPTION = (
     "flexrun runs a task that has to be planned, worked on, sometimes approved by a person, and delivered in exactly"
@@ -24,12 +25,12 @@ _DESCRIPTION = (
 
 
 @lru_cache(maxsize=2)
-def openapi_document(version: str) -> dict[str, Any]:
+def openapi_document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     """The document that `/openapi.json` answers with."""
     paths: dict[str, dict[str, Any]] = {}
-    for door in (*DOORS, *PEOPLE_DOORS, *WEBHOOK_DOORS):
-        paths.setdefault(door.path, {})[door.method] = _operation(door)
-    schemas = _schemas()
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method] = _operation(endpoint)
+    schemas = _schemas(endpoints)
     used = set[str]().union(*(used_by(name, schemas) for name in set(references(paths))))
     bodies = [operation.get("requestBody") for path in paths.values() for operation in path.values()]
     sent = set[str]().union(*(used_by(name, schemas) for name in set(references(bodies))))
@@ -68,10 +69,18 @@ _OF_QUERIES = {400: "A parameter in the query is not known (`query_invalid`)."}
 """What an operation may answer that has no other 400."""
 
 
-def _schemas() -> dict[str, Any]:
-    models = (*responses.MODELS, *PEOPLE_MODELS, *WEBHOOK_MODELS)
+def _schemas(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    shown = {
+        model
+        for endpoint in endpoints
+        for response in endpoint.about["responses"]
+        for model in response.content.values()
+        if model is not None
+    }
     _, combined = models_json_schema(
-        [(model, "validation") for model in models], ref_template=_REF, schema_generator=PlainJsonSchema
+        [(model, "validation") for model in sorted(shown, key=lambda model: model.__name__)],
+        ref_template=_REF,
+        schema_generator=PlainJsonSchema,
     )
     return {**combined["$defs"], **component_schemas(_REF)}
 
@@ -90,22 +99,26 @@ def _said_default(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "description": f"{rest['description']} {said}" if "description" in rest else said}
 
 
-def _operation(door: Endpoint) -> dict[str, Any]:
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": door.name,
-        "summary": door.summary,
-        "tags": [door.tag],
-        "parameters": [_parameter(each) for each in door.parameters],
-        "responses": _answers(door),
+        "operationId": endpoint.name,
+        "summary": endpoint.about["summary"],
+        "tags": [endpoint.tag],
+        "parameters": [_parameter(each) for each in endpoint.parameters],
+        "responses": _responses(endpoint),
     }
-    if door.description:
-        operation["description"] = door.description
-    if door.body is not None:
-        content = {"application/json": {"schema": {"$ref": _REF.format(model=door.body)}}}
-        operation["requestBody"] = {"required": door.body_required, "content": content}
-    if door.open:
+    if description := endpoint.about.get("description"):
+        operation["description"] = description
+    if endpoint.body is not None:
+        content = {"application/json": {"schema": _reference(endpoint.body)}}
+        operation["requestBody"] = {"required": endpoint.body_required, "content": content}
+    if endpoint.open:
         operation["security"] = []
     return operation
+
+
+def _reference(model: type[Model]) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=model.__name__)}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -118,39 +131,39 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _answers(door: Endpoint) -> dict[str, Any]:
-    answers = {str(answer.status): _answer(answer.description, answer.content) for answer in door.answers}
+def _responses(endpoint: Endpoint) -> dict[str, Any]:
+    documented = endpoint.about["responses"]
+    responses = {str(each.status): _response(each.description, each.content) for each in documented}
     problems = {
         **_OF_HEADS,
-        **({} if door.open else _OF_QUERIES),
-        **door.problems,
-        **(_OF_BODIES if door.method == "post" else {}),
+        **({} if endpoint.open else _OF_QUERIES),
+        **endpoint.about.get("problems", {}),
+        **(_OF_BODIES if endpoint.method == "post" else {}),
     }
-    # A door that shows pages shows its own refusals as pages too.
-    pages = {"text/html": ""} if any("text/html" in answer.content for answer in door.answers) else {}
-    own = door.problems.keys() | _OF_BODIES.keys()
+    # An endpoint that shows pages shows its own refusals as pages too.
+    pages: Content = {HTML: None} if any(HTML in each.content for each in documented) else {}
+    own = endpoint.about.get("problems", {}).keys() | _OF_BODIES.keys()
     for status, description in problems.items():
-        answers[str(status)] = _answer(
-            description, {"application/problem+json": "Problem", **(pages if status in own else {})}
-        )
-    return answers
+        shown = pages if status in own else {}
+        responses[str(status)] = _response(description, {"application/problem+json": Problem, **shown})
+    return responses
 
 
-def _answer(description: str, content: dict[str, str]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": description}
+def _response(description: str, content: Content) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": description}
     if content:
-        answer["content"] = {
+        response["content"] = {
             media_type: {"schema": _content_schema(media_type, model)}
             for media_type, model in content.items()
         }
-    return answer
+    return response
 
 
-def _content_schema(media_type: str, model: str) -> dict[str, Any]:
-    if media_type == STREAM:
+def _content_schema(media_type: str, model: type[Model] | None) -> dict[str, Any]:
+    if media_type == STREAM and model is not None:
         # The body is many frames: a client that is generated must not parse it as one event.
-        reference = _REF.format(model=model)
+        reference = _REF.format(model=model.__name__)
         return {"type": "string", "description": f"Server-sent events; the data of each is a {reference}"}
-    if model:
-        return {"$ref": _REF.format(model=model)}
+    if model is not None:
+        return _reference(model)
     return {"type": "object"} if media_type == JSON else {"type": "string"}

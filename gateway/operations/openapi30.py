@@ -6,10 +6,11 @@ of event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
+from gateway.endpoint import Endpoint
 from gateway.operations.openapi import openapi_document
 
 _LISTS = ("anyOf", "oneOf", "allOf")
@@ -27,9 +28,9 @@ _UNKNOWN_THERE = (
 
 
 @lru_cache(maxsize=2)
-def openapi_30_document(version: str) -> dict[str, Any]:
+def openapi_30_document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     """The document that `/openapi-3.0.json` answers with."""
-    document = openapi_document(version)
+    document = openapi_document(endpoints, version)
     components = document["components"]
     schemas = {name: _schema(schema) for name, schema in components["schemas"].items()}
     made = {

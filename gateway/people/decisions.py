@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from aiohttp import web
+
 from contracts.checker import ContractChecker
 from eventstore.handler import Outcome, RunHandler
 from eventstore.queries import get_request, pending_requests
 from eventstore.store import EventStore
+from gateway.deps import GATEWAY
 from gateway.operators import operator_text
 from gateway.people.verdicts import Verdicts, schema_of_node, schema_of_request
-from gateway.query import known_form
+from gateway.run_id import canonical_run_id
 from runs.commands import Actor, Command, DeclineTask, RemoveRequest, ResolveRequest, ResumeRun, SubmitTask
-from runs.decide import Decided, step
+from runs.decide import Decided
 from runs.errors import NotWaiting, RequestAmbiguous, RequestUnknown, RunFinished, RunUnknown, StaleAttempt
 from runs.rules.permissions import check_plan_version
 from runs.state import RunState
@@ -42,8 +45,8 @@ class Decisions:
         run_id = await self._find_run(body.run_id, body.thread_id, body.decisions()[0].request_id)
         verdicts = Verdicts(self.contracts)
 
-        async def build(state: RunState) -> Sequence[Command]:
-            return _in_order(state, await self._commands(state, body, actor, verdicts))
+        async def build(state: RunState) -> Decided:
+            return _decided(Decided(state), await self._commands(state, body, actor, verdicts))
 
         return await self.handler.transact(run_id, build)
 
@@ -63,10 +66,9 @@ class Decisions:
                 return decided.then(await self._task(decided.state, body, body.payload, actor, verdicts))
             if responses is None:
                 return decided
-            commands = await self._commands(decided.state, responses, actor, verdicts)
-            return decided.then(*_in_order(decided.state, commands))
+            return _decided(decided, await self._commands(decided.state, responses, actor, verdicts))
 
-        return await self.handler.transact(known_form(body.run_id), build)
+        return await self.handler.transact(canonical_run_id(body.run_id), build)
 
     async def remove(self, body: HitlRemoveBody, actor: Actor) -> tuple[Outcome, str]:
         """Take a request back; also its id. Raises RequestAmbiguous where several could be meant."""
@@ -83,7 +85,7 @@ class Decisions:
 
     async def _only_request(self, run_id: str | None, thread_id: str | None) -> str:
         """The request that is open in a run, or in a thread. Raises RunUnknown, RequestUnknown, RequestAmbiguous."""
-        named = known_form(run_id) if run_id is not None else None
+        named = canonical_run_id(run_id) if run_id is not None else None
         place = f"run {named}" if named is not None else f"thread {thread_id}"
         rows = await pending_requests(self.store, run_id=named, thread_id=thread_id, limit=_SHOWN_REQUESTS)
         if len(rows) > 1:
@@ -99,9 +101,9 @@ class Decisions:
 
     async def _find_run(self, run_id: str | None, thread_id: str | None, request_id: str | None) -> str:
         if run_id is not None and thread_id is None:
-            return known_form(run_id)
+            return canonical_run_id(run_id)
         row = await get_request(self.store, request_id or "")
-        named = known_form(run_id) if run_id is not None else None
+        named = canonical_run_id(run_id) if run_id is not None else None
         if (
             row is None
             or (thread_id or row.thread_id) != row.thread_id
@@ -177,6 +179,12 @@ class Decisions:
         return commands
 
 
+def decisions_of(request: web.Request) -> Decisions:
+    """The service over the parts of the gateway that serves `request`."""
+    deps = request.app[GATEWAY].deps
+    return Decisions(deps.store, deps.handler, deps.contracts, deps.clock)
+
+
 def _note(body: ResumeBody, response: HitlResponse) -> str | None:
     """The body's note; else the remark that came beside a response which is not itself a free text."""
     if body.note is not None or response.response_type == "freeform":
@@ -184,20 +192,19 @@ def _note(body: ResumeBody, response: HitlResponse) -> str | None:
     return response.freeform_text
 
 
-def _in_order(state: RunState, commands: Sequence[ResolveRequest]) -> list[ResolveRequest]:
-    """Rejections last, since one of them may end the run. Those behind it are moot, but each must be possible alone.
+def _decided(before: Decided, commands: Sequence[ResolveRequest]) -> Decided:
+    """What follows from all of these commands, each decided once. Raises RunError where one of them is refused.
 
-    Raises RunError where a response is refused.
+    Rejections come last, since one of them may end the run. Those behind it change nothing any more, and each must be
+    possible alone.
     """
-    kept: list[ResolveRequest] = []
-    ahead = state
+    decided = before
     for command in sorted(commands, key=lambda each: each.response_type == "rejection"):
-        if kept and ahead.finished and command.response_type == "rejection":
-            step(state, [command])
-            continue
-        _, ahead = step(ahead, [command])
-        kept.append(command)
-    return kept
+        if decided is not before and decided.state.finished and command.response_type == "rejection":
+            before.then(command)
+        else:
+            decided = decided.then(command)
+    return decided
 
 
 def _require_waiting(state: RunState, expected_plan_version: int | None) -> None:

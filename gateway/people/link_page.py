@@ -6,15 +6,18 @@ what its forms send is shown once more before it is a decision.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
 
 from eventstore.queries import RequestRow, get_request, get_run
-from gateway.body import expect_continue, read_body
+from gateway.body import read_body
 from gateway.deps import GATEWAY
+from gateway.endpoint import HTML, DocumentedResponse, Endpoints, FromRequest
 from gateway.middleware import note
 from gateway.parsing import parse_form, parse_json
-from gateway.people.bodies import decisions_of
 from gateway.people.context import with_context
+from gateway.people.decisions import decisions_of
 from gateway.people.error_pointers import below, errors_in_responses
 from gateway.people.link_signer import (
     ApprovalLink,
@@ -22,27 +25,35 @@ from gateway.people.link_signer import (
     LinkOutdated,
     LinkUnknown,
 )
+from gateway.people.models import pending_output
 from gateway.people.page.confirm import BACK, CONFIRMED, confirm_page
 from gateway.people.page.question import (
     PageError,
     decided_page,
-    pending_output,
     plain_page,
     question_page,
     seen,
     voted_page,
 )
 from gateway.problems import ProblemError, problem_of
-from runs.errors import RequestUnknown
+from gateway.query import Parameter
+from runs.errors import RequestUnknown, StaleProposal
 from runs.event import JsonObject
 from schemas.hitl import ResumeBody
 from schemas.parsing import validate_document
 from schemas.refusal import FieldProblem
 from schemas.visible import has_hidden
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("people")
 
 PAGE_PATH = "/hitl/{token}"
+PathToken = Annotated[
+    str,
+    FromRequest(
+        lambda request: request.match_info["token"],
+        [Parameter("token", "path", "The signed part of the link.")],
+    ),
+]
 _FIELDS = (
     "responseType", "selectedOptionId", "freeformText", "editedOutput", "note", "operator", "proposal", "output",
     CONFIRMED, BACK,
@@ -51,10 +62,21 @@ _TEXTS = ("freeformText", "note")
 """What people type: browsers send its line breaks as CRLF."""
 
 
-@ROUTES.get(PAGE_PATH, name="showLink")
-async def show_link(request: web.Request) -> web.Response:
+@ENDPOINTS.get(
+    PAGE_PATH,
+    name="showLink",
+    summary="The page behind a link; looking at it changes nothing",
+    responses=[DocumentedResponse(200, "The question with its forms.", {HTML: None})],
+    problems={
+        404: "Not a link of ours, as a page.",
+        403: "The person of the link may not decide any more, as a page.",
+        410: "Expired, revoked or decided, as a page.",
+    },
+    open=True,
+)
+async def show_link(request: web.Request, token: PathToken) -> web.Response:
     """The question, its output and the forms; 410 when it was decided or the link's time is over."""
-    found = await _open(request)
+    found = await _open(request, token)
     if isinstance(found, web.Response):
         return found
     row, link = found
@@ -63,12 +85,25 @@ async def show_link(request: web.Request) -> web.Response:
     return question_page(await with_context(request.app[GATEWAY].deps.store, row), link, {})
 
 
-@ROUTES.post(PAGE_PATH, name="decideByLink", expect_handler=expect_continue)
-async def decide_by_link(request: web.Request) -> web.Response:
+@ENDPOINTS.post(
+    PAGE_PATH,
+    name="decideByLink",
+    summary="What the forms of that page send",
+    responses=[DocumentedResponse(200, "What was decided, as a page.", {HTML: None})],
+    problems={
+        403: "The rules do not let this person decide, as a page.",
+        404: "Not a link of ours, as a page.",
+        409: "Decided already, as a page.",
+        410: "Expired, as a page.",
+        422: "The response does not fit, as a page with the errors.",
+    },
+    open=True,
+)
+async def decide_by_link(request: web.Request, token: PathToken) -> web.Response:
     """Show what the form says, and apply it once that is confirmed. The link is what a forged request would lack."""
     gateway = request.app[GATEWAY]
     raw = await read_body(request, gateway.config)
-    found = await _open(request)
+    found = await _open(request, token)
     if isinstance(found, web.Response):
         return found
     row, link = found
@@ -109,10 +144,10 @@ async def _decided(request: web.Request, row: RequestRow, status: int) -> web.Re
 
 
 def _require_same(row: RequestRow, typed: dict[str, str]) -> None:
-    """Raise ProblemError (409) where something else is proposed than what the form's reader has read."""
+    """Raise StaleProposal where something else is proposed than what the form's reader has read."""
     if any(typed.get(name, text) != text for name, text in seen(row).items()):
         detail = "Something else is proposed since you opened the page. Read it, and decide again."
-        raise ProblemError(409, "stale_proposal", detail)
+        raise StaleProposal(detail)
 
 
 def _require_name(link: ApprovalLink, typed: dict[str, str]) -> None:
@@ -124,10 +159,10 @@ def _require_name(link: ApprovalLink, typed: dict[str, str]) -> None:
         raise ProblemError(422, "response_invalid", "A decision needs a name.", errors=[error])
 
 
-async def _open(request: web.Request) -> tuple[RequestRow, ApprovalLink] | web.Response:
+async def _open(request: web.Request, token: str) -> tuple[RequestRow, ApprovalLink] | web.Response:
     gateway = request.app[GATEWAY]
     try:
-        link = await gateway.links.read(request.match_info["token"])
+        link = await gateway.links.read(token)
     except LinkUnknown:
         text = "It may have been cut off on its way. Open it as a whole, or ask for a new one."
         return plain_page("This link is not known here", text, 404)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
 from aiohttp import web
 
@@ -18,42 +20,139 @@ from eventstore.links import (
     revoke_link,
 )
 from eventstore.queries import RequestRow, get_request
-from gateway.answers import json_answer
 from gateway.auth import Tokens
-from gateway.body import expect_continue
 from gateway.deps import GATEWAY, Gateway
+from gateway.endpoint import (
+    JSON,
+    QUERY_INVALID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    DocumentedResponse,
+    Endpoints,
+    FromRequest,
+)
+from gateway.errors import LimitReached, NotFound
 from gateway.middleware import caller, note
-from gateway.page_cursor import read_page_cursor, write_page_cursor
-from gateway.people.bodies import read_model
+from gateway.page_cursor import page_cursor, write_page_cursor
+from gateway.people.documentation import BODY_INVALID, DEFAULT_PAGE, MAX_PAGE, NOT_ALLOWED, UNDECIDABLE
 from gateway.people.link_page import PAGE_PATH
 from gateway.people.link_signer import UNVERIFIED, LinkEnded, link_actor, new_link_id
-from gateway.problems import ProblemError
-from gateway.query import known_form, read_number
+from gateway.query import Parameter, Query, QueryValue, whole_number
+from gateway.response import Response, document, json_response
+from gateway.run_id import canonical_run_id, run_id_value
+from gateway.runs.documentation import RUN_UNKNOWN
 from runs.commands import Actor, RemoveRequest
 from runs.errors import NotAllowed, RequestResolved, RequestUnknown
-from runs.event import JsonObject, rfc3339
+from runs.event import JsonObject, parse_time
 from runs.rules.permissions import check_allowed
-from schemas.hitl import LinkBody
+from schemas.base import RunId, Timestamp
+from schemas.control import LinkBody
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("people")
 
-PATH = "/api/hitl/links"
 MAKER_ROLE = "links"
-"""Whose token has this role may make links in the names of others."""
+"""The role whose tokens may make links in the names of others."""
 
 DEFAULT_LINK_SECONDS = 7 * 24 * 3600.0
-DEFAULT_PAGE_LINKS = 50
-MAX_PAGE_LINKS = 200
+
+PathLinkId = Annotated[
+    str,
+    FromRequest(
+        lambda request: request.match_info["link_id"],
+        [Parameter("link_id", "path", "The link's id, as the list has it.")],
+    ),
+]
 
 
-@ROUTES.post("/api/hitl/link", name="makeLink", expect_handler=expect_continue)
-async def make_link(request: web.Request) -> web.Response:
+class NoSuchLink(NotFound):
+    """No link of this caller has this id."""
+
+    code = "link_unknown"
+
+
+class LinksFull(LimitReached):
+    """The request has as many links as it may have."""
+
+    code = "links_full"
+
+
+def _read_cursor(key: Sequence[str]) -> LinkCursor:
+    created_at, link_id = key
+    return LinkCursor(parse_time(created_at), link_id)
+
+
+class LinkListQuery(Query):
+    """Which links to list, and from where on."""
+
+    run_id: Annotated[str | None, run_id_value("Only those of this run.")] = None
+    request_id: Annotated[str | None, QueryValue("Only those of this request.")] = None
+    cursor: Annotated[LinkCursor | None, page_cursor(_read_cursor)] = None
+    limit: Annotated[int, whole_number("How many, at most.", least=1, most=MAX_PAGE)] = DEFAULT_PAGE
+
+
+class LinkMade(Response):
+    """A link to send to a person. `for` is null where whoever opens it says their name."""
+
+    link_id: str
+    url: str
+    run_id: RunId
+    request_id: str
+    for_: str | None
+    expires_at: Timestamp
+
+
+class LinkSummary(Response):
+    """A link without its address. `ended`: its person has no access any more, or it was made without tokens."""
+
+    link_id: str
+    run_id: RunId
+    request_id: str
+    for_: str | None
+    status: Literal["active", "expired", "revoked", "ended"]
+    made_by: str
+    created_at: Timestamp
+    expires_at: Timestamp
+    revoked_at: Timestamp | None
+    revoked_by: str | None
+
+    @classmethod
+    def of(cls, row: LinkRow, tokens: Tokens, now: datetime) -> JsonObject:
+        """A link as its row has it, and what it is good for now."""
+        return document(cls, row, for_=row.person, status=_status(row, tokens, now))
+
+
+def _status(row: LinkRow, tokens: Tokens, now: datetime) -> str:
+    if row.revoked_at is not None:
+        return "revoked"
+    try:
+        link_actor(row, tokens)
+    except LinkEnded:
+        return "ended"
+    return "expired" if now >= row.expires_at else "active"
+
+
+class LinkList(Response):
+    """Newest first; `nextCursor` is there while there are more."""
+
+    links: list[LinkSummary]
+    next_cursor: str | None = None
+
+
+@ENDPOINTS.post(
+    "/api/hitl/link",
+    name="makeLink",
+    summary="A signed link that lets its holder decide one request",
+    description="It decides in the caller's name. In the name of somebody else (`for`) links are made by tokens"
+    " with the role `links`, or by anybody where no tokens are configured.",
+    responses=[DocumentedResponse(201, "The link.", {JSON: LinkMade})],
+    problems=BODY_INVALID | UNAUTHORIZED | NOT_ALLOWED | UNDECIDABLE | UNAVAILABLE,
+)
+async def make_link(request: web.Request, body: LinkBody) -> web.Response:
     """A link that lets its holder decide this request, in the caller's name or in that of `for`."""
     gateway = request.app[GATEWAY]
-    body = await read_model(request, LinkBody)
     actor = _link_actor(caller(request), body.for_, gateway.deps.tokens)
     row = await get_request(gateway.deps.store, body.request_id)
-    if row is None or (body.run_id is not None and known_form(body.run_id) != row.run_id):
+    if row is None or (body.run_id is not None and canonical_run_id(body.run_id) != row.run_id):
         raise RequestUnknown(f"there is no request {body.request_id}", requestId=body.request_id)
     note(request, run_id=row.run_id)
     await _require_useful(gateway, row, actor)
@@ -70,19 +169,11 @@ async def make_link(request: web.Request) -> web.Response:
         expires_at=ends,
     )
     if not await gateway.carry_out(add_link(gateway.deps.store, new)):
-        detail = f"This request has {MAX_LINKS_OF_REQUEST} links already."
-        raise ProblemError(409, "links_full", detail)
+        raise LinksFull(f"This request has {MAX_LINKS_OF_REQUEST} links already.")
     path = PAGE_PATH.format(token=await gateway.links.sign(link_id))
     origin = gateway.config.public_url or f"{request.scheme}://{request.host}"
-    shown: JsonObject = {
-        "linkId": link_id,
-        "url": origin.rstrip("/") + path,
-        "runId": row.run_id,
-        "requestId": row.request_id,
-        "for": new.person,
-        "expiresAt": rfc3339(ends),
-    }
-    return json_answer(shown, status=201, run_id=row.run_id)
+    made = document(LinkMade, new, url=origin.rstrip("/") + path, for_=new.person)
+    return json_response(made, status=201, run_id=row.run_id)
 
 
 def _end(row: RequestRow, now: datetime, asked_seconds: float | None) -> datetime:
@@ -111,64 +202,48 @@ async def _require_useful(gateway: Gateway, row: RequestRow, actor: Actor) -> No
         check_allowed(state, request, command)
 
 
-@ROUTES.get(PATH, name="listLinks")
-async def show_links(request: web.Request) -> web.Response:
+@ENDPOINTS.get(
+    "/api/hitl/links",
+    name="listLinks",
+    summary="Links, newest first, without their addresses",
+    description="Those that the caller made or that are in the caller's name; with the role `links`, or where no"
+    " tokens are configured, all of them.",
+    responses=[DocumentedResponse(200, "A page.", {JSON: LinkList})],
+    problems=QUERY_INVALID | UNAUTHORIZED | RUN_UNKNOWN | UNAVAILABLE,
+)
+async def show_links(request: web.Request, query: LinkListQuery) -> web.Response:
     """A page of links, newest first, without their addresses; of others only for the role `links`."""
-    limit = read_number(request, "limit", DEFAULT_PAGE_LINKS, least=1, most=MAX_PAGE_LINKS)
-    run_id, cursor = request.query.get("runId"), read_page_cursor(request, names=1)
-    filters = LinkFilters(
-        run_id=known_form(run_id) if run_id is not None else None,
-        request_id=request.query.get("requestId"),
-        mine=_only_mine(request),
-    )
-    after = LinkCursor(cursor[0], cursor[1][0]) if cursor is not None else None
-    rows = await list_links(request.app[GATEWAY].deps.store, filters, after=after, limit=limit)
-    body: JsonObject = {"links": [_shown(request, row) for row in rows]}
-    if len(rows) == limit:
+    deps = request.app[GATEWAY].deps
+    filters = LinkFilters(run_id=query.run_id, request_id=query.request_id, mine=_only_mine(request))
+    rows = await list_links(deps.store, filters, after=query.cursor, limit=query.limit)
+    now = deps.clock()
+    body: JsonObject = {"links": [LinkSummary.of(row, deps.tokens, now) for row in rows]}
+    if len(rows) == query.limit:
         body["nextCursor"] = write_page_cursor(rows[-1].created_at, rows[-1].link_id)
-    return json_answer(body)
+    return json_response(body)
 
 
-@ROUTES.post(PATH + "/{link_id}/revoke", name="revokeLink")
-async def revoke(request: web.Request) -> web.Response:
+@ENDPOINTS.post(
+    "/api/hitl/links/{link_id}/revoke",
+    name="revokeLink",
+    summary="Take a link back; it decides nothing from now on",
+    responses=[DocumentedResponse(200, "The link.", {JSON: LinkSummary})],
+    problems={404: "There is no such link (`link_unknown`)."} | UNAUTHORIZED | UNAVAILABLE,
+)
+async def revoke(request: web.Request, link_id: PathLinkId) -> web.Response:
     """The link decides nothing from now on. Again, nothing changes."""
-    gateway, link_id = request.app[GATEWAY], request.match_info["link_id"]
-    row, mine = await get_link(gateway.deps.store, link_id), _only_mine(request)
+    gateway = request.app[GATEWAY]
+    deps = gateway.deps
+    row, mine = await get_link(deps.store, link_id), _only_mine(request)
     if row is None or (mine is not None and mine not in (row.made_by, row.person)):
-        raise ProblemError(404, "link_unknown", f"There is no link {link_id[:100]!r}.")
+        raise NoSuchLink(f"There is no link {link_id[:100]!r}.")
     note(request, run_id=row.run_id)
-    await gateway.carry_out(revoke_link(gateway.deps.store, link_id, caller(request).name))
-    revoked = await get_link(gateway.deps.store, link_id)
-    return json_answer(_shown(request, revoked or row), run_id=row.run_id)
+    await gateway.carry_out(revoke_link(deps.store, link_id, caller(request).name))
+    revoked = await get_link(deps.store, link_id)
+    return json_response(LinkSummary.of(revoked or row, deps.tokens, deps.clock()), run_id=row.run_id)
 
 
 def _only_mine(request: web.Request) -> str | None:
-    """Whose links this caller may see; None for everybody's."""
+    """The caller whose links alone are shown; None where all are."""
     who = caller(request)
     return who.name if who.verified and MAKER_ROLE not in who.roles else None
-
-
-def _shown(request: web.Request, row: LinkRow) -> JsonObject:
-    return {
-        "linkId": row.link_id,
-        "runId": row.run_id,
-        "requestId": row.request_id,
-        "for": row.person,
-        "status": _status(request, row),
-        "madeBy": row.made_by,
-        "createdAt": rfc3339(row.created_at),
-        "expiresAt": rfc3339(row.expires_at),
-        "revokedAt": rfc3339(row.revoked_at) if row.revoked_at is not None else None,
-        "revokedBy": row.revoked_by,
-    }
-
-
-def _status(request: web.Request, row: LinkRow) -> str:
-    deps = request.app[GATEWAY].deps
-    if row.revoked_at is not None:
-        return "revoked"
-    try:
-        link_actor(row, deps.tokens)
-    except LinkEnded:
-        return "ended"
-    return "expired" if deps.clock() >= row.expires_at else "active"

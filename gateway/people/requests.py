@@ -2,85 +2,152 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
 from aiohttp import web
 
 from eventstore.queries import RequestCursor, get_request, pending_requests
-from gateway.answers import json_answer
-from gateway.body import expect_continue
 from gateway.deps import GATEWAY
+from gateway.endpoint import (
+    JSON,
+    QUERY_INVALID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    DocumentedResponse,
+    Endpoints,
+    FromRequest,
+)
 from gateway.middleware import caller, note
-from gateway.page_cursor import read_page_cursor, write_page_cursor
-from gateway.people.bodies import decisions_of, read_model
+from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.people.context import with_context
+from gateway.people.decisions import decisions_of
+from gateway.people.documentation import (
+    BODY_INVALID,
+    DEFAULT_PAGE,
+    MAX_PAGE,
+    NOT_ALLOWED,
+    RESPONSE_INVALID,
+    UNDECIDABLE,
+    WaitingQuery,
+)
 from gateway.people.error_pointers import errors_in_responses
-from gateway.people.screens import screen_runs
-from gateway.people.serializers import serialize_outcome, serialize_question
+from gateway.people.models import DecisionOutcome, PendingRequest
+from gateway.people.screens import ScreenRun, screen_runs
 from gateway.people.verdicts import schema_of_request
-from gateway.query import known_form, read_number
+from gateway.query import Parameter, whole_number
+from gateway.response import Response, json_response
+from gateway.runs.documentation import RUN_UNKNOWN
 from runs.errors import RequestUnknown
+from runs.event import JsonObject, parse_time
 from schemas.hitl import HitlRemoveBody, ResumeBody
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("people")
 
-DEFAULT_PAGE_REQUESTS = 50
-MAX_PAGE_REQUESTS = 200
+RequestId = Annotated[
+    str,
+    FromRequest(
+        lambda request: request.match_info["request_id"],
+        [Parameter("request_id", "path", "The request's id.")],
+    ),
+]
 
 
-@ROUTES.get("/api/hitl/pending", name="listPendingRequests")
-async def show_pending(request: web.Request) -> web.Response:
+def _read_cursor(key: Sequence[str]) -> RequestCursor:
+    created_at, request_id = key
+    return RequestCursor(parse_time(created_at), request_id)
+
+
+class PendingQuery(WaitingQuery):
+    """Which requests to list, and from where on."""
+
+    cursor: Annotated[RequestCursor | None, page_cursor(_read_cursor)] = None
+    limit: Annotated[int, whole_number("How many, at most.", least=1, most=MAX_PAGE)] = DEFAULT_PAGE
+
+
+class PendingList(Response):
+    """Oldest first; `next_cursor` is there while there are more. `runs` are those of these requests."""
+
+    ok: Literal[True]
+    requests: list[PendingRequest]
+    runs: list[ScreenRun]
+    next_cursor: str | None = None
+
+
+@ENDPOINTS.get(
+    "/api/hitl/pending",
+    name="listPendingRequests",
+    summary="What waits for a person's decision, oldest first",
+    responses=[DocumentedResponse(200, "A page.", {JSON: PendingList})],
+    problems=QUERY_INVALID | UNAUTHORIZED | RUN_UNKNOWN | UNAVAILABLE,
+)
+async def list_pending(request: web.Request, query: PendingQuery) -> web.Response:
     """A page of what waits for a person, oldest first; all of it where one run is asked for."""
-    limit = read_number(request, "limit", DEFAULT_PAGE_REQUESTS, least=1, most=MAX_PAGE_REQUESTS)
-    run_id = request.query.get("runId")
-    cursor = read_page_cursor(request, names=1)
     rows = await pending_requests(
         request.app[GATEWAY].deps.store,
-        run_id=known_form(run_id) if run_id is not None else None,
-        thread_id=request.query.get("threadId"),
-        client_id=request.query.get("clientId"),
-        names=request.query.getall("role", []) or None,
-        after=RequestCursor(cursor[0], cursor[1][0]) if cursor is not None else None,
-        limit=limit,
+        run_id=query.run_id,
+        thread_id=query.thread_id,
+        client_id=query.client_id,
+        names=query.role or None,
+        after=query.cursor,
+        limit=query.limit,
     )
-    body: dict[str, object] = {
+    body: JsonObject = {
         "ok": True,
-        "requests": [serialize_question(row) for row in rows],
+        "requests": [PendingRequest.of(row) for row in rows],
         "runs": screen_runs(rows),
     }
-    if len(rows) == limit and run_id is None:
+    if len(rows) == query.limit and query.run_id is None:
         body["nextCursor"] = write_page_cursor(rows[-1].created_at, rows[-1].request_id)
-    return json_answer(body)
+    return json_response(body)
 
 
-@ROUTES.get("/api/hitl/requests/{request_id}", name="showRequest")
-async def show_request(request: web.Request) -> web.Response:
+@ENDPOINTS.get(
+    "/api/hitl/requests/{request_id}",
+    name="showRequest",
+    summary="One request, decided or not",
+    responses=[DocumentedResponse(200, "The request.", {JSON: PendingRequest})],
+    problems={404: "There is no such request (`request_unknown`)."} | UNAUTHORIZED | UNAVAILABLE,
+)
+async def show_request(request: web.Request, request_id: RequestId) -> web.Response:
     """One request, whether it waits or was decided."""
-    request_id = request.match_info["request_id"]
-    row = await get_request(request.app[GATEWAY].deps.store, request_id)
+    store = request.app[GATEWAY].deps.store
+    row = await get_request(store, request_id)
     if row is None:
         raise RequestUnknown(f"there is no request {request_id[:100]}")
     note(request, run_id=row.run_id)
-    store = request.app[GATEWAY].deps.store
     contract = schema_of_request(await store.load(row.run_id), row.request_id)
-    return json_answer(serialize_question(await with_context(store, row), contract), run_id=row.run_id)
+    return json_response(PendingRequest.of(await with_context(store, row), contract), run_id=row.run_id)
 
 
-@ROUTES.post("/api/hitl/resume", name="resolveRequests", expect_handler=expect_continue)
-async def resolve(request: web.Request) -> web.Response:
+@ENDPOINTS.post(
+    "/api/hitl/resume",
+    name="resolveRequests",
+    summary="Decide one request or several of one run: all of them, or none",
+    responses=[DocumentedResponse(200, "Decided, or counted as a vote.", {JSON: DecisionOutcome})],
+    problems=BODY_INVALID | UNAUTHORIZED | NOT_ALLOWED | UNDECIDABLE | RESPONSE_INVALID | UNAVAILABLE,
+)
+async def resolve(request: web.Request, body: ResumeBody) -> web.Response:
     """Apply the responses of one body: all of them, or none."""
-    body = await read_model(request, ResumeBody)
     work = decisions_of(request).decide(body, caller(request))
     with errors_in_responses(body):
-        outcome = await request.app[GATEWAY].carry_out(work)
+        state = (await request.app[GATEWAY].carry_out(work)).state
     ids = [response.request_id or "" for response in body.decisions()]
-    note(request, run_id=outcome.state.run_id)
-    return json_answer(serialize_outcome(outcome.state, ids), run_id=outcome.state.run_id)
+    note(request, run_id=state.run_id)
+    return json_response(DecisionOutcome.of(state, ids), run_id=state.run_id)
 
 
-@ROUTES.post("/api/hitl/remove", name="removeRequest", expect_handler=expect_continue)
-async def remove(request: web.Request) -> web.Response:
-    """Take a request back; its run cannot go on without it and ends as aborted."""
-    body = await read_model(request, HitlRemoveBody)
+@ENDPOINTS.post(
+    "/api/hitl/remove",
+    name="removeRequest",
+    summary="Take a request back; its run ends as aborted",
+    responses=[DocumentedResponse(200, "Taken back.", {JSON: DecisionOutcome})],
+    problems=BODY_INVALID | UNAUTHORIZED | NOT_ALLOWED | UNDECIDABLE | UNAVAILABLE,
+)
+async def remove(request: web.Request, body: HitlRemoveBody) -> web.Response:
+    """Take a request back; its run cannot continue without it and ends as aborted."""
     work = decisions_of(request).remove(body, caller(request))
     outcome, request_id = await request.app[GATEWAY].carry_out(work)
-    note(request, run_id=outcome.state.run_id)
-    return json_answer(serialize_outcome(outcome.state, [request_id]), run_id=outcome.state.run_id)
+    state = outcome.state
+    note(request, run_id=state.run_id)
+    return json_response(DecisionOutcome.of(state, [request_id]), run_id=state.run_id)

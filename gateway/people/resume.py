@@ -4,36 +4,54 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.body import expect_continue
 from gateway.deps import GATEWAY, Gateway
+from gateway.endpoint import STREAM, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.middleware import adopt_correlation_id, caller, note
-from gateway.people.bodies import decisions_of, read_model
+from gateway.people.decisions import decisions_of
+from gateway.people.documentation import BODY_INVALID, NOT_ALLOWED, RESPONSE_INVALID, UNDECIDABLE
 from gateway.people.error_pointers import below, errors_at, errors_in_responses
 from gateway.people.resume_snapshot import PatientWaitDetector, resumed_picture, state_at
-from gateway.query import LastEventId, known_form, read_last_event_id
+from gateway.run_id import canonical_run_id
+from gateway.streams.last_event_id import LastEventId, ReadFrom
 from gateway.streams.sse import encode_frame
 from gateway.streams.stream import Reading, serve_stream
 from gateway.streams.wait_detector import WaitDetector
 from schemas.control import RunResumeBody
+from schemas.events import FlexEvent
 from schemas.hitl import ResumeBody
 from schemas.parsing import validate_document
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("people")
 
 
-@ROUTES.post("/api/v1/flex/run.resume", name="streamResumedRun", expect_handler=expect_continue)
-async def resume_run(request: web.Request) -> web.StreamResponse:
+@ENDPOINTS.post(
+    "/api/v1/flex/run.resume",
+    name="streamResumedRun",
+    summary="Go on with a run that waits, and stream what follows",
+    description="A run that is paused goes on; `payload.responses`, as in `ResumeBody`, are decided first. The first"
+    " frame is the plan once more (`plan_generated` with `metadata.resumed`, without an `id`); then every event"
+    " from here on, or after Last-Event-ID, until `complete` or the next wait for a person.",
+    responses=[DocumentedResponse(200, "The plan and what follows.", {STREAM: FlexEvent})],
+    problems=BODY_INVALID
+    | UNAUTHORIZED
+    | NOT_ALLOWED
+    | UNDECIDABLE
+    | {409: "The run waits for nothing (`not_waiting`, `run_finished`), or as for `/api/hitl/resume`."}
+    | RESPONSE_INVALID
+    | UNAVAILABLE,
+)
+async def resume_run(request: web.Request, body: RunResumeBody, read_from: ReadFrom) -> web.StreamResponse:
     """The plan as it stands, then every event from here on (or after Last-Event-ID), until `complete` or the next wait.
 
     A run that is paused goes on; `payload.responses` are decided first, or the task of `payload.nodeId` is done. With
     none of these the stream stays open until somebody decides elsewhere.
     """
     gateway = request.app[GATEWAY]
-    body = await read_model(request, RunResumeBody)
     adopt_correlation_id(request, body.correlation_id)
     note(request, run_id=body.run_id)
     responses = _responses(body)
-    cursor = await _cursor(request, gateway, body.run_id)
+    if read_from is not None:
+        await _require_within(gateway, body.run_id, read_from)
     work = decisions_of(request).resume(body, responses, caller(request))
     places = (
         errors_in_responses(responses, before="/payload")
@@ -43,7 +61,7 @@ async def resume_run(request: web.Request) -> web.StreamResponse:
     with places:
         outcome = await gateway.carry_out(work)
     store = gateway.deps.store
-    after = outcome.before.seq if cursor is None or cursor.seq is None else cursor.seq
+    after = outcome.before.seq if read_from is None or read_from.seq is None else read_from.seq
     seen = outcome.before if after == outcome.before.seq else await state_at(store, outcome.state, after)
     watch = WaitDetector if outcome.events else PatientWaitDetector
     reading = Reading(
@@ -56,15 +74,12 @@ async def resume_run(request: web.Request) -> web.StreamResponse:
     return await serve_stream(request, reading, first)
 
 
-async def _cursor(request: web.Request, gateway: Gateway, run_id: str) -> LastEventId | None:
-    """The client's cursor, checked before anything is decided. Raises ProblemError (400)."""
-    cursor = read_last_event_id(request)
-    if cursor is not None:
-        known = known_form(run_id)
-        heads = await gateway.deps.store.heads([known])
-        if known in heads:
-            cursor.within(heads[known])
-    return cursor
+async def _require_within(gateway: Gateway, run_id: str, cursor: LastEventId) -> None:
+    """Raise ProblemError (400) for a cursor beyond the end of the run, before anything is decided."""
+    known = canonical_run_id(run_id)
+    heads = await gateway.deps.store.heads([known])
+    if known in heads:
+        cursor.within(heads[known])
 
 
 def _responses(body: RunResumeBody) -> ResumeBody | None:

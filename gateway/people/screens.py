@@ -4,10 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eventstore.people import TaskRow
 from eventstore.queries import RequestRow
-from runs.event import Json, JsonObject, rfc3339
+from gateway.response import Response, document
+from runs.event import JsonObject
 from runs.frames import origin_agent, screen_question
+from schemas.base import RunId, Timestamp
+from schemas.payloads import ScreenQuestion
+from schemas.vocabulary import OriginAgent, RunStatus
+
+
+class ScreenPending(Response):
+    """A request in the shape of the operator screens."""
+
+    id: str
+    created_at: Timestamp
+    payload: ScreenQuestion
+    origin_agent: OriginAgent
+
+    @classmethod
+    def of(cls, row: RequestRow) -> JsonObject:
+        """A request as its row has it."""
+        return document(
+            cls,
+            row,
+            leave_out=("payload",),
+            id=row.request_id,
+            payload=screen_question(row.payload),
+            origin_agent=row.payload.get("originAgent") or origin_agent(row.subject, None),
+        )
+
+
+class ScreenRun(Response):
+    """A run that waits, in the shape of the operator screens, with the first of its requests."""
+
+    run_id: RunId
+    thread_id: str | None
+    brief_id: str | None
+    pending_request_id: str
+    status: RunStatus
+    updated_at: Timestamp
+    pending_request: ScreenPending
+
+    @classmethod
+    def of(cls, row: RequestRow) -> JsonObject:
+        """The run of a request as its row has it."""
+        return document(
+            cls,
+            row,
+            pending_request_id=row.request_id,
+            status=row.run_status,
+            updated_at=row.run_updated_at,
+            pending_request=ScreenPending.of(row),
+        )
 
 
 def screen_runs(rows: Sequence[RequestRow]) -> list[JsonObject]:
@@ -15,32 +63,4 @@ def screen_runs(rows: Sequence[RequestRow]) -> list[JsonObject]:
     first: dict[str, RequestRow] = {}
     for row in rows:
         first.setdefault(row.run_id, row)
-    return [_run(row) for row in first.values()]
-
-
-def _run(row: RequestRow) -> JsonObject:
-    return {
-        "runId": row.run_id,
-        "threadId": row.thread_id,
-        "briefId": row.brief_id,
-        "pendingRequestId": row.request_id,
-        "status": row.run_status,
-        "updatedAt": rfc3339(row.run_updated_at),
-        "pendingRequest": {
-            "id": row.request_id,
-            "createdAt": rfc3339(row.created_at),
-            "payload": screen_question(row.payload),
-            "originAgent": row.payload.get("originAgent") or origin_agent(row.subject, None),
-        },
-    }
-
-
-def screen_task(row: TaskRow, task_id: str) -> JsonObject:
-    """What the screens read of a task beside our own words."""
-    contract: JsonObject = row.context.get("contract") or {}
-    output: Json = contract.get("output")
-    return {
-        "assignmentId": task_id,
-        "status": "awaiting_submission",
-        "contracts": {"output": {"mode": "json_schema", "schema": True if output is None else output}},
-    }
+    return [ScreenRun.of(row) for row in first.values()]

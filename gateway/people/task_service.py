@@ -9,10 +9,10 @@ from datetime import datetime
 
 from contracts.checker import ContractChecker
 from eventstore.handler import Outcome, RunHandler
+from gateway.errors import NotFound
 from gateway.operators import operator_text
 from gateway.people.verdicts import Verdicts, schema_of_node
-from gateway.problems import ProblemError
-from gateway.query import known_form
+from gateway.run_id import canonical_run_id
 from runs.bundle import context_bundle
 from runs.commands import Actor, Command, DeclineTask, SubmitTask
 from runs.errors import RunUnknown, StaleAttempt
@@ -24,9 +24,20 @@ from schemas.control import TaskDeclineBody, TaskSubmitBody
 _TASK_ID = re.compile(r"([^.]{36})\.([0-9]{1,9})-([0-9]{1,9})\.([A-Za-z0-9_.-]{1,100})")
 
 
+def task_id(run_id: str, plan_version: int | None, attempt: int, node_id: str) -> str:
+    """Names one attempt of a node under one plan, so that a form that is sent late is not taken for another attempt."""
+    return f"{run_id}.{plan_version}-{attempt}.{node_id}"
+
+
+class NoSuchTask(NotFound):
+    """No task has this id."""
+
+    code = "task_unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class TaskId:
-    """One attempt of a node under one plan of a run; see `gateway.people.serializers.task_id`."""
+    """One attempt of a node under one plan of a run; see `task_id`."""
 
     run_id: str
     plan_version: int
@@ -35,14 +46,12 @@ class TaskId:
 
     @classmethod
     def parse(cls, text: str) -> TaskId:
-        """Raises ProblemError (404)."""
+        """Raises NoSuchTask, RunUnknown."""
         found = _TASK_ID.fullmatch(text)
         if found is None:
-            raise ProblemError(
-                404, "task_unknown", f"There is no task {text[:200]!r}: that is not a task id."
-            )
+            raise NoSuchTask(f"There is no task {text[:200]!r}: that is not a task id.")
         run_id, version, attempt, node_id = found.groups()
-        return cls(known_form(run_id), int(version), int(attempt), node_id)
+        return cls(canonical_run_id(run_id), int(version), int(attempt), node_id)
 
     def require_current(self, state: RunState) -> None:
         """Raise RunUnknown, or StaleAttempt where the node is not at this attempt any more."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from gateway.problems import ProblemError
+from gateway.errors import PlanInvalid
 from gateway.runs.approval_rules import People, unsatisfiable_rules
 from runs.commands import AcceptPlan, Command, StartRun
 from runs.event import Json, JsonObject
@@ -88,7 +88,7 @@ class Acceptance:
             raise DocumentRefused(problems)
 
     def fork(self, commands: Sequence[Command], *, changed: bool) -> list[Command]:
-        """The commands of a fork or retry under the house's policy. Raises DocumentRefused, ProblemError (422).
+        """The commands of a fork or retry under the house's policy. Raises DocumentRefused, PlanInvalid.
 
         Rules that a retry takes over as they are (`changed` is False) are not asked again whether they can be met, but
         whether anybody is left to meet them who is no author: whoever retries becomes one.
@@ -103,7 +103,7 @@ class Acceptance:
         faults = self.house.plan_faults(plan) if plan is not None else []
         if faults:
             problems = [FieldProblem(each.code, each.path, each.message) for each in faults]
-            raise ProblemError(422, "plan_invalid", "The house does not allow this plan.", errors=problems)
+            raise PlanInvalid("The house does not allow this plan.", errors=problems)
         return [self.start(start), *rest]
 
 

@@ -1,53 +1,98 @@
-"""`POST /api/v1/flex/runs/{id}/abort`, `/pause`, `/resume`: an operator's hands on one run."""
+"""`POST /api/v1/flex/runs/{id}/abort`, `/pause`, `/resume`: an operator's commands to one run."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
 
-from gateway.answers import json_answer
-from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.middleware import caller, note
+from gateway.endpoint import (
+    JSON,
+    MAY_BE_EMPTY,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    DocumentedResponse,
+    Endpoints,
+)
+from gateway.middleware import caller
 from gateway.operators import operator_text
-from gateway.people.bodies import read_model
-from gateway.query import path_run_id
+from gateway.response import Response, document, json_response
+from gateway.run_id import PathRunId
+from gateway.runs.documentation import RUN_UNKNOWN
 from runs.commands import AbortRun, ControlRun, PauseRun, ResumeRun
+from schemas.base import RunId
 from schemas.control import OperatorBody
+from schemas.vocabulary import RunStatus
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("control")
+
+Body = Annotated[OperatorBody, MAY_BE_EMPTY]
 
 
-@ROUTES.post("/api/v1/flex/runs/{run_id}/abort", name="abortRun", expect_handler=expect_continue)
-async def abort_run(request: web.Request) -> web.Response:
+class RunControlled(Response):
+    """A run after an operator's command."""
+
+    run_id: RunId
+    status: RunStatus
+    last_event_id: str
+
+
+_DONE = [DocumentedResponse(200, "Done, or done before.", {JSON: RunControlled})]
+_PROBLEMS = (
+    {400: "The body is not an OperatorBody (`invalid_json`, `invalid_body`)."}
+    | {409: "The run is over already (`run_finished`)."}
+    | RUN_UNKNOWN
+    | UNAUTHORIZED
+    | UNAVAILABLE
+)
+
+
+@ENDPOINTS.post(
+    "/api/v1/flex/runs/{run_id}/abort",
+    name="abortRun",
+    summary="End a run now",
+    responses=_DONE,
+    problems=_PROBLEMS,
+)
+async def abort_run(request: web.Request, run_id: PathRunId, body: Body) -> web.Response:
     """End the run now; a second abort changes nothing, and a run that is over otherwise answers 409."""
-    return await _control(request, AbortRun)
+    return await _control(request, run_id, body, AbortRun)
 
 
-@ROUTES.post("/api/v1/flex/runs/{run_id}/pause", name="pauseRun", expect_handler=expect_continue)
-async def pause_run(request: web.Request) -> web.Response:
+@ENDPOINTS.post(
+    "/api/v1/flex/runs/{run_id}/pause",
+    name="pauseRun",
+    summary="Start nothing new in a run",
+    responses=_DONE,
+    problems=_PROBLEMS,
+)
+async def pause_run(request: web.Request, run_id: PathRunId, body: Body) -> web.Response:
     """Start nothing new in this run; what is being worked on may finish."""
-    return await _control(request, PauseRun)
+    return await _control(request, run_id, body, PauseRun)
 
 
-@ROUTES.post("/api/v1/flex/runs/{run_id}/resume", name="resumeRun", expect_handler=expect_continue)
-async def resume_run(request: web.Request) -> web.Response:
-    """Go on after a pause; 409 for a run that is not paused."""
-    return await _control(request, ResumeRun)
+@ENDPOINTS.post(
+    "/api/v1/flex/runs/{run_id}/resume",
+    name="resumeRun",
+    summary="Go on after a pause",
+    responses=_DONE,
+    problems=_PROBLEMS | {409: "The run is not paused (`not_waiting`, `run_finished`)."},
+)
+async def resume_run(request: web.Request, run_id: PathRunId, body: Body) -> web.Response:
+    """Continue after a pause; 409 for a run that is not paused."""
+    return await _control(request, run_id, body, ResumeRun)
 
 
-async def _control(request: web.Request, command_type: type[ControlRun]) -> web.Response:
+async def _control(
+    request: web.Request, run_id: str, body: OperatorBody, command_type: type[ControlRun]
+) -> web.Response:
     gateway = request.app[GATEWAY]
-    run_id = path_run_id(request)
-    note(request, run_id=run_id)
-    body = await read_model(request, OperatorBody, optional=True)
     command = command_type(
         now=gateway.deps.clock(),
         actor=caller(request),
         reason=body.reason,
         claimed_operator=operator_text(body.operator),
     )
-    outcome = await gateway.carry_out(gateway.deps.handler.execute(run_id, command))
-    state = outcome.state
-    return json_answer(
-        {"runId": run_id, "status": state.status, "lastEventId": str(state.seq)}, run_id=run_id
-    )
+    state = (await gateway.carry_out(gateway.deps.handler.execute(run_id, command))).state
+    return json_response(document(RunControlled, state, last_event_id=str(state.seq)), run_id=run_id)

@@ -2,33 +2,81 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
 
-from gateway.answers import json_answer
 from gateway.deps import GATEWAY, Gateway
-from gateway.middleware import note
-from gateway.query import LastEventId, path_run_id, read_last_event_id, read_number
+from gateway.endpoint import JSON, STREAM, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
+from gateway.query import Parameter, Query, read_query, whole_number
+from gateway.response import Response, json_response
+from gateway.run_id import PathRunId
+from gateway.runs.documentation import FRAMES, RUN_UNKNOWN
 from gateway.streams.accept import wants_stream
+from gateway.streams.last_event_id import LastEventId, ReadFrom
 from gateway.streams.stream import Reading, nothing_left, serve_head, serve_stream
 from runs.errors import RunUnknown
 from runs.frames import frame
+from schemas.events import FlexEvent
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("runs")
 
 DEFAULT_PAGE_EVENTS = 200
 MAX_PAGE_EVENTS = 1_000
 
 
-@ROUTES.get("/api/v1/flex/runs/{run_id}/events", name="readEvents")
-async def read_events(request: web.Request) -> web.StreamResponse:
+class EventsQuery(Query):
+    """Which events to send."""
+
+    until: Annotated[int | None, whole_number("The last event to send.", least=1)] = None
+
+
+class EventPageQuery(Query):
+    """What is read for a page only: a stream has no limit."""
+
+    limit: Annotated[int, whole_number("Events on a page.", least=1, most=MAX_PAGE_EVENTS)] = (
+        DEFAULT_PAGE_EVENTS
+    )
+
+
+class EventPage(Response):
+    """A part of a run's log. `complete` says that nothing follows; otherwise ask again with `?after=nextAfter`."""
+
+    events: list[FlexEvent]
+    next_after: int
+    complete: bool
+
+
+@ENDPOINTS.get(
+    "/api/v1/flex/runs/{run_id}/events",
+    name="readEvents",
+    summary="The log of a run",
+    description="A stream for `Accept: text/event-stream`, open until `complete`; otherwise a page of JSON. "
+    + FRAMES
+    + " An EventSource may give its token as `?access_token=`.",
+    reads=[
+        EventPageQuery,
+        Parameter("access_token", "query", "A token, for streams that cannot send headers."),
+    ],
+    responses=[
+        DocumentedResponse(200, "The events after the cursor.", {JSON: EventPage, STREAM: FlexEvent}),
+        DocumentedResponse(204, "Everything was read and nothing will follow; an EventSource stops."),
+    ],
+    problems={
+        400: "The cursor is no number (`last_event_id_invalid`, `query_invalid`) or is beyond the end of the log"
+        " (`last_event_id_beyond_end`)."
+    }
+    | RUN_UNKNOWN
+    | UNAUTHORIZED
+    | UNAVAILABLE,
+)
+async def read_events(
+    request: web.Request, run_id: PathRunId, read_from: ReadFrom, query: EventsQuery
+) -> web.StreamResponse:
     """A stream for `Accept: text/event-stream`, a page otherwise; both start after the cursor that the client gives."""
-    gateway = request.app[GATEWAY]
-    run_id = path_run_id(request)
-    note(request, run_id=run_id)
-    cursor = read_last_event_id(request) or LastEventId(0)
-    until = read_number(request, "until", 0, least=1) or None
+    gateway, until = request.app[GATEWAY], query.until
     head = await _head(gateway, run_id)
-    after = cursor.within(head)
+    after = (read_from or LastEventId(0)).within(head)
     if not wants_stream(request.headers.get("Accept", "")):
         return await _page(request, run_id, after, until)
     if (until is not None and after >= until) or (after == head and await _finished(gateway, run_id, head)):
@@ -52,7 +100,7 @@ async def _finished(gateway: Gateway, run_id: str, head: int) -> bool:
 
 
 async def _page(request: web.Request, run_id: str, after: int, until: int | None) -> web.Response:
-    limit = read_number(request, "limit", DEFAULT_PAGE_EVENTS, least=1, most=MAX_PAGE_EVENTS)
+    limit = read_query(request, EventPageQuery).limit
     store = request.app[GATEWAY].deps.store
     events = await store.read(run_id, after=after, until=until, limit=limit)
     next_after = events[-1].seq if events else after
@@ -61,4 +109,4 @@ async def _page(request: web.Request, run_id: str, after: int, until: int | None
     else:
         complete = after > 0 and await _finished(request.app[GATEWAY], run_id, after)
     body = {"events": [frame(event) for event in events], "nextAfter": next_after, "complete": complete}
-    return json_answer(body, run_id=run_id)
+    return json_response(body, run_id=run_id)

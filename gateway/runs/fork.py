@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 from aiohttp import web
 
-from gateway.answers import json_answer
-from gateway.body import expect_continue
 from gateway.deps import GATEWAY
+from gateway.endpoint import JSON, MAY_BE_EMPTY, UNAUTHORIZED, DocumentedResponse, Endpoints
 from gateway.middleware import caller, note
-from gateway.people.bodies import read_model
-from gateway.query import path_run_id
+from gateway.response import Response, document, json_response
+from gateway.run_id import PathRunId
+from gateway.runs.documentation import CORRELATION_ID, KEY, RUN_REFUSED, RUN_UNKNOWN
 from gateway.runs.fork_service import Forked, Forks, as_sent
 from gateway.runs.idempotency import idempotency_key
+from gateway.runs.start import PATH
+from schemas.base import RunId
 from schemas.control import ForkBody, OperatorBody
+from schemas.vocabulary import RunStatus
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("control")
 
-PATH = "/api/v1/flex/runs"
+_PROBLEMS = UNAUTHORIZED | RUN_UNKNOWN | RUN_REFUSED
 
 
-@ROUTES.post(PATH + "/{run_id}/retry", name="retryRun", expect_handler=expect_continue)
-async def retry_run(request: web.Request) -> web.Response:
+class RunForked(Response):
+    """A run that was made from another one, which `origin` names."""
+
+    run_id: RunId
+    status: RunStatus
+    thread_id: str | None
+    origin: dict[str, Any]
+    events_url: str
+
+
+@ENDPOINTS.post(
+    "/api/v1/flex/runs/{run_id}/retry",
+    name="retryRun",
+    summary="A new run that begins at the failed nodes of this one",
+    headers=[KEY, CORRELATION_ID],
+    responses=[
+        DocumentedResponse(201, "The new run.", {JSON: RunForked}),
+        DocumentedResponse(200, "The new run was there already.", {JSON: RunForked}),
+    ],
+    problems=_PROBLEMS | {409: "The run did not fail and was not aborted (`not_ready`)."},
+)
+async def retry_run(
+    request: web.Request, run_id: PathRunId, body: Annotated[OperatorBody, MAY_BE_EMPTY]
+) -> web.Response:
     """A new run that begins at the failed nodes; nothing ever follows the `complete` of the old one."""
-    gateway, run_id = request.app[GATEWAY], path_run_id(request)
-    body = await read_model(request, OperatorBody, optional=True)
-    actor = caller(request)
+    gateway, actor = request.app[GATEWAY], caller(request)
     key = idempotency_key(request, actor.name, {"retry": run_id, "body": as_sent(body)})
     return _answer(request, await gateway.carry_out(Forks(gateway, actor).retry(run_id, body, key)))
 
 
-@ROUTES.post(PATH + "/{run_id}/fork", name="forkRun", expect_handler=expect_continue)
-async def fork_run(request: web.Request) -> web.Response:
+@ENDPOINTS.post(
+    "/api/v1/flex/runs/{run_id}/fork",
+    name="forkRun",
+    summary="A new run that keeps what this one completed before a node",
+    headers=[KEY, CORRELATION_ID],
+    responses=[
+        DocumentedResponse(201, "The new run.", {JSON: RunForked}),
+        DocumentedResponse(200, "The Idempotency-Key had made it already.", {JSON: RunForked}),
+    ],
+    problems=_PROBLEMS
+    | {
+        403: "The fork would loosen rules of approval, and this person may not decide in the run (`not_allowed`).",
+        422: "The changed plan cannot be run (`plan_invalid`, `response_invalid`), or the key was used otherwise.",
+    },
+)
+async def fork_run(
+    request: web.Request, run_id: PathRunId, body: Annotated[ForkBody, MAY_BE_EMPTY]
+) -> web.Response:
     """A new run that keeps what was completed before a node, with other inputs, policies or remaining nodes."""
-    gateway, run_id = request.app[GATEWAY], path_run_id(request)
-    body = await read_model(request, ForkBody, optional=True)
-    actor = caller(request)
+    gateway, actor = request.app[GATEWAY], caller(request)
     key = idempotency_key(request, actor.name, {"fork": run_id, "body": as_sent(body)})
     return _answer(request, await gateway.carry_out(Forks(gateway, actor).fork(run_id, body, key)))
 
@@ -43,12 +82,9 @@ def _answer(request: web.Request, forked: Forked) -> web.Response:
     state = forked.state
     note(request, run_id=state.run_id)
     path = f"{PATH}/{state.run_id}"
-    body = {
-        "runId": state.run_id,
-        "status": state.status,
-        "threadId": state.thread_id,
-        "origin": state.origin,
-        "eventsUrl": f"{path}/events",
-    }
-    status = 201 if forked.created else 200
-    return json_answer(body, status=status, run_id=state.run_id, headers={"Location": path})
+    return json_response(
+        document(RunForked, state, events_url=f"{path}/events"),
+        status=201 if forked.created else 200,
+        run_id=state.run_id,
+        headers={"Location": path},
+    )

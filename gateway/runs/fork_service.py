@@ -12,8 +12,8 @@ from uuid_utils import uuid7
 from contracts.problems import SchemaRefused
 from eventstore.capabilities import list_capabilities
 from gateway.deps import Gateway
+from gateway.errors import PlanInvalid
 from gateway.operators import operator_text
-from gateway.problems import ProblemError
 from gateway.runs.idempotency import IdempotencyKey
 from gateway.runs.submit import existing_run
 from runs.commands import AcceptPlan, Actor, Command, StartRun
@@ -51,7 +51,7 @@ class Forked:
 
 @dataclass(frozen=True, slots=True)
 class Forks:
-    """Makes new runs from old ones. Raises RunError, ProblemError, CheckerUnavailable, StoreError."""
+    """Makes new runs from old ones. Raises RunError, GatewayError, ProblemError, CheckerUnavailable, StoreError."""
 
     gateway: Gateway
     actor: Actor
@@ -125,7 +125,7 @@ class Forks:
             if len(problems) > MAX_PROBLEMS:
                 break
         if problems:
-            raise ProblemError(422, "plan_invalid", "These nodes cannot be run.", errors=problems)
+            raise PlanInvalid("These nodes cannot be run.", errors=problems)
         return [_wire(node, registered.get(node.capability_id, {})) for node in nodes]
 
     async def _node_problems(
@@ -167,10 +167,10 @@ def as_sent(body: Model) -> JsonObject:
 
 
 def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
-    """Raise ProblemError (422) where the kept and the new nodes together make no plan that can be run to its end."""
+    """Raise PlanInvalid where the kept and the new nodes together make no plan that can be run to its end."""
     plan = next((command.plan for command in commands if isinstance(command, AcceptPlan)), None)
     if plan is None:
-        raise ProblemError(422, "plan_invalid", "The run has no plan whose nodes could be replaced.")
+        raise PlanInvalid("The run has no plan whose nodes could be replaced.")
     kept = len(plan["nodes"]) - replaced
     _require_small_plan(plan["nodes"], kept)
     shape = [{key: node[key] for key in _SHAPE} for node in plan["nodes"]]
@@ -181,11 +181,11 @@ def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
     if problems:
         more = f" {problems.pop().message}" if problems[-1].code == OMITTED else ""
         detail = "The nodes that are kept and these together make no plan that can be run." + more
-        raise ProblemError(422, "plan_invalid", detail, errors=problems)
+        raise PlanInvalid(detail, errors=problems)
 
 
 def _require_small_plan(nodes: Sequence[JsonObject], kept: int) -> None:
-    """Raise ProblemError (422) where the kept and the new nodes together are more than a plan may have."""
+    """Raise PlanInvalid where the kept and the new nodes together are more than a plan may have."""
     dependencies = sum(len(node["dependsOn"]) for node in nodes)
     sizes = (
         ("plan_too_many_nodes", "nodes", len(nodes), MAX_NODES),
@@ -197,7 +197,7 @@ def _require_small_plan(nodes: Sequence[JsonObject], kept: int) -> None:
                 f"With the {kept} nodes that are kept these come to {size} {what}; a plan may have {limit}."
             )
             problem = FieldProblem(code, "/nodes", message)
-            raise ProblemError(422, "plan_invalid", message, errors=[problem])
+            raise PlanInvalid(message, errors=[problem])
 
 
 def _in_body(path: str, kept: int) -> str:

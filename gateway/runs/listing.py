@@ -2,67 +2,102 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import get_args
+from collections.abc import Sequence
+from typing import Annotated, get_args
 
 from aiohttp import web
 
 from eventstore.queries import RunCursor, RunFilters, RunRow, list_runs
-from gateway.answers import json_answer
 from gateway.deps import GATEWAY
-from gateway.query import known_form, query_problem, read_number
-from gateway.runs.serializers import serialize_run
-from runs.errors import RunUnknown
-from runs.event import parse_time, rfc3339
-from schemas.events import RunStatus
+from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
+from gateway.page_cursor import page_cursor, write_page_cursor
+from gateway.query import Query, QueryValue, known_value, whole_number
+from gateway.response import Response, document, json_response
+from gateway.run_id import canonical_run_id
+from runs.event import JsonObject, parse_time
+from schemas.base import RunId, Timestamp
+from schemas.payloads import ErrorInfo
+from schemas.vocabulary import RunStatus
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("runs")
 
-PATH = "/api/v1/flex/runs"
 DEFAULT_PAGE_RUNS = 50
 MAX_PAGE_RUNS = 200
-_STATUSES = get_args(RunStatus)
+_STATUSES: tuple[str, ...] = get_args(RunStatus)
 
 
-@ROUTES.get(PATH, name="listRuns")
-async def show_list(request: web.Request) -> web.Response:
-    """A page of runs, newest first."""
-    limit = read_number(request, "limit", DEFAULT_PAGE_RUNS, least=1, most=MAX_PAGE_RUNS)
-    filters = RunFilters(
-        statuses=_statuses(request),
-        thread_id=request.query.get("threadId"),
-        run_label=request.query.get("label"),
-        client_id=request.query.get("clientId"),
-    )
-    store = request.app[GATEWAY].deps.store
-    rows = await list_runs(store, filters, after=_page_cursor(request), limit=limit)
-    body: dict[str, object] = {"runs": [serialize_run(row) for row in rows]}
-    if len(rows) == limit:
-        body["nextCursor"] = _cursor_after(rows[-1])
-    return json_answer(body)
-
-
-def _statuses(request: web.Request) -> list[str] | None:
-    asked = [each for value in request.query.getall("status", []) for each in value.split(",")]
-    unknown = [each for each in asked if each not in _STATUSES]
-    if unknown:
-        raise query_problem(
-            "status", f"there is no status {unknown[0][:50]!r}; there are {', '.join(_STATUSES)}."
-        )
+def _read_statuses(texts: Sequence[str], name: str) -> list[str] | None:
+    asked = [known_value(each, name, _STATUSES) for text in texts for each in text.split(",")]
     return list(dict.fromkeys(asked)) or None
 
 
-def _cursor_after(row: RunRow) -> str:
-    return base64.urlsafe_b64encode(f"{rfc3339(row.created_at)} {row.run_id}".encode()).decode()
+def _read_cursor(key: Sequence[str]) -> RunCursor:
+    created_at, run_id = key
+    return RunCursor(parse_time(created_at), canonical_run_id(run_id))
 
 
-def _page_cursor(request: web.Request) -> RunCursor | None:
-    text = request.query.get("cursor")
-    if text is None:
-        return None
-    try:
-        created_at, run_id = base64.b64decode(text, altchars=b"-_", validate=True).decode().split(" ")
-        return RunCursor(parse_time(created_at), known_form(run_id))
-    except (binascii.Error, ValueError, RunUnknown):
-        raise query_problem("cursor", "this is not a nextCursor of this list.") from None
+class RunListQuery(Query):
+    """Which runs to list, and from where on."""
+
+    status: Annotated[
+        list[str] | None,
+        QueryValue("Only runs with this status.", {"enum": list(_STATUSES)}, _read_statuses, repeated=True),
+    ] = None
+    thread_id: Annotated[str | None, QueryValue("Only runs of this thread.")] = None
+    label: Annotated[str | None, QueryValue("Only runs whose metadata.runLabel is this.")] = None
+    client_id: Annotated[str | None, QueryValue("Only runs whose metadata.clientId is this.")] = None
+    cursor: Annotated[RunCursor | None, page_cursor(_read_cursor)] = None
+    limit: Annotated[int, whole_number("How many, at most.", least=1, most=MAX_PAGE_RUNS)] = DEFAULT_PAGE_RUNS
+
+
+class RunSummary(Response):
+    """A run in a list."""
+
+    run_id: RunId
+    status: RunStatus
+    objective: str
+    thread_id: str | None = None
+    run_label: str | None = None
+    client_id: str | None = None
+    submitted_by: str | None = None
+    correlation_id: str | None = None
+    plan_version: int | None = None
+    last_event_id: str
+    error: ErrorInfo | None = None
+    created_at: Timestamp
+    updated_at: Timestamp
+    completed_at: Timestamp | None = None
+
+    @classmethod
+    def of(cls, run: RunRow) -> JsonObject:
+        """A run as its row has it."""
+        return document(cls, run, last_event_id=str(run.head_seq))
+
+
+class RunList(Response):
+    """Newest first; `next_cursor` is there while there are more."""
+
+    runs: list[RunSummary]
+    next_cursor: str | None = None
+
+
+@ENDPOINTS.get(
+    "/api/v1/flex/runs",
+    name="listRuns",
+    summary="List runs, newest first",
+    responses=[DocumentedResponse(200, "A page.", {JSON: RunList})],
+    problems=QUERY_INVALID | UNAUTHORIZED | UNAVAILABLE,
+)
+async def show_list(request: web.Request, query: RunListQuery) -> web.Response:
+    """A page of runs, newest first."""
+    filters = RunFilters(
+        statuses=query.status,
+        thread_id=query.thread_id,
+        run_label=query.label,
+        client_id=query.client_id,
+    )
+    rows = await list_runs(request.app[GATEWAY].deps.store, filters, after=query.cursor, limit=query.limit)
+    body: JsonObject = {"runs": [RunSummary.of(row) for row in rows]}
+    if len(rows) == query.limit:
+        body["nextCursor"] = write_page_cursor(rows[-1].created_at, rows[-1].run_id)
+    return json_response(body)

@@ -2,34 +2,152 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 from aiohttp import web
 
-from eventstore.people import forks_of_run
-from eventstore.queries import get_run
-from gateway.answers import json_answer
+from eventstore.people import ForkRow, forks_of_run
+from eventstore.queries import NodeRow, RunDetailRow, RunRow, get_run
 from gateway.deps import GATEWAY
-from gateway.middleware import note
-from gateway.people.serializers import name_tasks, serialize_fork
-from gateway.query import path_run_id
-from gateway.runs.serializers import serialize_run_detail
+from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
+from gateway.people.models import hitl_request
+from gateway.people.task_service import task_id
+from gateway.response import Response, document, json_response, present
+from gateway.run_id import PathRunId
+from gateway.runs.documentation import RUN_UNKNOWN
+from gateway.runs.listing import RunSummary
 from runs.errors import RunUnknown
+from runs.event import JsonObject
+from runs.transitions import AWAITING_HUMAN
+from schemas.base import NodeId, RunId, Timestamp
+from schemas.hitl import HitlRequest
+from schemas.payloads import ContractError, ErrorInfo
+from schemas.plan import CapabilityId, Label, NodeKind
+from schemas.vocabulary import ExecutorType, NodeStatus, RunStatus
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("runs")
 
 
-@ROUTES.get("/api/v1/flex/runs/{run_id}", name="showRun")
-async def show_run(request: web.Request) -> web.Response:
+class NodeDetail(Response):
+    """A node of the plan and how far it is."""
+
+    id: NodeId
+    capability_id: CapabilityId
+    kind: NodeKind
+    label: Label
+    depends_on: list[NodeId]
+    executor_type: ExecutorType
+    status: NodeStatus
+    attempt: int
+    output: Any = None
+    error: ErrorInfo | None = None
+    validation_errors: list[ContractError] | None = None
+    task_id: str | None = None
+    next_attempt_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+
+    @classmethod
+    def of(cls, node: NodeRow, run: RunRow) -> JsonObject:
+        """A node as its row has it. One that completed has its output, null included."""
+        return document(
+            cls,
+            node,
+            leave_out=("output", "validation_errors"),
+            id=node.node_id,
+            **({"output": node.output} if node.status == "completed" else {}),
+            **present(
+                validation_errors=node.validation_errors or None,
+                task_id=_task_id(node, run),
+                next_attempt_at=node.due_at,
+            ),
+        )
+
+
+def _task_id(node: NodeRow, run: RunRow) -> str | None:
+    if node.status != AWAITING_HUMAN:
+        return None
+    return task_id(run.run_id, run.plan_version, node.attempt, node.node_id)
+
+
+class Wait(Response):
+    """A server that the gateway has not reached since then; runs go on, slower or when it is back."""
+
+    kind: Literal["broker", "database"]
+    since: Timestamp
+
+
+class ForkSummary(Response):
+    """A run that was made from the one at hand."""
+
+    run_id: RunId
+    kind: Literal["fork", "retry"]
+    from_node_id: NodeId | None = None
+    operator: str | None = None
+    reason: str | None = None
+    status: RunStatus
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, fork: ForkRow) -> JsonObject:
+        """A fork as its row has it."""
+        origin = fork.origin
+        return document(
+            cls,
+            fork,
+            kind=origin.get("kind"),
+            from_node_id=origin.get("fromNodeId"),
+            operator=origin.get("operator"),
+            reason=origin.get("reason"),
+        )
+
+
+class RunDetail(RunSummary):
+    """A run with everything that it is made of."""
+
+    envelope: dict[str, Any]
+    schema_hash: str | None = None
+    deadline_at: Timestamp | None = None
+    nodes: list[NodeDetail]
+    pending_requests: list[HitlRequest]
+    waiting_for: list[Wait] | None = None
+    output: Any = None
+    origin: dict[str, Any] | None = None
+    forks: list[ForkSummary]
+
+    @classmethod
+    def in_full(
+        cls, row: RunDetailRow, forks: Sequence[ForkRow], waiting_for: Sequence[JsonObject]
+    ) -> JsonObject:
+        """A run as its rows have it. One that completed has its output, null included."""
+        run = row.run
+        return document(
+            cls,
+            run,
+            last_event_id=str(run.head_seq),
+            envelope=row.envelope,
+            nodes=[NodeDetail.of(node, run) for node in row.nodes],
+            pending_requests=[hitl_request(each) for each in row.requests if each.status == "open"],
+            **({"output": row.output} if run.status == "completed" else {}),
+            **present(origin=row.origin, waiting_for=waiting_for or None),
+            forks=[ForkSummary.of(fork) for fork in forks],
+        )
+
+
+@ENDPOINTS.get(
+    "/api/v1/flex/runs/{run_id}",
+    name="showRun",
+    summary="One run with its plan, its nodes, the requests that wait, its output",
+    responses=[DocumentedResponse(200, "The run.", {JSON: RunDetail})],
+    problems=RUN_UNKNOWN | UNAUTHORIZED | UNAVAILABLE,
+)
+async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     """One run with its plan, nodes, pending requests, output, and the runs that were forked from it."""
-    run_id = path_run_id(request)
-    note(request, run_id=run_id)
     gateway = request.app[GATEWAY]
-    store = gateway.deps.store
-    detail = await get_run(store, run_id)
-    if detail is None:
+    row = await get_run(gateway.deps.store, run_id)
+    if row is None:
         raise RunUnknown(f"there is no run {run_id}")
-    shown = serialize_run_detail(detail)
-    name_tasks(shown)
-    if not detail.run.completed_at and (waits := gateway.waiting_for()):
-        shown["waitingFor"] = waits
-    shown["forks"] = [serialize_fork(row) for row in await forks_of_run(store, run_id)]
-    return json_answer(shown, run_id=run_id)
+    waiting_for = [] if row.run.completed_at else gateway.waiting_for()
+    forks = await forks_of_run(gateway.deps.store, run_id)
+    return json_response(RunDetail.in_full(row, forks, waiting_for), run_id=run_id)

@@ -9,13 +9,12 @@ from uuid_utils import uuid7
 
 from contracts.lint import accepts_everything
 from contracts.problems import SchemaRefused
-from gateway.body import read_body
 from gateway.deps import GATEWAY, Gateway
 from gateway.middleware import adopt_correlation_id, caller, note
-from gateway.parsing import parse_body
 from gateway.problems import ProblemError, refused_document
-from gateway.query import LAST_EVENT_ID, known_form
+from gateway.run_id import canonical_run_id
 from gateway.runs.idempotency import IdempotencyKey, idempotency_key
+from gateway.streams.last_event_id import LAST_EVENT_ID
 from runs.commands import StartRun
 from runs.errors import RunAlreadyStarted, RunUnknown
 from runs.event import Event, JsonObject
@@ -33,16 +32,14 @@ class Submission:
     events: list[Event]
 
 
-async def submit(request: web.Request, *, reads_on: bool = False) -> Submission:
-    """Check the envelope and its contract, then start the run, or find the one that the request means already.
+async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool = False) -> Submission:
+    """Check the envelope's contract, then start the run, or find the one that the request means already.
 
     With `reads_on` (the client has read events of the run) it must be there: 400 otherwise.
 
     Raises ProblemError, DocumentRefused, RunUnknown, StoreUnavailable.
     """
     gateway = request.app[GATEWAY]
-    raw = await read_body(request, gateway.config)
-    envelope = await parse_body(gateway.deps.contracts.sandbox, TaskEnvelope, raw)
     document = envelope.to_wire()
     schema_hash = await _compile_contract(gateway, document["outputContract"])
     correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)
@@ -130,7 +127,7 @@ async def _run_to_read_on(gateway: Gateway, key: IdempotencyKey | None) -> RunSt
 
 async def existing_run(gateway: Gateway, run_id: str) -> RunState:
     """The run as it is in the log now. Raises RunUnknown."""
-    state = await gateway.deps.store.load(known_form(run_id), fresh=True)
+    state = await gateway.deps.store.load(canonical_run_id(run_id), fresh=True)
     if not state.exists:
         raise RunUnknown(f"there is no run {run_id}")
     return state

@@ -1,11 +1,10 @@
-"""`/api/v1/flex/webhooks`: who is to be told of what, and what became of it."""
+"""`/api/v1/flex/webhooks`: which events are sent to which URL, and their deliveries."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
-from typing import cast, get_args
+from collections.abc import Sequence
+from typing import Annotated, get_args
 
 from aiohttp import web
 from uuid_utils import uuid7
@@ -14,7 +13,6 @@ from eventstore.store import is_run_id
 from eventstore.webhooks import (
     MAX_WEBHOOKS,
     DeliveryCursor,
-    DeliveryRow,
     DeliveryStatus,
     NewWebhook,
     add_webhook,
@@ -23,36 +21,122 @@ from eventstore.webhooks import (
     list_webhooks,
     remove_webhook,
 )
-from gateway.answers import json_answer
-from gateway.body import expect_continue
 from gateway.deps import GATEWAY
-from gateway.middleware import caller, note
-from gateway.people.bodies import read_model
-from gateway.problems import ProblemError
-from gateway.query import known_form, query_problem, read_number
-from gateway.webhooks.serializers import (
-    refuse_private,
-    serialize_delivery,
-    serialize_secret,
-    serialize_webhook,
+from gateway.endpoint import (
+    JSON,
+    QUERY_INVALID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    DocumentedResponse,
+    Endpoints,
+    FromRequest,
 )
-from runs.errors import RunUnknown
+from gateway.errors import LimitReached, NotFound
+from gateway.middleware import caller, note
+from gateway.page_cursor import page_cursor, write_page_cursor
+from gateway.query import Parameter, Query, QueryValue, known_value, whole_number
+from gateway.response import json_response
+from gateway.run_id import canonical_run_id
+from gateway.webhooks.addresses import refuse_private
+from gateway.webhooks.models import (
+    Webhook,
+    WebhookCreated,
+    WebhookDelivery,
+    WebhookDeliveryList,
+    WebhookList,
+)
+from runs.event import JsonObject
 from schemas.webhooks import WebhookBody
 
-ROUTES = web.RouteTableDef()
+ENDPOINTS = Endpoints("webhooks")
 
 PATH = "/api/v1/flex/webhooks"
 SECRET_BYTES = 32
 DEFAULT_PAGE_DELIVERIES = 50
 MAX_PAGE_DELIVERIES = 200
-_STATUSES = get_args(DeliveryStatus)
+_MAX_SEQ = 2**31 - 1
+_STATUSES: tuple[str, ...] = get_args(DeliveryStatus)
+_UNKNOWN = {404: "There is no such webhook (`webhook_unknown`)."}
 
 
-@ROUTES.post(PATH, name="addWebhook", expect_handler=expect_continue)
-async def add(request: web.Request) -> web.Response:
-    """Send events of these types from now on. The answer is the only one that shows the secret."""
+class NoSuchWebhook(NotFound):
+    """No webhook has this id."""
+
+    code = "webhook_unknown"
+
+    def __init__(self, hook_id: str) -> None:
+        super().__init__(f"There is no webhook {hook_id[:100]!r}.")
+
+
+class WebhooksFull(LimitReached):
+    """There are as many webhooks as there may be."""
+
+    code = "webhooks_full"
+
+
+def _read_path(request: web.Request) -> str:
+    hook_id = request.match_info["webhook_id"].lower()
+    if not is_run_id(hook_id):
+        raise NoSuchWebhook(hook_id)
+    note(request, webhook_id=hook_id)
+    return hook_id
+
+
+PathWebhookId = Annotated[
+    str,
+    FromRequest(
+        _read_path,
+        [Parameter("webhook_id", "path", "The webhook's id.", {"type": "string", "format": "uuid"})],
+    ),
+]
+
+
+def _read_cursor(key: Sequence[str]) -> DeliveryCursor:
+    run_id, text = key
+    seq = int(text)
+    if not 0 < seq <= _MAX_SEQ:
+        raise ValueError(text)
+    return DeliveryCursor(canonical_run_id(run_id), seq)
+
+
+class DeliveriesQuery(Query):
+    """Which deliveries to list, and from where on."""
+
+    status: Annotated[
+        DeliveryStatus | None,
+        QueryValue(
+            "Only those with this status.",
+            {"enum": list(_STATUSES)},
+            lambda text, name: known_value(text, name, _STATUSES),
+        ),
+    ] = None
+    cursor: Annotated[DeliveryCursor | None, page_cursor(_read_cursor)] = None
+    limit: Annotated[int, whole_number("How many, at most.", least=1, most=MAX_PAGE_DELIVERIES)] = (
+        DEFAULT_PAGE_DELIVERIES
+    )
+
+
+@ENDPOINTS.post(
+    PATH,
+    name="addWebhook",
+    summary="Send events to a URL from now on",
+    description="Each event of these types that is stored from now on is posted to `url` as its FlexEvent, signed"
+    " as Standard Webhooks has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`), for each run in order"
+    " and one at a time, until it is answered 2xx.",
+    responses=[
+        DocumentedResponse(201, "It is there. `secret` is shown this once.", {JSON: WebhookCreated}),
+    ],
+    problems={
+        400: "The body is no JSON or no WebhookBody, or its URL leads to an address that is not public"
+        " (`invalid_json`, `invalid_body`).",
+        409: "There are too many webhooks (`webhooks_full`).",
+    }
+    | UNAUTHORIZED
+    | UNAVAILABLE,
+)
+async def add(request: web.Request, body: WebhookBody) -> web.Response:
+    """Send events of these types from now on. The response is the only one that shows the secret."""
     gateway = request.app[GATEWAY]
-    body = await read_model(request, WebhookBody)
     if not gateway.config.webhook_allow_private:
         await refuse_private(body.url)
     webhook = NewWebhook(
@@ -66,88 +150,75 @@ async def add(request: web.Request) -> web.Response:
     note(request, webhook_id=webhook.hook_id)
     store = gateway.deps.store
     if await gateway.carry_out(add_webhook(store, webhook)) is None:
-        detail = f"There are {MAX_WEBHOOKS} webhooks already; remove one that is not needed any more."
-        raise ProblemError(409, "webhooks_full", detail)
+        raise WebhooksFull(
+            f"There are {MAX_WEBHOOKS} webhooks already; remove one that is not needed any more."
+        )
     row = await get_webhook(store, webhook.hook_id)
     if row is None:
-        raise _unknown(webhook.hook_id)
-    shown = serialize_webhook(row) | {"secret": serialize_secret(webhook.secret)}
-    return json_answer(shown, status=201, headers={"Location": f"{PATH}/{webhook.hook_id}"})
+        raise NoSuchWebhook(webhook.hook_id)
+    made = WebhookCreated.with_secret(row, webhook.secret)
+    return json_response(made, status=201, headers={"Location": f"{PATH}/{webhook.hook_id}"})
 
 
-@ROUTES.get(PATH, name="listWebhooks")
+@ENDPOINTS.get(
+    PATH,
+    name="listWebhooks",
+    summary="All webhooks",
+    responses=[DocumentedResponse(200, "Oldest first, without their secrets.", {JSON: WebhookList})],
+    problems={400: "There are no parameters (`query_invalid`)."} | UNAUTHORIZED | UNAVAILABLE,
+)
 async def show_list(request: web.Request) -> web.Response:
     """All webhooks, oldest first."""
     rows = await list_webhooks(request.app[GATEWAY].deps.store)
-    return json_answer({"webhooks": [serialize_webhook(row) for row in rows]})
+    return json_response({"webhooks": [Webhook.of(row) for row in rows]})
 
 
-@ROUTES.get(PATH + "/{webhook_id}", name="showWebhook")
-async def show(request: web.Request) -> web.Response:
+@ENDPOINTS.get(
+    PATH + "/{webhook_id}",
+    name="showWebhook",
+    summary="One webhook",
+    responses=[DocumentedResponse(200, "The webhook, without its secret.", {JSON: Webhook})],
+    problems=_UNKNOWN | UNAUTHORIZED | UNAVAILABLE,
+)
+async def show(request: web.Request, hook_id: PathWebhookId) -> web.Response:
     """One webhook."""
-    hook_id = _path_id(request)
     row = await get_webhook(request.app[GATEWAY].deps.store, hook_id)
     if row is None:
-        raise _unknown(hook_id)
-    return json_answer(serialize_webhook(row))
+        raise NoSuchWebhook(hook_id)
+    return json_response(Webhook.of(row))
 
 
-@ROUTES.delete(PATH + "/{webhook_id}", name="removeWebhook")
-async def remove(request: web.Request) -> web.Response:
+@ENDPOINTS.delete(
+    PATH + "/{webhook_id}",
+    name="removeWebhook",
+    summary="Send nothing more to a webhook",
+    responses=[DocumentedResponse(204, "It is gone, and what waited for it.")],
+    problems=_UNKNOWN | UNAUTHORIZED | UNAVAILABLE,
+)
+async def remove(request: web.Request, hook_id: PathWebhookId) -> web.Response:
     """Send nothing more; an attempt that is under way at this moment may still arrive."""
-    gateway, hook_id = request.app[GATEWAY], _path_id(request)
+    gateway = request.app[GATEWAY]
     if not await gateway.carry_out(remove_webhook(gateway.deps.store, hook_id)):
-        raise _unknown(hook_id)
+        raise NoSuchWebhook(hook_id)
     return web.Response(status=204)
 
 
-@ROUTES.get(PATH + "/{webhook_id}/deliveries", name="listDeliveries")
-async def show_deliveries(request: web.Request) -> web.Response:
+@ENDPOINTS.get(
+    PATH + "/{webhook_id}/deliveries",
+    name="listDeliveries",
+    summary="What became of the events for one webhook",
+    responses=[DocumentedResponse(200, "A page, newest runs first.", {JSON: WebhookDeliveryList})],
+    problems=QUERY_INVALID | _UNKNOWN | UNAUTHORIZED | UNAVAILABLE,
+)
+async def show_deliveries(
+    request: web.Request, query: DeliveriesQuery, hook_id: PathWebhookId
+) -> web.Response:
     """A page of deliveries, newest run first."""
-    limit = read_number(request, "limit", DEFAULT_PAGE_DELIVERIES, least=1, most=MAX_PAGE_DELIVERIES)
-    status, after = _read_status(request), _page_cursor(request)
-    hook_id, store = _path_id(request), request.app[GATEWAY].deps.store
+    store = request.app[GATEWAY].deps.store
     if await get_webhook(store, hook_id) is None:
-        raise _unknown(hook_id)
-    rows = await list_deliveries(store, hook_id, status=status, after=after, limit=limit)
-    body: dict[str, object] = {"deliveries": [serialize_delivery(row) for row in rows]}
-    if len(rows) == limit:
-        body["nextCursor"] = _cursor_after(rows[-1])
-    return json_answer(body)
-
-
-def _path_id(request: web.Request) -> str:
-    hook_id = request.match_info["webhook_id"].lower()
-    if not is_run_id(hook_id):
-        raise _unknown(hook_id)
-    note(request, webhook_id=hook_id)
-    return hook_id
-
-
-def _unknown(hook_id: str) -> ProblemError:
-    return ProblemError(404, "webhook_unknown", f"There is no webhook {hook_id[:100]!r}.")
-
-
-def _read_status(request: web.Request) -> DeliveryStatus | None:
-    text = request.query.get("status")
-    if text is not None and text not in _STATUSES:
-        raise query_problem("status", f"there is no status {text[:50]!r}; there are {', '.join(_STATUSES)}.")
-    return cast("DeliveryStatus | None", text)
-
-
-def _cursor_after(row: DeliveryRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.run_id} {row.seq}".encode()).decode()
-
-
-def _page_cursor(request: web.Request) -> DeliveryCursor | None:
-    text = request.query.get("cursor")
-    if text is None:
-        return None
-    try:
-        run_id, seq = base64.b64decode(text, altchars=b"-_", validate=True).decode().split(" ")
-        cursor = DeliveryCursor(known_form(run_id), int(seq))
-    except (binascii.Error, ValueError, RunUnknown):
-        raise query_problem("cursor", "this is not a nextCursor of this list.") from None
-    if not 0 < cursor.seq < 2**31:
-        raise query_problem("cursor", "this is not a nextCursor of this list.")
-    return cursor
+        raise NoSuchWebhook(hook_id)
+    rows = await list_deliveries(store, hook_id, status=query.status, after=query.cursor, limit=query.limit)
+    body: JsonObject = {"deliveries": [WebhookDelivery.of(row) for row in rows]}
+    if len(rows) == query.limit:
+        body["nextCursor"] = write_page_cursor(rows[-1].run_id, rows[-1].seq)
+    return json_response(body)

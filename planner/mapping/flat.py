@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from contracts.grammar.identity import reads_ref_alone
+from contracts.grammar.references import LocalReferences, RemoteReference
 from planner.mapping.limits import Limits, merge_limits
-from planner.mapping.references import References
 from planner.mapping.values import frozen, frozen_set, weight
-from schemas.pointer import escape
+from schemas.pointer import build, escape
 
 Schema = dict[str, Any]
 Located = tuple[Any, str]
@@ -87,7 +88,11 @@ class Flattener:
     """Flattens the parts of one contract. Raises TooComplex when `budget` is spent."""
 
     def __init__(self, root: Any, root_path: str, budget: Budget) -> None:
-        self._references = References(root, root_path)
+        document: Schema = cast(Schema, root) if isinstance(root, dict) else {}
+        self._references = LocalReferences(document)
+        self._ref_stands_alone = "$schema" in document and reads_ref_alone(document)
+        self._root_path = root_path
+        self._followed: dict[str, Located] = {}
         self._budget = budget
         self._seen: dict[tuple[tuple[int, str], ...], tuple[list[Located], Flat]] = {}
 
@@ -136,9 +141,9 @@ class Flattener:
             if id(keywords) in followed:
                 flat.impossible = True
                 return
-            target, target_path = self._references.follow(keywords["$ref"])
+            target, target_path = self._follow(keywords["$ref"])
             self._absorb(flat, target, target_path, chosen, (*followed, id(keywords)))
-            if self._references.stand_alone:
+            if self._ref_stands_alone:
                 return
         self._budget.touch(
             sum(len(keywords[name]) for name in _LISTED if isinstance(keywords.get(name), list | dict))
@@ -152,6 +157,21 @@ class Flattener:
             self._absorb(flat, part, f"{path}/allOf/{index}", chosen, followed)
         for choice in ("anyOf", "oneOf"):
             self._take_choice(flat, keywords, choice, path, chosen, followed)
+
+    def _follow(self, reference: Any) -> Located:
+        """The schema that `reference` names; `False`, which no value meets, where it leads nowhere in the contract."""
+        if not isinstance(reference, str):
+            return False, self._root_path
+        known = self._followed.get(reference)
+        if known is None:
+            try:
+                path, target = self._references.resolve(reference)
+            except (LookupError, RemoteReference):
+                known = (False, self._root_path)
+            else:
+                known = (target, self._root_path + build(path))
+            self._followed[reference] = known
+        return known
 
     def _take_values(self, flat: Flat, keywords: Schema) -> None:
         types = keywords.get("type")

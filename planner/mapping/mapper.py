@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from planner.mapping import names
-from planner.mapping.available import available
 from planner.mapping.expression import looks_like_operator, nodes_in, object_of
 from planner.mapping.fitting import fallback_value, fit_items, fit_source, fits_whole_facet, only_value
 from planner.mapping.flat import Budget, Flat, Flattener, Located
 from planner.mapping.limits import Limits
 from planner.mapping.names import canonical, singular
 from planner.mapping.problems import COUNT, Mapped, MappingProblem, Unmappable
-from planner.mapping.scopes import Material, RunScope, Scope, VariantScope, whole_text
-from planner.mapping.scoping import Inside, counting, inside, names_absent_variant, variant_named
 from planner.mapping.sources import Source
+from planner.scenarios.linkedin.available import available
+from planner.scenarios.linkedin.scopes import Material, RunScope, Scope, VariantScope, whole_text
+from planner.scenarios.linkedin.scoping import Inside, counting, inside, names_absent_variant, variant_named
 from schemas.pointer import escape
 
 MAX_DEPTH = 40

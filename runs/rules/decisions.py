@@ -20,6 +20,7 @@ from runs.rules.permissions import check_allowed, check_plan_version, claimed_de
 from runs.rules.votes import cast_vote, check_output, check_proposal, output_hash, withdraw_vote
 from runs.state import RequestState
 from schemas.canonical import content_hash
+from schemas.vocabulary import Decision
 
 
 def _open_request(draft: Draft, request_id: str) -> RequestState:
@@ -74,7 +75,7 @@ def _resolve(
     draft: Draft,
     request: RequestState,
     command: Any,
-    decision: str,
+    decision: Decision,
     detail: JsonObject | None = None,
     approved: str | None = None,
 ) -> None:
@@ -200,7 +201,11 @@ def _run_again(draft: Draft, request: RequestState, command: c.ResolveRequest) -
 
 
 def _rerun(
-    draft: Draft, request: RequestState, command: c.ResolveRequest, decision: str, answer: JsonObject | None
+    draft: Draft,
+    request: RequestState,
+    command: c.ResolveRequest,
+    decision: Decision,
+    answer: JsonObject | None,
 ) -> None:
     detail: JsonObject = {"effect": "rerun", "nodes": [request.node_id]}
     if answer is not None:

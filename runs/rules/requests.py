@@ -15,6 +15,7 @@ from runs.frames import origin_agent
 from runs.state import NodeState, RunState
 from schemas.canonical import content_hash
 from schemas.contract_schema import effective_schema
+from schemas.vocabulary import RequestKind, RequestSubject
 
 MAX_REQUESTS = 1_000
 """How many requests one run may make, over all its rounds; the next one ends it."""
@@ -41,8 +42,8 @@ def needs_approval(state: RunState) -> bool:
 def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its name
     draft: Draft,
     *,
-    kind: str,
-    subject: str,
+    kind: RequestKind,
+    subject: RequestSubject,
     question: str,
     rules: JsonObject,
     node_id: str | None = None,
@@ -97,7 +98,7 @@ def _asker(node: NodeState | None) -> JsonObject:
     return {"asker": {"nodeId": node.id, "nodeLabel": node.label, "capabilityId": node.capability_id}}
 
 
-def _contract(state: RunState, subject: str, node: NodeState | None) -> JsonObject:
+def _contract(state: RunState, subject: RequestSubject, node: NodeState | None) -> JsonObject:
     """What an edit must keep, where it is short enough to be shown with the question."""
     if subject == "output" and "outputContract" not in state.envelope:
         return {}
@@ -105,7 +106,9 @@ def _contract(state: RunState, subject: str, node: NodeState | None) -> JsonObje
     return {"contract": contract} if inline_contract(contract) else {}
 
 
-def edit_contract(state: RunState, subject: str, node: NodeState | None) -> JsonObject | bool | None:
+def edit_contract(
+    state: RunState, subject: RequestSubject, node: NodeState | None
+) -> JsonObject | bool | None:
     """What an edited output must keep: the caller's contract, or that of the node which the request is about."""
     if subject == "output":
         return effective_schema(state.envelope["outputContract"])

@@ -10,7 +10,8 @@ from __future__ import annotations
 from runs.draft import Draft
 from runs.event import Event, JsonObject
 from runs.rules.requests import add_request
-from schemas.policies import WATCHED, RuntimePolicy, Trigger
+from schemas.policies import RuntimePolicy, Trigger
+from schemas.vocabulary import WATCHED_EVENTS
 
 
 def apply_policies(draft: Draft) -> None:
@@ -19,7 +20,7 @@ def apply_policies(draft: Draft) -> None:
     if not rules:
         return
     for event in list(draft.events):
-        if event.type not in WATCHED:
+        if event.type not in WATCHED_EVENTS:
             continue
         for number, policy in enumerate(rules, start=1):
             policy_id = policy.id or f"policy-{number}"

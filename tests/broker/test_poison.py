@@ -11,7 +11,7 @@ import uuid_utils
 from broker.interface import WorkHint
 from eventstore import leases
 from eventstore.batch import Lease
-from eventstore.reader import Rows
+from eventstore.rows import Result
 from runs.commands import AcceptPlan, FailNode, FailRun, Loss, RequestPlan, StartNode, StartRun
 from tests.support.carriage import ENVELOPE, BrokerTimes, House, Site, now, open_planner, plan_hint
 from tests.support.given import node, plan
@@ -198,18 +198,18 @@ async def test_a_claim_costs_no_statement_beside_the_one_that_reads_the_run(
 ) -> None:
     async with House(site) as gateway, House(site, dispatches=False) as house:
         asked: list[str] = []
-        fetch = house.store.fetch
+        query = house.store.query
 
-        async def counted(name: str, parameters: Mapping[str, object]) -> Rows:
+        async def counted(name: str, parameters: Mapping[str, object]) -> Result:
             asked.append(name)
-            return await fetch(name, parameters)
+            return await query(name, parameters)
 
-        monkeypatch.setattr(house.store, "fetch", counted)
+        monkeypatch.setattr(house.store, "query", counted)
         await Waiter.ready(house, first=False, waits=False)
         run_id = await gateway.start_run()
         await gateway.all_complete([run_id])
-        reading = "read_events" if site.kind == "postgres" else "take_work"
-        about_the_run = [name for name in asked if name in ("take_work", "read_events", "release_work")]
+        reading = "log/read" if site.kind == "postgres" else "work/take"
+        about_the_run = [name for name in asked if name in ("work/take", "log/read", "work/release")]
         assert about_the_run == [reading], "nor is the claim given back: it went with the work"
 
 

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from flexrun.embedded.launch import GuardedServer
+from schemas.facets import FACETS
 from tests.support.linkedin import EXAMPLES, example
 from tests.support.ports import free_port
 from tests.support.processes import FlexrunProcess, clean_environment
@@ -22,6 +23,7 @@ from tests.support.wheels import build_wheel, install_wheel
 
 OURS = (
     "broker",
+    "contracts",
     "eventstore",
     "executor",
     "flexrun",
@@ -84,6 +86,7 @@ def test_the_wheel_has_all_that_is_read_at_run_time(wheel: Path) -> None:
     root = Path(__file__).parents[2]
     wanted = {str(path.relative_to(root)) for package in OURS for path in (root / package).rglob("*.*")}
     assert {name for name in wanted if "__pycache__" not in name} <= names
+    assert {f"schemas/catalogue/{name}.json" for name in FACETS} <= names
     assert {f"flexrun/examples/{path.name}" for path in EXAMPLES.iterdir()} <= names
     assert not {name for name in names if name.startswith(("tests/", "bench/", "docs/"))}
 

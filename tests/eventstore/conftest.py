@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from runs.event import Event

@@ -69,7 +69,6 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "runs/list_by_thread": (LIST, 80),
     "runs/get": ({"run_id": READ["run_id"]}, 10),
     "runs/nodes": ({"run_id": READ["run_id"]}, 10),
-    "people/run_requests": ({"run_id": READ["run_id"]}, 10),
     "people/get_request": ({"request_id": READ["run_id"]}, 10),
     "people/pending_requests": (PENDING, 80),
     "people/pending_requests_of_run": (PENDING, 10),

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from eventstore.notify import Notifier
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from tests.eventstore.conftest import StartRun
 from tests.support.waiting import eventually
@@ -18,7 +18,7 @@ where datname = current_database() and application_name = 'flexrun notifier'
 async def test_a_notifier_whose_connection_was_lost_before_its_last_word_still_closes(
     database_url: str, store: EventStore, start_run: StartRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventstore.notify.QUIET_SECONDS", 60)
+    monkeypatch.setattr("eventstore.notifier.QUIET_SECONDS", 60)
     notifier = Notifier(store)
     await notifier.start()
     await start_run()

@@ -11,7 +11,8 @@ import pytest
 from psycopg import AsyncConnection
 
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener, Notifier
+from eventstore.listener import LogListener
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from runs import commands as c
 from tests.eventstore.appends import first_event

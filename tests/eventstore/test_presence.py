@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import pytest
 from psycopg import AsyncConnection
 
-from eventstore.notify import LogListener, Notifier
-from eventstore.presence import PresenceConfig
+from eventstore.listener import LogListener
+from eventstore.notifier import Notifier
+from eventstore.presence import TRANSITIONS, Presence, PresenceConfig, PresenceInput, PresenceState
 from eventstore.store import EventStore
 from tests.eventstore.conftest import OpenStore, StartRun
 from tests.support.tcp_proxy import TcpProxy
@@ -21,7 +23,7 @@ QUICK = PresenceConfig(here_seconds=0.05, answer_seconds=0.1, gone_seconds=1.0)
 @asynccontextmanager
 async def process(store: EventStore, url: str | None = None) -> AsyncIterator[tuple[LogListener, Notifier]]:
     """A listener that says hello, and a notifier that may be silent."""
-    listener = LogListener(url or store.database_url, ignore_origin=store.origin, manners=QUICK)
+    listener = LogListener(url or store.database_url, ignore_origin=store.origin, presence=QUICK)
     notifier = Notifier(store, listener)
     await listener.start()
     await listener.listening()
@@ -54,7 +56,7 @@ async def test_whoever_comes_is_told_that_anything_may_have_changed_and_then_of_
         await eventually(lambda: listener.alone)
         await start_run()
         other = await open_store()
-        newcomer = LogListener(other.database_url, ignore_origin=other.origin, manners=QUICK)
+        newcomer = LogListener(other.database_url, ignore_origin=other.origin, presence=QUICK)
         runs: list[set[str] | None] = []
         work: list[set[str] | None] = []
         newcomer.on_runs(runs.append)
@@ -94,3 +96,33 @@ async def test_a_process_that_cannot_hear_does_not_take_itself_for_alone(store: 
         proxy.refusing = True
         proxy.cut()
         await eventually(lambda: not listener.alone)
+
+
+def test_alone_is_what_follows_silence_alone_and_every_other_state_can_be_lost() -> None:
+    into_alone = {learnt for (_, learnt), state in TRANSITIONS.items() if state is PresenceState.ALONE}
+    assert into_alone == {PresenceInput.SILENCE}
+    assert {state for state, learnt in TRANSITIONS if learnt is PresenceInput.LOST} == set(PresenceState)
+    after_message = {state for (_, learnt), state in TRANSITIONS.items() if learnt is PresenceInput.MESSAGE}
+    assert after_message == {PresenceState.TOGETHER}
+    assert (PresenceState.DEAF, PresenceInput.SILENCE) not in TRANSITIONS, (
+        "without a connection, silence is no news"
+    )
+
+
+def test_the_states_of_a_process_in_the_order_of_its_day() -> None:
+    presence = Presence(PresenceConfig(here_seconds=5, answer_seconds=2, gone_seconds=12))
+    assert presence.state(1000) is PresenceState.DEAF
+    presence.listening(1000)
+    assert presence.state(1001.9) is PresenceState.ASKING
+    assert presence.state(1002) is PresenceState.ALONE
+    presence.message(1010)
+    assert presence.state(1021.9) is PresenceState.TOGETHER
+    presence.message(1021)
+    assert presence.state(1032.9) is PresenceState.TOGETHER
+    assert presence.state(1033) is PresenceState.ALONE
+    presence.lost()
+    assert presence.state(2000) is PresenceState.DEAF
+    presence.listening(2000)
+    assert presence.state(2001) is PresenceState.ASKING
+    with pytest.raises(KeyError):
+        presence.listening(2002)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener, Notifier
+from eventstore.listener import LogListener
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from tests.eventstore.conftest import OpenStore, OpenTail, StartRun
 from tests.eventstore.following import take

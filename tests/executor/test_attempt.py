@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from executor.attempt import Attempt, run_attempt
+from executor.attempt import Attempt, ClarificationAsked, Dropped, Failed, Produced, Result, run_attempt
 from executor.capability import CapabilityContext, CapabilityError, ClarificationNeeded
 from executor.config import ExecutorConfig
 from executor.in_flight import ATTEMPT_OVER, LEASE_LOST, RUN_OVER, WORKER_STOPPED, InFlightTask
-from executor.results import ClarificationAsked, Dropped, Failed, Produced, Result
 from executor.threads import run_in_thread
 from tests.support.capabilities import FunctionCapability, Gate, Stubborn, raises, returns
 from tests.support.given import RUN_ID, Given, node

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from executor.final_output import nodes_to_repair
+from executor.lookahead import nodes_to_repair
 from tests.support.given import Given, node
 
 TEMPLATE = {

@@ -37,7 +37,7 @@ async def append(workshop: Workshop, run_id: str, answer: Command, attempt: int 
         request = RequestPlan(now=now(), attempt=attempt, planner="test", capability_count=1)
         return [request, answer]
 
-    await workshop.worker.transact(run_id, build)
+    await workshop.worker.append_plan_and_start_node(run_id, build)
 
 
 async def planned(workshop: Workshop, *nodes: dict[str, Any]) -> str:

@@ -6,10 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.endpoints import DOORS
-from gateway.people.endpoints import PEOPLE_DOORS
+from gateway.app import ENDPOINTS
 from gateway.streams.accept import wants_stream
-from gateway.webhook_endpoints import WEBHOOK_DOORS
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway, SseReader, stream_of
 from tests.support.people import resumed, waiting_for_approval
@@ -18,7 +16,6 @@ from tests.support.waiting import eventually
 
 NOWHERE = "01900000-0000-7000-8000-00000000dead"
 SSE = {"Accept": "text/event-stream"}
-ALL = (*DOORS, *PEOPLE_DOORS, *WEBHOOK_DOORS)
 
 
 @asynccontextmanager
@@ -103,11 +100,11 @@ async def test_a_cursor_beyond_the_end_is_refused_before_anything_is_decided(gat
 
 
 async def test_no_endpoint_passes_over_a_parameter_that_it_does_not_know(gateway: RunningGateway) -> None:
-    for door in (each for each in ALL if not each.open):
-        url = f"{gateway.url}{_somewhere(door.path)}?no_such=1"
-        async with gateway.http.request(door.method.upper(), url, data=b"{}") as answer:
+    for endpoint in (each for each in ENDPOINTS if not each.open):
+        url = f"{gateway.url}{_somewhere(endpoint.path)}?no_such=1"
+        async with gateway.http.request(endpoint.method.upper(), url, data=b"{}") as answer:
             problem = await answer.json()
-        assert (answer.status, problem["code"]) == (400, "query_invalid"), door.name
+        assert (answer.status, problem["code"]) == (400, "query_invalid"), endpoint.name
         assert "no_such" in problem["detail"]
 
 
@@ -157,8 +154,8 @@ async def test_head_of_a_stream_is_its_head_and_opens_none(gateway: RunningGatew
 
 
 async def test_every_endpoint_answers_options_and_head(gateway: RunningGateway) -> None:
-    for path in {door.path for door in ALL}:
-        methods = {door.method.upper() for door in ALL if door.path == path}
+    for path in {endpoint.path for endpoint in ENDPOINTS}:
+        methods = {each.method.upper() for each in ENDPOINTS if each.path == path}
         methods |= {"HEAD"} if "GET" in methods else set()
         async with gateway.http.options(gateway.url + _somewhere(path)) as answer:
             assert answer.status == 204, path

@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from gateway.app import ENDPOINTS
 from gateway.operations.openapi import openapi_document
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway
@@ -23,7 +24,7 @@ def _walk(value: Any) -> Iterator[dict[str, Any]]:
 
 def _validator(model: str) -> Draft202012Validator:
     """For a component of the document, with all the others at hand."""
-    document = openapi_document("test")
+    document = openapi_document(ENDPOINTS, "test")
     return Draft202012Validator(
         {"$ref": f"#/components/schemas/{model}", "components": document["components"]}
     )
@@ -47,7 +48,7 @@ async def test_it_describes_every_route_and_no_other(gateway: RunningGateway) ->
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_one() -> None:
-    document = openapi_document("test")
+    document = openapi_document(ENDPOINTS, "test")
     assert document["openapi"] == "3.1.0"
     for each in _walk(document):
         if isinstance(each.get("$ref"), str):
@@ -58,7 +59,7 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one() -> None:
 
 
 def test_parameters_in_paths_are_declared_and_every_door_says_how_it_answers() -> None:
-    document = openapi_document("test")
+    document = openapi_document(ENDPOINTS, "test")
     for path, operations in document["paths"].items():
         for operation in operations.values():
             declared = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
@@ -72,7 +73,9 @@ def test_parameters_in_paths_are_declared_and_every_door_says_how_it_answers() -
 def test_a_stream_is_a_string_that_names_the_model_of_its_frames() -> None:
     """A generated client would parse the whole stream as one event otherwise."""
     streams = [
-        each["text/event-stream"] for each in _walk(openapi_document("test")) if "text/event-stream" in each
+        each["text/event-stream"]
+        for each in _walk(openapi_document(ENDPOINTS, "test"))
+        if "text/event-stream" in each
     ]
     assert len(streams) >= 3
     for stream in streams:
@@ -82,7 +85,7 @@ def test_a_stream_is_a_string_that_names_the_model_of_its_frames() -> None:
 
 def test_what_may_be_left_out_has_no_default_of_null() -> None:
     """TypeScript generators make a property that has a default a required one."""
-    document = openapi_document("test")
+    document = openapi_document(ENDPOINTS, "test")
     schemas = [each for each in _walk(document) if "default" in each]
     assert schemas
     assert not [each for each in schemas if each["default"] is None]
@@ -92,14 +95,14 @@ def test_what_may_be_left_out_has_no_default_of_null() -> None:
 
 
 def test_every_component_is_used() -> None:
-    document = openapi_document("test")
+    document = openapi_document(ENDPOINTS, "test")
     used = {each["$ref"].rpartition("/")[2] for each in _walk(document) if isinstance(each.get("$ref"), str)}
     assert document["components"]["schemas"].keys() == used
 
 
 def test_a_component_is_one_type_and_no_choice() -> None:
     """A generated client has a class for the one, and `Any` for a choice of which each branch says `required` only."""
-    schemas = openapi_document("test")["components"]["schemas"]
+    schemas = openapi_document(ENDPOINTS, "test")["components"]["schemas"]
     assert not [name for name, schema in schemas.items() if "anyOf" in schema or "oneOf" in schema]
     response = _validator("HitlResponse")
     assert response.is_valid({"approved": True})

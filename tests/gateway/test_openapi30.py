@@ -6,6 +6,7 @@ from jsonschema import Draft202012Validator
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
+from gateway.app import ENDPOINTS
 from gateway.operations.openapi import openapi_document
 from gateway.operations.openapi30 import openapi_30_document
 from tests.support.by_hand import ByHand
@@ -13,7 +14,7 @@ from tests.support.gateways import API, ENVELOPE, RunningGateway
 
 
 def _errors(model: str, value: Any) -> list[Any]:
-    components = openapi_30_document("test")["components"]
+    components = openapi_30_document(ENDPOINTS, "test")["components"]
     validator = OAS30Validator({"$ref": f"#/components/schemas/{model}", "components": components})
     return list(validator.iter_errors(value))
 
@@ -28,7 +29,7 @@ async def test_what_is_served_is_valid_by_the_schema_of_its_version(gateway: Run
 
 
 def test_it_has_the_same_operations_and_models() -> None:
-    older, newer = openapi_30_document("test"), openapi_document("test")
+    older, newer = openapi_30_document(ENDPOINTS, "test"), openapi_document(ENDPOINTS, "test")
     assert {path: each.keys() for path, each in older["paths"].items()} == {
         path: each.keys() for path, each in newer["paths"].items()
     }
@@ -37,7 +38,7 @@ def test_it_has_the_same_operations_and_models() -> None:
 
 
 def test_null_constants_and_exclusive_bounds_are_in_the_words_of_3_0() -> None:
-    schemas = openapi_30_document("test")["components"]["schemas"]
+    schemas = openapi_30_document(ENDPOINTS, "test")["components"]["schemas"]
     assert schemas["Action"]["properties"]["question"]["nullable"] is True
     assert schemas["DecisionOutcome"]["properties"]["ok"]["enum"] == [True]
     timeout = schemas["CapabilityDescriptor"]["properties"]["timeoutSeconds"]
@@ -45,8 +46,8 @@ def test_null_constants_and_exclusive_bounds_are_in_the_words_of_3_0() -> None:
 
 
 def test_null_is_taken_wherever_the_newer_document_takes_it() -> None:
-    newer = openapi_document("test")["components"]
-    older = openapi_30_document("test")["components"]
+    newer = openapi_document(ENDPOINTS, "test")["components"]
+    older = openapi_30_document(ENDPOINTS, "test")["components"]
     taken = 0
     for model, schema in newer["schemas"].items():
         for name in schema.get("properties", {}):

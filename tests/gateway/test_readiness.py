@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from contracts.checker import ContractChecker
+from eventstore.listener import LogListener
 from eventstore.migrate import migrate
-from eventstore.notify import LogListener
 from tests.support.gateways import API, ENVELOPE, RunningGateway, running_gateway
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually

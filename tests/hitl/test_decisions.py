@@ -1,17 +1,39 @@
 """`POST /api/hitl/resume` and `/remove`: what people say, and what comes of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
-from runs.commands import FailNode
+from eventstore.batch import Lease
+from eventstore.handler import Build, Outcome, RunHandler
+from gateway.people.decisions import Decisions
+from runs.commands import Actor, Command, FailNode
+from runs.decide import Decided
+from runs.state import RunState
+from schemas.hitl import ResumeBody
+from schemas.parsing import validate_document
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway
 from tests.support.given import node
 from tests.support.people import ANN, BOB, OUTPUT, SUE, TOKENS, WRONG, Waiting, asked, waiting_for_approval
 
 Start = Callable[..., Awaitable[RunningGateway]]
+
+
+class RecordingHandler(RunHandler):
+    """Keeps what is built for each transaction."""
+
+    built: Sequence[Command] | Decided | None = None
+
+    async def transact(self, run_id: str, build: Build, *, lease: Lease | None = None) -> Outcome:
+        async def recorded(state: RunState) -> Sequence[Command] | Decided:
+            self.built = await build(state)
+            return self.built
+
+        return await super().transact(run_id, recorded, lease=lease)
+
+
 NOWHERE = "01900000-0000-7000-8000-00000000dead"
 
 
@@ -340,3 +362,24 @@ async def test_a_request_that_is_taken_back_ends_its_run(gateway: RunningGateway
     (outcome,) = removed["requests"]
     assert (outcome["decision"], outcome["operator"], outcome["note"]) == ("removed", "ann", "not needed")
     assert (await gateway.post("/api/hitl/remove", body))[0].status == 409
+
+
+async def test_what_is_appended_is_what_the_responses_were_decided_to(gateway: RunningGateway) -> None:
+    """The handler takes what was decided as it is, and decides nothing again."""
+    waiting = await waiting_for_approval(gateway)
+    deps = gateway.gateway.deps
+    handler = RecordingHandler(deps.store)
+    decisions = Decisions(deps.store, handler, deps.contracts, deps.clock)
+    body = validate_document(
+        ResumeBody,
+        {
+            "runId": waiting.run_id,
+            "responses": [{"requestId": waiting.request_id, "responseType": "approval"}],
+        },
+    )
+    outcome = await decisions.decide(body, Actor("ann"))
+    assert isinstance(handler.built, Decided)
+    assert outcome.state is handler.built.state
+    assert outcome.events is handler.built.events
+    assert [event.type for event in outcome.events] == ["hitl_resolved", "complete"]
+    assert outcome.state.seq == len(await waiting.events())

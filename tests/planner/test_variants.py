@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from planner.variants import read_instructions
+from planner.scenarios.linkedin.variants import read_instructions
 from tests.support.linkedin import (
     POST,
     array_of,

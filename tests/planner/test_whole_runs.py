@@ -34,7 +34,7 @@ async def house(database_url: str) -> AsyncIterator[Workshop]:
             SkeletonPlanner(),
             shop.worker_id,
             QUICK,
-            transact=shop.worker.transact,
+            append_plan=shop.worker.append_plan_and_start_node,
         )
         await planner.start()
         stack.push_async_callback(planner.close)

@@ -16,6 +16,7 @@ from runs.evolve import fold_all
 from runs.outstanding import Work, outstanding
 from runs.state import RunState, new_run
 from runs.transitions import PAUSED, WAITING
+from schemas.vocabulary import ResponseType
 from tests.support.given import ANN, BOB, NOON, RUN_ID, node, plan
 
 WRONG = ({"instancePath": "", "keyword": "type", "message": "no", "params": {}, "schemaPath": "#"},)
@@ -171,7 +172,7 @@ class AnyOrder(RuleBasedStateMachine):
         actor=st.sampled_from([ANN, BOB]),
         wrong=st.booleans(),
     )
-    def respond(self, data: st.DataObject, kind: str, actor: c.Actor, wrong: bool) -> None:
+    def respond(self, data: st.DataObject, kind: ResponseType, actor: c.Actor, wrong: bool) -> None:
         request_id = data.draw(st.sampled_from(sorted(self.state.requests)))
         self.send(
             c.ResolveRequest(

@@ -18,6 +18,7 @@ from runs.fork import ForkChange, fork_commands, retry_commands
 from runs.outstanding import outstanding
 from runs.state import RunState, new_run
 from runs.transitions import AWAITING_HUMAN, PAUSED
+from schemas.vocabulary import ResponseType
 from tests.support.given import NOON, RUN_ID, node, plan
 
 PEOPLE = {
@@ -110,7 +111,7 @@ class AnyPromises(RuleBasedStateMachine):
         kind=st.sampled_from(["approval", "approval", "edit", "option", "freeform", "withdraw", "rejection"]),
         text=st.sampled_from(OUTPUTS),
     )
-    def respond(self, name: str, kind: str, text: str) -> None:
+    def respond(self, name: str, kind: ResponseType, text: str) -> None:
         if not self.state.open_ids:
             self.work(False)
         for request in self.state.open_requests[:1]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from schemas.events import EventType
+from schemas.vocabulary import EventType
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.json"))
 CONTRACT: dict[str, Any] = {"schema": {"type": "object"}}

@@ -18,10 +18,11 @@ from schemas.envelope import (
     TaskEnvelope,
     parse_envelope,
 )
-from schemas.events import EVENT_TYPES, PAYLOADS, FlexEvent, check_frame
+from schemas.events import PAYLOADS, FlexEvent, check_frame
 from schemas.hitl import HitlOption
 from schemas.plan import Diagnostic
 from schemas.policies import Action, HitlPolicy, Policies, RuntimePolicy, Trigger
+from schemas.vocabulary import EVENT_TYPES
 from tests.support.markdown import fenced, section, sections
 from tests.support.processes import ROOT
 

@@ -4,8 +4,9 @@ from typing import Any, get_args
 
 import pytest
 
-from schemas.events import EVENT_TYPES, PAYLOADS, EventType, FlexEvent, check_frame
+from schemas.events import PAYLOADS, FlexEvent, check_frame
 from schemas.refusal import DocumentRefused
+from schemas.vocabulary import EVENT_TYPES, EventType
 from tests.schemas.samples import PAYLOAD_OF, RUN_ID, frame
 
 

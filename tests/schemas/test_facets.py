@@ -1,12 +1,14 @@
 """The facet catalogue, and the schemas made from it."""
 
+from pathlib import Path
 from typing import Any
 
 import jsonschema
+import orjson
 import pytest
 
 from schemas.contract_schema import FREEFORM_SCHEMA, effective_schema
-from schemas.facets import FACETS, facets_schema
+from schemas.facets import CATALOGUE, DIALECT, FACETS, FacetFaulty, facets_schema, load_catalogue
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "company_profile": {"companyName": "Northwind Robotics", "coreValue": "Machines that explain themselves"},
@@ -76,3 +78,54 @@ def test_posts_may_come_one_or_many_but_not_none() -> None:
     validator.validate({"post_copy": post})
     validator.validate({"post_copy": [post, post]})
     assert not validator.is_valid({"post_copy": []})
+
+
+BADGE: dict[str, Any] = {
+    "$schema": DIALECT,
+    "title": "badge",
+    "description": "A badge.",
+    "type": "object",
+    "required": ["holder"],
+    "properties": {"holder": {"type": "string"}},
+}
+
+
+def test_each_facet_is_a_file_of_the_catalogue() -> None:
+    assert {path.stem for path in CATALOGUE.glob("*.json")} == set(FACETS)
+    assert [facet.name for facet in FACETS.values() if facet.many] == ["post_copy"]
+    for name, facet in FACETS.items():
+        assert orjson.loads((CATALOGUE / f"{name}.json").read_bytes())["schema"] == facet.schema
+        assert (facet.name, facet.description) == (name, facet.schema["description"])
+
+
+def test_a_further_file_is_a_further_facet(tmp_path: Path) -> None:
+    (tmp_path / "badge.json").write_bytes(orjson.dumps({"schema": BADGE}))
+    (tmp_path / "notes.txt").write_text("not a facet")
+    (facet,) = load_catalogue(tmp_path).values()
+    assert (facet.name, facet.description, facet.schema, facet.many) == ("badge", "A badge.", BADGE, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"{", "this is not JSON"),
+        ([], "a facet is an object"),
+        ({"schema": BADGE, "may": True}, "unknown key 'may'"),
+        ({"schema": BADGE, "many": 1}, "'many' must be true or false"),
+        ({"many": True}, "'schema' is missing"),
+        ({"schema": BADGE | {"$schema": "http://json-schema.org/draft-07/schema#"}}, "'$schema' must be"),
+        ({"schema": BADGE | {"title": "Badge"}}, "'title' must be 'badge'"),
+        ({"schema": BADGE | {"description": " "}}, "'description' must say"),
+        ({"schema": BADGE | {"type": "array"}}, "must be of type object"),
+        ({"schema": BADGE | {"properties": []}}, "must be of type object"),
+        ({"schema": BADGE | {"required": ["holder", "level"]}}, "'required' names 'level'"),
+    ],
+)
+def test_a_file_that_is_no_facet_is_refused_by_name(tmp_path: Path, content: Any, fault: str) -> None:
+    path = tmp_path / "badge.json"
+    path.write_bytes(content if isinstance(content, bytes) else orjson.dumps(content))
+    with pytest.raises(FacetFaulty) as refused:
+        load_catalogue(tmp_path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}: ")
+    assert fault in message

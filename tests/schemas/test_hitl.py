@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas import hitl
+from schemas import control, hitl
 from schemas.base import Model
 from schemas.parsing import parse_document, validate_document
 from schemas.refusal import DocumentRefused
@@ -124,16 +124,16 @@ def test_a_thread_may_stand_for_its_run() -> None:
 @pytest.mark.parametrize(
     ("model", "document"),
     [
-        (hitl.OperatorBody, {}),
-        (hitl.OperatorBody, {"reason": "", "operator": "ada"}),
+        (control.OperatorBody, {}),
+        (control.OperatorBody, {"reason": "", "operator": "ada"}),
         (
-            hitl.RunResumeBody,
+            control.RunResumeBody,
             {"runId": "r1", "expectedPlanVersion": 2, "payload": {"nodeId": "a", "output": None}},
         ),
-        (hitl.ForkBody, {"fromNodeId": "a", "inputs": {"x": 1}, "policies": {"brandVoice": "calm"}}),
+        (control.ForkBody, {"fromNodeId": "a", "inputs": {"x": 1}, "policies": {"brandVoice": "calm"}}),
         (hitl.HitlRemoveBody, {"requestId": "q", "reason": "double"}),
-        (hitl.TaskSubmitBody, {"output": None}),
-        (hitl.TaskDeclineBody, {"reason": "Not my field"}),
+        (control.TaskSubmitBody, {"output": None}),
+        (control.TaskDeclineBody, {"reason": "Not my field"}),
     ],
 )
 def test_the_bodies_that_steer_a_run_are_read(model: type[Model], document: dict[str, Any]) -> None:
@@ -144,18 +144,18 @@ def test_the_bodies_that_steer_a_run_are_read(model: type[Model], document: dict
 @pytest.mark.parametrize(
     ("model", "document", "problems"),
     [
-        (hitl.OperatorBody, {"reasons": "x"}, [("unknown_key", "/reasons")]),
-        (hitl.RunResumeBody, {}, [("missing", "/runId")]),
+        (control.OperatorBody, {"reasons": "x"}, [("unknown_key", "/reasons")]),
+        (control.RunResumeBody, {}, [("missing", "/runId")]),
         (
-            hitl.RunResumeBody,
+            control.RunResumeBody,
             {"runId": "r", "expectedPlanVersion": 0},
             [("out_of_range", "/expectedPlanVersion")],
         ),
-        (hitl.ForkBody, {"nodes": []}, [("too_short", "/nodes")]),
-        (hitl.ForkBody, {"policies": {"runtime": 1}}, [("wrong_type", "/policies/runtime")]),
+        (control.ForkBody, {"nodes": []}, [("too_short", "/nodes")]),
+        (control.ForkBody, {"policies": {"runtime": 1}}, [("wrong_type", "/policies/runtime")]),
         (hitl.HitlRemoveBody, {}, [("missing", "/requestId")]),
-        (hitl.TaskSubmitBody, {"note": "x"}, [("missing", "/output")]),
-        (hitl.TaskDeclineBody, {"reason": " "}, [("blank", "/reason")]),
+        (control.TaskSubmitBody, {"note": "x"}, [("missing", "/output")]),
+        (control.TaskDeclineBody, {"reason": " "}, [("blank", "/reason")]),
     ],
 )
 def test_the_bodies_that_steer_a_run_refuse_nonsense(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from executor.capability import CapabilityError
-from executor.stubs.hashtags import fit_hashtags
+from executor.stubs.linkedin.hashtags import fit_hashtags
 from executor.stubs.shaping import fit_list
 
 

@@ -23,7 +23,8 @@ from broker.rabbitmq import RabbitBroker
 from broker.rabbitmq.work import WorkConsumerConfig
 from eventstore.batch import Lease
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener, Notifier
+from eventstore.listener import LogListener
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from runs.commands import RejectPlan, RequestPlan, StartRun
 from runs.errors import RunError, RunFinished, StaleAttempt

@@ -4,11 +4,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from gateway.app import ENDPOINTS
 from gateway.operations.openapi import openapi_document
 
 
 def conforms(model: str, body: Any) -> None:
     """Assert that an answer is what the component of this name says."""
-    components = openapi_document("test")["components"]
+    components = openapi_document(ENDPOINTS, "test")["components"]
     validator = Draft202012Validator({"$ref": f"#/components/schemas/{model}", "components": components})
     assert not list(validator.iter_errors(body))

@@ -17,7 +17,8 @@ import psycopg
 from contracts.checker import ContractChecker
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener, Notifier
+from eventstore.listener import LogListener
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from gateway.app import create_app

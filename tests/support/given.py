@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from runs import commands as c
 from runs.decide import step
 from runs.event import Event
 from runs.state import RunState, new_run
+from schemas.vocabulary import ResponseType
 
 RUN_ID = "01900000-0000-7000-8000-000000000001"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -104,7 +105,11 @@ class Given:
         (request,) = self.state.open_requests
         return self.when(
             c.ResolveRequest(
-                now=self.now, request_id=request.id, response_type=response_type, actor=actor, **more
+                now=self.now,
+                request_id=request.id,
+                response_type=cast(ResponseType, response_type),
+                actor=actor,
+                **more,
             )
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from broker.interface import Broker, DeadLetter, open_broker
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from gateway.people.inbox import QUEUE, HitlInbox
 from tests.support.gateways import RunningGateway
 from tests.support.waiting import eventually

@@ -13,7 +13,7 @@ from broker.dispatch import Dispatcher
 from broker.interface import WorkHint, open_broker
 from broker.keeper import Keeper, KeeperConfig
 from eventstore.capabilities import register
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from planner.config import PlannerConfig
 from planner.planner import Planner
 from planner.skeleton import SkeletonPlanner

@@ -13,6 +13,7 @@ from eventstore.handler import RunHandler
 from runs import commands as c
 from runs.errors import RunError
 from runs.state import RunState
+from schemas.vocabulary import ResponseType
 from tests.support.by_hand import ByHand
 from tests.support.given import ANN, BOB, ENVELOPE, node, plan
 
@@ -122,7 +123,9 @@ class Walk:
         request = self._random.choice(state.open_requests)
         if self._random.random() < 0.2:
             return c.ExpireRequest(now=self._now, request_id=request.id)
-        likely = ["approval", "rejection", "edit"] if request.subject == "output" else ["option", "freeform"]
+        likely: list[ResponseType] = ["option", "freeform"]
+        if request.subject == "output":
+            likely = ["approval", "rejection", "edit"]
         return c.ResolveRequest(
             now=self._now,
             request_id=request.id,

@@ -6,7 +6,7 @@
 import asyncio
 import sys
 
-from eventstore.notify import LogListener
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks

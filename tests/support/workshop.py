@@ -18,7 +18,8 @@ from broker.interface import open_broker
 from broker.keeper import Keeper, KeeperConfig
 from contracts.checker import ContractChecker
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener, Notifier
+from eventstore.listener import LogListener
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from executor.config import ExecutorConfig
 from executor.registry import CapabilityRegistry

@@ -15,7 +15,8 @@ from uuid_utils import uuid7
 
 from eventstore import webhook_lanes
 from eventstore.handler import RunHandler
-from eventstore.notify import LogListener, Notifier
+from eventstore.listener import LogListener
+from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from eventstore.webhooks import DeliveryRow, NewWebhook, add_webhook, list_deliveries
 from tests.support.by_hand import ByHand

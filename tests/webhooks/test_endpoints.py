@@ -16,6 +16,7 @@ from contracts.checker import ContractChecker
 from eventstore import webhook_lanes
 from eventstore.webhook_lanes import DeliveryAttempt
 from eventstore.webhooks import MAX_WEBHOOKS, NewWebhook, add_webhook, list_webhooks
+from gateway.app import ENDPOINTS
 from gateway.operations.openapi import openapi_document
 from schemas.redaction import redact, redact_message
 from tests.support.by_hand import ByHand
@@ -47,7 +48,7 @@ async def gateway(gateways: Any) -> RunningGateway:
 
 
 def _is_a(model: str, document: Any) -> bool:
-    components = openapi_document("test")["components"]
+    components = openapi_document(ENDPOINTS, "test")["components"]
     schema = {"$ref": f"#/components/schemas/{model}", "components": components}
     return not list(Draft202012Validator(schema).iter_errors(document))
 

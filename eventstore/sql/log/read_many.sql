@@ -1,7 +1,6 @@
 -- log/read_many: for each run the events after its own cursor, at most so many of each.
-select e.run_id::text, e.seq, e.type, e.payload, e.recorded_at, e.correlation_id, e.node_id, e.plan_version,
-       e.message, e.detail
+select e.*
 from unnest(%(run_ids)s::uuid[], %(after)s::int[]) as c (run_id, after)
 cross join lateral (
-  select * from flex_events f where f.run_id = c.run_id and f.seq > c.after order by f.seq limit %(limit_each)s
+  select * from flex_event_rows f where f.run_id = c.run_id and f.seq > c.after order by f.seq limit %(limit_each)s
 ) e

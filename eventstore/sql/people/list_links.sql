@@ -1,6 +1,5 @@
 -- people/list_links: links, newest first, from a cursor on; null does not filter. `mine` is who made it or decides by it.
-select link_id, run_id::text, request_id, person, known, with_tokens, made_by, created_at, expires_at, revoked_at,
-  revoked_by
+select *
 from flex_links
 where (%(link_id)s::text is null or link_id = %(link_id)s)
   and (%(run_id)s::uuid is null or run_id = %(run_id)s)

@@ -1,14 +1,11 @@
 -- people/pending_requests: what waits for a person, oldest first, from a cursor on; walks hitl_requests_open.
-select q.id, q.run_id::text, q.thread_id, q.node_id, q.kind, q.subject, q.status, q.payload, q.rules, q.votes,
-       q.proposal, q.decision, q.operator, q.note, q.created_at, q.expires_at, q.resolved_at, r.status, r.plan_version, r.objective,
-       r.updated_at, coalesce(r.envelope #>> '{metadata,briefId}', r.envelope #>> '{inputs,briefId}')
-from hitl_requests q
-join flex_runs r on r.run_id = q.run_id
+select *
+from hitl_request_rows q
 where q.status = 'open'
-  and (q.created_at, q.id) > (coalesce(%(created_after)s, '-infinity'::timestamptz), %(request_after)s)
-  and (%(client_id)s::text is null or r.client_id = %(client_id)s)
+  and (q.created_at, q.request_id) > (coalesce(%(created_after)s, '-infinity'::timestamptz), %(request_after)s)
+  and (%(client_id)s::text is null or q.client_id = %(client_id)s)
   and (%(names)s::text[] is null
        or coalesce(q.rules -> 'approvers', '[]') = '[]'
        or q.rules -> 'approvers' ?| %(names)s::text[])
-order by q.created_at, q.id
+order by q.created_at, q.request_id
 limit %(limit)s

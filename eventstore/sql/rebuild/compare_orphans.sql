@@ -1,5 +1,5 @@
 -- rebuild/compare_orphans: rows of runs that the log does not know.
-select t.relation, t.run_id::text, t.key, t.facts, null::jsonb
+select t.relation as table, t.run_id, t.key, t.facts as kept, null::jsonb as rebuilt
 from (
   select 'flex_runs' as relation, r.run_id, '' as key, to_jsonb(r) as facts from flex_runs r
   union all select 'flex_plan_nodes', n.run_id, n.node_id, to_jsonb(n) from flex_plan_nodes n

@@ -31,7 +31,7 @@ with rebuilt as (
          to_jsonb(w) - '{worker,lease_until,hinted_at,failures,losses,lost_as}'::text[]
   from flex_work w where w.run_id = any (%(run_ids)s::uuid[])
 )
-select relation, run_id::text, key, k.facts, b.facts
+select relation as table, run_id, key, k.facts as kept, b.facts as rebuilt
 from kept k
 full join rebuilt b using (relation, run_id, key)
 where k.facts is distinct from b.facts

@@ -1,5 +1,5 @@
 -- runs/forks: the runs that were forked from one, retries among them, oldest first; walks flex_runs_forks.
-select r.run_id::text, r.status, r.origin, r.created_at
+select r.run_id, r.status, r.origin, r.created_at
 from flex_runs r
 where r.origin ->> 'runId' = %(run_id)s
 order by r.created_at, r.run_id

@@ -1,7 +1,6 @@
 -- runs/list_by_thread: the same for one thread; walks flex_runs_thread.
-select r.run_id::text, r.status, r.head_seq, r.objective, r.thread_id, r.schema_hash, r.error, r.plan_version, r.client_id,
-       r.run_label, r.submitted_by, r.correlation_id, r.created_at, r.updated_at, r.completed_at, r.deadline_at
-from flex_runs r
+select *
+from flex_run_rows r
 where r.thread_id = %(thread_id)s
   and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
   and (%(statuses)s::text[] is null or r.status = any (%(statuses)s))

@@ -19,4 +19,4 @@ set worker = %(worker)s, attempts = l.attempts + 1,
     due_at = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 from free
 where l.hook_id = free.hook_id and l.run_id = free.run_id
-returning l.hook_id::text, l.run_id::text
+returning l.hook_id, l.run_id

@@ -1,7 +1,7 @@
 -- webhooks/claimed_deliveries: the next delivery of each of these lanes, with all that sending it takes. Asked in a statement of its
 -- own, since whoever held a lane before may have finished a delivery after the claim's snapshot was taken.
-select l.hook_id::text, h.url, h.secret, l.attempts,
-       e.run_id::text, e.seq, e.type, e.payload, e.recorded_at, e.correlation_id, e.node_id, e.plan_version, e.message
+select l.hook_id, h.url, h.secret, l.attempts as attempt,
+       e.run_id, e.seq, e.type, e.payload, e.recorded_at, e.correlation_id, e.node_id, e.plan_version, e.message
 from unnest(%(hook_ids)s::uuid[], %(run_ids)s::uuid[]) as c (hook_id, run_id)
 join flex_webhook_lanes l on l.hook_id = c.hook_id and l.run_id = c.run_id and l.worker = %(worker)s
 join flex_webhooks h on h.id = l.hook_id and h.disabled_at is null

@@ -44,7 +44,7 @@ with hook as materialized (
   set last_seq = excluded.last_seq,
       due_at = case when l.due_at = 'infinity' then excluded.due_at else l.due_at end
 )
-select (select count(*) from flex_webhooks h where h.disabled_at is null),
-       (select count(*) from written),
-       exists (select from scanned s group by s.id having count(*) >= %(limit)s),
-       exists (select from flex_events e where e.xid >= pg_snapshot_xmin(pg_current_snapshot()))
+select (select count(*) from flex_webhooks h where h.disabled_at is null) as webhooks,
+       (select count(*) from written) as written,
+       exists (select from scanned s group by s.id having count(*) >= %(limit)s) as more,
+       exists (select from flex_events e where e.xid >= pg_snapshot_xmin(pg_current_snapshot())) as held_back

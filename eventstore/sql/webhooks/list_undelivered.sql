@@ -1,12 +1,7 @@
 -- webhooks/list_undelivered: the same for those that wait or were given up, however many others there are; walks
 -- flex_webhook_deliveries_open, for which the planner must be told twice that none of them is delivered.
-select d.hook_id::text, d.run_id::text, d.seq, d.type, d.status, d.attempts, d.created_at, d.attempted_at,
-       (select l.due_at from flex_webhook_lanes l
-        where l.hook_id = d.hook_id and l.run_id = d.run_id and l.worker is null and d.status = 'pending'
-          and d.seq = (select min(o.seq) from flex_webhook_deliveries o
-                       where o.hook_id = l.hook_id and o.run_id = l.run_id and o.seq > l.done_seq)),
-       d.response_status, d.error, d.finished_at
-from flex_webhook_deliveries d
+select *
+from flex_webhook_delivery_rows d
 where d.hook_id = %(hook_id)s and d.status = %(status)s and d.status <> 'delivered'
   and (d.run_id, d.seq) < (%(run_before)s::uuid, %(seq_before)s)
 order by d.run_id desc, d.seq desc

@@ -22,5 +22,4 @@ update flex_work w
 set worker = %(worker)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 from allowed a
 where w.run_id = a.run_id and w.kind = a.kind and w.ref = a.ref
-returning w.run_id::text, w.kind, w.ref, w.queue, w.attempt, w.started, w.due_at, w.worker, w.lease_until,
-  w.lost_as, w.losses
+returning w.*

@@ -1,6 +1,5 @@
 -- work/expired_claims: plans and outputs whose worker claimed them, never said that it started, and has not been heard of.
-select w.run_id::text, w.kind, w.ref, w.queue, w.attempt, w.started, w.due_at, w.worker, w.lease_until,
-       w.lost_as, w.losses
+select w.*
 from flex_work w
 where w.worker is not null and not w.started and w.lease_until <= now() and w.kind <> 'node'
 order by w.lease_until

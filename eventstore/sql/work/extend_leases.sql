@@ -8,4 +8,4 @@ with mine as (
   from mine
   where w.run_id = mine.run_id and w.kind = mine.kind and w.ref = mine.ref
 )
-select w.run_id::text, w.kind, w.ref, w.attempt from flex_work w where w.worker = %(worker)s
+select w.run_id, w.kind, w.ref, w.attempt from flex_work w where w.worker = %(worker)s

@@ -13,10 +13,9 @@ with lax as materialized (
     and (%(suspects)s or w.losses is null or w.losses = '[]')
   returning w.attempt
 )
-select t.attempt, e.run_id::text, e.seq, e.type, e.payload, e.recorded_at, e.correlation_id, e.node_id,
-       e.plan_version, e.message, e.detail
+select e.*
 from taken t
 left join lateral (
-  select * from flex_events f where f.run_id = %(run_id)s order by f.seq limit %(limit)s
+  select * from flex_event_rows f where f.run_id = %(run_id)s order by f.seq limit %(limit)s
 ) e on true
 order by e.seq

@@ -19,4 +19,4 @@ update flex_work w
 set hinted_at = clock_timestamp()
 from late
 where w.run_id = late.run_id and w.kind = late.kind and w.ref = late.ref
-returning w.run_id::text, w.kind, w.ref, w.queue, w.attempt, w.started, w.due_at, w.worker, w.lease_until
+returning w.*

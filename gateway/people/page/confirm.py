@@ -10,8 +10,9 @@ from aiohttp import web
 
 from eventstore.queries import RequestRow
 from gateway.people.link_signer import ApprovalLink
+from gateway.people.models import pending_output
 from gateway.people.page.html import h, page
-from gateway.people.page.question import hidden, pending_output, proposed_by, seen
+from gateway.people.page.question import hidden, proposed_by, seen
 from gateway.people.page.readable import document, paragraphs
 from runs.accepted_responses import accepted_responses
 from runs.event import Json

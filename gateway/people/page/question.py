@@ -15,9 +15,9 @@ from aiohttp import web
 
 from eventstore.queries import RequestRow
 from gateway.people.link_signer import ApprovalLink
+from gateway.people.models import output_hash, pending_output
 from gateway.people.page.html import h, page
 from gateway.people.page.readable import document, paragraphs, pretty
-from gateway.runs.serializers import serialize_request
 from runs.accepted_responses import accepted_responses
 from runs.event import Json, JsonObject
 from schemas.problem import Located
@@ -97,11 +97,6 @@ def question_page(
     )
 
 
-def pending_output(row: RequestRow) -> Json:
-    """What an approval says yes to."""
-    return serialize_request(row)["pendingOutput"]
-
-
 def readable_time(moment: datetime) -> str:
     """A time for people, to the minute."""
     at = moment.astimezone(UTC)
@@ -111,8 +106,8 @@ def readable_time(moment: datetime) -> str:
 def seen(row: RequestRow) -> dict[str, str]:
     """What is proposed, as the forms carry it: what is decided on is what was read."""
     proposal_id = row.proposal["id"] if row.proposal is not None else "0"
-    output_hash = serialize_request(row).get("outputHash")
-    return {"proposal": proposal_id, **({"output": output_hash} if output_hash is not None else {})}
+    shown = output_hash(row)
+    return {"proposal": proposal_id, **({"output": shown} if shown is not None else {})}
 
 
 def hidden(fields: Mapping[str, str]) -> list[Element]:

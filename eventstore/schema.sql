@@ -1,0 +1,641 @@
+-- The schema after all migrations, as pg_dump writes it: `make schema`. Tables, columns and functions are explained in
+-- the migrations that made them.
+
+SET check_function_bodies = false;
+
+CREATE FUNCTION flex_append(batch jsonb) RETURNS TABLE(conflicting_run uuid, actual_seq integer)
+    LANGUAGE plpgsql
+    AS $$
+declare
+  taken uuid[];
+  begun uuid[];
+  asked integer := coalesce(jsonb_array_length(batch -> 'advances'), 0)
+                 + coalesce(jsonb_array_length(batch -> 'starts'), 0);
+begin
+  if jsonb_array_length(batch -> 'advances') > 1 then
+    perform from jsonb_to_recordset(batch -> 'advances') as a (run_id uuid)
+      join flex_runs r on r.run_id = a.run_id
+      order by r.run_id
+      for no key update of r;
+  end if;
+  if batch ? 'advances' then
+    with advanced as (
+      update flex_runs r
+      set head_seq = a.head_seq, status = a.status, plan_version = a.plan_version, updated_at = a.updated_at,
+          output = a.output, error = a.error, completed_at = a.completed_at,
+          deadline_at = coalesce(a.deadline_at, r.deadline_at)
+      from jsonb_to_recordset(batch -> 'advances') as a (
+        run_id uuid, expected integer, head_seq integer, status text, plan_version integer, updated_at timestamptz,
+        output jsonb, error jsonb, completed_at timestamptz, deadline_at timestamptz)
+      where r.run_id = a.run_id and r.head_seq = a.expected
+      returning r.run_id)
+    select array_agg(run_id) into taken from advanced;
+  end if;
+  if batch ? 'starts' then
+    with started as (
+      insert into flex_runs
+      select * from jsonb_populate_recordset(null::flex_runs, batch -> 'starts') s order by s.run_id
+      on conflict do nothing
+      returning run_id)
+    select array_agg(run_id) into begun from started;
+    taken := taken || begun;
+  end if;
+  if taken is not null then
+    insert into flex_events (run_id, seq, type, node_id, payload, detail, message, plan_version, correlation_id,
+                             recorded_at)
+    select e.run_id, e.seq, e.type, e.node_id, e.payload, e.detail, e.message, e.plan_version, e.correlation_id,
+           e.recorded_at
+    from jsonb_to_recordset(batch -> 'events') as e (
+      run_id uuid, seq integer, type text, node_id text, payload jsonb, detail jsonb, message text,
+      plan_version integer, correlation_id text, recorded_at timestamptz)
+    where e.run_id = any (taken);
+    perform flex_write_rows(batch, taken);
+  end if;
+  if coalesce(cardinality(taken), 0) < asked then
+    return query
+      select c.run_id, coalesce(r.head_seq, 0)
+      from jsonb_to_recordset(
+        coalesce(batch -> 'advances', '[]') || coalesce(batch -> 'starts', '[]')) as c (run_id uuid)
+      left join flex_runs r on r.run_id = c.run_id
+      where c.run_id <> all (coalesce(taken, '{}'));
+  end if;
+end
+$$;
+
+CREATE FUNCTION flex_check_order() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  wrong record;
+begin
+  select n.run_id, n.seq, n.type into wrong
+  from new_events n
+  left join flex_events before on before.run_id = n.run_id and before.seq = n.seq - 1
+  where case
+    when n.seq = 1 or n.type = 'start' then n.seq <> 1 or n.type <> 'start'
+    else before.run_id is null or before.type = 'complete'
+  end
+  order by n.run_id, n.seq
+  limit 1;
+  if not found then
+    return null;
+  end if;
+  if wrong.seq = 1 or wrong.type = 'start' then
+    raise exception 'run %: event 1 is start and only event 1; event % is %', wrong.run_id, wrong.seq, wrong.type
+      using errcode = 'FR003';
+  end if;
+  if exists (select from flex_events e
+             where e.run_id = wrong.run_id and e.type = 'complete' and e.seq < wrong.seq) then
+    raise exception 'run % is complete: event % (%) cannot follow', wrong.run_id, wrong.seq, wrong.type
+      using errcode = 'FR001';
+  end if;
+  raise exception 'run %: there is no event % before event %', wrong.run_id, wrong.seq - 1, wrong.seq
+    using errcode = 'FR002';
+end
+$$;
+
+CREATE FUNCTION flex_free_queues() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+  with recursive free (queue) as (
+    (select w.queue from flex_work w where not w.started and w.worker is null order by w.queue limit 1)
+    union all
+    select (select w.queue from flex_work w
+            where not w.started and w.worker is null and w.queue > free.queue order by w.queue limit 1)
+    from free where free.queue is not null)
+  select queue from free where queue is not null
+$$;
+
+CREATE FUNCTION flex_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception 'the log only grows: % on flex_events is refused', lower(tg_op) using errcode = 'FR004';
+end
+$$;
+
+CREATE FUNCTION flex_write_rows(batch jsonb, taken uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if batch ? 'replanned' then
+    delete from flex_plan_nodes n
+    using jsonb_to_recordset(batch -> 'replanned') as p (run_id uuid)
+    where n.run_id = p.run_id and n.run_id = any (taken);
+  end if;
+  if batch ? 'planned' then
+    insert into flex_plan_nodes
+    select * from jsonb_populate_recordset(null::flex_plan_nodes, batch -> 'planned') p where p.run_id = any (taken);
+  end if;
+  if batch ? 'nodes' then
+    update flex_plan_nodes n
+    set status = c.status, attempt = c.attempt, failures = c.failures, losses = c.losses, due_at = c.due_at,
+        context = coalesce(c.context, n.context), output = c.output, error = c.error,
+        validation_errors = c.validation_errors, started_at = c.started_at, finished_at = c.finished_at
+    from jsonb_populate_recordset(null::flex_plan_nodes, batch -> 'nodes') c
+    where n.run_id = c.run_id and n.node_id = c.node_id and n.run_id = any (taken);
+  end if;
+  if batch ? 'requests' then
+    insert into hitl_requests
+    select * from jsonb_populate_recordset(null::hitl_requests, batch -> 'requests') q where q.run_id = any (taken)
+    on conflict (id) do update
+    set status = excluded.status, payload = excluded.payload, votes = excluded.votes, decision = excluded.decision,
+        operator = excluded.operator, note = excluded.note, resolved_at = excluded.resolved_at;
+  end if;
+  if batch ? 'request_changes' then
+    update hitl_requests q
+    set status = c.status, votes = c.votes, proposal = c.proposal, decision = c.decision, operator = c.operator,
+        note = c.note, expires_at = c.expires_at, resolved_at = c.resolved_at
+    from jsonb_populate_recordset(null::hitl_requests, batch -> 'request_changes') c
+    where q.id = c.id and q.run_id = any (taken);
+  end if;
+  if batch ? 'gone' then
+    delete from flex_work w
+    using jsonb_to_recordset(batch -> 'gone') as g (run_id uuid, kind text, ref text)
+    where w.run_id = g.run_id and w.kind = g.kind and w.ref = g.ref and w.run_id = any (taken);
+  end if;
+  if batch ? 'work' then
+    insert into flex_work as w (run_id, kind, ref, queue, attempt, started, due_at, worker, lease_until)
+    select n.run_id, n.kind, n.ref, n.queue, n.attempt, n.started,
+           case when n.at_once then least(n.due_at, clock_timestamp()) else n.due_at end, n.worker,
+           clock_timestamp() + make_interval(secs => n.lease_seconds)
+    from jsonb_to_recordset(batch -> 'work') as n (
+      run_id uuid, kind text, ref text, queue text, attempt integer, started boolean, due_at timestamptz,
+      at_once boolean, worker text, lease_seconds double precision)
+    where n.run_id = any (taken)
+    on conflict (run_id, kind, ref) do update
+    set queue = excluded.queue, attempt = excluded.attempt, started = excluded.started, due_at = excluded.due_at,
+        worker = excluded.worker, lease_until = excluded.lease_until, hinted_at = clock_timestamp(),
+        losses = case when excluded.attempt = w.attempt then w.losses end, lost_as = null;
+  end if;
+end
+$$;
+
+CREATE TABLE flex_capabilities (
+    capability_id text NOT NULL,
+    descriptor jsonb NOT NULL,
+    worker text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE flex_dead_letters (
+    id bigint NOT NULL,
+    queue text NOT NULL,
+    body bytea NOT NULL,
+    reason text NOT NULL,
+    died_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE flex_dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME flex_dead_letters_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE flex_events (
+    run_id uuid NOT NULL,
+    seq integer NOT NULL,
+    type text NOT NULL,
+    node_id text,
+    payload jsonb NOT NULL,
+    detail jsonb,
+    message text,
+    plan_version integer,
+    correlation_id text,
+    recorded_at timestamp with time zone NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT flex_events_seq_check CHECK ((seq >= 1))
+);
+
+COMMENT ON COLUMN flex_events.payload IS 'what the wire shows';
+
+COMMENT ON COLUMN flex_events.detail IS 'what folding needs and the wire does not show';
+
+COMMENT ON COLUMN flex_events.xid IS 'the commit; position alone is not commit order, (xid, position) below the snapshot is';
+
+CREATE VIEW flex_event_rows AS
+ SELECT run_id,
+    seq,
+    type,
+    payload,
+    recorded_at,
+    correlation_id,
+    node_id,
+    plan_version,
+    message,
+    detail
+   FROM flex_events e;
+
+ALTER TABLE flex_events ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME flex_events_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE flex_links (
+    link_id text NOT NULL,
+    run_id uuid NOT NULL,
+    request_id text NOT NULL,
+    person text,
+    known boolean NOT NULL,
+    with_tokens boolean NOT NULL,
+    made_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_by text
+);
+
+COMMENT ON COLUMN flex_links.person IS 'in whose name it decides; null: in the name that is typed into the page';
+
+COMMENT ON COLUMN flex_links.known IS 'the person had a token when it was made; without one, it decides nothing';
+
+COMMENT ON COLUMN flex_links.with_tokens IS 'tokens were configured when it was made';
+
+CREATE TABLE flex_messages (
+    id bigint NOT NULL,
+    queue text NOT NULL,
+    body bytea NOT NULL,
+    deliveries integer DEFAULT 0 NOT NULL,
+    sent_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    visible_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON COLUMN flex_messages.visible_at IS 'nobody else takes it before; a consumer that died gives it back so';
+
+ALTER TABLE flex_messages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME flex_messages_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE flex_migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE flex_plan_nodes (
+    run_id uuid NOT NULL,
+    node_id text NOT NULL,
+    ordinal integer NOT NULL,
+    capability_id text NOT NULL,
+    kind text NOT NULL,
+    label text NOT NULL,
+    queue text NOT NULL,
+    executor_type text NOT NULL,
+    depends_on jsonb NOT NULL,
+    status text NOT NULL,
+    attempt integer NOT NULL,
+    failures integer NOT NULL,
+    losses integer NOT NULL,
+    due_at timestamp with time zone,
+    context jsonb,
+    output jsonb,
+    error jsonb,
+    validation_errors jsonb,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone
+)
+WITH (fillfactor='70');
+
+COMMENT ON COLUMN flex_plan_nodes.context IS 'the bundle of the last attempt, without the outputs of other nodes';
+
+CREATE TABLE flex_runs (
+    run_id uuid NOT NULL,
+    status text NOT NULL,
+    head_seq integer NOT NULL,
+    objective text NOT NULL,
+    thread_id text,
+    envelope jsonb NOT NULL,
+    schema_hash text,
+    output jsonb,
+    error jsonb,
+    plan_version integer,
+    client_id text,
+    run_label text,
+    submitted_by text,
+    origin jsonb,
+    correlation_id text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    completed_at timestamp with time zone,
+    deadline_at timestamp with time zone
+)
+WITH (fillfactor='70');
+ALTER TABLE ONLY flex_runs ALTER COLUMN envelope SET STORAGE EXTERNAL;
+
+CREATE VIEW flex_run_rows AS
+ SELECT run_id,
+    status,
+    head_seq,
+    objective,
+    thread_id,
+    schema_hash,
+    error,
+    plan_version,
+    client_id,
+    run_label,
+    submitted_by,
+    correlation_id,
+    created_at,
+    updated_at,
+    completed_at,
+    deadline_at
+   FROM flex_runs r;
+
+CREATE TABLE flex_secrets (
+    name text NOT NULL,
+    value bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE flex_work (
+    run_id uuid NOT NULL,
+    kind text NOT NULL,
+    ref text NOT NULL,
+    queue text NOT NULL,
+    attempt integer NOT NULL,
+    started boolean NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    worker text,
+    lease_until timestamp with time zone,
+    hinted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    losses jsonb,
+    lost_as text
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON COLUMN flex_work.due_at IS 'when it may be done: its own time, or the moment at which it became outstanding';
+
+COMMENT ON COLUMN flex_work.hinted_at IS 'when a broker was last told of it';
+
+COMMENT ON COLUMN flex_work.failures IS 'how often handling it failed in a way that nobody foresaw';
+
+COMMENT ON COLUMN flex_work.losses IS 'workers in a row that were lost over this attempt before it began: [{attempt, worker, how, at}]';
+
+COMMENT ON COLUMN flex_work.lost_as IS 'why the lease has lapsed, where that is known: died, stalled, bystander, broke';
+
+CREATE VIEW flex_task_rows AS
+ SELECT n.run_id,
+    n.node_id,
+    n.capability_id,
+    n.label,
+    n.attempt,
+    n.context,
+    n.started_at,
+    r.thread_id,
+    r.plan_version,
+    r.objective,
+    r.client_id,
+    r.status AS run_status,
+    w.due_at AS expires_at
+   FROM ((flex_runs r
+     JOIN flex_plan_nodes n ON (((n.run_id = r.run_id) AND (n.executor_type = 'human'::text))))
+     LEFT JOIN flex_work w ON (((w.run_id = n.run_id) AND (w.kind = 'task_expiry'::text) AND (w.ref = n.node_id))))
+  WHERE (n.status = 'awaiting_human'::text);
+
+COMMENT ON VIEW flex_task_rows IS 'nodes that wait for the work of a person';
+
+CREATE TABLE flex_webhook_deliveries (
+    hook_id uuid NOT NULL,
+    run_id uuid NOT NULL,
+    seq integer NOT NULL,
+    type text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    attempted_at timestamp with time zone,
+    response_status integer,
+    error text,
+    finished_at timestamp with time zone,
+    CONSTRAINT flex_webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'delivered'::text, 'given_up'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE flex_webhook_lanes (
+    hook_id uuid NOT NULL,
+    run_id uuid NOT NULL,
+    done_seq integer NOT NULL,
+    last_seq integer NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    worker text
+)
+WITH (fillfactor='70');
+
+COMMENT ON COLUMN flex_webhook_lanes.done_seq IS 'its next delivery is the first one after this';
+
+COMMENT ON COLUMN flex_webhook_lanes.last_seq IS 'its last delivery so far';
+
+COMMENT ON COLUMN flex_webhook_lanes.attempts IS 'how often the next delivery was tried';
+
+COMMENT ON COLUMN flex_webhook_lanes.due_at IS 'when it may be claimed: while it is held, when its lease ends; infinity, when nothing waits';
+
+COMMENT ON COLUMN flex_webhook_lanes.worker IS 'who holds it';
+
+CREATE VIEW flex_webhook_delivery_rows AS
+ SELECT hook_id,
+    run_id,
+    seq,
+    type,
+    status,
+    attempts,
+    created_at,
+    attempted_at,
+    ( SELECT l.due_at
+           FROM flex_webhook_lanes l
+          WHERE ((l.hook_id = d.hook_id) AND (l.run_id = d.run_id) AND (l.worker IS NULL) AND (d.status = 'pending'::text) AND (d.seq = ( SELECT min(o.seq) AS min
+                   FROM flex_webhook_deliveries o
+                  WHERE ((o.hook_id = l.hook_id) AND (o.run_id = l.run_id) AND (o.seq > l.done_seq)))))) AS next_attempt_at,
+    response_status,
+    error,
+    finished_at
+   FROM flex_webhook_deliveries d;
+
+COMMENT ON COLUMN flex_webhook_delivery_rows.next_attempt_at IS 'only the head of a lane has one';
+
+CREATE TABLE flex_webhooks (
+    id uuid NOT NULL,
+    url text NOT NULL,
+    event_types text[] NOT NULL,
+    description text,
+    secret bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    created_by text,
+    created_in pg_snapshot DEFAULT pg_current_snapshot() NOT NULL,
+    fed_xid xid8 DEFAULT pg_snapshot_xmin(pg_current_snapshot()) NOT NULL,
+    fed_position bigint DEFAULT 0 NOT NULL,
+    disabled_at timestamp with time zone,
+    disabled_reason text,
+    removed_at timestamp with time zone,
+    CONSTRAINT flex_webhooks_event_types_check CHECK ((cardinality(event_types) > 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON COLUMN flex_webhooks.created_in IS 'what was stored already when it was made, and is none of its business';
+
+COMMENT ON COLUMN flex_webhooks.fed_xid IS 'with fed_position the place in the whole log up to which its deliveries are written';
+
+COMMENT ON COLUMN flex_webhooks.disabled_at IS 'nothing is fed or delivered from then on; removing it disables it too';
+
+COMMENT ON COLUMN flex_webhooks.removed_at IS 'shown no more; its rows go a bundle at a time';
+
+CREATE TABLE hitl_requests (
+    id text NOT NULL,
+    run_id uuid NOT NULL,
+    thread_id text,
+    node_id text,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    status text NOT NULL,
+    payload jsonb NOT NULL,
+    rules jsonb NOT NULL,
+    votes jsonb NOT NULL,
+    decision text,
+    operator text,
+    note text,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    resolved_at timestamp with time zone,
+    proposal jsonb,
+    CONSTRAINT hitl_requests_status_check CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'cancelled'::text])))
+);
+
+COMMENT ON COLUMN hitl_requests.proposal IS 'the edit or answer that the votes are for; null: what was asked at first';
+
+CREATE VIEW hitl_request_rows AS
+ SELECT q.id AS request_id,
+    q.run_id,
+    q.thread_id,
+    q.node_id,
+    q.kind,
+    q.subject,
+    q.status,
+    q.payload,
+    q.rules,
+    q.votes,
+    q.proposal,
+    q.decision,
+    q.operator,
+    q.note,
+    q.created_at,
+    q.expires_at,
+    q.resolved_at,
+    r.status AS run_status,
+    r.plan_version,
+    r.objective,
+    r.updated_at AS run_updated_at,
+    COALESCE((r.envelope #>> '{metadata,briefId}'::text[]), (r.envelope #>> '{inputs,briefId}'::text[])) AS brief_id,
+    r.client_id
+   FROM (hitl_requests q
+     JOIN flex_runs r ON ((r.run_id = q.run_id)));
+
+COMMENT ON VIEW hitl_request_rows IS 'requests, open or not, with facts of their runs';
+
+ALTER TABLE ONLY flex_capabilities
+    ADD CONSTRAINT flex_capabilities_pkey PRIMARY KEY (capability_id);
+
+ALTER TABLE ONLY flex_dead_letters
+    ADD CONSTRAINT flex_dead_letters_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY flex_events
+    ADD CONSTRAINT flex_events_pkey PRIMARY KEY (run_id, seq);
+
+ALTER TABLE ONLY flex_links
+    ADD CONSTRAINT flex_links_pkey PRIMARY KEY (link_id);
+
+ALTER TABLE ONLY flex_messages
+    ADD CONSTRAINT flex_messages_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY flex_migrations
+    ADD CONSTRAINT flex_migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY flex_plan_nodes
+    ADD CONSTRAINT flex_plan_nodes_pkey PRIMARY KEY (run_id, node_id);
+
+ALTER TABLE ONLY flex_runs
+    ADD CONSTRAINT flex_runs_pkey PRIMARY KEY (run_id);
+
+ALTER TABLE ONLY flex_secrets
+    ADD CONSTRAINT flex_secrets_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY flex_webhook_deliveries
+    ADD CONSTRAINT flex_webhook_deliveries_pkey PRIMARY KEY (hook_id, run_id, seq);
+
+ALTER TABLE ONLY flex_webhook_lanes
+    ADD CONSTRAINT flex_webhook_lanes_pkey PRIMARY KEY (hook_id, run_id);
+
+ALTER TABLE ONLY flex_webhooks
+    ADD CONSTRAINT flex_webhooks_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY flex_work
+    ADD CONSTRAINT flex_work_pkey PRIMARY KEY (run_id, kind, ref);
+
+ALTER TABLE ONLY hitl_requests
+    ADD CONSTRAINT hitl_requests_pkey PRIMARY KEY (id);
+
+CREATE INDEX flex_dead_letters_queue ON flex_dead_letters USING btree (queue, id);
+
+CREATE UNIQUE INDEX flex_events_one_complete ON flex_events USING btree (run_id) WHERE (type = 'complete'::text);
+
+CREATE INDEX flex_events_xid_position ON flex_events USING btree (xid, "position");
+
+CREATE INDEX flex_links_created ON flex_links USING btree (created_at, link_id);
+
+CREATE INDEX flex_links_expires ON flex_links USING btree (expires_at);
+
+CREATE INDEX flex_links_request ON flex_links USING btree (request_id);
+
+CREATE INDEX flex_links_run ON flex_links USING btree (run_id);
+
+CREATE INDEX flex_messages_visible ON flex_messages USING btree (queue, visible_at);
+
+CREATE INDEX flex_plan_nodes_people ON flex_plan_nodes USING btree (run_id, node_id) WHERE (executor_type = 'human'::text);
+
+CREATE INDEX flex_runs_created ON flex_runs USING btree (created_at, run_id);
+
+CREATE INDEX flex_runs_forks ON flex_runs USING btree (((origin ->> 'runId'::text)), created_at) WHERE ((origin ->> 'runId'::text) IS NOT NULL);
+
+CREATE INDEX flex_runs_status ON flex_runs USING btree (status, created_at, run_id);
+
+CREATE INDEX flex_runs_thread ON flex_runs USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
+
+CREATE INDEX flex_webhook_deliveries_finished ON flex_webhook_deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX flex_webhook_deliveries_open ON flex_webhook_deliveries USING btree (hook_id, status, run_id, seq) WHERE (status <> 'delivered'::text);
+
+CREATE INDEX flex_webhook_lanes_due ON flex_webhook_lanes USING btree (hook_id, due_at);
+
+CREATE INDEX flex_work_free ON flex_work USING btree (queue, due_at) WHERE ((NOT started) AND (worker IS NULL));
+
+CREATE INDEX flex_work_leased ON flex_work USING btree (worker) WHERE (worker IS NOT NULL);
+
+CREATE INDEX hitl_requests_open ON hitl_requests USING btree (created_at, id) WHERE (status = 'open'::text);
+
+CREATE INDEX hitl_requests_open_thread ON hitl_requests USING btree (thread_id, created_at, id) WHERE (status = 'open'::text);
+
+CREATE INDEX hitl_requests_run ON hitl_requests USING btree (run_id, created_at, id);
+
+CREATE TRIGGER flex_events_check_order AFTER INSERT ON flex_events REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION flex_check_order();
+
+CREATE TRIGGER flex_events_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON flex_events FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_change();
+
+ALTER TABLE ONLY flex_webhook_deliveries
+    ADD CONSTRAINT flex_webhook_deliveries_hook FOREIGN KEY (hook_id) REFERENCES flex_webhooks(id);
+
+ALTER TABLE ONLY flex_webhook_lanes
+    ADD CONSTRAINT flex_webhook_lanes_hook FOREIGN KEY (hook_id) REFERENCES flex_webhooks(id);

@@ -1,0 +1,40 @@
+"""The messages that processes send each other over `NOTIFY`.
+
+A payload is `<origin>;<names>`. The origin is that of the store that committed, or nothing for what somebody else
+sent. The names are run ids on the channel `flexrun_log` and queues on `flexrun_work`, with commas between them, or
+`*` for "anything may have changed"; on `flexrun_here` it is `hello` or `here`, see presence.py.
+
+Wake-ups are hints: one that is lost costs time only, since every reader polls as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+LOG_CHANNEL = "flexrun_log"
+WORK_CHANNEL = "flexrun_work"
+HERE_CHANNEL = "flexrun_here"
+
+ANYTHING = "*"
+HELLO = "hello"
+HERE = "here"
+NO_ORIGIN = "-"
+"""The origin of a process that has no store."""
+
+MAX_NAMES = 200
+MAX_PAYLOAD_BYTES = 7900
+"""Postgres takes 8,000 at most."""
+
+
+def encode_names(origin: str, names: Collection[str]) -> str:
+    """The payload for these names; "anything" where they are too many, or where ANYTHING is one of them."""
+    if len(names) <= MAX_NAMES and ANYTHING not in names:
+        payload = f"{origin};{','.join(names)}"
+        if len(payload.encode()) <= MAX_PAYLOAD_BYTES:
+            return payload
+    return f"{origin};{ANYTHING}"
+
+
+def decode_names(names: str) -> set[str] | None:
+    """The names of a payload; None for "anything"."""
+    return None if names == ANYTHING else set(names.split(","))

@@ -1,0 +1,217 @@
+"""Endpoints. Each is declared once, beside its handler: for the router, for reading its requests, and for OpenAPI.
+
+    ENDPOINTS = Endpoints("runs")
+
+    @ENDPOINTS.get("/api/v1/flex/runs", name="listRuns", summary="List runs", responses=[…])
+    async def list_runs(request: web.Request, query: RunListQuery) -> web.Response: ...
+
+What a handler takes after the request is read by the type of the parameter, in the order of the parameters, before the
+handler is called: a `Query` from the query, another model from the body, and what has a `FromRequest` in its annotation
+by that. OpenAPI shows the same types. A query parameter that the endpoint does not take is a 400.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, Literal, Required, TypedDict, Unpack, get_args, get_origin, get_type_hints
+
+from aiohttp import web
+
+from gateway.body import expect_continue, read_body
+from gateway.deps import GATEWAY
+from gateway.parsing import parse_body
+from gateway.query import Parameter, Query, query_parameters, read_query, refuse_unknown
+from schemas.base import Model
+
+STREAM = "text/event-stream"
+JSON = "application/json"
+HTML = "text/html"
+
+Handler = Callable[..., Awaitable[web.StreamResponse]]
+Method = Literal["get", "post", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class FromRequest:
+    """In the annotation of a handler's parameter: what reads it, and what OpenAPI says of it."""
+
+    read: Callable[[web.Request], Any]
+    parameters: Sequence[Parameter]
+
+
+MAY_BE_EMPTY = object()
+"""In the annotation of a handler's body: no body at all counts as an empty object."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentedResponse:
+    """One way in which an endpoint answers: media type → model, None for text and for any JSON object.
+
+    The model of `text/event-stream` is that of the data of one frame.
+    """
+
+    status: int
+    description: str
+    content: Mapping[str, type[Model] | None] = field(default_factory=dict[str, "type[Model] | None"])
+
+
+class Documentation(TypedDict, total=False):
+    """What OpenAPI says of an endpoint beside what its handler takes.
+
+    `name` is the operation's id. `headers` and `reads` are what the handler or the middleware reads by itself.
+    `open` endpoints ask for no token, and pass over query parameters that they do not know: probes and mail programs
+    add some to addresses that they call.
+    """
+
+    name: Required[str]
+    summary: Required[str]
+    description: str
+    responses: Required[Sequence[DocumentedResponse]]
+    problems: Mapping[int, str]
+    headers: Sequence[Parameter]
+    reads: Sequence[type[Query] | Parameter]
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """One parameter of a handler."""
+
+    read: Callable[[web.Request], Awaitable[Any]]
+    parameters: Sequence[Parameter] = ()
+    body: type[Model] | None = None
+    body_required: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endpoint:
+    """One method on one path."""
+
+    method: Method
+    path: str
+    tag: str
+    about: Documentation
+    handler: Handler
+    arguments: tuple[_Argument, ...]
+
+    @property
+    def name(self) -> str:
+        return self.about["name"]
+
+    @property
+    def open(self) -> bool:
+        return self.about.get("open", False)
+
+    @property
+    def body(self) -> type[Model] | None:
+        return next((each.body for each in self.arguments if each.body is not None), None)
+
+    @property
+    def body_required(self) -> bool:
+        return all(each.body_required for each in self.arguments)
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Of the path, of the head, and of the query."""
+        taken = [each for argument in self.arguments for each in argument.parameters]
+        in_path = [each for each in taken if each.place == "path"]
+        others = [each for each in taken if each.place != "path"]
+        read_later: list[Parameter] = []
+        for each in self.about.get("reads", ()):
+            read_later += [each] if isinstance(each, Parameter) else query_parameters(each)
+        return [*in_path, *self.about.get("headers", ()), *others, *read_later]
+
+    def route(self) -> web.RouteDef:
+        """For aiohttp's router."""
+        known = tuple(each.name for each in self.parameters if each.place == "query")
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if request.query_string and not self.open:
+                refuse_unknown(request, known)
+            return await self.handler(request, *[await each.read(request) for each in self.arguments])
+
+        options: dict[str, Any] = {"name": self.name}
+        if self.method == "post":
+            options["expect_handler"] = expect_continue
+        return web.RouteDef(self.method.upper(), self.path, handle, options)
+
+
+class Endpoints:
+    """The endpoints of a module, which share a tag."""
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self._declared: list[Endpoint] = []
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._declared)
+
+    def get(self, path: str, **about: Unpack[Documentation]) -> Callable[[Handler], Handler]:
+        """Declare the handler of GET, and of HEAD."""
+        return self._declare("get", path, about)
+
+    def post(self, path: str, **about: Unpack[Documentation]) -> Callable[[Handler], Handler]:
+        """Declare the handler of POST. `Expect: 100-continue` is answered when the handler's body is read."""
+        return self._declare("post", path, about)
+
+    def delete(self, path: str, **about: Unpack[Documentation]) -> Callable[[Handler], Handler]:
+        """Declare the handler of DELETE."""
+        return self._declare("delete", path, about)
+
+    def _declare(self, method: Method, path: str, about: Documentation) -> Callable[[Handler], Handler]:
+        def declare(handler: Handler) -> Handler:
+            self._declared.append(
+                Endpoint(method, path, self._tag, about, handler, tuple(_arguments_of(handler)))
+            )
+            return handler
+
+        return declare
+
+
+def _arguments_of(handler: Handler) -> Iterator[_Argument]:
+    types = get_type_hints(handler, include_extras=True)
+    for name in list(inspect.signature(handler).parameters)[1:]:
+        yield _argument(types[name], f"{handler.__qualname__}({name})")
+
+
+def _argument(annotation: Any, where: str) -> _Argument:
+    kind, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    for each in metadata:
+        if isinstance(each, FromRequest):
+            return _Argument(_reader(each.read), each.parameters)
+    if isinstance(kind, type) and issubclass(kind, Query):
+        return _Argument(_reader(partial(read_query, model=kind)), query_parameters(kind))
+    if isinstance(kind, type) and issubclass(kind, Model):
+        optional = MAY_BE_EMPTY in metadata
+        return _Argument(_body_reader(kind, optional), body=kind, body_required=not optional)
+    raise TypeError(f"{where} is neither a Query nor a model, and has no FromRequest")
+
+
+def _reader(read: Callable[[web.Request], Any]) -> Callable[[web.Request], Awaitable[Any]]:
+    async def read_now(request: web.Request) -> Any:
+        return read(request)
+
+    return read_now
+
+
+def _body_reader(model: type[Model], optional: bool) -> Callable[[web.Request], Awaitable[Model]]:
+    async def read(request: web.Request) -> Model:
+        """Raises DocumentRefused, ProblemError, CheckerUnavailable."""
+        gateway = request.app[GATEWAY]
+        raw = await read_body(request, gateway.config)
+        if optional and not raw.strip():
+            raw = b"{}"
+        return await parse_body(gateway.deps.contracts.sandbox, model, raw)
+
+    return read
+
+
+ENDPOINTS = web.AppKey("endpoints", tuple[Endpoint, ...])
+"""All endpoints of an application."""
+
+UNAUTHORIZED = {401: "No token, or one that is not known (`unauthorized`)."}
+UNAVAILABLE = {503: "The database is away (`store_unavailable`); Retry-After says when to try again."}
+QUERY_INVALID = {400: "A parameter is wrong or unknown (`query_invalid`)."}

@@ -1,0 +1,42 @@
+"""Runs that earlier releases have stored fold as they did: to the same state, the same work, the same frames.
+
+A test that fails here says that a run in somebody's database has changed its meaning. See tests/golden/logs/record.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from runs.evolve import fold_all
+from runs.state import new_run
+from schemas.events import check_frame
+from schemas.vocabulary import EVENT_TYPES
+from tests.golden.logs.record import FOLDER, LOGS, fold, read_log
+
+
+def folded(name: str) -> dict[str, Any]:
+    return orjson.loads((FOLDER / f"{name}.json").read_bytes())
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_a_recorded_log_folds_to_what_it_folded_to(name: str) -> None:
+    log = read_log(name)
+    now, then = fold(log), folded(name)
+    assert now["state"] == then["state"]
+    assert now["outstanding"] == then["outstanding"]
+    assert now["frames"] == then["frames"]
+    assert fold_all(new_run(log[0].run_id), log).status == then["state"]["status"]
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_the_frames_of_a_recorded_log_are_what_the_wire_promises(name: str) -> None:
+    assert [check_frame(frame).type for frame in folded(name)["frames"]] == [e.type for e in read_log(name)]
+
+
+def test_every_type_of_event_and_every_end_is_recorded() -> None:
+    assert {event.type for name in LOGS for event in read_log(name)} == set(EVENT_TYPES)
+    statuses = {folded(name)["state"]["status"] for name in LOGS}
+    assert {"completed", "failed", "aborted", "running", "awaiting_hitl"} <= statuses
