@@ -14,10 +14,9 @@ from typing import Any
 import structlog
 
 from broker.interface import Broker
-from eventstore import queries
 from eventstore.errors import StoreError
-from eventstore.migrate import migrations
-from eventstore.plain_words import in_plain_words
+from eventstore.migrate import applied_version, migrations
+from eventstore.public_errors import public_error_text
 from eventstore.store import EventStore
 
 Question = Callable[[], Coroutine[None, None, tuple[str, ...]]]
@@ -117,14 +116,14 @@ class ReadinessProbe:
         try:
             # First, because it fails at once where a read is tried again.
             await self._store.probe()
-            version = await queries.applied_version(self._store)
+            version = await applied_version(self._store)
             if version < needed:
                 return (
                     f"the database is at schema version {version} and needs {needed}: run flexrun db migrate",
                 )
         except StoreError as error:
             self._store.outage.failed("readiness", str(error), on_demand=True)
-            return (in_plain_words(error),)
+            return (public_error_text(error),)
         return ()
 
     async def _troubles(self) -> tuple[str, ...]:

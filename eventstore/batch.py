@@ -29,7 +29,7 @@ class Lease:
     seconds: float
 
 
-UNHELD = Lease("", DEFAULT_LEASE_SECONDS)
+DEFAULT_LEASE = Lease("", DEFAULT_LEASE_SECONDS)
 """Work that is started without a lease gets a short one that nobody extends, so that it cannot be lost."""
 
 

@@ -11,3 +11,9 @@ async def installation_name(store: EventStore) -> str:
     It is made when it is first asked for, kept in the database, and travels with its dumps. Raises StoreUnavailable.
     """
     return (await store.fetch("database/installation", {}))[0][0]
+
+
+async def keep_secret(store: EventStore, name: str, offered: bytes) -> bytes:
+    """The secret that every process on this database knows by `name`; the first one offered is the one that stays."""
+    rows = await store.fetch("database/keep_secret", {"name": name, "offered": offered})
+    return bytes(rows[0][0])

@@ -20,7 +20,9 @@ from eventstore.store import PAGE_EVENTS, EventStore, is_run_id
 from runs.event import Event, JsonObject
 from runs.outstanding import TIMER_QUEUE
 
-HeldWork = tuple[str, str, str, int]
+MAX_BACKLOG = 1_000_000
+
+ClaimedWork = tuple[str, str, str, int]
 """(run id, kind, reference, attempt)"""
 
 
@@ -96,7 +98,7 @@ async def release(store: EventStore, rows: Iterable[Named], worker: str) -> None
     )
 
 
-async def extend(store: EventStore, worker: str, lease_seconds: float) -> set[HeldWork]:
+async def extend(store: EventStore, worker: str, lease_seconds: float) -> set[ClaimedWork]:
     """The heartbeat: extend all that `worker` holds, in one statement, and say what that is.
 
     Work that is missing in the answer has been taken away: stop doing it.
@@ -112,7 +114,7 @@ async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
 
 
 async def take(
-    store: EventStore, work: HeldWork, worker: str, lease_seconds: float, *, suspects: bool = True
+    store: EventStore, work: ClaimedWork, worker: str, lease_seconds: float, *, suspects: bool = True
 ) -> bool:
     """Claim this very work, which need not be the oldest; False where it is not to be had any more.
 
@@ -189,3 +191,8 @@ async def record_failure(store: EventStore, run_id: str, kind: str, ref: str) ->
         return 0
     rows = await store.fetch("work/record_failure", {"run_id": run_id, "kind": kind, "ref": ref})
     return rows[0][0] if rows else 0
+
+
+async def backlog(store: EventStore, limit: int = MAX_BACKLOG) -> int:
+    """How many pieces of due work nobody has taken; counted up to `limit`, so that asking stays cheap."""
+    return (await store.fetch("work/backlog", {"timer_queue": TIMER_QUEUE, "limit": limit}))[0][0]

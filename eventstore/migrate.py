@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from eventstore.connection import SCHEMA, Connection, connect, parse_url, search_path
 from eventstore.errors import DatabaseUnsuitable, MigrationRefused
 from eventstore.statements import statement
+
+if TYPE_CHECKING:
+    from eventstore.store import EventStore
 
 _LOCK = 7_316_504_881
 """The key of the advisory lock under which migrations run; any number that nobody else uses."""
@@ -68,6 +72,11 @@ async def schema_version(database_url: str) -> int:
     """The number of the last migration that ran here; 0 for a database without flexrun."""
     async with await connect(database_url, "migrate") as connection:
         return max(await _applied(connection), default=0) if await _is_migrated(connection) else 0
+
+
+async def applied_version(store: EventStore) -> int:
+    """The number of the last migration that ran in this database."""
+    return (await store.fetch("migrations/applied_version", {}))[0][0]
 
 
 def _require_utf8(connection: Connection) -> None:

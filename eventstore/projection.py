@@ -27,16 +27,16 @@ _UNDER_WAY = frozenset({RUNNING, AWAITING_HUMAN})
 
 
 def project(
-    before: RunState, after: RunState, events: Sequence[Event], owed: WorkByKey, owes: WorkByKey
+    before: RunState, after: RunState, events: Sequence[Event], work_before: WorkByKey, work_after: WorkByKey
 ) -> Sections:
-    """The rows that the commit of `events` changes; `owed` and `owes` are `outstanding` of `before` and `after`."""
+    """The rows that the commit of `events` changes. The work is `outstanding` of the states `before` and `after`."""
     rows: Sections = {
         "starts": [] if before.exists else [_started_run(after)],
         "advances": [_advanced_run(before, after)] if before.exists else [],
         "requests": _new_requests(after, events),
         "request_changes": _changed_requests(before, after, events),
-        "work": [_work(after, work) for key, work in owes.items() if owed.get(key) != work],
-        "gone": [_gone(after, key) for key in owed if key not in owes],
+        "work": [_work(after, work) for key, work in work_after.items() if work_before.get(key) != work],
+        "gone": [_gone(after, key) for key in work_before if key not in work_after],
     }
     if any(event.type in _PLAN_EVENTS for event in events):
         if before.nodes:

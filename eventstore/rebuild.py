@@ -20,7 +20,7 @@ from runs.event import Event, Json
 
 _RUNS_AT_ONCE = 100
 _EVENTS_AT_ONCE = 2000
-_UNHELD = {"worker": "", "lease_seconds": 0.0}
+_LAPSED_LEASE = {"worker": "", "lease_seconds": 0.0}
 """Started work whose lease was not kept is up for taking over at once."""
 
 
@@ -68,7 +68,7 @@ async def rebuild(database_url: str) -> int:
             async with aclosing(_replayed(connection, _give_up)) as chunks:
                 async for run_ids, sections in chunks:
                     for row in sections["work"]:
-                        row.update(_UNHELD if row["started"] else {})
+                        row.update(_LAPSED_LEASE if row["started"] else {})
                     await connection.execute(statement("rebuild/rows"), _parameters(run_ids, sections))
                     runs += len(run_ids)
             await connection.execute(statement("rebuild/leases"))

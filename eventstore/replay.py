@@ -19,12 +19,12 @@ def replay(run_id: str, commits: Iterable[Sequence[Event]]) -> Sections:
     """Whole rows of one run in the sections `starts`, `planned`, `requests` and `work`."""
     rows = _RunRows()
     state = new_run(run_id)
-    owed = outstanding(state)
+    work_before = outstanding(state)
     for events in commits:
         after = fold_all(state, events)
-        owes = outstanding(after)
-        rows.apply(project(state, after, events, owed, owes))
-        state, owed = after, owes
+        work_after = outstanding(after)
+        rows.apply(project(state, after, events, work_before, work_after))
+        state, work_before = after, work_after
     return rows.sections()
 
 

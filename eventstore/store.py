@@ -12,7 +12,7 @@ import structlog
 
 from eventstore import statements
 from eventstore.background import start_background
-from eventstore.batch import UNHELD, Commit, Lease, PendingAppend, encode_sections
+from eventstore.batch import DEFAULT_LEASE, Commit, Lease, PendingAppend, encode_sections
 from eventstore.cache import RunCache
 from eventstore.clock import DatabaseClock
 from eventstore.errors import StoreError, StoreUnavailable
@@ -152,9 +152,13 @@ class EventStore:
         """
         if self._closed:
             raise StoreUnavailable("the store was closed")
-        owed, owes = outstanding(before), outstanding(after)
-        sections = encode_sections(project(before, after, events, owed, owes), events, lease or UNHELD)
-        new_work = [work for key, work in owes.items() if not work.started and owed.get(key) != work]
+        work_before, work_after = outstanding(before), outstanding(after)
+        sections = encode_sections(
+            project(before, after, events, work_before, work_after), events, lease or DEFAULT_LEASE
+        )
+        new_work = [
+            work for key, work in work_after.items() if not work.started and work_before.get(key) != work
+        ]
         loop = asyncio.get_running_loop()
         pending = PendingAppend(
             commit=Commit(before, after, list(events), new_work),

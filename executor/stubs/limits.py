@@ -15,6 +15,7 @@ from typing import Any, cast
 from executor.capability import CapabilityError
 from executor.stubs.reading import clip
 from runs.event import JsonObject
+from runs.expression import word_count
 
 MAX_CHARS = 100_000
 
@@ -78,11 +79,6 @@ def bounds_of(schema: Any) -> Bounds:
     if not isinstance(schema, dict):
         return Bounds()
     return Bounds().and_characters(cast(JsonObject, schema), "minLength", "maxLength")
-
-
-def word_count(text: str) -> int:
-    """How many words a text has; the transformation that counts them for the caller counts in the same way."""
-    return len(text.split())
 
 
 def fit(name: str, text: str, bounds: Bounds, more: Sequence[str]) -> str:

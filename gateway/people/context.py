@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from eventstore.queries import RequestRow
+from eventstore.queries.requests import RequestRow
 from eventstore.store import EventStore
 from runs.event import JsonObject
 

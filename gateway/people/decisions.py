@@ -10,7 +10,7 @@ from aiohttp import web
 
 from contracts.checker import ContractChecker
 from eventstore.handler import Outcome, RunHandler
-from eventstore.queries import get_request, pending_requests
+from eventstore.queries.requests import get_request, pending_requests
 from eventstore.store import EventStore
 from gateway.deps import GATEWAY
 from gateway.operators import operator_text

@@ -10,7 +10,8 @@ from typing import Annotated
 
 from aiohttp import web
 
-from eventstore.queries import RequestRow, get_request, get_run
+from eventstore.queries.requests import RequestRow, get_request
+from eventstore.queries.runs import get_run
 from gateway.body import read_body
 from gateway.deps import GATEWAY
 from gateway.endpoint import HTML, DocumentedResponse, Endpoints, FromRequest

@@ -17,8 +17,8 @@ from hashlib import sha256
 
 import orjson
 
+from eventstore.installation import keep_secret
 from eventstore.links import LinkRow, get_link
-from eventstore.people import keep_secret
 from eventstore.store import EventStore
 from gateway.auth import Tokens
 from runs.commands import Actor

@@ -19,7 +19,7 @@ from eventstore.links import (
     list_links,
     revoke_link,
 )
-from eventstore.queries import RequestRow, get_request
+from eventstore.queries.requests import RequestRow, get_request
 from gateway.auth import Tokens
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import (

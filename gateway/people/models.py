@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from eventstore.queries import RequestRow
+from eventstore.queries.requests import RequestRow
 from gateway.response import Response, document
 from runs.accepted_responses import accepted_responses, response_schema
 from runs.event import Json, JsonObject

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from aiohttp import web
 
-from eventstore.queries import RequestCursor, get_request, pending_requests
+from eventstore.queries.requests import RequestCursor, get_request, pending_requests
 from gateway.deps import GATEWAY
 from gateway.endpoint import (
     JSON,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eventstore.people import plan_in_force
+from eventstore.queries.runs import plan_in_force
 from eventstore.store import EventStore
 from gateway.streams.sse import one_line
 from gateway.streams.wait_detector import WaitDetector

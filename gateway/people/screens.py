@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eventstore.queries import RequestRow
+from eventstore.queries.requests import RequestRow
 from gateway.response import Response, document
 from runs.event import JsonObject
 from runs.frames import origin_agent, screen_question

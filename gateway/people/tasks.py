@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 
 from eventstore.handler import Outcome
-from eventstore.people import TaskCursor, TaskFilters, TaskRow, human_tasks
+from eventstore.queries.tasks import TaskCursor, TaskFilters, TaskRow, human_tasks
 from gateway.deps import GATEWAY
 from gateway.endpoint import (
     JSON,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from eventstore import queries
+from eventstore import leases
 from eventstore.errors import StoreError
 from eventstore.store import EventStore
 from gateway.problems import RETRY_AFTER_SECONDS, ProblemError
@@ -43,7 +43,7 @@ class BacklogGauge:
     async def _sample(self) -> None:
         try:
             # Counting stops somewhere beyond the limit: a larger number would change nothing, and cost more.
-            self._pending = await queries.backlog(self._store, limit=2 * self._limit)
+            self._pending = await leases.backlog(self._store, limit=2 * self._limit)
         except StoreError as error:
             self._store.outage.failed("backlog", str(error), on_demand=True)
         finally:

@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 
 from aiohttp import web
 
-from eventstore.queries import RunCursor, RunFilters, RunRow, list_runs
+from eventstore.queries.runs import RunCursor, RunFilters, RunRow, list_runs
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.page_cursor import page_cursor, write_page_cursor

@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from eventstore.people import ForkRow, forks_of_run
-from eventstore.queries import NodeRow, RunDetailRow, RunRow, get_run
+from eventstore.queries.runs import ForkRow, NodeRow, RunDetailRow, RunRow, forks_of_run, get_run
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.people.models import hitl_request

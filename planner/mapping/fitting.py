@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from planner.mapping.expression import is_reference, literal
 from planner.mapping.flat import Flat
 from planner.mapping.limits import LENGTHS, Limits, keeps, whole_bounds
 from planner.mapping.problems import Mapped, Unmappable
-from planner.mapping.sources import Demand, Source, known_source
+from planner.mapping.sources import Demand, Parts, Source, known_source
 from planner.mapping.values import frozen, frozen_set
+from runs.expression import is_reference, literal
 
 _WORDS_FOR_TYPES = {
     "string": "a text",
@@ -21,7 +21,6 @@ _WORDS_FOR_TYPES = {
     "object": "an object",
     "null": "null",
 }
-_CONTENT = frozenset({"headline", "body", "callToAction", "hashtags", "fullText"})
 _MAX_SHOWN_CHARS = 60
 
 
@@ -66,7 +65,7 @@ def fit_source(flat: Flat, source: Source, name: str, items: Limits | None = Non
         wanted_format = flat.limits["format"]
         raise Unmappable.at(flat.path, f"Nothing for {name!r} has the format {wanted_format!r}.")
     plain = source.field == name and is_reference(source.expression)
-    content = frozenset({source.field} if source.field in _CONTENT else ())
+    content = frozenset({source.field} if source.content and source.field else ())
     return Mapped(source.expression, tuple(_demands(flat, source, items or {})), plain, content)
 
 
@@ -87,12 +86,13 @@ def _from_enum(flat: Flat, source: Source, name: str) -> Mapped:
 
 def _demands(flat: Flat, source: Source, items: Limits) -> Iterable[Demand]:
     """What the nodes behind `source` are asked for, so that it fits."""
-    if source.parts:
-        share = _shared(flat.limits, len(source.parts), source.overhead, flat.path)
-        for part in source.parts:
-            yield Demand(part.node_id or "", "fullText", "value", share, flat.path)
+    if source.parts is not None:
+        share = _shared(flat.limits, source.parts, flat.path)
+        for part in source.parts.texts:
+            yield Demand(part.node_id or "", part.field or "", "value", share, flat.path, joined=part.joined)
     elif source.node_id is not None and source.field is not None:
-        yield Demand(source.node_id, source.field, source.aspect, _asked(flat, source), flat.path, items)
+        asked = _asked(flat, source)
+        yield Demand(source.node_id, source.field, source.aspect, asked, flat.path, items, source.joined)
 
 
 def _asked(flat: Flat, source: Source) -> Limits:
@@ -106,16 +106,17 @@ def _asked(flat: Flat, source: Source) -> Limits:
     return {}
 
 
-def _shared(limits: Limits, parts: int, overhead: int, path: str) -> Limits:
+def _shared(limits: Limits, parts: Parts, path: str) -> Limits:
     """Lengths of a text that is made of several, divided among them."""
+    number, overhead = len(parts.texts), parts.overhead
     shares: Limits = {}
     if "minLength" in limits:
-        shares["minLength"] = max(0, -int(-(limits["minLength"] - overhead) // parts))
+        shares["minLength"] = max(0, -int(-(limits["minLength"] - overhead) // number))
     if "maxLength" in limits:
-        shares["maxLength"] = int((limits["maxLength"] - overhead) // parts)
+        shares["maxLength"] = int((limits["maxLength"] - overhead) // number)
         if shares["maxLength"] < 1:
             raise Unmappable.at(
-                path, f"There is no room for {parts} variants in {limits['maxLength']} characters."
+                path, f"There is no room for {number} {parts.noun}s in {limits['maxLength']} characters."
             )
     return shares
 

@@ -99,7 +99,7 @@ class Flattener:
     def alternatives(self, schemas: list[Located]) -> Iterable[Flat]:
         """The flat schema, or one for each way through its `anyOf` and `oneOf`, in the caller's order.
 
-        Every variant goes through the same schemas, so what has no alternatives is flattened once. The schemas are kept
+        Every item goes through the same schemas, so what has no alternatives is flattened once. The schemas are kept
         beside it: they must outlive their ids.
         """
         key = tuple([(id(schema), path) for schema, path in schemas])

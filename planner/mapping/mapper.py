@@ -1,8 +1,8 @@
 """From the caller's JSON Schema and the material to an expression that fills it.
 
 Every place of the schema is taken in turn: a constant is itself; a property is looked up by its name; an object is
-gone into; an array of posts becomes one item for each variant. What is required and comes from nowhere is a problem,
-what is optional and comes from nowhere is left out.
+entered; an array becomes a list of all that the run makes. What is required and comes from nowhere is a problem, what
+is optional and comes from nowhere is left out.
 """
 
 from __future__ import annotations
@@ -10,48 +10,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from planner.mapping import names
-from planner.mapping.expression import looks_like_operator, nodes_in, object_of
 from planner.mapping.fitting import fallback_value, fit_items, fit_source, fits_whole_facet, only_value
 from planner.mapping.flat import Budget, Flat, Flattener, Located
 from planner.mapping.limits import Limits
+from planner.mapping.material import Inside, Material
 from planner.mapping.names import canonical, singular
 from planner.mapping.problems import COUNT, Mapped, MappingProblem, Unmappable
+from planner.mapping.scopes import Scope
 from planner.mapping.sources import Source
-from planner.scenarios.linkedin.available import available
-from planner.scenarios.linkedin.scopes import Material, RunScope, Scope, VariantScope, whole_text
-from planner.scenarios.linkedin.scoping import Inside, counting, inside, names_absent_variant, variant_named
+from planner.mapping.values import weight
+from runs.expression import looks_like_operator, nodes_in, object_of
 from schemas.pointer import escape
 
 MAX_DEPTH = 40
 
-_POST = {"type": "object", "required": ["headline", "body", "callToAction"]}
-_POSTS = {
-    "type": "object",
-    "required": ["variants"],
-    "properties": {"variants": {"type": "array", "items": _POST}},
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the caller's output we are. The whole output has no name, and neither has a whole post."""
+    """Where in the caller's output we are. The whole output has no name, and neither has a whole item."""
 
     name: str
     scope: Scope
-    in_variant: bool = False
+    in_item: bool = False
     above: tuple[int, ...] = ()
 
     @property
     def plain_name(self) -> str:
         return canonical(self.name)
 
-    @property
-    def called(self) -> str:
-        return repr(self.name[:80]) if self.name else "a whole post" if self.in_variant else "the output"
-
-    def inside(self, name: str, scope: Scope, *, in_variant: bool = False) -> Place:
-        return Place(name, scope, self.in_variant or in_variant, self.above)
+    def inside(self, name: str, scope: Scope, *, in_item: bool = False) -> Place:
+        return Place(name, scope, self.in_item or in_item, self.above)
 
 
 class Mapper:
@@ -64,23 +52,32 @@ class Mapper:
         self._flattener = Flattener(schema, schema_path, self._budget)
         self._root: Located = (schema, schema_path)
         self._material = material
+        self._words = material.vocabulary
         self._available = ""
+        self._weights: dict[int, int] = {}
 
     def map(self) -> Mapped:
         """The whole output."""
-        mapped = self._value([self._root], Place("", self._material.run_scope()))
+        mapped = self._value([self._root], Place("", self._material.root_scope()))
         used = set(nodes_in(mapped.expression))
         if not used:
-            raise self._nothing(self._root[1], "the posts: the contract has no place for them")
-        left_over = [variant.label for variant in self._material.variants if variant.node_id not in used]
-        if left_over and len(left_over) < len(self._material.variants):
+            what = f"{self._words.items_noun}: the contract has no place for them"
+            raise self._nothing(self._root[1], what)
+        items = self._material.items
+        left_over = [item.label for item in items if item.node_id not in used]
+        if left_over and len(left_over) < len(items):
             message = f"The contract has no place for {' and '.join(left_over)}."
             raise Unmappable.at(self._root[1], message, COUNT)
         return mapped
 
     def _nothing(self, path: str, what: str) -> Unmappable:
-        self._available = self._available or available(self._material)
+        self._available = self._available or self._material.available()
         return Unmappable.at(path, f"Nothing provides {what}. {self._available}")
+
+    def _called(self, place: Place) -> str:
+        if place.name:
+            return repr(place.name[:80])
+        return self._words.whole_item if place.in_item else "the output"
 
     def _value(self, located: list[Located], place: Place) -> Mapped:
         """One place, whose schemas must all hold; the first of its alternatives that can be filled."""
@@ -88,20 +85,22 @@ class Mapper:
         schema, path = located[0]
         here = id(cast("object", schema))
         if here in place.above or len(place.above) > MAX_DEPTH:
-            raise Unmappable.at(path, f"The contract nests {place.called} in itself.")
+            raise Unmappable.at(path, f"The contract nests {self._called(place)} in itself.")
         if isinstance(schema, dict):
-            place = Place(place.name, place.scope, place.in_variant, (*place.above, here))
+            place = Place(place.name, place.scope, place.in_item, (*place.above, here))
         first: Unmappable | None = None
         for flat in self._flattener.alternatives(located):
             try:
                 return self._flat(flat, place)
             except Unmappable as unmappable:
                 first = first or unmappable
-        raise first or Unmappable.at(path, f"The contract leaves no alternative for {place.called}.")
+        raise first or Unmappable.at(path, f"The contract leaves no alternative for {self._called(place)}.")
 
     def _flat(self, flat: Flat, place: Place) -> Mapped:
         if flat.impossible:
-            raise Unmappable.at(flat.path, f"No value can meet all that the contract says of {place.called}.")
+            raise Unmappable.at(
+                flat.path, f"No value can meet all that the contract says of {self._called(place)}."
+            )
         self._budget.touch(len(flat.enum or ()) + len(flat.consts))
         fixed = only_value(flat)
         if fixed is not None:
@@ -119,30 +118,60 @@ class Mapper:
         misfit: Unmappable | None = None
         source = self._source(flat, place)
         if source is not None:
-            self._budget.touch(self._material.weight_of(source) + len(flat.enum or ()))
+            self._budget.touch(self._weight_of(source) + len(flat.enum or ()))
             try:
                 return fit_source(flat, source, place.name, self._item_limits(flat, source))
             except Unmappable as unmappable:
                 misfit = unmappable
-        if flat.enum is None and _opens_as_object(flat, place):
+        if flat.enum is None and self._opens_as_object(flat, place):
             return self._object(flat, place)
-        if flat.enum is None and _opens_as_array(flat, place):
+        if flat.enum is None and self._opens_as_array(flat, place):
             return self._array(flat, place)
-        raise misfit or self._nothing(flat.path, place.called)
+        raise misfit or self._nothing(flat.path, self._called(place))
+
+    def _opens_as_object(self, flat: Flat, place: Place) -> bool:
+        if not flat.takes("object"):
+            return False
+        if flat.properties or flat.required:
+            return True
+        if flat.types is None and (flat.items or flat.prefix_items):
+            return False
+        name = place.plain_name
+        return not name or flat.types is not None or name in self._words.whole_objects
+
+    def _opens_as_array(self, flat: Flat, place: Place) -> bool:
+        if not flat.takes("array"):
+            return False
+        if flat.items or flat.prefix_items:
+            return True
+        return flat.types is not None and (not place.name or place.plain_name in self._words.item_lists)
 
     def _source(self, flat: Flat, place: Place) -> Source | None:
+        material = self._material
         if not place.name:
             if flat.types != frozenset({"string"}):
                 return None
-            return place.scope.find("fulltext") if place.in_variant else whole_text(self._material)
+            return material.whole_text(place.scope, in_item=place.in_item)
         name = place.plain_name
-        if name in names.POST_LISTS and not place.in_variant and "array" in (flat.types or ()):
+        if name in self._words.item_lists and not place.in_item and "array" in (flat.types or ()):
             return None
         source = place.scope.find(name)
-        if source is None and not place.in_variant and (variant := variant_named(place.name, self._material)):
-            return VariantScope(variant, RunScope(self._material)).find("fulltext")
+        if source is None and not place.in_item and (index := material.item_named(place.name)) is not None:
+            return material.whole_text(material.item_scope(index), in_item=True)
         declares_members = bool(flat.properties or flat.required)
         return None if source is not None and source.json_type == "object" and declares_members else source
+
+    def _weight_of(self, source: Source) -> int:
+        """How many values of the envelope a look at `source` touches; 1 for what a node makes."""
+        if not source.known:
+            return 1
+        value = cast("object", source.value)
+        if not isinstance(value, dict | list):
+            return weight(value)
+        known = self._weights.get(id(value))  # pyright: ignore[reportUnknownArgumentType]
+        if known is None:
+            known = self._weights[id(value)] = weight(value)  # pyright: ignore[reportUnknownArgumentType]
+        return known
 
     def _item_limits(self, flat: Flat, source: Source) -> Limits:
         """What the contract asks of each item, where `source` is a list."""
@@ -150,7 +179,7 @@ class Mapper:
             return {}
         misfit: Unmappable | None = None
         for items in self._flattener.alternatives(flat.items):
-            self._budget.touch(self._material.weight_of(source) + len(items.enum or ()))
+            self._budget.touch(self._weight_of(source) + len(items.enum or ()))
             try:
                 return fit_items(flat, source, items)
             except Unmappable as unmappable:
@@ -158,38 +187,38 @@ class Mapper:
         raise misfit or self._nothing(flat.path, "the items")
 
     def _object(self, flat: Flat, place: Place) -> Mapped:
-        if not place.in_variant and names_absent_variant(place.name, self._material):
-            raise Unmappable.at(flat.path, f"There is to be no variant for {place.called}.", COUNT)
+        if not place.in_item and self._material.names_absent_item(place.name):
+            message = f"There is to be no {self._words.item_noun} for {self._called(place)}."
+            raise Unmappable.at(flat.path, message, COUNT)
         self._budget.touch(len(flat.properties) + len(flat.required))
-        within = inside(place.name, place.scope, self._material, in_variant=place.in_variant)
+        within = self._material.inside(place.name, place.scope, in_item=place.in_item)
         if within.whole is not None and (within.facet is None or fits_whole_facet(flat, within.facet)):
             return within.whole
         if flat.says_nothing_of_members:
-            if place.name and not within.in_variant and place.plain_name not in names.POST_OBJECTS:
-                raise self._nothing(flat.path, place.called)
-            shape = _POST if place.in_variant or within.in_variant else _POSTS
+            if place.name and not within.in_item and place.plain_name not in self._words.item_objects:
+                raise self._nothing(flat.path, self._called(place))
+            in_item = place.in_item or within.in_item
+            shape = self._words.item_shape if in_item else self._words.output_shape
             return self._value([(shape, flat.path)], place)
         return self._members(flat, place, within)
 
     def _members(self, flat: Flat, place: Place, within: Inside) -> Mapped:
-        scope = counting(within.scope, flat)
+        scope = self._material.narrowed(within.scope, flat.properties)
         members: dict[str, Mapped] = {}
         missing: list[MappingProblem] = []
         left_out: list[MappingProblem] = []
         required = dict.fromkeys(flat.required)
         for name in {**flat.properties, **required}:
             try:
-                members[name] = self._member(
-                    flat, name, place.inside(name, scope, in_variant=within.in_variant)
-                )
+                members[name] = self._member(flat, name, place.inside(name, scope, in_item=within.in_item))
             except Unmappable as unmappable:
                 blamed = missing if name in required or _is_about_count(unmappable) else left_out
                 blamed += unmappable.problems
         if missing:
             raise Unmappable(missing)
         mapped = _woven_object(members)
-        if not members or not (within.certain or not mapped.content or _holds_a_post(mapped)):
-            raise Unmappable(left_out) if left_out else self._nothing(flat.path, place.called)
+        if not members or not (within.certain or not mapped.content or self._words.is_item(mapped.content)):
+            raise Unmappable(left_out) if left_out else self._nothing(flat.path, self._called(place))
         return mapped
 
     def _member(self, flat: Flat, name: str, place: Place) -> Mapped:
@@ -201,56 +230,37 @@ class Mapper:
         return self._value(flat.properties.get(name) or flat.additional or unsaid, place)
 
     def _array(self, flat: Flat, place: Place) -> Mapped:
-        """One item for each variant."""
-        if place.in_variant:
-            raise self._nothing(flat.path, place.called)
-        certain = not place.name or place.plain_name in names.POST_LISTS
+        """All that the run makes, one by one."""
+        if place.in_item:
+            raise self._nothing(flat.path, self._called(place))
+        certain = not place.name or place.plain_name in self._words.item_lists
         item_name = "" if certain else singular(place.name)
-        run_scope = RunScope(self._material)
         items = [
             self._value(
                 _item_schema(flat, index),
-                place.inside(item_name, VariantScope(variant, run_scope), in_variant=True),
+                place.inside(item_name, self._material.item_scope(index), in_item=True),
             )
-            for index, variant in enumerate(self._material.variants)
+            for index in range(len(self._material.items))
         ]
         woven = _woven_array(items)
-        if not woven.content or not (certain or item_name in names.VARIANT_FIELDS or _holds_a_post(woven)):
-            raise self._nothing(flat.path, place.called)
+        is_item = certain or item_name in self._words.item_fields or self._words.is_item(woven.content)
+        if not (woven.content and is_item):
+            raise self._nothing(flat.path, self._called(place))
         self._check_count(flat, place)
         return woven
 
     def _check_count(self, flat: Flat, place: Place) -> None:
-        number = len(self._material.variants)
+        number = len(self._material.items)
         least, most = flat.limits.get("minItems", 0), flat.limits.get("maxItems", number)
         if not least <= number <= most:
             bounds = f"at least {least}" if number < least else f"at most {most}"
             bounds = f"exactly {least}" if least == most else bounds
-            message = f"The contract takes {bounds} in {place.called}, and there would be {number}."
+            message = f"The contract takes {bounds} in {self._called(place)}, and there would be {number}."
             raise Unmappable.at(flat.path, message, COUNT)
 
 
 def _is_about_count(unmappable: Unmappable) -> bool:
     return any(problem.code == COUNT for problem in unmappable.problems)
-
-
-def _opens_as_object(flat: Flat, place: Place) -> bool:
-    if not flat.takes("object"):
-        return False
-    if flat.properties or flat.required:
-        return True
-    if flat.types is None and (flat.items or flat.prefix_items):
-        return False
-    name = place.plain_name
-    return not name or flat.types is not None or name in names.BRIEF_OBJECTS | names.REVIEW_OBJECTS
-
-
-def _opens_as_array(flat: Flat, place: Place) -> bool:
-    if not flat.takes("array"):
-        return False
-    if flat.items or flat.prefix_items:
-        return True
-    return flat.types is not None and (not place.name or place.plain_name in names.POST_LISTS)
 
 
 def _item_schema(flat: Flat, index: int) -> list[Located]:
@@ -272,8 +282,3 @@ def _woven(expression: Any, parts: list[Mapped], *, plain: bool) -> Mapped:
     demands = tuple(demand for part in parts for demand in part.demands)
     content = frozenset[str]().union(*(part.content for part in parts))
     return Mapped(expression, demands, plain, content)
-
-
-def _holds_a_post(mapped: Mapped) -> bool:
-    """Whether enough of a post is there to say that this is what the caller means."""
-    return len(mapped.content) > 1 or bool(mapped.content & {"body", "fullText"})

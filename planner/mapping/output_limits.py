@@ -1,4 +1,4 @@
-"""What the caller's contract asks of each node: its limits, pushed down to whoever makes the text."""
+"""What the caller's contract asks of each node: its limits, passed on to the node that makes the text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from planner.mapping.limits import Limits, merge_limits
 from planner.mapping.problems import Unmappable
-from planner.mapping.sources import Demand
+from planner.mapping.sources import PARAGRAPH, Demand
 from planner.planner import JsonObject
 from schemas.facets import Facet
 
@@ -22,22 +22,25 @@ _ITEM_OVERHEAD = len('"",')
 
 @dataclass(slots=True)
 class OutputLimits:
-    """What one node owes beyond its facet.
+    """What the contract asks of one node beyond the node's facet.
 
     `fields` are limits in JSON Schema's words for fields of its output, `items` those of each item of a list. `texts`
-    are numbers of words or characters (`{field: {"words" | "characters": {minimum, maximum}}}`), also of `fullText`,
-    the whole post as one text.
+    are numbers of words or characters (`{field: {"words" | "characters": {minimum, maximum}}}`), also of a text that is
+    joined from several fields, which are those in `joined`.
     """
 
     fields: dict[str, Limits] = field(default_factory=dict[str, Limits])
     texts: dict[str, dict[str, Limits]] = field(default_factory=dict[str, dict[str, Limits]])
     items: dict[str, Limits] = field(default_factory=dict[str, Limits])
+    joined: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     path_of: dict[str, str] = field(default_factory=dict[str, str])
 
     def add(self, demand: Demand) -> None:
         """Raises Unmappable where a demand excludes an earlier one."""
         self.path_of.setdefault(demand.field, demand.path)
-        if demand.field == "fullText" or demand.aspect == "words":
+        if demand.joined:
+            self.joined[demand.field] = demand.joined
+        if demand.joined or demand.aspect == "words":
             aspect = "characters" if demand.aspect == "value" else demand.aspect
             kept = self.texts.setdefault(demand.field, {}).setdefault(aspect, {})
             asked = {
@@ -103,20 +106,25 @@ def _check_texts(facet: Facet, owed: OutputLimits) -> None:
     for name, by_aspect in owed.texts.items():
         characters = by_aspect.get("characters", {}).get("minimum", 0)
         words = by_aspect.get("words", {}).get("minimum", 0)
-        least, most = max(characters, 2 * words - 1), _most_characters(facet, name)
+        least, most = max(characters, 2 * words - 1), _most_characters(facet, name, owed)
         if least > most:
             message = f"{name} can have at most {most} characters, and the contract wants {least} or more."
             raise Unmappable.at(owed.path_of[name], message)
 
 
-def _most_characters(facet: Facet, name: str) -> int:
-    """Of a text, or of all that makes up the whole post."""
+def _most_characters(facet: Facet, name: str, owed: OutputLimits) -> int:
+    """Of a text, or of all that is joined to one."""
     properties: dict[str, Any] = facet.schema["properties"]
-    if name in properties:
+    if name not in owed.joined:
         return properties[name].get("maxLength", 0)
-    tags = properties["hashtags"]
-    texts = sum(properties[each]["maxLength"] + len("\n\n") for each in ("headline", "body", "callToAction"))
-    return texts + tags["maxItems"] * (tags["items"]["maxLength"] + 1)
+    return sum(_most_joined(properties[each]) for each in owed.joined[name])
+
+
+def _most_joined(schema: Mapping[str, Any]) -> int:
+    """Of a text with what follows it, or of a list of texts with a blank after each."""
+    if schema["type"] == "array":
+        return schema["maxItems"] * (schema["items"]["maxLength"] + 1)
+    return schema["maxLength"] + len(PARAGRAPH)
 
 
 def _narrowed(name: str, schema: Limits, limits: Limits, owed: OutputLimits) -> Limits:
@@ -137,7 +145,7 @@ def _narrowed(name: str, schema: Limits, limits: Limits, owed: OutputLimits) -> 
 def _delivered(owed: OutputLimits | None) -> list[str]:
     if owed is None:
         return []
-    return [*owed.fields, *(("hashtags",) if "fullText" in owed.texts else ())]
+    return [*owed.fields, *(name for joined in owed.joined.values() for name in joined)]
 
 
 def _shown(limits: Mapping[str, Any]) -> str:

@@ -1,14 +1,15 @@
-"""What comes of mapping one place of a contract."""
+"""The result of mapping one place of a contract: an expression, or the reasons why there is none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.mapping.expression import Expression
 from planner.mapping.sources import Demand
+from runs.expression import Expression
 
 UNSATISFIABLE = "contract_unsatisfiable"
-COUNT = "variant_count_conflict"
+COUNT = "item_count_conflict"
+"""The contract takes another number of items. A scenario says this by a code of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Unmappable(Exception):
 class Mapped:
     """How a place is filled.
 
-    `plain` says that it already has the shape in which the capabilities deliver; `content` names the parts of a post
+    `plain` says that it already has the shape in which the capabilities deliver; `content` names the parts of an item
     that are in it.
     """
 

@@ -12,71 +12,71 @@ from bench.soak.verdict import judge
 from gateway.streams.sse import encode_frame
 from tests.support.by_hand import ByHand
 from tests.support.started_runs import started_run
-from tests.support.workshop import Desk
+from tests.support.wiring import StoreWiring
 
 
 @pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    async with Desk(database_url) as open_desk:
+async def runs(database_url: str) -> AsyncIterator[StoreWiring]:
+    async with StoreWiring(database_url) as open_desk:
         yield open_desk
 
 
-async def _finished(desk: Desk, ledger: Ledger) -> ByHand:
+async def _finished(runs: StoreWiring, ledger: Ledger) -> ByHand:
     """A run that was accepted and read to its end, as it should be."""
-    run = await started_run(desk.handler)
+    run = await started_run(runs.handler)
     await run.to_the_end()
     ledger.accept(run.run_id)
-    ledger.finish(run.run_id, await _frames(desk, run.run_id))
+    ledger.finish(run.run_id, await _frames(runs, run.run_id))
     return run
 
 
-async def _frames(desk: Desk, run_id: str) -> list[bytes]:
-    return [encode_frame(event).data.removesuffix(b"\n\n") for event in await desk.events(run_id)]
+async def _frames(runs: StoreWiring, run_id: str) -> list[bytes]:
+    return [encode_frame(event).data.removesuffix(b"\n\n") for event in await runs.events(run_id)]
 
 
-async def _sql(desk: Desk, statement: str, *values: Any) -> None:
-    async with await psycopg.AsyncConnection.connect(desk.database_url, autocommit=True) as connection:
+async def _sql(runs: StoreWiring, statement: str, *values: Any) -> None:
+    async with await psycopg.AsyncConnection.connect(runs.database_url, autocommit=True) as connection:
         await connection.execute(statement.encode(), values)
 
 
-async def _breaches(desk: Desk, ledger: Ledger) -> list[str]:
-    return [*ledger.breaches, *(await judge(desk.database_url, ledger)).breaches]
+async def _breaches(runs: StoreWiring, ledger: Ledger) -> list[str]:
+    return [*ledger.breaches, *(await judge(runs.database_url, ledger)).breaches]
 
 
-async def test_runs_that_are_as_they_should_be_are_no_breach(desk: Desk) -> None:
+async def test_runs_that_are_as_they_should_be_are_no_breach(runs: StoreWiring) -> None:
     ledger = Ledger()
     for _ in range(3):
-        await _finished(desk, ledger)
-    verdict = await judge(desk.database_url, ledger)
+        await _finished(runs, ledger)
+    verdict = await judge(runs.database_url, ledger)
     assert (verdict.breaches, verdict.runs, verdict.events) == ([], 3, 18)
 
 
-async def test_an_accepted_run_that_is_not_in_the_log_is_a_breach(desk: Desk) -> None:
+async def test_an_accepted_run_that_is_not_in_the_log_is_a_breach(runs: StoreWiring) -> None:
     ledger = Ledger()
     ledger.accept("01900000-0000-7000-8000-000000000001")
-    (breach,) = await _breaches(desk, ledger)
+    (breach,) = await _breaches(runs, ledger)
     assert "is not in the log" in breach
 
 
-async def test_a_run_that_has_not_ended_is_a_breach_and_so_is_the_work_it_left(desk: Desk) -> None:
-    run = await started_run(desk.handler)
+async def test_a_run_that_has_not_ended_is_a_breach_and_so_is_the_work_it_left(runs: StoreWiring) -> None:
+    run = await started_run(runs.handler)
     await run.planned()
-    breaches = await _breaches(desk, Ledger())
+    breaches = await _breaches(runs, Ledger())
     assert any("0 complete" in breach for breach in breaches)
     assert any("has work left: node a" in breach for breach in breaches)
 
 
-async def test_two_results_of_one_attempt_are_a_breach(desk: Desk) -> None:
-    run = await started_run(desk.handler)
+async def test_two_results_of_one_attempt_are_a_breach(runs: StoreWiring) -> None:
+    run = await started_run(runs.handler)
     await run.planned()
     await run.work()
     await _sql(
-        desk,
+        runs,
         "insert into flex_events (run_id, seq, type, node_id, payload, recorded_at) select run_id, seq + 1, type,"
         " node_id, payload, recorded_at from flex_events where run_id = %s and type = 'node_complete'",
         run.run_id,
     )
-    breaches = await _breaches(desk, Ledger())
+    breaches = await _breaches(runs, Ledger())
     assert any(
         "attempt 1 has the results ['node_complete', 'node_complete']" in breach for breach in breaches
     )
@@ -84,45 +84,45 @@ async def test_two_results_of_one_attempt_are_a_breach(desk: Desk) -> None:
     assert any("cannot be folded" in breach for breach in breaches)
 
 
-async def test_a_row_that_is_not_what_the_log_says_is_a_breach(desk: Desk) -> None:
+async def test_a_row_that_is_not_what_the_log_says_is_a_breach(runs: StoreWiring) -> None:
     ledger = Ledger()
-    run = await _finished(desk, ledger)
-    await _sql(desk, "update flex_runs set status = 'failed' where run_id = %s", run.run_id)
-    (breach,) = await _breaches(desk, ledger)
+    run = await _finished(runs, ledger)
+    await _sql(runs, "update flex_runs set status = 'failed' where run_id = %s", run.run_id)
+    (breach,) = await _breaches(runs, ledger)
     assert breach.startswith("read model: flex_runs")
 
 
-async def test_a_reader_who_was_given_other_frames_is_a_breach(desk: Desk) -> None:
+async def test_a_reader_who_was_given_other_frames_is_a_breach(runs: StoreWiring) -> None:
     ledger = Ledger()
-    run = await _finished(desk, ledger)
-    frames = await _frames(desk, run.run_id)
+    run = await _finished(runs, ledger)
+    frames = await _frames(runs, run.run_id)
     ledger.finish(run.run_id, frames[:-2] + frames[-1:])
-    (breach,) = await _breaches(desk, ledger)
+    (breach,) = await _breaches(runs, ledger)
     assert "two readers were given different frames" in breach
     lone = Ledger()
     lone.finish(run.run_id, [*frames[:-1], frames[-1].replace(b"completed", b"COMPLETED")])
-    (breach,) = await _breaches(desk, lone)
+    (breach,) = await _breaches(runs, lone)
     assert "which are not the 6 in the log" in breach
 
 
-async def test_a_200_that_the_log_does_not_know_is_a_breach(desk: Desk) -> None:
+async def test_a_200_that_the_log_does_not_know_is_a_breach(runs: StoreWiring) -> None:
     ledger = Ledger()
-    run = await _finished(desk, ledger)
+    run = await _finished(runs, ledger)
     ledger.tell(Told(run.run_id, "a result", "node_complete", {"attempt": 1}, node_id="a"))
     ledger.tell(Told(run.run_id, "an abort", "complete", {"status": "aborted"}))
     ledger.tell(Told(run.run_id, "ann's vote", "log", detail={"vote": {"operator": "ann"}}))
-    breaches = await _breaches(desk, ledger)
+    breaches = await _breaches(runs, ledger)
     assert [breach.partition(": ")[2] for breach in breaches] == [
         f"a caller was answered 200 for {what}, and the log does not have it"
         for what in ("an abort", "ann's vote")
     ]
 
 
-async def test_a_run_whose_webhook_never_came_is_a_breach(desk: Desk) -> None:
+async def test_a_run_whose_webhook_never_came_is_a_breach(runs: StoreWiring) -> None:
     ledger = Ledger()
-    first, second = await _finished(desk, ledger), await _finished(desk, ledger)
+    first, second = await _finished(runs, ledger), await _finished(runs, ledger)
     ledger.notified = {first.run_id}
-    (breach,) = await _breaches(desk, ledger)
+    (breach,) = await _breaches(runs, ledger)
     assert breach == f"run {second.run_id}: its webhook was not notified of the end"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from eventstore import queries
+from eventstore import leases
 from eventstore.capabilities import list_capabilities, register
-from eventstore.queries import RequestCursor, RunCursor, RunFilters, RunRow
+from eventstore.queries.requests import RequestCursor, get_request, pending_requests
+from eventstore.queries.runs import RunCursor, RunFilters, RunRow, get_run, list_runs
 from eventstore.store import EventStore
 from runs import commands as c
 from tests.eventstore.conftest import OpenStore, StartRun
@@ -18,7 +19,7 @@ from tests.support.started_runs import new_run_id
 async def every_page(store: EventStore, filters: RunFilters, limit: int) -> list[RunRow]:
     rows: list[RunRow] = []
     cursor: RunCursor | None = None
-    while page := await queries.list_runs(store, filters, after=cursor, limit=limit):
+    while page := await list_runs(store, filters, after=cursor, limit=limit):
         rows += page
         cursor = RunCursor(page[-1].created_at, page[-1].run_id)
     return rows
@@ -29,7 +30,7 @@ async def test_runs_are_listed_newest_first_page_by_page(store: EventStore, star
     ids = [run.run_id for run in reversed(runs)]
     assert [row.run_id for row in await every_page(store, RunFilters(), 3)] == ids
     assert [row.run_id for row in await every_page(store, RunFilters(client_id="acme"), 2)] == ids[1::2]
-    assert await queries.list_runs(store, RunFilters(client_id="nobody")) == []
+    assert await list_runs(store, RunFilters(client_id="nobody")) == []
 
 
 async def test_runs_are_found_by_status_thread_and_label(store: EventStore, start_run: StartRun):
@@ -48,7 +49,7 @@ async def test_runs_are_found_by_status_thread_and_label(store: EventStore, star
     assert await found(statuses=["running"], run_label="spring") == set()
     assert await found(thread_id=running.run_id) == {running.run_id}
     assert await found(thread_id=running.run_id, statuses=["completed"]) == set()
-    assert [row.run_id for row in await queries.find_by_thread(store, done.run_id)] == [done.run_id]
+    assert [row.run_id for row in await list_runs(store, RunFilters(thread_id=done.run_id))] == [done.run_id]
 
 
 async def test_one_run_comes_with_its_plan_requests_and_output(store: EventStore, start_run: StartRun):
@@ -57,7 +58,7 @@ async def test_one_run_comes_with_its_plan_requests_and_output(store: EventStore
     await run.work("b", output={"brief": 1})
     await run.work("a")
     await run.deliver({"final": True})
-    detail = await queries.get_run(store, run.run_id)
+    detail = await get_run(store, run.run_id)
     assert detail is not None
     assert detail.run.status == "awaiting_hitl"
     assert detail.envelope["policies"] == {"requiresHitlApproval": True}
@@ -70,11 +71,11 @@ async def test_one_run_comes_with_its_plan_requests_and_output(store: EventStore
     assert (request.status, request.kind, request.run_status) == ("open", "approval", "awaiting_hitl")
     assert detail.output is None
     await run.respond(request.request_id)
-    detail = await queries.get_run(store, run.run_id)
+    detail = await get_run(store, run.run_id)
     assert detail is not None
     assert (detail.run.status, detail.output) == ("completed", {"final": True})
-    assert await queries.get_run(store, new_run_id()) is None
-    assert await queries.get_run(store, "no run id") is None
+    assert await get_run(store, new_run_id()) is None
+    assert await get_run(store, "no run id") is None
 
 
 async def waiting_for_people(run: ByHand) -> None:
@@ -87,30 +88,30 @@ async def test_open_requests_are_listed_oldest_first(store: EventStore, start_ru
     runs = [await start_run(policies={"requiresHitlApproval": True}) for _ in range(5)]
     for run in runs:
         await waiting_for_people(run)
-    listed = await queries.pending_requests(store)
+    listed = await pending_requests(store)
     assert [row.run_id for row in listed] == [run.run_id for run in runs]
     cursor = RequestCursor(listed[1].created_at, listed[1].request_id)
-    assert await queries.pending_requests(store, after=cursor, limit=2) == listed[2:4]
-    assert await queries.pending_requests(store, run_id=runs[3].run_id) == [listed[3]]
-    assert await queries.pending_requests(store, thread_id=runs[3].run_id) == [listed[3]]
-    assert await queries.pending_requests(store, run_id="no run id") == []
+    assert await pending_requests(store, after=cursor, limit=2) == listed[2:4]
+    assert await pending_requests(store, run_id=runs[3].run_id) == [listed[3]]
+    assert await pending_requests(store, thread_id=runs[3].run_id) == [listed[3]]
+    assert await pending_requests(store, run_id="no run id") == []
     await runs[0].respond(listed[0].request_id)
     await runs[1].do(c.AbortRun, actor=ANN)
-    assert await queries.pending_requests(store) == listed[2:]
-    gone = await queries.get_request(store, listed[0].request_id)
+    assert await pending_requests(store) == listed[2:]
+    gone = await get_request(store, listed[0].request_id)
     assert gone is not None
     assert (gone.status, gone.operator) == ("resolved", "ann")
-    assert await queries.get_request(store, "no such request") is None
+    assert await get_request(store, "no such request") is None
 
 
 async def test_the_backlog_is_due_work_that_nobody_has(store: EventStore, start_run: StartRun):
     runs = [await start_run(constraints={"deadlineSeconds": 60}) for _ in range(3)]
-    assert await queries.backlog(store) == 3
-    assert await queries.backlog(store, limit=2) == 2
+    assert await leases.backlog(store) == 3
+    assert await leases.backlog(store, limit=2) == 2
     await runs[0].planned(node("a"), node("b"), node("c", "b"))
-    assert await queries.backlog(store) == 4
+    assert await leases.backlog(store) == 4
     await runs[0].start("a")
-    assert await queries.backlog(store) == 3
+    assert await leases.backlog(store) == 3
 
 
 async def test_a_capability_is_listed_as_it_was_last_registered(open_store: OpenStore):

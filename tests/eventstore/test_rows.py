@@ -10,7 +10,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from eventstore.errors import DatabaseUnsuitable
-from eventstore.queries import RunFilters, list_runs
+from eventstore.queries.runs import RunFilters, list_runs
 from eventstore.rows import Result
 from eventstore.store import EventStore
 from tests.eventstore.conftest import StartRun

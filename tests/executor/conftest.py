@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 
 @pytest.fixture(params=["postgres", "rabbitmq"])
-def carrier(request: pytest.FixtureRequest) -> Carrier:
+def broker_address(request: pytest.FixtureRequest) -> BrokerAddress:
     if request.param == "postgres":
-        return Carrier()
-    return Carrier(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))
+        return BrokerAddress()
+    return BrokerAddress(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))

@@ -1,4 +1,4 @@
-"""One attempt of one capability, whatever the capability does."""
+"""One attempt of one capability: every way in which a capability can end or fail to end."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def running() -> Given:
 
 
 async def attempt(
-    capability: FunctionCapability, timeout_seconds: float = 5, hold: InFlightTask | None = None
+    capability: FunctionCapability, timeout_seconds: float = 5, in_flight: InFlightTask | None = None
 ) -> Result:
-    hold = hold or InFlightTask(RUN_ID)
-    stopped = hold.begin(running().state, "a", 1)
+    in_flight = in_flight or InFlightTask(RUN_ID)
+    stopped = in_flight.begin(running().state, "a", 1)
     context = CapabilityContext({"nodeId": "a", "attempt": 1}, deadline=time.monotonic() + timeout_seconds)
-    return await run_attempt(Attempt(capability, context, timeout_seconds, {}), hold, stopped, CONFIG)
+    return await run_attempt(Attempt(capability, context, timeout_seconds, {}), in_flight, stopped, CONFIG)
 
 
 async def test_an_output_comes_with_the_time_that_it_took() -> None:
@@ -74,7 +74,7 @@ class OddBase(BaseException):
         ),
     ],
 )
-async def test_whatever_is_raised_becomes_a_failure_with_a_code(
+async def test_every_exception_becomes_a_failure_with_a_code(
     error: BaseException, code: str, message: str, retryable: bool
 ) -> None:
     assert await attempt(raises("test.a", error)) == Failed(code, message, retryable)
@@ -95,7 +95,7 @@ async def test_a_run_that_is_no_coroutine_is_a_failure() -> None:
     assert result.code == "capability_error"
 
 
-async def test_garbage_is_told_from_an_output() -> None:
+async def test_garbage_is_distinguished_from_an_output() -> None:
     result = await attempt(returns("test.a", {"n": float("nan")}))
     assert isinstance(result, Failed)
     assert (result.code, result.retryable) == ("output_not_json", True)
@@ -137,29 +137,29 @@ async def test_a_result_that_comes_out_of_a_cancelled_capability_does_not_count(
     ],
 )
 async def test_a_stopped_attempt_is_cancelled_and_says_why(reason: str, expected: Result) -> None:
-    gate, hold = Gate("test.a"), InFlightTask(RUN_ID)
-    task = asyncio.create_task(attempt(gate, hold=hold))
+    gate, in_flight = Gate("test.a"), InFlightTask(RUN_ID)
+    task = asyncio.create_task(attempt(gate, in_flight=in_flight))
     await eventually(lambda: gate.inside)
-    hold.stop(reason)
+    in_flight.stop(reason)
     assert await task == expected
     assert gate.cancelled == ["a"]
 
 
 async def test_a_stop_after_the_end_changes_nothing() -> None:
-    hold = InFlightTask(RUN_ID)
-    result = await attempt(returns("test.a", 1), hold=hold)
-    hold.stop(RUN_OVER)
+    in_flight = InFlightTask(RUN_ID)
+    result = await attempt(returns("test.a", 1), in_flight=in_flight)
+    in_flight.stop(RUN_OVER)
     assert isinstance(result, Produced)
-    assert hold.stop_reason is None
+    assert in_flight.stop_reason is None
 
 
 async def test_an_abort_that_comes_right_behind_the_claim_is_not_missed() -> None:
     claimed = running()
-    hold = InFlightTask(RUN_ID)
-    hold.observe(claimed.fail("a").state)
-    stopped = hold.begin(claimed.state, "a", 1)
+    in_flight = InFlightTask(RUN_ID)
+    in_flight.observe(claimed.fail("a").state)
+    stopped = in_flight.begin(claimed.state, "a", 1)
     assert stopped.done()
-    assert hold.stop_reason == ATTEMPT_OVER
+    assert in_flight.stop_reason == ATTEMPT_OVER
 
 
 async def test_a_question_ends_the_attempt() -> None:

@@ -1,4 +1,4 @@
-"""An output as large as one may be holds no loop on its way into the log, and a larger one is refused."""
+"""An output of the largest size does not block the loop on its way into the log, and a larger one is refused."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from schemas.json_text import MAX_OUTPUT_BYTES, MAX_VALUES
 from tests.support.capabilities import returns
 from tests.support.given import node
 from tests.support.loop_time import MOST_SECONDS, loop_time
-from tests.support.workshop import Workshop
+from tests.support.wiring import ExecutorWiring
 
 LARGE: dict[str, Any] = {
     "nulls": [None] * (MAX_VALUES - 10),
@@ -24,25 +24,25 @@ LARGE: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", LARGE)
 async def test_a_large_output_is_kept_without_holding_the_loop(name: str) -> None:
-    with loop_time() as held:
+    with loop_time() as loop:
         kept = await keep(LARGE[name], MAX_OUTPUT_BYTES)
     assert kept == LARGE[name]
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert loop.longest_seconds < MOST_SECONDS, loop.longest
 
 
 @pytest.mark.parametrize("output", [[None] * 600_000, [[]] * 600_000, "x" * MAX_OUTPUT_BYTES])
 async def test_too_large_an_output_is_refused_without_holding_the_loop(output: Any) -> None:
-    with loop_time() as held, pytest.raises(OutputRefused) as refused:
+    with loop_time() as loop, pytest.raises(OutputRefused) as refused:
         await keep(output, MAX_OUTPUT_BYTES)
     assert refused.value.code == "output_too_large"
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert loop.longest_seconds < MOST_SECONDS, loop.longest
 
 
 async def test_a_number_that_is_not_finite_is_found_in_a_large_output() -> None:
     output = [None] * (MAX_VALUES - 10) + [float("nan")]
-    with loop_time() as held, pytest.raises(OutputRefused, match="not a finite number"):
+    with loop_time() as loop, pytest.raises(OutputRefused, match="not a finite number"):
         await keep(output, MAX_OUTPUT_BYTES)
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert loop.longest_seconds < MOST_SECONDS, loop.longest
     assert orjson.loads(orjson.dumps(output))[-1] is None
 
 
@@ -51,10 +51,10 @@ async def test_a_run_with_a_large_output_is_completed_without_holding_the_loop(
     database_url: str, name: str
 ) -> None:
     output: Any = [[0.5, None]] * 16_000 if name == "pairs" else ["x" * 4_000] * 950
-    async with Workshop(database_url, [returns("test.echo", output)]) as workshop:
-        with loop_time() as held:
-            run_id = await workshop.submit(node("a", capabilityId="test.echo"))
-            state = await workshop.ended(run_id, 30)
+    async with ExecutorWiring(database_url, [returns("test.echo", output)]) as executor:
+        with loop_time() as loop:
+            run_id = await executor.submit(node("a", capabilityId="test.echo"))
+            state = await executor.ended(run_id, 30)
     assert state.status == "completed"
     assert state.output == output
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert loop.longest_seconds < MOST_SECONDS, loop.longest

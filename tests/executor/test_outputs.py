@@ -1,4 +1,4 @@
-"""What a capability may return, and how it is told what it may not."""
+"""What a capability may return, and the error for what it may not."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ ANYTHING = st.recursive(
 
 
 @given(ANYTHING)
-def test_whatever_comes_out_of_a_capability_is_kept_unchanged_or_refused(output: Any) -> None:
+def test_every_output_of_a_capability_is_stored_unchanged_or_refused(output: Any) -> None:
     try:
         kept = as_json(output, LIMIT)
     except OutputRefused:

@@ -15,7 +15,7 @@ from runs.event import Event, parse_time
 from tests.support.capabilities import FunctionCapability, Gate, Scripted, echo, raises, returns
 from tests.support.given import node
 from tests.support.waiting import eventually
-from tests.support.workshop import QUICK, Workshop, now
+from tests.support.wiring import QUICK, ExecutorWiring, now
 
 ANN = Actor("ann", ("editor",), verified=True)
 TEXT: dict[str, Any] = {
@@ -34,11 +34,11 @@ def due_after(event: Event) -> timedelta:
 
 async def test_a_failed_attempt_is_tried_again_after_a_growing_pause(database_url: str) -> None:
     failing = Scripted("test.a", ValueError("one"), CapabilityError("busy", "two"), "third time")
-    async with Workshop(database_url, [failing]) as workshop:
-        run_id = await workshop.submit(node("a"))
-        state = await workshop.ended(run_id)
-        errors = await workshop.events(run_id, "node_error")
-        starts = await workshop.events(run_id, "node_start")
+    async with ExecutorWiring(database_url, [failing]) as executor:
+        run_id = await executor.submit(node("a"))
+        state = await executor.ended(run_id)
+        errors = await executor.events(run_id, "node_error")
+        starts = await executor.events(run_id, "node_start")
     assert state.output == "third time"
     assert [e.payload["error"] for e in errors] == [
         {"code": "capability_error", "message": "ValueError: one"},
@@ -54,10 +54,12 @@ async def test_a_failed_attempt_is_tried_again_after_a_growing_pause(database_ur
 
 
 async def test_attempts_that_are_used_up_end_the_run_with_the_last_error(database_url: str) -> None:
-    async with Workshop(database_url, [raises("test.a", CapabilityError("quota", "no more"))]) as workshop:
-        run_id = await workshop.submit(node("a", contract={"maxAttempts": 2}))
-        state = await workshop.ended(run_id)
-        errors = await workshop.events(run_id, "node_error")
+    async with ExecutorWiring(
+        database_url, [raises("test.a", CapabilityError("quota", "no more"))]
+    ) as executor:
+        run_id = await executor.submit(node("a", contract={"maxAttempts": 2}))
+        state = await executor.ended(run_id)
+        errors = await executor.events(run_id, "node_error")
     assert state.status == "failed"
     assert [e.payload["willRetry"] for e in errors] == [True, False]
     assert state.error == {
@@ -74,15 +76,15 @@ async def test_attempts_that_are_used_up_end_the_run_with_the_last_error(databas
 
 async def test_a_failure_that_cannot_be_helped_is_not_tried_again(database_url: str) -> None:
     hopeless = Scripted("test.a", CapabilityError("impossible", "three words in two", retryable=False))
-    async with Workshop(database_url, [hopeless]) as workshop:
-        run_id = await workshop.submit(node("a"))
-        state = await workshop.ended(run_id)
+    async with ExecutorWiring(database_url, [hopeless]) as executor:
+        run_id = await executor.submit(node("a"))
+        state = await executor.ended(run_id)
     assert state.status == "failed"
     assert len(hopeless.bundles) == 1
 
 
 @pytest.mark.parametrize("where", ["descriptor", "contract", "worker"])
-async def test_time_is_up_where_somebody_said_so(database_url: str, where: str) -> None:
+async def test_an_attempt_ends_at_its_timeout_wherever_that_is_set(database_url: str, where: str) -> None:
     gate = (
         Gate("test.a", timeout_seconds=0.05)
         if where == "descriptor"
@@ -94,9 +96,9 @@ async def test_time_is_up_where_somebody_said_so(database_url: str, where: str) 
         contract["timeoutSeconds"] = 0.05
     if where == "worker":
         config = ExecutorConfig(timeout_seconds=0.05, grace_seconds=0.1)
-    async with Workshop(database_url, [gate], config=config) as workshop:
-        run_id = await workshop.submit(node("a", contract=contract))
-        state = await workshop.ended(run_id)
+    async with ExecutorWiring(database_url, [gate], config=config) as executor:
+        run_id = await executor.submit(node("a", contract=contract))
+        state = await executor.ended(run_id)
     assert (state.error or {})["details"]["error"] == {
         "code": "timeout",
         "message": "no output within 0.05 s",
@@ -106,11 +108,11 @@ async def test_time_is_up_where_somebody_said_so(database_url: str, where: str) 
 
 async def test_a_broken_contract_names_every_error_and_the_next_bundle_has_them(database_url: str) -> None:
     learns = Scripted("test.a", WRONG, RIGHT)
-    async with Workshop(database_url, [learns]) as workshop:
-        run_id = await workshop.submit(node("a", contract={"output": TEXT}))
-        state = await workshop.ended(run_id)
-        (invalid,) = await workshop.events(run_id, "validation_error")
-        (error,) = await workshop.events(run_id, "node_error")
+    async with ExecutorWiring(database_url, [learns]) as executor:
+        run_id = await executor.submit(node("a", contract={"output": TEXT}))
+        state = await executor.ended(run_id)
+        (invalid,) = await executor.events(run_id, "validation_error")
+        (error,) = await executor.events(run_id, "node_error")
     assert state.output == RIGHT
     assert (invalid.node_id, invalid.payload["scope"], invalid.payload["attempt"]) == ("a", "node", 1)
     found = {(e["instancePath"], e["keyword"]): e["params"] for e in invalid.payload["errors"]}
@@ -122,9 +124,9 @@ async def test_a_broken_contract_names_every_error_and_the_next_bundle_has_them(
 
 async def test_a_node_contract_that_is_no_schema_fails_at_once(database_url: str) -> None:
     answers = Scripted("test.a", 1)
-    async with Workshop(database_url, [answers]) as workshop:
-        run_id = await workshop.submit(node("a", contract={"output": {"type": 12}}))
-        state = await workshop.ended(run_id)
+    async with ExecutorWiring(database_url, [answers]) as executor:
+        run_id = await executor.submit(node("a", contract={"output": {"type": 12}}))
+        state = await executor.ended(run_id)
     assert (state.error or {})["details"]["error"]["code"] == "contract_invalid"
     assert len(answers.bundles) == 1
 
@@ -138,15 +140,15 @@ COMPOSITION = {"first": {"$node": "a"}, "second": {"$node": "b"}}
 
 async def test_the_output_is_mended_by_the_node_that_made_the_failing_part(database_url: str) -> None:
     learns, stable = Scripted("test.a", "far too long", "short"), Scripted("test.b", "second")
-    async with Workshop(database_url, [learns, stable]) as workshop:
-        run_id = await workshop.submit(
+    async with ExecutorWiring(database_url, [learns, stable]) as executor:
+        run_id = await executor.submit(
             node("a"),
             node("b"),
             plan={"metadata": {"composition": COMPOSITION}},
             outputContract={"mode": "json_schema", "schema": CALLER},
         )
-        state = await workshop.ended(run_id)
-        (invalid,) = await workshop.events(run_id, "validation_error")
+        state = await executor.ended(run_id)
+        (invalid,) = await executor.events(run_id, "validation_error")
     assert state.output == {"first": "short", "second": "second"}
     assert (invalid.payload["scope"], invalid.payload["attempt"]) == ("final", 1)
     assert [e["instancePath"] for e in invalid.payload["errors"]] == ["/first"]
@@ -155,17 +157,17 @@ async def test_the_output_is_mended_by_the_node_that_made_the_failing_part(datab
 
 
 async def test_an_output_that_cannot_be_mended_is_never_completed(database_url: str) -> None:
-    async with Workshop(
+    async with ExecutorWiring(
         database_url, [returns("test.a", "far too long"), returns("test.b", "b")]
-    ) as workshop:
-        run_id = await workshop.submit(
+    ) as executor:
+        run_id = await executor.submit(
             node("a"),
             node("b"),
             plan={"metadata": {"composition": COMPOSITION}},
             outputContract={"mode": "json_schema", "schema": CALLER},
         )
-        state = await workshop.ended(run_id)
-        invalid = await workshop.events(run_id, "validation_error")
+        state = await executor.ended(run_id)
+        invalid = await executor.events(run_id, "validation_error")
     assert [e.payload["attempt"] for e in invalid] == [1, 2, 3]
     assert state.status == "failed"
     assert (state.error or {})["code"] == "output_invalid"
@@ -174,9 +176,9 @@ async def test_an_output_that_cannot_be_mended_is_never_completed(database_url: 
 
 async def test_a_template_that_leads_nowhere_ends_the_run_with_its_reason(database_url: str) -> None:
     composition = {"title": {"$node": "a", "$pointer": "/nowhere"}}
-    async with Workshop(database_url, [returns("test.a", {"n": 1})]) as workshop:
-        run_id = await workshop.submit(node("a"), plan={"metadata": {"composition": composition}})
-        state = await workshop.ended(run_id)
+    async with ExecutorWiring(database_url, [returns("test.a", {"n": 1})]) as executor:
+        run_id = await executor.submit(node("a"), plan={"metadata": {"composition": composition}})
+        state = await executor.ended(run_id)
     assert (state.error or {})["code"] == "composition_failed"
     assert "/nowhere" in (state.error or {})["message"]
 
@@ -187,9 +189,9 @@ async def test_a_template_that_leads_nowhere_ends_the_run_with_its_reason(databa
 async def test_other_modes_of_contract_are_checked_as_well(
     database_url: str, contract: dict[str, Any]
 ) -> None:
-    async with Workshop(database_url, [returns("test.a", 12)]) as workshop:
-        run_id = await workshop.submit(node("a"), outputContract=contract)
-        state = await workshop.ended(run_id)
+    async with ExecutorWiring(database_url, [returns("test.a", 12)]) as executor:
+        run_id = await executor.submit(node("a"), outputContract=contract)
+        state = await executor.ended(run_id)
     assert (state.error or {})["code"] == "output_invalid"
 
 
@@ -206,30 +208,30 @@ GARBAGE: list[Any] = [
 ]
 
 
-async def test_garbage_is_refused_with_a_clear_error_and_harms_nobody_else(database_url: str) -> None:
+async def test_garbage_is_refused_with_a_clear_error_and_harms_no_other_node(database_url: str) -> None:
     cyclic: list[Any] = []
     cyclic.append(cyclic)
     everything = [*GARBAGE, cyclic]
     capabilities = [returns(f"test.g{number}", output) for number, output in enumerate(everything)]
     config = ExecutorConfig(slots=16, output_bytes=10_000, grace_seconds=0.1)
-    async with Workshop(
+    async with ExecutorWiring(
         database_url, [*capabilities, returns("test.good", "good")], config=config
-    ) as workshop:
+    ) as executor:
         run_ids = [
-            await workshop.submit(node(f"g{number}", contract={"maxAttempts": 1}))
+            await executor.submit(node(f"g{number}", contract={"maxAttempts": 1}))
             for number in range(len(everything))
         ]
-        good = await workshop.submit(node("good"))
-        codes = [((await workshop.ended(i)).error or {})["details"]["error"]["code"] for i in run_ids]
-        assert (await workshop.ended(good)).output == "good"
+        good = await executor.submit(node("good"))
+        codes = [((await executor.ended(i)).error or {})["details"]["error"]["code"] for i in run_ids]
+        assert (await executor.ended(good)).output == "good"
     assert codes == ["output_not_json"] * 8 + ["output_too_large", "output_not_json"]
 
 
 async def test_attempts_used_up_with_a_person_as_fallback_ask_that_person(database_url: str) -> None:
     failing = Scripted("test.a", CapabilityError("no", "cannot"), "after all")
-    async with Workshop(database_url, [failing]) as workshop:
-        run_id = await workshop.submit(node("a", contract={"maxAttempts": 1, "fallback": "hitl"}))
-        state = await workshop.reached(run_id, lambda state: state.status == "awaiting_hitl")
+    async with ExecutorWiring(database_url, [failing]) as executor:
+        run_id = await executor.submit(node("a", contract={"maxAttempts": 1, "fallback": "hitl"}))
+        state = await executor.reached(run_id, lambda state: state.status == "awaiting_hitl")
         (request,) = state.open_requests
         assert (request.subject, request.node_id, request.kind) == ("node", "a", "choice")
         answer = ResolveRequest(
@@ -240,8 +242,8 @@ async def test_attempts_used_up_with_a_person_as_fallback_ask_that_person(databa
             option_id="retry",
             note="once more",
         )
-        await workshop.execute(run_id, answer)
-        state = await workshop.ended(run_id)
+        await executor.execute(run_id, answer)
+        state = await executor.ended(run_id)
     assert state.output == "after all"
     assert failing.bundles[1]["attempt"] == 2
     assert failing.bundles[1]["answers"][0]["optionId"] == "retry"
@@ -253,13 +255,15 @@ async def test_a_question_stops_the_node_and_its_answer_is_in_the_next_bundle(da
             context.clarify("Which tone?", [{"id": "warm", "label": "Warm"}], additional_context={"seen": 2})
         return context.bundle["answers"][-1]
 
-    async with Workshop(database_url, [FunctionCapability("test.a", asks), returns("test.b", 2)]) as workshop:
-        run_id = await workshop.submit(
+    async with ExecutorWiring(
+        database_url, [FunctionCapability("test.a", asks), returns("test.b", 2)]
+    ) as executor:
+        run_id = await executor.submit(
             node("a"), node("b"), plan={"metadata": {"composition": {"$node": "a"}}}
         )
-        state = await workshop.reached(run_id, lambda state: state.status == "awaiting_hitl")
+        state = await executor.reached(run_id, lambda state: state.status == "awaiting_hitl")
         assert state.nodes["b"].status == "completed"
-        (asked,) = await workshop.events(run_id, "hitl_request")
+        (asked,) = await executor.events(run_id, "hitl_request")
         assert asked.payload["question"] == "Which tone?"
         assert asked.payload["kind"] == "choice"
         assert asked.payload["options"] == [{"id": "warm", "label": "Warm"}]
@@ -271,8 +275,8 @@ async def test_a_question_stops_the_node_and_its_answer_is_in_the_next_bundle(da
             actor=ANN,
             text="very warm",
         )
-        await workshop.execute(run_id, answer)
-        state = await workshop.ended(run_id)
+        await executor.execute(run_id, answer)
+        state = await executor.ended(run_id)
     assert state.output["text"] == "very warm"
     assert state.output["question"] == "Which tone?"
     assert state.nodes["a"].attempt == 2
@@ -287,11 +291,11 @@ async def test_lines_are_in_the_log_until_there_are_too_many_of_them(database_ur
         return 1
 
     config = ExecutorConfig(log_lines_at_once=3, log_lines_per_second=0.001)
-    async with Workshop(database_url, [FunctionCapability("test.a", talks)], config=config) as workshop:
-        run_id = await workshop.submit(node("a"))
-        await workshop.ended(run_id)
-        lines = await workshop.events(run_id, "log")
-        done = await workshop.events(run_id, "node_complete")
+    async with ExecutorWiring(database_url, [FunctionCapability("test.a", talks)], config=config) as executor:
+        run_id = await executor.submit(node("a"))
+        await executor.ended(run_id)
+        lines = await executor.events(run_id, "log")
+        done = await executor.events(run_id, "node_complete")
     assert [line.payload["level"] for line in lines] == ["warning", "info", "warning", "warning"]
     assert [line.payload["message"][:6] for line in lines] == ["line 0", "line 1", "line 2", "4 furt"]
     assert all(len(line.payload["message"]) <= 2_000 and line.node_id == "a" for line in lines)
@@ -300,22 +304,22 @@ async def test_lines_are_in_the_log_until_there_are_too_many_of_them(database_ur
 
 async def test_a_failing_run_does_not_change_what_its_neighbours_get(database_url: str) -> None:
     capabilities = [raises("test.a", SystemExit(1)), echo("test.b")]
-    async with Workshop(database_url, capabilities) as workshop:
-        bad = await workshop.submit(node("a", contract={"fallback": "abort"}))
-        good = await workshop.submit(node("b"), inputs={"x": 1})
-        assert (await workshop.ended(bad)).status == "failed"
-        assert (await workshop.ended(good)).output["inputs"] == {"x": 1}
+    async with ExecutorWiring(database_url, capabilities) as executor:
+        bad = await executor.submit(node("a", contract={"fallback": "abort"}))
+        good = await executor.submit(node("b"), inputs={"x": 1})
+        assert (await executor.ended(bad)).status == "failed"
+        assert (await executor.ended(good)).output["inputs"] == {"x": 1}
 
 
-async def test_a_result_is_kept_while_nobody_can_check_the_output(database_url: str) -> None:
+async def test_a_result_is_kept_while_the_output_cannot_be_checked(database_url: str) -> None:
     config = replace(QUICK, checker_seconds=0.05)
     gate = Gate("test.a", "done")
-    async with Workshop(database_url, [gate], config=config, keeps=False) as workshop:
-        run_id = await workshop.submit(node("a"))
+    async with ExecutorWiring(database_url, [gate], config=config, keeps=False) as executor:
+        run_id = await executor.submit(node("a"))
         await eventually(lambda: gate.inside)
-        await workshop.contracts.close()
+        await executor.contracts.close()
         gate.open.set()
-        state = await workshop.reached(run_id, lambda state: state.nodes["a"].status == "completed")
+        state = await executor.reached(run_id, lambda state: state.nodes["a"].status == "completed")
         assert not state.finished
-    async with Workshop(database_url, [], config=replace(QUICK, serves_output=True)) as second:
+    async with ExecutorWiring(database_url, [], config=replace(QUICK, serves_output=True)) as second:
         assert (await second.ended(run_id)).output == "done"

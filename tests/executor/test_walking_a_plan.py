@@ -12,12 +12,12 @@ from executor.config import ExecutorConfig
 from tests.support.capabilities import FunctionCapability, Gate, Scripted, echo, returns
 from tests.support.given import node
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier, Desk, Workshop
+from tests.support.wiring import BrokerAddress, ExecutorWiring, StoreWiring
 
 DRAFTS = [f"draft-{letter}" for letter in "abcdef"]
 
 
-async def test_branches_run_at_the_same_time(database_url: str, carrier: Carrier) -> None:
+async def test_branches_run_at_the_same_time(database_url: str, broker_address: BrokerAddress) -> None:
     everyone = asyncio.Barrier(3)
 
     async def meet(context: CapabilityContext) -> Any:
@@ -26,26 +26,26 @@ async def test_branches_run_at_the_same_time(database_url: str, carrier: Carrier
 
     capabilities = [returns("test.brief", "b"), FunctionCapability("test.meet", meet), echo("test.review")]
     meeting = [node(letter, "brief", capabilityId="test.meet") for letter in "xyz"]
-    async with Workshop(database_url, capabilities, carrier=carrier) as workshop:
-        run_id = await workshop.submit(node("brief"), *meeting, node("review", "x", "y", "z"))
-        state = await workshop.ended(run_id)
+    async with ExecutorWiring(database_url, capabilities, broker_address=broker_address) as executor:
+        run_id = await executor.submit(node("brief"), *meeting, node("review", "x", "y", "z"))
+        state = await executor.ended(run_id)
     assert state.status == "completed"
     assert state.output["dependencies"] == {"x": "x", "y": "y", "z": "z"}
     assert {n.attempt for n in state.nodes.values()} == {1}
 
 
 async def test_six_drafts_that_end_together_are_each_in_the_log_once(
-    database_url: str, carrier: Carrier
+    database_url: str, broker_address: BrokerAddress
 ) -> None:
     gate = Gate("test.draft", {"text": "done"})
     capabilities = [returns("test.brief", "b"), gate, echo("test.review")]
     drafts = [node(name, "brief", capabilityId="test.draft") for name in DRAFTS]
-    async with Workshop(database_url, capabilities, carrier=carrier) as workshop:
-        run_id = await workshop.submit(node("brief"), *drafts, node("review", *DRAFTS))
+    async with ExecutorWiring(database_url, capabilities, broker_address=broker_address) as executor:
+        run_id = await executor.submit(node("brief"), *drafts, node("review", *DRAFTS))
         await eventually(lambda: len(gate.inside) == 6)
         gate.open.set()
-        state = await workshop.ended(run_id)
-        events = await workshop.events(run_id)
+        state = await executor.ended(run_id)
+        events = await executor.events(run_id)
     assert state.status == "completed"
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert sorted(gate.inside) == DRAFTS
@@ -57,7 +57,9 @@ async def test_six_drafts_that_end_together_are_each_in_the_log_once(
         ]
 
 
-async def test_two_workers_share_a_plan_and_no_node_runs_twice(database_url: str, carrier: Carrier) -> None:
+async def test_two_workers_share_a_plan_and_no_node_runs_twice(
+    database_url: str, broker_address: BrokerAddress
+) -> None:
     runs = 12
     here, there = Gate("test.draft"), Gate("test.draft")
     here.open.set()
@@ -66,8 +68,8 @@ async def test_two_workers_share_a_plan_and_no_node_runs_twice(database_url: str
     plan = [node("brief"), *drafts, node("review", *DRAFTS[:3])]
     common = [returns("test.brief", "b"), echo("test.review")]
     async with (
-        Workshop(database_url, [*common, here], carrier=carrier) as first,
-        Workshop(database_url, [*common, there], carrier=carrier) as second,
+        ExecutorWiring(database_url, [*common, here], broker_address=broker_address) as first,
+        ExecutorWiring(database_url, [*common, there], broker_address=broker_address) as second,
     ):
         run_ids = await asyncio.gather(*(w.submit(*plan) for w in (first, second) for _ in range(runs // 2)))
         for run_id in run_ids:
@@ -79,10 +81,10 @@ async def test_two_workers_share_a_plan_and_no_node_runs_twice(database_url: str
 
 async def test_each_step_of_a_chain_is_one_commit(database_url: str) -> None:
     capabilities = [returns("test.a", 1), returns("test.b", 2), returns("test.c", 3)]
-    async with Workshop(database_url, capabilities) as workshop:
-        run_id = await workshop.submit(node("a"), node("b", "a"), node("c", "b"))
-        await workshop.ended(run_id)
-        commits = await workshop.commits_of(run_id)
+    async with ExecutorWiring(database_url, capabilities) as executor:
+        run_id = await executor.submit(node("a"), node("b", "a"), node("c", "b"))
+        await executor.ended(run_id)
+        commits = await executor.commits_of(run_id)
     assert commits == [
         "start, plan_requested, plan_generated",
         "node_start a",
@@ -93,35 +95,39 @@ async def test_each_step_of_a_chain_is_one_commit(database_url: str) -> None:
 
 
 async def test_a_worker_leaves_capabilities_that_it_does_not_have_to_others(
-    database_url: str, carrier: Carrier
+    database_url: str, broker_address: BrokerAddress
 ) -> None:
     rare = Gate("test.rare", "rare")
-    async with Workshop(database_url, [returns("test.a", 1)], carrier=carrier) as first:
+    async with ExecutorWiring(database_url, [returns("test.a", 1)], broker_address=broker_address) as first:
         run_id = await first.submit(node("a"), node("b", "a", capabilityId="test.rare"))
         await first.reached(run_id, lambda state: state.nodes["b"].status == "ready")
-        async with Workshop(database_url, [rare], carrier=carrier) as second:
+        async with ExecutorWiring(database_url, [rare], broker_address=broker_address) as second:
             await eventually(lambda: rare.inside, timeout_seconds=15)
             assert (await second.state(run_id)).nodes["b"].attempt == 1
             rare.open.set()
             assert (await second.ended(run_id)).output == "rare"
 
 
-async def test_nodes_that_nobody_serves_do_not_keep_a_worker_from_those_that_it_serves(
-    database_url: str, carrier: Carrier
+async def test_nodes_that_no_worker_serves_do_not_keep_a_worker_from_those_that_it_serves(
+    database_url: str, broker_address: BrokerAddress
 ) -> None:
-    async with Workshop(database_url, [returns("test.a", 1)], carrier=carrier) as workshop:
+    async with ExecutorWiring(
+        database_url, [returns("test.a", 1)], broker_address=broker_address
+    ) as executor:
         slots = ExecutorConfig().slots
         stuck = [node(f"n{number}", capabilityId="test.nobody") for number in range(2 * slots)]
-        await workshop.submit(*stuck)
-        run_id = await workshop.submit(node("a"))
-        assert (await workshop.ended(run_id)).status == "completed"
+        await executor.submit(*stuck)
+        run_id = await executor.submit(node("a"))
+        assert (await executor.ended(run_id)).status == "completed"
 
 
-async def test_groups_are_served_by_their_own_workers(database_url: str, carrier: Carrier) -> None:
+async def test_groups_are_served_by_their_own_workers(
+    database_url: str, broker_address: BrokerAddress
+) -> None:
     plain, special = Scripted("test.a", 1), Scripted("test.b", 2, queue="gpu")
     async with (
-        Workshop(database_url, [plain], carrier=carrier) as first,
-        Workshop(database_url, [special], carrier=carrier),
+        ExecutorWiring(database_url, [plain], broker_address=broker_address) as first,
+        ExecutorWiring(database_url, [special], broker_address=broker_address),
     ):
         run_id = await first.submit(node("a"), node("b", "a", queue="gpu"))
         state = await first.ended(run_id)
@@ -130,15 +136,15 @@ async def test_groups_are_served_by_their_own_workers(database_url: str, carrier
 
 
 async def test_the_bundle_says_all_that_a_node_needs_to_know(database_url: str) -> None:
-    async with Workshop(database_url, [returns("test.a", {"n": 1}), echo("test.b")]) as workshop:
-        run_id = await workshop.submit(
+    async with ExecutorWiring(database_url, [returns("test.a", {"n": 1}), echo("test.b")]) as executor:
+        run_id = await executor.submit(
             node("a"),
             node("b", "a", bundle={"inputKeys": ["x"], "role": "copy"}, contract={"expectations": ["short"]}),
             inputs={"x": 1, "y": 2},
             policies={"brandVoice": "warm"},
             specialInstructions=["be brief"],
         )
-        bundle = (await workshop.ended(run_id)).output
+        bundle = (await executor.ended(run_id)).output
     assert bundle == {
         "runId": run_id,
         "nodeId": "b",
@@ -161,46 +167,48 @@ async def test_what_a_capability_does_to_its_bundle_stays_with_it(database_url: 
         context.bundle["policies"]["brandVoice"] = "spoilt"
         return 1
 
-    async with Workshop(database_url, [FunctionCapability("test.a", spoils), echo("test.b")]) as workshop:
-        run_id = await workshop.submit(
+    async with ExecutorWiring(
+        database_url, [FunctionCapability("test.a", spoils), echo("test.b")]
+    ) as executor:
+        run_id = await executor.submit(
             node("a"), node("b", "a"), inputs={"x": 1}, policies={"brandVoice": "warm"}
         )
-        output = (await workshop.ended(run_id)).output
+        output = (await executor.ended(run_id)).output
     assert output["inputs"] == {"x": 1}
     assert output["policies"] == {"brandVoice": "warm"}
 
 
 async def test_a_person_is_started_and_waited_for_without_a_worker(database_url: str) -> None:
-    async with Workshop(database_url, [returns("test.a", 1), returns("test.c", 3)]) as workshop:
+    async with ExecutorWiring(database_url, [returns("test.a", 1), returns("test.c", 3)]) as executor:
         person = node("b", "a", agentType="human", capabilityId="human.review")
-        run_id = await workshop.submit(node("a"), person, node("c", "a"))
-        state = await workshop.reached(run_id, lambda state: state.status == "awaiting_human")
-        starts = {e.node_id: e.payload["executorType"] for e in await workshop.events(run_id, "node_start")}
+        run_id = await executor.submit(node("a"), person, node("c", "a"))
+        state = await executor.reached(run_id, lambda state: state.status == "awaiting_human")
+        starts = {e.node_id: e.payload["executorType"] for e in await executor.events(run_id, "node_start")}
         assert starts == {"a": "ai", "b": "human", "c": "ai"}
         assert state.nodes["c"].status == "completed"
-        await eventually(lambda: workshop.worker.busy == 0)
+        await eventually(lambda: executor.worker.busy == 0)
 
 
 async def test_a_first_node_that_is_a_person_is_started_too(database_url: str) -> None:
-    async with Workshop(database_url, [returns("test.a", 1)]) as workshop:
-        run_id = await workshop.submit(node("b", agentType="human", capabilityId="human.review"))
-        state = await workshop.reached(run_id, lambda state: state.status == "awaiting_human")
+    async with ExecutorWiring(database_url, [returns("test.a", 1)]) as executor:
+        run_id = await executor.submit(node("b", agentType="human", capabilityId="human.review"))
+        state = await executor.reached(run_id, lambda state: state.status == "awaiting_human")
     assert state.nodes["b"].attempt == 1
 
 
 async def test_the_registry_knows_what_this_worker_can_do(database_url: str) -> None:
     async with (
-        Workshop(database_url, [returns("test.a", 1, queue="gpu")]) as workshop,
+        ExecutorWiring(database_url, [returns("test.a", 1, queue="gpu")]) as executor,
         await psycopg.AsyncConnection.connect(database_url) as connection,
     ):
         cursor = await connection.execute(
             "select capability_id, descriptor->>'queue', worker from flex_capabilities"
         )
-        assert await cursor.fetchall() == [("test.a", "gpu", workshop.worker_id)]
+        assert await cursor.fetchall() == [("test.a", "gpu", executor.worker_id)]
 
 
 async def test_work_that_was_there_before_the_worker_is_found(database_url: str) -> None:
-    async with Desk(database_url) as desk:
-        run_id = await desk.submit(node("a"), plan={"metadata": {"composition": {"all": {"$node": "a"}}}})
-        async with Workshop(database_url, [returns("test.a", 1)]):
-            assert (await desk.ended(run_id)).output == {"all": 1}
+    async with StoreWiring(database_url) as runs:
+        run_id = await runs.submit(node("a"), plan={"metadata": {"composition": {"all": {"$node": "a"}}}})
+        async with ExecutorWiring(database_url, [returns("test.a", 1)]):
+            assert (await runs.ended(run_id)).output == {"all": 1}

@@ -9,7 +9,7 @@ import pytest
 from contracts.checker import ContractChecker
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.no_spare import NO_SPARE
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ async def start_gateway(database_url: str, contracts: ContractChecker) -> AsyncI
 
 
 @pytest.fixture(params=["postgres", "rabbitmq"])
-def carrier(request: pytest.FixtureRequest) -> Carrier:
+def broker_address(request: pytest.FixtureRequest) -> BrokerAddress:
     """Both brokers, where the broker could make a difference."""
     if request.param == "postgres":
-        return Carrier()
-    return Carrier(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))
+        return BrokerAddress()
+    return BrokerAddress(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))

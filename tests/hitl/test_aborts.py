@@ -13,7 +13,7 @@ from runs.event import parse_time
 from tests.support.processes import FlexrunProcess, Setting, Site
 from tests.support.sites import envelope, log_of, reached, types_of
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 PROMISED_SECONDS = 1.0
 
@@ -72,9 +72,11 @@ async def slow(database_url: str, tmp_path: Path) -> AsyncIterator[Slow]:
 
 
 @pytest.fixture
-async def slow_on_either(database_url: str, carrier: Carrier, tmp_path: Path) -> AsyncIterator[Slow]:
+async def slow_on_either(
+    database_url: str, broker_address: BrokerAddress, tmp_path: Path
+) -> AsyncIterator[Slow]:
     """On either broker."""
-    setting = Setting(database_url, carrier.broker_url, carrier.namespace, lease_seconds=15)
+    setting = Setting(database_url, broker_address.broker_url, broker_address.namespace, lease_seconds=15)
     async with slow_site(setting, tmp_path) as site:
         yield site
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 from tests.support.inboxes import open_inbox
 from tests.support.people import SUE, TOKENS, waiting_for_approval
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 TOKEN = b"token-of-bob"
@@ -32,7 +32,7 @@ def harmed(chance: random.Random, raw: bytes) -> bytes:
 
 
 async def test_random_messages_are_refused_without_their_token(
-    start_gateway: Start, carrier: Carrier, capfd: pytest.CaptureFixture[str]
+    start_gateway: Start, broker_address: BrokerAddress, capfd: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(20261127)
     gateway = await start_gateway(tokens=TOKENS)
@@ -40,7 +40,7 @@ async def test_random_messages_are_refused_without_their_token(
     response = {"responseType": "approval", "note": "fine"}
     message = {"runId": waiting.run_id, "requestId": waiting.request_id, "responses": [response]}
     raw = orjson.dumps(message | {"token": TOKEN.decode()})
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         for _ in range(COUNT):
             await inbox.send(harmed(chance, raw))
         letters = await inbox.dead(COUNT)

@@ -14,7 +14,7 @@ from tests.support.inboxes import open_inbox
 from tests.support.loop_time import MOST_SECONDS, loop_time
 from tests.support.people import SUE, TOKENS, WRONG, Waiting, waiting_for_approval
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 
@@ -34,9 +34,11 @@ async def ended(waiting: Waiting, status: str = "completed") -> None:
     await eventually(over, timeout_seconds=20)
 
 
-async def test_a_message_decides_like_any_other_door(gateway: RunningGateway, carrier: Carrier) -> None:
+async def test_a_message_decides_like_any_other_door(
+    gateway: RunningGateway, broker_address: BrokerAddress
+) -> None:
     waiting = await waiting_for_approval(gateway, approvers=["ann"])
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         await inbox.send(message(waiting, operator="ann", note="by queue"))
         await ended(waiting)
         assert await inbox.broker.dead_letters("hitl") == []
@@ -45,10 +47,10 @@ async def test_a_message_decides_like_any_other_door(gateway: RunningGateway, ca
 
 
 async def test_the_same_message_five_times_decides_once_and_the_others_say_why_they_did_not(
-    gateway: RunningGateway, carrier: Carrier
+    gateway: RunningGateway, broker_address: BrokerAddress
 ) -> None:
     waiting = await waiting_for_approval(gateway)
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         await inbox.send(message(waiting, operator="ann"), times=5)
         letters = await inbox.dead(4)
     assert len(letters) == 4
@@ -58,7 +60,7 @@ async def test_the_same_message_five_times_decides_once_and_the_others_say_why_t
 
 
 async def test_every_bad_message_is_a_dead_letter_with_its_reason_and_changes_nothing(
-    gateway: RunningGateway, carrier: Carrier
+    gateway: RunningGateway, broker_address: BrokerAddress
 ) -> None:
     waiting = await waiting_for_approval(gateway, approvers=["ann"])
     before = await waiting.types()
@@ -71,7 +73,7 @@ async def test_every_bad_message_is_a_dead_letter_with_its_reason_and_changes_no
         "stale_plan_version": message(waiting, operator="ann", expectedPlanVersion=9),
         "response_invalid": message(waiting, "edit", operator="ann", editedOutput=WRONG),
     }
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         for each in (*bad.values(), b"[]", b""):
             await inbox.send(each)
         letters = await inbox.dead(len(bad) + 2)
@@ -84,11 +86,11 @@ async def test_every_bad_message_is_a_dead_letter_with_its_reason_and_changes_no
 
 
 async def test_with_tokens_a_message_needs_one_and_no_dead_letter_keeps_it(
-    start_gateway: Start, carrier: Carrier
+    start_gateway: Start, broker_address: BrokerAddress
 ) -> None:
     gateway = await start_gateway(tokens=TOKENS)
     waiting = await waiting_for_approval(gateway, by=SUE, approvers=["editor"])
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         await inbox.send(message(waiting, operator="ann"))
         await inbox.send(message(waiting, operator="ann", token="guessed-token"))
         await inbox.send(message(waiting, operator="ann", token="token-of-bob"))
@@ -121,10 +123,10 @@ REFUSED = {
 
 
 async def test_no_refused_message_keeps_a_token_anywhere(
-    start_gateway: Start, carrier: Carrier, capfd: pytest.CaptureFixture[str]
+    start_gateway: Start, broker_address: BrokerAddress, capfd: pytest.CaptureFixture[str]
 ) -> None:
     gateway = await start_gateway(tokens=TOKENS)
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         for raw in REFUSED.values():
             await inbox.send(raw)
         letters = await inbox.dead(len(REFUSED))
@@ -137,16 +139,16 @@ async def test_no_refused_message_keeps_a_token_anywhere(
 
 
 async def test_a_message_that_waited_for_a_gateway_is_decided_when_one_is_there(
-    gateway: RunningGateway, carrier: Carrier
+    gateway: RunningGateway, broker_address: BrokerAddress
 ) -> None:
     waiting = await waiting_for_approval(gateway)
-    broker = open_broker(carrier.broker_url, gateway.store, None, namespace=carrier.namespace)
+    broker = open_broker(broker_address.broker_url, gateway.store, None, namespace=broker_address.namespace)
     await broker.start()
     await eventually(lambda: broker.healthy, timeout_seconds=20)
     await broker.publish_message("hitl", orjson.dumps(message(waiting)))
     await broker.close()
     assert await waiting.status() == "awaiting_hitl"
-    async with open_inbox(gateway, carrier):
+    async with open_inbox(gateway, broker_address):
         await ended(waiting)
 
 
@@ -154,7 +156,7 @@ async def test_another_system_posts_with_a_client_of_its_own(
     gateway: RunningGateway, amqp_url: str, broker_namespace: str
 ) -> None:
     waiting = await waiting_for_approval(gateway)
-    async with open_inbox(gateway, Carrier(amqp_url, broker_namespace)) as inbox:
+    async with open_inbox(gateway, BrokerAddress(amqp_url, broker_namespace)) as inbox:
         await inbox.send(b"")  # the queue is there when its first dead letter is
         await inbox.dead()
         async with await aio_pika.connect(amqp_url) as connection:
@@ -171,7 +173,7 @@ async def test_another_system_posts_with_a_client_of_its_own(
 
 async def test_without_a_broker_a_message_is_a_row_that_anybody_may_insert(gateway: RunningGateway) -> None:
     waiting = await waiting_for_approval(gateway)
-    async with open_inbox(gateway, Carrier()):
+    async with open_inbox(gateway, BrokerAddress()):
         async with await psycopg.AsyncConnection.connect(gateway.database_url) as connection:
             await connection.execute(
                 "insert into flex_messages (queue, body) values ('hitl', %s)",
@@ -198,10 +200,10 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 async def test_a_large_message_that_is_refused_holds_no_loop_and_keeps_no_token(
-    start_gateway: Start, carrier: Carrier, name: str
+    start_gateway: Start, broker_address: BrokerAddress, name: str
 ) -> None:
     gateway = await start_gateway(tokens=TOKENS)
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         await inbox.send(b"[]")
         await inbox.dead(1)
         with loop_time() as held:

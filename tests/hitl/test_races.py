@@ -9,7 +9,7 @@ from tests.support.gateways import RunningGateway
 from tests.support.inboxes import Inbox, open_inbox
 from tests.support.people import Waiting, waiting_for_approval
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 ROUNDS = 8
@@ -39,11 +39,11 @@ async def by_queue(waiting: Waiting, inbox: Inbox, response_type: str) -> None:
 
 
 async def test_one_of_many_decisions_wins_and_every_other_is_told(
-    start_gateway: Start, carrier: Carrier
+    start_gateway: Start, broker_address: BrokerAddress
 ) -> None:
     here, there = await start_gateway(notified=True), await start_gateway(notified=True)
     dead = 0
-    async with open_inbox(here, carrier) as inbox:
+    async with open_inbox(here, broker_address) as inbox:
         for _ in range(ROUNDS):
             waiting = await waiting_for_approval(here)
             _, link = await here.post("/api/hitl/link", {"requestId": waiting.request_id})

@@ -21,15 +21,15 @@ from tests.support.sites import (
     types_of,
 )
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 PLAN_FIRST = {"runtime": [{"id": "look", "trigger": "plan_generated", "action": "hitl"}]}
 
 
 @pytest.fixture
-def site(database_url: str, carrier: Carrier, tmp_path: Path) -> Site:
+def site(database_url: str, broker_address: BrokerAddress, tmp_path: Path) -> Site:
     """A gateway, a planner and an executor, not started."""
-    site = Site(Setting(database_url, carrier.broker_url, carrier.namespace), tmp_path)
+    site = Site(Setting(database_url, broker_address.broker_url, broker_address.namespace), tmp_path)
     site.add_all(gateway=1, planner=1, executor=1)
     return site
 

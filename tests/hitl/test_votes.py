@@ -12,7 +12,7 @@ from tests.support.given import node
 from tests.support.inboxes import open_inbox
 from tests.support.people import ANN, BOB, SUE, TOKENS, Waiting, resumed, waiting_for_approval
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 EDIT = {"text": "edited"}
@@ -76,7 +76,9 @@ async def test_a_withdrawn_vote_does_not_count(gateway: RunningGateway) -> None:
     assert messages == ["ann approved (1 of 2)", "ann withdrew (0 of 2)", "bob approved (1 of 2)"]
 
 
-async def test_a_vote_is_withdrawn_through_the_queue(gateway: RunningGateway, carrier: Carrier) -> None:
+async def test_a_vote_is_withdrawn_through_the_queue(
+    gateway: RunningGateway, broker_address: BrokerAddress
+) -> None:
     waiting = await waiting_for_approval(gateway, quorum=2)
     assert (await waiting.respond("approval", operator="ann"))[0] == 200
     message = {"runId": waiting.run_id, "requestId": waiting.request_id, "operator": "ann"}
@@ -84,7 +86,7 @@ async def test_a_vote_is_withdrawn_through_the_queue(gateway: RunningGateway, ca
     async def withdrawn() -> bool:
         return len(await waiting.events("log")) == 2
 
-    async with open_inbox(gateway, carrier) as inbox:
+    async with open_inbox(gateway, broker_address) as inbox:
         await inbox.send({**message, "responses": [{"responseType": "withdraw"}]})
         await eventually(withdrawn, timeout_seconds=20)
         assert await inbox.broker.dead_letters("hitl") == []

@@ -13,7 +13,7 @@ from flexrun.settings import Settings
 from runs.commands import StartRun
 from tests.support.linkedin import REGISTERED, example
 from tests.support.waiting import eventually
-from tests.support.workshop import Desk, now
+from tests.support.wiring import StoreWiring, now
 
 
 @pytest.mark.parametrize(("roles", "kept"), [({"planner"}, 2), ({"planner", "gateway"}, 6)])
@@ -22,13 +22,13 @@ async def test_a_planner_keeps_no_more_runs_than_it_plans_at_a_time(
 ) -> None:
     settings = Settings(database_url=database_url, port=0, planner_slots=2)
     planned: list[Commit] = []
-    async with Desk(database_url) as desk, Engine(settings, frozenset(roles)) as engine:
+    async with StoreWiring(database_url) as runs, Engine(settings, frozenset(roles)) as engine:
         engine.store.on_commit(planned.append)
-        await register(desk.store, REGISTERED, "elsewhere")
+        await register(runs.store, REGISTERED, "elsewhere")
         run_ids = [str(uuid7()) for _ in range(6)]
         for run_id in run_ids:
             start = StartRun(now=now(), envelope=example("linkedin-variants"), schema_hash="h")
-            await desk.execute(run_id, start)
+            await runs.execute(run_id, start)
         await eventually(lambda: len(planned) == 6)
         assert {commit.after.plan_version for commit in planned} == {1}
         assert sum(engine.store.cached(run_id) is not None for run_id in run_ids) == kept

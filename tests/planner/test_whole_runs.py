@@ -18,37 +18,37 @@ from runs.state import RunState
 from schemas.contract_schema import effective_schema
 from tests.support.given import BOB
 from tests.support.linkedin import array_of, example, object_of, with_inputs
-from tests.support.planning_room import QUICK
-from tests.support.workshop import Workshop, now
+from tests.support.planner_wiring import QUICK
+from tests.support.wiring import ExecutorWiring, now
 
 
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[Workshop]:
+async def house(database_url: str) -> AsyncIterator[ExecutorWiring]:
     """An executor with the stubs, and a planner beside it."""
     async with AsyncExitStack() as stack:
-        shop = await stack.enter_async_context(Workshop(database_url, stub_capabilities()))  # type: ignore[arg-type] - it asks for a subclass only by its annotation
+        executor = await stack.enter_async_context(ExecutorWiring(database_url, stub_capabilities()))  # type: ignore[arg-type] - it asks for a subclass only by its annotation
         planner = PlannerWorker(
-            shop.store,
-            shop.handler,
-            shop.broker,
+            executor.store,
+            executor.handler,
+            executor.broker,
             SkeletonPlanner(),
-            shop.worker_id,
+            executor.worker_id,
             QUICK,
-            append_plan=shop.worker.append_plan_and_start_node,
+            append_plan=executor.worker.append_plan_and_start_node,
         )
         await planner.start()
         stack.push_async_callback(planner.close)
-        yield shop
+        yield executor
 
 
-async def start(house: Workshop, envelope: dict[str, Any]) -> str:
+async def start(house: ExecutorWiring, envelope: dict[str, Any]) -> str:
     """Accept an envelope."""
     run_id = str(uuid7())
     await house.execute(run_id, StartRun(now=now(), envelope=envelope, schema_hash=None))
     return run_id
 
 
-async def finish(house: Workshop, envelope: dict[str, Any]) -> RunState:
+async def finish(house: ExecutorWiring, envelope: dict[str, Any]) -> RunState:
     """The run's end; a completed one has an output that the contract accepts."""
     state = await house.ended(await start(house, envelope))
     if state.status == "completed":
@@ -57,18 +57,20 @@ async def finish(house: Workshop, envelope: dict[str, Any]) -> RunState:
 
 
 @pytest.mark.parametrize("name", ["linkedin-variants", "linkedin-flat-record"])
-async def test_the_examples_complete(house: Workshop, name: str) -> None:
+async def test_the_examples_complete(house: ExecutorWiring, name: str) -> None:
     state = await finish(house, example(name))
     assert (state.status, state.error) == ("completed", None)
 
 
-async def test_what_nobody_can_do_fails_with_no_node_started(house: Workshop) -> None:
+async def test_what_nobody_can_do_fails_with_no_node_started(house: ExecutorWiring) -> None:
     run_id = await start(house, example("infeasible"))
     assert (await house.ended(run_id)).status == "failed"
     assert [event.type for event in await house.events(run_id, "node_start", "plan_generated")] == []
 
 
-async def test_the_approval_waits_and_a_rejection_is_planned_anew_with_what_was_said(house: Workshop) -> None:
+async def test_the_approval_waits_and_a_rejection_is_planned_anew_with_what_was_said(
+    house: ExecutorWiring,
+) -> None:
     envelope = example("linkedin-approval")
     envelope["policies"]["hitl"] = {"onReject": "replan"}
     run_id = await start(house, envelope)
@@ -87,7 +89,7 @@ async def test_the_approval_waits_and_a_rejection_is_planned_anew_with_what_was_
 
 
 @pytest.mark.parametrize("count", range(1, 7))
-async def test_one_to_six_variants_complete(house: Workshop, count: int) -> None:
+async def test_one_to_six_variants_complete(house: ExecutorWiring, count: int) -> None:
     post = object_of(
         {"title": {"type": "string", "maxLength": 60}, "words": {"type": "integer", "minimum": 60}}
     )
@@ -97,7 +99,7 @@ async def test_one_to_six_variants_complete(house: Workshop, count: int) -> None
     assert len(state.output["posts"]) == count
 
 
-async def test_limits_that_nobody_can_keep_end_the_run_with_their_names(house: Workshop) -> None:
+async def test_limits_that_nobody_can_keep_end_the_run_with_their_names(house: ExecutorWiring) -> None:
     schema = object_of(
         {"text": {"type": "string", "maxLength": 20}, "wordCount": {"type": "integer", "minimum": 50}}
     )
@@ -108,7 +110,7 @@ async def test_limits_that_nobody_can_keep_end_the_run_with_their_names(house: W
 
 
 async def test_a_pattern_that_the_stubs_cannot_meet_ends_in_the_errors_of_the_contract(
-    house: Workshop,
+    house: ExecutorWiring,
 ) -> None:
     schema = object_of({"text": {"type": "string", "pattern": "^[0-9]+$"}})
     state = await finish(house, with_inputs(schema, variantCount=1))

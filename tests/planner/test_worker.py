@@ -16,20 +16,20 @@ from planner.skeleton import SkeletonPlanner
 from runs.commands import AbortRun, PauseRun, ResumeRun
 from tests.support.given import ANN
 from tests.support.linkedin import REGISTERED, envelope, example
-from tests.support.planning_room import QUICK, PlanningRoom, hint_for
+from tests.support.planner_wiring import QUICK, PlannerWiring, hint_for
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier, now
+from tests.support.wiring import BrokerAddress, now
 
 NODE = {"id": "a", "capabilityId": "stub.linkedin.brief", "kind": "execution", "label": "a"}
 PLANNED = ["start", "plan_requested", "plan_generated"]
 
 
 @pytest.fixture(params=["postgres", "rabbitmq"])
-def carrier(request: pytest.FixtureRequest) -> Carrier:
+def broker_address(request: pytest.FixtureRequest) -> BrokerAddress:
     """Both brokers."""
     if request.param == "postgres":
-        return Carrier()
-    return Carrier(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))
+        return BrokerAddress()
+    return BrokerAddress(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))
 
 
 class Slow:
@@ -77,31 +77,35 @@ class Scripted:
         return SkeletonPlanner().plan(envelope, capabilities, context) if act == "skeleton" else act
 
 
-async def test_a_run_is_planned_as_soon_as_it_starts(database_url: str, carrier: Carrier) -> None:
-    async with PlanningRoom(database_url, carrier=carrier) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        assert await room.types(run_id) == PLANNED
-        (request,) = await room.events(run_id, "plan_requested")
+async def test_a_run_is_planned_as_soon_as_it_starts(
+    database_url: str, broker_address: BrokerAddress
+) -> None:
+    async with PlannerWiring(database_url, broker_address=broker_address) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        assert await planning.types(run_id) == PLANNED
+        (request,) = await planning.events(run_id, "plan_requested")
         assert request.payload == {"attempt": 1, "planner": "skeleton", "capabilityCount": len(REGISTERED)}
 
 
 async def test_claim_and_plan_are_one_commit(database_url: str) -> None:
-    async with PlanningRoom(database_url) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        start, requested, generated = await room.commits(run_id)
+    async with PlannerWiring(database_url) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        start, requested, generated = await planning.commits(run_id)
         assert start != requested
         assert requested == generated
 
 
-async def test_what_cannot_be_planned_fails_before_any_node_runs(database_url: str, carrier: Carrier) -> None:
-    async with PlanningRoom(database_url, carrier=carrier) as room:
-        run_id = await room.start(example("infeasible"))
-        state = await room.ended(run_id)
+async def test_what_cannot_be_planned_fails_before_any_node_runs(
+    database_url: str, broker_address: BrokerAddress
+) -> None:
+    async with PlannerWiring(database_url, broker_address=broker_address) as planning:
+        run_id = await planning.start(example("infeasible"))
+        state = await planning.ended(run_id)
         assert state.status == "failed"
-        assert await room.types(run_id) == ["start", "plan_requested", "plan_rejected", "complete"]
-        (rejected,) = await room.events(run_id, "plan_rejected")
+        assert await planning.types(run_id) == ["start", "plan_requested", "plan_rejected", "complete"]
+        (rejected,) = await planning.events(run_id, "plan_rejected")
         codes = [each["code"] for each in rejected.payload["diagnostics"]]
         assert codes == ["objective_unknown", "facet_unavailable"]
         assert state.error is not None
@@ -113,8 +117,8 @@ async def test_a_plan_that_the_house_forbids_ends_the_run_with_what_is_forbidden
     database_url: str, instant: bool
 ) -> None:
     house = {"forbiddenCapabilities": ["stub.linkedin.dr*"], "limits": {"nodes": 2}}
-    async with PlanningRoom(database_url, Scripted("skeleton", instant=instant)) as room:
-        state = await room.ended(await room.start(envelope(), house))
+    async with PlannerWiring(database_url, Scripted("skeleton", instant=instant)) as planning:
+        state = await planning.ended(await planning.start(envelope(), house))
         assert state.error is not None
         assert state.error["code"] == "plan_rejected"
         codes = {each["code"] for each in state.error["details"]["diagnostics"]}
@@ -122,10 +126,10 @@ async def test_a_plan_that_the_house_forbids_ends_the_run_with_what_is_forbidden
         assert state.plan_attempt == 1
 
 
-async def test_a_hundred_runs_are_each_planned_once(database_url: str, carrier: Carrier) -> None:
+async def test_a_hundred_runs_are_each_planned_once(database_url: str, broker_address: BrokerAddress) -> None:
     async with (
-        PlanningRoom(database_url, carrier=carrier) as one,
-        PlanningRoom(database_url, carrier=carrier),
+        PlannerWiring(database_url, broker_address=broker_address) as one,
+        PlannerWiring(database_url, broker_address=broker_address),
     ):
         run_ids = await asyncio.gather(*(one.start(envelope()) for _ in range(100)))
         for run_id in run_ids:
@@ -134,49 +138,49 @@ async def test_a_hundred_runs_are_each_planned_once(database_url: str, carrier: 
 
 
 async def test_the_same_hint_many_times_at_once_plans_once(database_url: str) -> None:
-    async with PlanningRoom(database_url, consumes=False, keeps=False) as room:
-        run_id = await room.start(envelope())
-        answers = await asyncio.gather(*(room.worker.handle(hint_for(run_id)) for _ in range(20)))
+    async with PlannerWiring(database_url, consumes=False, keeps=False) as planning:
+        run_id = await planning.start(envelope())
+        answers = await asyncio.gather(*(planning.worker.handle(hint_for(run_id)) for _ in range(20)))
         assert answers == [None] * 20
-        assert await room.types(run_id) == PLANNED
+        assert await planning.types(run_id) == PLANNED
 
 
 @pytest.mark.parametrize("instant", [True, False])
 async def test_hints_that_are_stale_or_about_nothing_change_nothing(database_url: str, instant: bool) -> None:
     planner = Scripted("skeleton", instant=instant)
-    async with PlanningRoom(database_url, planner, consumes=False, keeps=False) as room:
-        run_id = await room.start(envelope())
+    async with PlannerWiring(database_url, planner, consumes=False, keeps=False) as planning:
+        run_id = await planning.start(envelope())
         for hint in (
             hint_for(run_id, 2),
             hint_for(run_id, 0),
             hint_for("01900000-0000-7000-8000-00000000dead"),
         ):
-            assert await room.worker.handle(hint) is None
-        await room.execute(run_id, AbortRun(now=now(), actor=ANN))
-        assert await room.worker.handle(hint_for(run_id)) is None
-        assert await room.types(run_id) == ["start", "complete"]
+            assert await planning.worker.handle(hint) is None
+        await planning.execute(run_id, AbortRun(now=now(), actor=ANN))
+        assert await planning.worker.handle(hint_for(run_id)) is None
+        assert await planning.types(run_id) == ["start", "complete"]
         assert planner.asked == 0
 
 
 async def test_a_paused_run_is_planned_after_it_goes_on(database_url: str) -> None:
-    async with PlanningRoom(database_url, consumes=False, keeps=False) as room:
-        run_id = await room.start(envelope())
-        await room.execute(run_id, PauseRun(now=now(), actor=ANN))
-        assert await room.worker.handle(hint_for(run_id)) is None
-        assert await room.types(run_id) == ["start", "run_paused"]
-        await room.execute(run_id, ResumeRun(now=now(), actor=ANN))
-        await room.worker.handle(hint_for(run_id))
-        assert (await room.state(run_id)).plan_version == 1
+    async with PlannerWiring(database_url, consumes=False, keeps=False) as planning:
+        run_id = await planning.start(envelope())
+        await planning.execute(run_id, PauseRun(now=now(), actor=ANN))
+        assert await planning.worker.handle(hint_for(run_id)) is None
+        assert await planning.types(run_id) == ["start", "run_paused"]
+        await planning.execute(run_id, ResumeRun(now=now(), actor=ANN))
+        await planning.worker.handle(hint_for(run_id))
+        assert (await planning.state(run_id)).plan_version == 1
 
 
 @pytest.mark.parametrize("instant", [True, False])
 async def test_a_planner_that_breaks_is_asked_again(database_url: str, instant: bool) -> None:
     planner = Scripted(ZeroDivisionError("division by zero"), "skeleton", instant=instant)
-    async with PlanningRoom(database_url, planner) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        assert await room.types(run_id) == ["start", "plan_requested", "plan_rejected", *PLANNED[1:]]
-        (rejected,) = await room.events(run_id, "plan_rejected")
+    async with PlannerWiring(database_url, planner) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        assert await planning.types(run_id) == ["start", "plan_requested", "plan_rejected", *PLANNED[1:]]
+        (rejected,) = await planning.events(run_id, "plan_rejected")
         (reason,) = rejected.payload["diagnostics"]
         assert reason["code"] == "planner_error"
         assert "ZeroDivisionError: division by zero" in reason["message"]
@@ -185,11 +189,11 @@ async def test_a_planner_that_breaks_is_asked_again(database_url: str, instant: 
 @pytest.mark.parametrize("instant", [True, False])
 async def test_a_planner_that_always_breaks_ends_the_run(database_url: str, instant: bool) -> None:
     planner = Scripted(RuntimeError("no"), instant=instant)
-    async with PlanningRoom(database_url, planner) as room:
-        run_id = await room.start(envelope())
-        state = await room.ended(run_id)
+    async with PlannerWiring(database_url, planner) as planning:
+        run_id = await planning.start(envelope())
+        state = await planning.ended(run_id)
         assert state.status == "failed"
-        assert await room.types(run_id) == ["start", *["plan_requested", "plan_rejected"] * 5, "complete"]
+        assert await planning.types(run_id) == ["start", *["plan_requested", "plan_rejected"] * 5, "complete"]
 
 
 @pytest.mark.parametrize("instant", [True, False])
@@ -212,32 +216,34 @@ async def test_a_planner_that_always_breaks_ends_the_run(database_url: str, inst
 async def test_a_plan_that_cannot_be_run_is_never_accepted(
     database_url: str, plan: Any, code: str, instant: bool
 ) -> None:
-    async with PlanningRoom(database_url, Scripted(plan, "skeleton", instant=instant)) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        (rejected,) = await room.events(run_id, "plan_rejected")
+    async with PlannerWiring(database_url, Scripted(plan, "skeleton", instant=instant)) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        (rejected,) = await planning.events(run_id, "plan_rejected")
         assert code in [each["code"] for each in rejected.payload["diagnostics"]]
 
 
-async def test_a_slow_planner_claims_first_and_holds_a_lease(database_url: str, carrier: Carrier) -> None:
+async def test_a_slow_planner_claims_first_and_holds_a_lease(
+    database_url: str, broker_address: BrokerAddress
+) -> None:
     planner = Slow()
-    async with PlanningRoom(database_url, planner, carrier=carrier) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_in_progress)
+    async with PlannerWiring(database_url, planner, broker_address=broker_address) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_in_progress)
         await eventually(lambda: planner.asked == 1)
-        assert await _lease(room, run_id) == (True, True)
-        await room.worker.handle(hint_for(run_id))
+        assert await _lease(planning, run_id) == (True, True)
+        await planning.worker.handle(hint_for(run_id))
         planner.go_on.set()
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        assert await room.types(run_id) == PLANNED
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        assert await planning.types(run_id) == PLANNED
         assert planner.asked == 1
 
 
 async def test_a_slow_planner_that_is_too_slow_is_given_up(database_url: str) -> None:
     planner = Slow()
-    async with PlanningRoom(database_url, planner, config=replace(QUICK, timeout_seconds=0.05)) as room:
-        run_id = await room.start(envelope())
-        state = await room.ended(run_id)
+    async with PlannerWiring(database_url, planner, config=replace(QUICK, timeout_seconds=0.05)) as planning:
+        run_id = await planning.start(envelope())
+        state = await planning.ended(run_id)
         assert state.error is not None
         assert [each["code"] for each in state.error["details"]["diagnostics"]] == ["planner_timeout"]
         assert planner.cancelled.is_set()
@@ -245,65 +251,67 @@ async def test_a_slow_planner_that_is_too_slow_is_given_up(database_url: str) ->
 
 async def test_an_abort_cancels_a_slow_planner(database_url: str) -> None:
     planner = Slow()
-    async with PlanningRoom(database_url, planner) as room:
-        run_id = await room.start(envelope())
+    async with PlannerWiring(database_url, planner) as planning:
+        run_id = await planning.start(envelope())
         await eventually(lambda: planner.asked)
-        await room.execute(run_id, AbortRun(now=now(), actor=ANN))
+        await planning.execute(run_id, AbortRun(now=now(), actor=ANN))
         await asyncio.wait_for(planner.cancelled.wait(), 5)
-        assert await room.types(run_id) == ["start", "plan_requested", "complete"]
+        assert await planning.types(run_id) == ["start", "plan_requested", "complete"]
 
 
 async def test_a_lost_lease_cancels_a_slow_planner_and_its_plan_is_not_taken(database_url: str) -> None:
     planner = Slow()
-    async with PlanningRoom(database_url, planner, keeps=False) as room:
-        run_id = await room.start(envelope())
+    async with PlannerWiring(database_url, planner, keeps=False) as planning:
+        run_id = await planning.start(envelope())
         await eventually(lambda: planner.asked)
-        await _sql(room, "update flex_work set worker = 'another' where run_id = %s", run_id)
-        await room.worker.beat()
+        await _sql(planning, "update flex_work set worker = 'another' where run_id = %s", run_id)
+        await planning.worker.beat()
         await asyncio.wait_for(planner.cancelled.wait(), 5)
-        assert await room.types(run_id) == ["start", "plan_requested"]
+        assert await planning.types(run_id) == ["start", "plan_requested"]
 
 
 async def test_a_heartbeat_keeps_the_lease(database_url: str) -> None:
     planner = Slow()
-    async with PlanningRoom(database_url, planner, keeps=False) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_in_progress)
-        await _sql(room, "update flex_work set lease_until = now() where run_id = %s", run_id)
-        await room.worker.beat()
-        assert await _lease(room, run_id) == (True, True)
+    async with PlannerWiring(database_url, planner, keeps=False) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_in_progress)
+        await _sql(planning, "update flex_work set lease_until = now() where run_id = %s", run_id)
+        await planning.worker.beat()
+        assert await _lease(planning, run_id) == (True, True)
         assert not planner.cancelled.is_set()
 
 
 async def test_a_planner_that_is_shut_down_gives_the_run_to_the_next(
-    database_url: str, carrier: Carrier
+    database_url: str, broker_address: BrokerAddress
 ) -> None:
     first = Slow()
-    async with PlanningRoom(database_url, first, carrier=carrier) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_in_progress)
+    async with PlannerWiring(database_url, first, broker_address=broker_address) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_in_progress)
     assert first.cancelled.is_set()
-    async with PlanningRoom(database_url, carrier=carrier) as room:
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        assert await room.types(run_id) == ["start", "plan_requested", "plan_rejected", *PLANNED[1:]]
-        (rejected,) = await room.events(run_id, "plan_rejected")
+    async with PlannerWiring(database_url, broker_address=broker_address) as planning:
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        assert await planning.types(run_id) == ["start", "plan_requested", "plan_rejected", *PLANNED[1:]]
+        (rejected,) = await planning.events(run_id, "plan_rejected")
         assert rejected.payload["diagnostics"][0]["code"] == "planner_stopped"
 
 
 async def test_a_planner_that_dies_is_replaced_when_its_lease_is_over(database_url: str) -> None:
     planner = Slow()
-    async with PlanningRoom(database_url, planner) as room:
-        run_id = await room.start(envelope())
-        await room.reached(run_id, lambda state: state.plan_in_progress)
+    async with PlannerWiring(database_url, planner) as planning:
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_in_progress)
         await _sql(
-            room, "update flex_work set lease_until = now() - interval '1 second' where run_id = %s", run_id
+            planning,
+            "update flex_work set lease_until = now() - interval '1 second' where run_id = %s",
+            run_id,
         )
         await eventually(lambda: planner.asked == 2)
         planner.go_on.set()
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        (rejected,) = await room.events(run_id, "plan_rejected")
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        (rejected,) = await planning.events(run_id, "plan_rejected")
         assert rejected.payload["diagnostics"][0]["code"] == "planner_lost"
-        assert (await room.types(run_id)).count("plan_generated") == 1
+        assert (await planning.types(run_id)).count("plan_generated") == 1
 
 
 @pytest.mark.parametrize("instant", [True, False])
@@ -312,52 +320,52 @@ async def test_a_capability_whose_worker_is_only_starting_is_waited_for(
 ) -> None:
     patient = replace(QUICK, patience_seconds=30)
     planner = Scripted("skeleton", instant=instant)
-    async with PlanningRoom(database_url, planner, config=patient, registered=[]) as room:
-        run_id = await room.start(envelope())
+    async with PlannerWiring(database_url, planner, config=patient, registered=[]) as planning:
+        run_id = await planning.start(envelope())
         await eventually(lambda: planner.asked >= 2)
-        assert "plan_rejected" not in await room.types(run_id)
-        await register(room.store, REGISTERED, "late")
-        await room.reached(run_id, lambda state: state.plan_version == 1)
-        assert await room.types(run_id) == PLANNED
+        assert "plan_rejected" not in await planning.types(run_id)
+        await register(planning.store, REGISTERED, "late")
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        assert await planning.types(run_id) == PLANNED
 
 
 async def test_a_capability_that_never_comes_ends_the_run_with_its_name(database_url: str) -> None:
     impatient = replace(QUICK, patience_seconds=0.1)
-    async with PlanningRoom(database_url, config=impatient, registered=REGISTERED[:2]) as room:
-        run_id = await room.start(envelope())
-        state = await room.ended(run_id)
+    async with PlannerWiring(database_url, config=impatient, registered=REGISTERED[:2]) as planning:
+        run_id = await planning.start(envelope())
+        state = await planning.ended(run_id)
         assert state.error is not None
         assert "stub.linkedin.review" in state.error["message"]
-        assert await room.types(run_id) == ["start", "plan_requested", "plan_rejected", "complete"]
+        assert await planning.types(run_id) == ["start", "plan_requested", "plan_rejected", "complete"]
 
 
 async def test_a_refusal_of_a_slow_planner_is_final(database_url: str) -> None:
     refusal = PlanRefused([diagnostic("objective_unknown", "What?", "/objective")])
-    async with PlanningRoom(database_url, Scripted(refusal, instant=False)) as room:
-        run_id = await room.start(envelope())
-        await room.ended(run_id)
-        assert await room.types(run_id) == ["start", "plan_requested", "plan_rejected", "complete"]
+    async with PlannerWiring(database_url, Scripted(refusal, instant=False)) as planning:
+        run_id = await planning.start(envelope())
+        await planning.ended(run_id)
+        assert await planning.types(run_id) == ["start", "plan_requested", "plan_rejected", "complete"]
 
 
 async def test_closing_does_not_wait_for_a_capability(database_url: str) -> None:
     patient = replace(QUICK, patience_seconds=600, look_again_seconds=60)
     planner = Scripted("skeleton")
     async with asyncio.timeout(20):
-        async with PlanningRoom(database_url, planner, config=patient, registered=[]) as room:
-            run_id = await room.start(envelope())
+        async with PlannerWiring(database_url, planner, config=patient, registered=[]) as planning:
+            run_id = await planning.start(envelope())
             await eventually(lambda: planner.asked >= 1)
-            await room.worker.close()
-            assert await room.types(run_id) == ["start"]
+            await planning.worker.close()
+            assert await planning.types(run_id) == ["start"]
 
 
-async def _sql(room: PlanningRoom, statement: str, run_id: str) -> None:
-    async with await psycopg.AsyncConnection.connect(room.database_url, autocommit=True) as connection:
+async def _sql(planning: PlannerWiring, statement: str, run_id: str) -> None:
+    async with await psycopg.AsyncConnection.connect(planning.database_url, autocommit=True) as connection:
         await connection.execute(statement.encode(), [run_id])
 
 
-async def _lease(room: PlanningRoom, run_id: str) -> tuple[bool, bool] | None:
+async def _lease(planning: PlannerWiring, run_id: str) -> tuple[bool, bool] | None:
     """Whether the plan's work is ours, and for how long still: longer than five seconds or not."""
-    async with await psycopg.AsyncConnection.connect(room.database_url) as connection:
+    async with await psycopg.AsyncConnection.connect(planning.database_url) as connection:
         cursor = await connection.execute(
             "select worker like '%%:planner', lease_until > now() + interval '5 seconds' from flex_work"
             " where run_id = %s and kind = 'plan'",

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from executor.capability import CapabilityContext, CapabilityError
-from executor.stubs.reshape import evaluate
+from executor.stubs.reshape import ReshapeStub
+from runs.expression import evaluate
 from tests.support.linkedin import STUBS, VARIANTS, carry_out, with_inputs
 
 POST = {
@@ -98,6 +99,11 @@ def test_the_stubs_drafts_pass_their_own_review() -> None:
     assert (made["approved"], made["findings"]) == (True, [])
 
 
+def reshape(mapping: Any) -> Any:
+    """What stub.transform.reshape makes of OUTPUTS."""
+    return ReshapeStub().compute({"bundle": {"mapping": mapping}, "dependencies": OUTPUTS})
+
+
 OUTPUTS = {"n": {"text": "one two  three", "tags": ["#a", "#b"], "list": [{"x": 1}], "empty": ""}}
 TAGS = {"$node": "n", "$pointer": "/tags"}
 
@@ -128,6 +134,7 @@ TAGS = {"$node": "n", "$pointer": "/tags"}
     ],
 )
 def test_a_mapping_is_carried_out(mapping: Any, value: Any) -> None:
+    assert reshape(mapping) == value
     assert evaluate(mapping, OUTPUTS) == value
 
 
@@ -145,7 +152,7 @@ def test_a_mapping_is_carried_out(mapping: Any, value: Any) -> None:
 )
 def test_a_mapping_that_makes_no_sense_fails_for_good(mapping: Any, code: str) -> None:
     with pytest.raises(CapabilityError) as failure:
-        evaluate(mapping, OUTPUTS)
+        reshape(mapping)
     assert (failure.value.code, failure.value.retryable) == (code, False)
 
 

@@ -14,7 +14,7 @@ from eventstore.listener import LogListener
 from gateway.people.inbox import QUEUE, HitlInbox
 from tests.support.gateways import RunningGateway
 from tests.support.waiting import eventually
-from tests.support.workshop import Carrier
+from tests.support.wiring import BrokerAddress
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,13 @@ class Inbox:
 
 
 @asynccontextmanager
-async def open_inbox(gateway: RunningGateway, carrier: Carrier) -> AsyncIterator[Inbox]:
+async def open_inbox(gateway: RunningGateway, broker_address: BrokerAddress) -> AsyncIterator[Inbox]:
     """An inbox over a gateway's parts, as the engine makes it."""
     listener = LogListener(gateway.database_url, ignore_origin=gateway.store.origin)
     await listener.start()
-    broker = open_broker(carrier.broker_url, gateway.store, listener, namespace=carrier.namespace)
+    broker = open_broker(
+        broker_address.broker_url, gateway.store, listener, namespace=broker_address.namespace
+    )
     await broker.start()
     await eventually(lambda: broker.healthy, timeout_seconds=20)
     inbox = HitlInbox.over(gateway.gateway.deps, broker)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from executor.capability import CapabilityError
-from executor.stubs.limits import Bounds, fit, impossible, word_count
+from executor.stubs.limits import Bounds, fit, impossible
+from runs.expression import word_count
 
 FULL_TEXT = "fullText"
 

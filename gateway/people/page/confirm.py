@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from aiohttp import web
 
-from eventstore.queries import RequestRow
+from eventstore.queries.requests import RequestRow
 from gateway.people.link_signer import ApprovalLink
 from gateway.people.models import pending_output
 from gateway.people.page.html import h, page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.mapping.names import canonical
-from planner.scenarios.linkedin.scopes import Material
+from planner.scenarios.linkedin.scopes import RunMaterial
 
 _OF_A_VARIANT = (
     "headline, body, callToAction, hashtags, fullText, wordCount, characterCount, variantId, label, position"
@@ -12,7 +12,7 @@ _OF_A_RUN = "keyMessages, angles, findings, variantCount"
 _MAX_NAMES = 20
 
 
-def available(material: Material) -> str:
+def available(material: RunMaterial) -> str:
     """What the material has, by our own names; a contract may spell them its own way."""
     facts = material.facts
     known = [*facts.known, *facts.company]

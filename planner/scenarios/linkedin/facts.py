@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from planner.mapping.names import COMPANY_FIELDS, canonical
+from planner.mapping.names import canonical
 from planner.planner import JsonObject
+from planner.scenarios.linkedin.names import COMPANY_FIELDS
 from planner.text import as_list, as_object, phrase
 
 MAX_NAMES = 500

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.mapping.output_limits import OutputLimits, output_schema
-from planner.mapping.sources import Variant
 from planner.node_factory import NodeFactory
 from planner.planner import JsonObject
+from planner.scenarios.linkedin.variants import Variant
 from planner.text import phrase
 from schemas.facets import FACETS
 from schemas.plan import MAX_EXPECTATIONS

@@ -12,16 +12,19 @@ import orjson
 
 from planner.contract import Contract
 from planner.mapping.contract_fit import ContractFits
-from planner.mapping.expression import nodes_in
 from planner.mapping.flat import Budget, TooComplex
 from planner.mapping.problems import COUNT, Mapped, MappingProblem, Unmappable
 from planner.node_factory import NodeFactory
 from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.scenarios.linkedin.facts import Facts
+from planner.scenarios.linkedin.material import LinkedInMaterial
 from planner.scenarios.linkedin.nodes import RESHAPES, LinkedInNodes
-from planner.scenarios.linkedin.scopes import Material
+from planner.scenarios.linkedin.scopes import RunMaterial
 from planner.scenarios.linkedin.variants import MAX_VARIANTS, Instructions, Wanted, make_variants
+from runs.expression import nodes_in
 from schemas.refusal import MAX_PROBLEMS
+
+VARIANT_COUNT_CONFLICT = "variant_count_conflict"
 
 MAX_NODE_SCHEMA_BYTES = 16 * 1024
 """A larger contract is left to the final check, since a plan is stored with its run."""
@@ -83,19 +86,25 @@ def _other_counts(ground: Ground, failures: dict[int, list[MappingProblem]]) -> 
 def _contradiction(wanted: Wanted, possible: list[int], problems: list[MappingProblem]) -> PlanRefused:
     takes = " or ".join(str(count) for count in possible)
     message = f"{wanted.path} asks for {wanted.count} variant(s), and the contract takes {takes}. {problems[0].message}"
-    return PlanRefused([diagnostic(COUNT, message, wanted.path)])
+    return PlanRefused([diagnostic(VARIANT_COUNT_CONFLICT, message, wanted.path)])
 
 
 def _told(problems: Iterable[MappingProblem]) -> list[JsonObject]:
     """Each problem once; a property of an array of posts is a problem for every variant in the same way."""
     unique = {(problem.code, problem.path): problem for problem in reversed(list(problems))}
     listed = islice(reversed(unique.values()), MAX_PROBLEMS)
-    return [diagnostic(each.code, each.message, each.path) for each in listed]
+    return [diagnostic(_code(each), each.message, each.path) for each in listed]
+
+
+def _code(problem: MappingProblem) -> str:
+    return VARIANT_COUNT_CONFLICT if problem.code == COUNT else problem.code
 
 
 def _plan(ground: Ground, count: int) -> JsonObject:
     variants = make_variants(count, ground.instructions)
-    material = Material(ground.facts, ground.run_id, variants, markdown=ground.contract.markdown)
+    material = LinkedInMaterial(
+        RunMaterial(ground.facts, ground.run_id, variants, markdown=ground.contract.markdown)
+    )
     delivery = ground.deliveries.of(ground.contract, material, ground.budget)
     mapped = delivery.mapped
     makers = LinkedInNodes(

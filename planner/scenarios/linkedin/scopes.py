@@ -1,29 +1,23 @@
-"""What there is to fill a contract with: values of the envelope, and what the nodes are going to make."""
+"""What a LinkedIn plan has to give: values of the envelope, and what the nodes are going to make."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as made_by
-from typing import Any, Protocol, cast
+from typing import Any
 
-from planner.mapping import names
-from planner.mapping.expression import count, join, reference
 from planner.mapping.names import canonical
-from planner.mapping.sources import Source, Variant, known_source
-from planner.mapping.values import weight
+from planner.mapping.scopes import KnownScope, NodeScope, Scope, counted, facet_field
+from planner.mapping.sources import PARAGRAPH, Parts, Source, known_source
+from planner.scenarios.linkedin import names
 from planner.scenarios.linkedin.facts import Facts
+from planner.scenarios.linkedin.variants import Variant
+from runs.expression import join, reference
 from schemas.facets import FACETS
 
 POST_TEXTS = ("headline", "body", "callToAction")
-
-
-class Scope(Protocol):
-    """Where a name is looked up."""
-
-    def find(self, name: str) -> Source | None:
-        """The source that a canonical name stands for here."""
-        ...
+POST_PARTS = (*POST_TEXTS, "hashtags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +36,31 @@ class VariantScope:
 
     def field(self, found: str) -> Source | None:
         """The source of a variant's field, by our own name of it."""
-        variant = self.variant
         if found in POST_TEXTS:
-            return Source("string", reference(variant.node_id, found), node_id=variant.node_id, field=found)
+            return self._part("string", found)
         if found == "hashtags":
-            facet = FACETS["post_copy"].schema["properties"]["hashtags"]
-            expression = reference(variant.node_id, found)
-            return Source("array", expression, node_id=variant.node_id, field=found, facet=facet)
-        if found in ("wordCount", "characterCount"):
-            return self._count(found)
+            return self._part("array", found, FACETS["post_copy"].schema["properties"]["hashtags"])
+        if found in _COUNTS:
+            return self._count(_COUNTS[found])
         if found == "fullText":
             return self._full_text()
         return self._known(found)
 
-    def _count(self, found: str) -> Source:
-        what = "words" if found == "wordCount" else "characters"
-        text = self._full_text() if self.counted == "fullText" else self.field(self.counted)
-        expression = count(what, text.expression if text else "")
-        return Source("integer", expression, node_id=self.variant.node_id, field=self.counted, aspect=what)
+    def _part(self, json_type: str, field: str, facet: Mapping[str, Any] | None = None) -> Source:
+        node_id = self.variant.node_id
+        expression = reference(node_id, field)
+        return Source(json_type, expression, node_id=node_id, field=field, facet=facet, content=True)
+
+    def _count(self, what: str) -> Source:
+        text = self._full_text() if self.counted == "fullText" else self._part("string", self.counted)
+        return counted(text, what)
 
     def _full_text(self) -> Source:
-        fields = (*POST_TEXTS, "hashtags")
-        expression = join([reference(self.variant.node_id, each) for each in fields], "\n\n")
-        return Source("string", expression, node_id=self.variant.node_id, field="fullText")
+        node_id = self.variant.node_id
+        expression = join([reference(node_id, each) for each in POST_PARTS], PARAGRAPH)
+        return Source(
+            "string", expression, node_id=node_id, field="fullText", joined=POST_PARTS, content=True
+        )
 
     def _known(self, found: str) -> Source | None:
         variant = self.variant
@@ -82,63 +78,7 @@ class VariantScope:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeScope:
-    """The fields of a node's facet, by the names that callers have for them."""
-
-    node_id: str
-    facet: Mapping[str, Any]
-    fields: Mapping[str, str]
-    outer: Scope | None = None
-
-    def find(self, name: str) -> Source | None:
-        found = self.fields.get(name)
-        if found is None:
-            return self.outer.find(name) if self.outer else None
-        return facet_field(self.node_id, self.facet, found)
-
-
-def facet_field(node_id: str, facet: Mapping[str, Any], name: str) -> Source:
-    """One field of what a node makes."""
-    schema: Mapping[str, Any] = facet["properties"][name]
-    return Source(schema["type"], reference(node_id, name), node_id=node_id, field=name, facet=schema)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownScope:
-    """The members of an object that the envelope has; `index` leads from a canonical name to the member's own."""
-
-    members: Mapping[str, Any]
-    index: Mapping[str, str]
-    aliases: Mapping[str, str] = made_by(default_factory=dict[str, str])
-    outer: Scope | None = None
-
-    def find(self, name: str) -> Source | None:
-        alias = self.aliases.get(name)
-        key = alias if alias in self.members else self.index.get(name)
-        if key is not None:
-            return known_source(self.members[key])
-        return self.outer.find(name) if self.outer else None
-
-
-@dataclass(frozen=True, slots=True)
-class PartScope:
-    """What can be asked of one text: the text itself, its length, its number of words."""
-
-    text: Source
-
-    def find(self, name: str) -> Source | None:
-        part = names.FIELD_PARTS.get(name)
-        if part == "text":
-            return self.text
-        if part is None or self.text.node_id is None:
-            return None
-        what = "words" if part == "wordCount" else "characters"
-        expression = count(what, self.text.expression)
-        return Source("integer", expression, node_id=self.text.node_id, field=self.text.field, aspect=what)
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
+class RunMaterial:
     """All that a plan with these variants has to give.
 
     `touched` fills as a mapping looks at what the envelope says; a mapping that never does is the same for every
@@ -153,7 +93,6 @@ class Material:
     markdown: bool = False
     touched: set[str] = made_by(default_factory=set[str])
     _indexes: dict[int, Mapping[str, str]] = made_by(default_factory=dict[int, Mapping[str, str]])
-    _weights: dict[int, int] = made_by(default_factory=dict[int, int])
 
     @property
     def only_variant(self) -> Variant | None:
@@ -186,24 +125,12 @@ class Material:
             index = self._indexes[id(members)] = {canonical(name): name for name in reversed(list(members))}
         return index
 
-    def weight_of(self, source: Source) -> int:
-        """How many values of the envelope a look at `source` touches; 1 for what a node makes."""
-        if not source.known:
-            return 1
-        value = cast("object", source.value)
-        if not isinstance(value, dict | list):
-            return weight(value)
-        known = self._weights.get(id(value))  # pyright: ignore[reportUnknownArgumentType]
-        if known is None:
-            known = self._weights[id(value)] = weight(value)  # pyright: ignore[reportUnknownArgumentType]
-        return known
-
 
 @dataclass(frozen=True, slots=True)
 class RunScope:
     """What the run as a whole has."""
 
-    material: Material
+    material: RunMaterial
 
     def find(self, name: str) -> Source | None:
         material = self.material
@@ -228,10 +155,11 @@ class RunScope:
         return known_source(" ".join(variant.instructions)) if variant.instructions else None
 
 
+_COUNTS = {"wordCount": "words", "characterCount": "characters"}
 _REVIEW_NAMES = {"reviewSummary": "summary", "findings": "findings", "reviewPassed": "approved"}
 
 
-def whole_text(material: Material) -> Source:
+def whole_text(material: RunMaterial) -> Source:
     """Every variant as one text, each under its label where there are several."""
     posts = [VariantScope(variant, None).field("fullText") for variant in material.variants]
     found = tuple(post for post in posts if post is not None)
@@ -240,5 +168,5 @@ def whole_text(material: Material) -> Source:
     mark = "## " if material.markdown else ""
     labels = [f"{mark}{variant.label}" for variant in material.variants]
     parts = [part for label, post in zip(labels, found, strict=True) for part in (label, post.expression)]
-    overhead = sum(map(len, labels)) + 2 * (2 * len(labels) - 1)
-    return Source("string", join(parts, "\n\n"), parts=found, overhead=overhead)
+    overhead = sum(map(len, labels)) + len(PARAGRAPH) * (2 * len(labels) - 1)
+    return Source("string", join(parts, PARAGRAPH), parts=Parts(found, overhead, "variant"))

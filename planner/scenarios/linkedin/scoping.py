@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
-from planner.mapping import names
-from planner.mapping.expression import literal, reference
-from planner.mapping.flat import Flat
+from planner.mapping.material import Inside
 from planner.mapping.names import canonical
 from planner.mapping.problems import Mapped
-from planner.mapping.sources import Variant
-from planner.scenarios.linkedin.scopes import Material, PartScope, RunScope, Scope, VariantScope
+from planner.mapping.scopes import Scope, TextScope
+from planner.scenarios.linkedin import names
+from planner.scenarios.linkedin.scopes import RunMaterial, RunScope, VariantScope
+from planner.scenarios.linkedin.variants import Variant
+from runs.expression import literal, reference
 from schemas.facets import FACETS
 
 _NAMED_VARIANT = re.compile(r"(?:variant|post|version|option|draft)?_?-? ?([a-f]|[1-6])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """The scope inside an object.
-
-    `whole` is the object itself where there is one to hand over, with `facet`, the schema of all that may be in it.
-    `certain` says that the name leaves no doubt what the object holds.
-    """
-
-    scope: Scope
-    whole: Mapped | None = None
-    facet: Mapping[str, Any] | None = None
-    in_variant: bool = False
-    certain: bool = True
-
-
-def inside(name: str, scope: Scope, material: Material, *, in_variant: bool) -> Inside:
+def inside(name: str, scope: Scope, material: RunMaterial, *, in_item: bool) -> Inside:
     """What holds inside the object `name` of `scope`; the whole output and a whole post have no name."""
     plain = canonical(name)
     if not plain or plain in names.POST_OBJECTS:
@@ -45,13 +31,13 @@ def inside(name: str, scope: Scope, material: Material, *, in_variant: bool) -> 
     if plain in names.REVIEW_OBJECTS:
         whole = Mapped(reference(material.review_id), plain=True)
         return Inside(material.review_scope(), whole, FACETS["review"].schema)
-    variant = None if in_variant else variant_named(name, material)
+    variant = None if in_item else variant_named(name, material)
     if variant is not None:
-        return Inside(VariantScope(variant, RunScope(material)), in_variant=True)
+        return Inside(VariantScope(variant, RunScope(material)), in_item=True)
     return _by_source(plain, scope, material)
 
 
-def _by_source(plain: str, scope: Scope, material: Material) -> Inside:
+def _by_source(plain: str, scope: Scope, material: RunMaterial) -> Inside:
     if plain in names.COMPANY_OBJECTS:
         company = material.company_scope()
         if company.members:
@@ -63,10 +49,14 @@ def _by_source(plain: str, scope: Scope, material: Material) -> Inside:
     if source.known and source.json_type == "object":
         members = cast("dict[str, Any]", source.value)
         return Inside(material.members_scope(members), Mapped(source.expression))
-    return Inside(PartScope(source)) if source.json_type == "string" else Inside(scope, certain=False)
+    return (
+        Inside(TextScope(source, names.TEXT_PARTS))
+        if source.json_type == "string"
+        else Inside(scope, certain=False)
+    )
 
 
-def variant_named(name: str, material: Material) -> Variant | None:
+def variant_named(name: str, material: RunMaterial) -> Variant | None:
     """The variant that `variantA`, `post_2` or plain `b` speaks of."""
     match = _NAMED_VARIANT.fullmatch(name)
     if match is None:
@@ -75,16 +65,16 @@ def variant_named(name: str, material: Material) -> Variant | None:
     return next((each for each in material.variants if told in (each.id, str(each.position))), None)
 
 
-def names_absent_variant(name: str, material: Material) -> bool:
+def names_absent_variant(name: str, material: RunMaterial) -> bool:
     """Whether `variantC` is spoken of where there are only two; a letter alone says too little."""
     return (
         len(name) > 1 and _NAMED_VARIANT.fullmatch(name) is not None and variant_named(name, material) is None
     )
 
 
-def counting(scope: Scope, flat: Flat) -> Scope:
+def counting(scope: Scope, declared: Iterable[str]) -> Scope:
     """Words and characters are those of the text that is delivered beside them."""
     if not isinstance(scope, VariantScope):
         return scope
-    wanted = {names.VARIANT_FIELDS.get(canonical(name)) for name in flat.properties}
+    wanted = {names.VARIANT_FIELDS.get(canonical(name)) for name in declared}
     return replace(scope, counted="fullText") if "fullText" in wanted and "body" not in wanted else scope

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from planner.mapping.sources import Variant
 from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.text import as_list, as_object, clip
 
@@ -46,6 +45,17 @@ _LOWER = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _EACH = re.compile(_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A variant of the plan: `draft-a` makes variant `a`, called `Variant A`, the first of them."""
+
+    node_id: str
+    id: str
+    label: str
+    position: int
+    instructions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

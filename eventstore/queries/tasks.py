@@ -1,4 +1,4 @@
-"""What the doors for people ask of the database: tasks, forks, and secrets that all gateways share."""
+"""Tasks: nodes that wait for the work of a person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from eventstore.store import EventStore, is_run_id
-from runs.event import Event, JsonObject
+from runs.event import JsonObject
 
 _FIRST_RUN_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -73,30 +73,3 @@ async def human_tasks(
     if not is_run_id(filters.run_id):
         return []
     return await store.select(TaskRow, "people/tasks_of_run", parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class ForkRow:
-    """A run that was forked from another one; `origin` says how, from where, by whom and why."""
-
-    run_id: str
-    status: str
-    origin: JsonObject
-    created_at: datetime
-
-
-async def forks_of_run(store: EventStore, run_id: str, limit: int = 100) -> list[ForkRow]:
-    """The runs that name this one as their origin, oldest first."""
-    return await store.select(ForkRow, "runs/forks", {"run_id": run_id, "limit": limit})
-
-
-async def plan_in_force(store: EventStore, run_id: str, until: int) -> Event | None:
-    """The event that gave the run the plan it had at seq `until`; None before there was one."""
-    events = await store.select(Event, "log/plan_in_force", {"run_id": run_id, "until": until})
-    return events[0] if events else None
-
-
-async def keep_secret(store: EventStore, name: str, offered: bytes) -> bytes:
-    """The secret that every process on this database knows by `name`; the first one offered is the one that stays."""
-    rows = await store.fetch("database/keep_secret", {"name": name, "offered": offered})
-    return bytes(rows[0][0])

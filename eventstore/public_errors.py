@@ -26,7 +26,7 @@ _BY_TEXT = {
 }
 
 
-def in_plain_words(error: StoreError) -> str:
+def public_error_text(error: StoreError) -> str:
     """A sentence without a full stop."""
     cause = error.__cause__
     state = cause.sqlstate if isinstance(cause, psycopg.Error) else None

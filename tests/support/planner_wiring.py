@@ -1,4 +1,4 @@
-"""One process's worth of planner, with everything that carries work to it, on a real database and a real broker."""
+"""The parts of a planner process, wired in the test's own process, on a real Postgres and a real broker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerWorker
 from runs.commands import StartRun
 from tests.support.linkedin import REGISTERED
-from tests.support.workshop import Carrier, Desk, now
+from tests.support.wiring import BrokerAddress, StoreWiring, now
 
 QUICK = PlannerConfig(
     slots=8,
@@ -32,18 +32,18 @@ QUICK = PlannerConfig(
     look_again_seconds=0.02,
     fresh_seconds=0,
 )
-"""Duties that a test runs itself; nothing that it has to wait for."""
+"""Heartbeats that a test makes itself, and short waits."""
 
 
-class PlanningRoom(Desk):
-    """A desk with a planner: store, notifier, listener, broker, dispatcher, keeper, worker."""
+class PlannerWiring(StoreWiring):
+    """Store, handler and notifier, with listener, broker, dispatcher, keeper and planner."""
 
     def __init__(
         self,
         database_url: str,
         planner: Planner | None = None,
         *,
-        carrier: Carrier | None = None,
+        broker_address: BrokerAddress | None = None,
         config: PlannerConfig = QUICK,
         keeps: bool = True,
         consumes: bool = True,
@@ -51,7 +51,7 @@ class PlanningRoom(Desk):
     ) -> None:
         super().__init__(database_url)
         self.planner = planner or SkeletonPlanner()
-        self._carrier = carrier or Carrier()
+        self._broker_address = broker_address or BrokerAddress()
         self._config = config
         self._keeps = keeps
         self._consumes = consumes
@@ -66,7 +66,7 @@ class PlanningRoom(Desk):
         self.stack.push_async_callback(listener.close)
         await listener.listening()
         broker = open_broker(
-            self._carrier.broker_url, self.store, listener, namespace=self._carrier.namespace
+            self._broker_address.broker_url, self.store, listener, namespace=self._broker_address.namespace
         )
         await broker.start()
         self.stack.push_async_callback(broker.close)
@@ -106,5 +106,5 @@ class PlanningRoom(Desk):
 
 
 def hint_for(run_id: str, attempt: int = 1) -> WorkHint:
-    """What a broker brings."""
+    """The hint of this planning attempt."""
     return WorkHint(run_id, "plan", "", attempt, "plan")

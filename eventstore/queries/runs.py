@@ -1,4 +1,4 @@
-"""What the doors ask of the read models."""
+"""Runs: as lists, and each with its nodes, requests and forks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from eventstore.queries.requests import RequestRow, pending_requests
 from eventstore.store import EventStore, is_run_id
-from runs.event import Json, JsonObject
-from runs.outstanding import TIMER_QUEUE
-from schemas.vocabulary import RequestKind, RequestSubject
+from runs.event import Event, Json, JsonObject
 
-MAX_BACKLOG = 1_000_000
 _LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
@@ -60,37 +58,6 @@ class NodeRow:
     validation_errors: list[JsonObject] | None
     started_at: datetime | None
     finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class RequestRow:
-    """A question to people, and some facts of its run. `status`: open, resolved, or cancelled (its run is over).
-
-    `brief_id` is `briefId` in the envelope's metadata or inputs.
-    """
-
-    request_id: str
-    run_id: str
-    thread_id: str | None
-    node_id: str | None
-    kind: RequestKind
-    subject: RequestSubject
-    status: str
-    payload: JsonObject
-    rules: JsonObject
-    votes: list[JsonObject]
-    proposal: JsonObject | None
-    decision: str | None
-    operator: str | None
-    note: str | None
-    created_at: datetime
-    expires_at: datetime | None
-    resolved_at: datetime | None
-    run_status: str
-    plan_version: int | None
-    objective: str
-    run_updated_at: datetime
-    brief_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +119,6 @@ async def list_runs(
     return await store.select(RunRow, "runs/list", parameters)
 
 
-async def find_by_thread(store: EventStore, thread_id: str, limit: int = 50) -> list[RunRow]:
-    """The runs of a thread, newest first."""
-    return await list_runs(store, RunFilters(thread_id=thread_id), limit=limit)
-
-
 async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
     """Everything about one run; None where there is no such run."""
     if not is_run_id(run_id):
@@ -176,56 +138,21 @@ async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestCursor:
-    """Where a list of requests goes on: after this one (they come oldest first)."""
+class ForkRow:
+    """A run that was forked from another one; `origin` says how, from where, by whom and why."""
 
+    run_id: str
+    status: str
+    origin: JsonObject
     created_at: datetime
-    request_id: str
 
 
-async def pending_requests(
-    store: EventStore,
-    *,
-    run_id: str | None = None,
-    thread_id: str | None = None,
-    client_id: str | None = None,
-    names: Sequence[str] | None = None,
-    after: RequestCursor | None = None,
-    limit: int = 100,
-) -> list[RequestRow]:
-    """What waits for a person, oldest first, from a cursor on: everywhere, in a thread, or (all of it) in one run.
-
-    With `names` (a person's name and roles) only what such a person may decide.
-    """
-    parameters: dict[str, Any] = {
-        "run_id": run_id,
-        "thread_id": thread_id,
-        "client_id": client_id,
-        "names": None if names is None else list(names),
-        "created_after": after.created_at if after is not None else None,
-        "request_after": after.request_id if after is not None else "",
-        "limit": limit,
-    }
-    if run_id is not None:
-        name = "people/pending_requests_of_run"
-        if not is_run_id(run_id):
-            return []
-    else:
-        name = "people/pending_requests_of_thread" if thread_id is not None else "people/pending_requests"
-    return await store.select(RequestRow, name, parameters)
+async def forks_of_run(store: EventStore, run_id: str, limit: int = 100) -> list[ForkRow]:
+    """The runs that name this one as their origin, oldest first."""
+    return await store.select(ForkRow, "runs/forks", {"run_id": run_id, "limit": limit})
 
 
-async def get_request(store: EventStore, request_id: str) -> RequestRow | None:
-    """One request, open or not; None where there is no such request."""
-    rows = await store.select(RequestRow, "people/get_request", {"request_id": request_id})
-    return rows[0] if rows else None
-
-
-async def backlog(store: EventStore, limit: int = MAX_BACKLOG) -> int:
-    """How many pieces of due work nobody has taken; counted up to `limit`, so that asking stays cheap."""
-    return (await store.fetch("work/backlog", {"timer_queue": TIMER_QUEUE, "limit": limit}))[0][0]
-
-
-async def applied_version(store: EventStore) -> int:
-    """The number of the last migration that ran in this database."""
-    return (await store.fetch("migrations/applied_version", {}))[0][0]
+async def plan_in_force(store: EventStore, run_id: str, until: int) -> Event | None:
+    """The event that gave the run the plan it had at seq `until`; None before there was one."""
+    events = await store.select(Event, "log/plan_in_force", {"run_id": run_id, "until": until})
+    return events[0] if events else None

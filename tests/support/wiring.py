@@ -1,4 +1,4 @@
-"""One process's worth of executor, with everything that carries work to it, on a real database and a real broker."""
+"""The parts of an executor process, wired in the test's own process, on a real Postgres and a real broker."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ QUICK = ExecutorConfig(
     drain_seconds=0.2,
     register_seconds=60,
 )
-"""Duties that a test runs itself; nothing that it has to wait for."""
+"""Heartbeats and registrations that a test makes itself, and short waits."""
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """Where hints travel."""
+class BrokerAddress:
+    """Which broker carries the hints: its address and the namespace of its queues."""
 
     broker_url: str = "postgres"
     namespace: str = "test"
@@ -54,8 +54,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Desk:
-    """A store and a handler, and what a gateway or a planner would do with them. No worker."""
+class StoreWiring:
+    """A store, a handler and a notifier, to start, change and read runs. No worker."""
 
     def __init__(self, database_url: str, *, patience_seconds: float = 30) -> None:
         self.database_url = database_url
@@ -143,15 +143,15 @@ class Desk:
         return found
 
 
-class Workshop(Desk):
-    """A desk with a worker: store, notifier, listener, broker, dispatcher, keeper, contract door, executor."""
+class ExecutorWiring(StoreWiring):
+    """The same with a worker: listener, broker, dispatcher, keeper, contract checker, executor."""
 
     def __init__(
         self,
         database_url: str,
         capabilities: Sequence[FunctionCapability],
         *,
-        carrier: Carrier = Carrier(),
+        broker_address: BrokerAddress = BrokerAddress(),
         config: ExecutorConfig = QUICK,
         keeps: bool = True,
         listens: bool = True,
@@ -159,7 +159,7 @@ class Workshop(Desk):
     ) -> None:
         super().__init__(database_url, patience_seconds=patience_seconds)
         self._capabilities = capabilities
-        self._carrier = carrier
+        self._broker_address = broker_address
         self._config = config
         self._keeps = keeps
         self._listens = listens
@@ -174,7 +174,7 @@ class Workshop(Desk):
         await listener.listening()
         self.contracts = await self.stack.enter_async_context(ContractChecker(NO_SPARE))
         self.broker = open_broker(
-            self._carrier.broker_url, self.store, listener, namespace=self._carrier.namespace
+            self._broker_address.broker_url, self.store, listener, namespace=self._broker_address.namespace
         )
         await self.broker.start()
         self.stack.push_async_callback(self.broker.close)

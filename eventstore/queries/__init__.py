@@ -1,0 +1,1 @@
+"""What gateways show: rows of the read models, by subject."""

@@ -1,0 +1,89 @@
+"""Requests to people: those that are open, as lists, and each by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eventstore.store import EventStore, is_run_id
+from runs.event import JsonObject
+from schemas.vocabulary import RequestKind, RequestSubject
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A question to people, and some facts of its run. `status`: open, resolved, or cancelled (its run is over).
+
+    `brief_id` is `briefId` in the envelope's metadata or inputs.
+    """
+
+    request_id: str
+    run_id: str
+    thread_id: str | None
+    node_id: str | None
+    kind: RequestKind
+    subject: RequestSubject
+    status: str
+    payload: JsonObject
+    rules: JsonObject
+    votes: list[JsonObject]
+    proposal: JsonObject | None
+    decision: str | None
+    operator: str | None
+    note: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    resolved_at: datetime | None
+    run_status: str
+    plan_version: int | None
+    objective: str
+    run_updated_at: datetime
+    brief_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCursor:
+    """Where a list of requests goes on: after this one (they come oldest first)."""
+
+    created_at: datetime
+    request_id: str
+
+
+async def pending_requests(
+    store: EventStore,
+    *,
+    run_id: str | None = None,
+    thread_id: str | None = None,
+    client_id: str | None = None,
+    names: Sequence[str] | None = None,
+    after: RequestCursor | None = None,
+    limit: int = 100,
+) -> list[RequestRow]:
+    """What waits for a person, oldest first, from a cursor on: everywhere, in a thread, or (all of it) in one run.
+
+    With `names` (a person's name and roles) only what such a person may decide.
+    """
+    parameters: dict[str, Any] = {
+        "run_id": run_id,
+        "thread_id": thread_id,
+        "client_id": client_id,
+        "names": None if names is None else list(names),
+        "created_after": after.created_at if after is not None else None,
+        "request_after": after.request_id if after is not None else "",
+        "limit": limit,
+    }
+    if run_id is not None:
+        name = "people/pending_requests_of_run"
+        if not is_run_id(run_id):
+            return []
+    else:
+        name = "people/pending_requests_of_thread" if thread_id is not None else "people/pending_requests"
+    return await store.select(RequestRow, name, parameters)
+
+
+async def get_request(store: EventStore, request_id: str) -> RequestRow | None:
+    """One request, open or not; None where there is no such request."""
+    rows = await store.select(RequestRow, "people/get_request", {"request_id": request_id})
+    return rows[0] if rows else None
