@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from broker.interface import WorkHint
-from eventstore.leases import HeldWork
+from eventstore.leases import ClaimedWork
 
 _PLACE_BYTES = 64
 _EMPTY = bytes(_PLACE_BYTES)
@@ -38,7 +38,7 @@ class Journal:
         self._memory[place : place + _PLACE_BYTES] = _EMPTY
         self._free.append(place)
 
-    def left_behind(self) -> list[HeldWork]:
+    def left_behind(self) -> list[ClaimedWork]:
         """What is noted: at the start, what the process before this one was at when it was lost."""
         return list(self._notes())
 
@@ -46,7 +46,7 @@ class Journal:
         """Forget all notes."""
         self._memory[:] = bytes(len(self._memory))
 
-    def _notes(self) -> Iterator[HeldWork]:
+    def _notes(self) -> Iterator[ClaimedWork]:
         for place in range(0, len(self._memory) - _PLACE_BYTES + 1, _PLACE_BYTES):
             note = self._memory[place : place + _PLACE_BYTES].rstrip(b"\0")
             if note:
