@@ -41,6 +41,7 @@ from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW, poison_error
 from schemas.config import Count, Period, Seconds
+from schemas.vocabulary import LossKind
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -54,7 +55,7 @@ _ENDS = {
 _NO_LOSS = frozenset({"bystander", "broke"})
 """What the work is not charged with: its worker fell over something else, or is alive and has counted a failure."""
 
-_HOW = {"died": "died", "stalled": "stalled"}
+_HOW: dict[str, LossKind] = {"died": "died", "stalled": "stalled"}
 
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True)
