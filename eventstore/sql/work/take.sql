@@ -1,5 +1,5 @@
--- work/take: claim one piece of work by name, unless it is started, has changed, or is somebody else's.
--- A suspect, which has cost a worker before, is claimed only where suspects may be.
+-- work/take: claim one piece of work by its key, unless it is started, claimed, or has another attempt by now.
+-- A suspect, over which a worker was lost before, is claimed only where `suspects` is true.
 update flex_work w
 set worker = %(worker)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_seconds)s)
 where w.run_id = %(run_id)s and w.kind = %(kind)s and w.ref = %(ref)s and w.attempt = %(attempt)s
