@@ -24,7 +24,7 @@ class AppendQueue:
         self._wake()
 
     async def take(self) -> list[PendingAppend]:
-        """The next batch, as soon as there is one: no run twice, none whose caller has gone."""
+        """The next batch, as soon as there is one: no run twice, no append whose caller was cancelled."""
         while not (batch := self._pick()):
             idle = asyncio.get_running_loop().create_future()
             self._idle.append(idle)
@@ -35,7 +35,8 @@ class AppendQueue:
 
     def _wake(self) -> None:
         while self._idle:
-            # The one that was free last: at a slow pace everything goes over one connection, whose caches are warm.
+            # The writer that became free last: under low load all appends go over one connection, whose caches are
+            # warm.
             idle = self._idle.pop()
             if not idle.done():
                 idle.set_result(None)
@@ -49,7 +50,7 @@ class AppendQueue:
         while self._waiting and len(batch) < MAX_BATCH_APPENDS and size_bytes < MAX_BATCH_BYTES:
             append = self._waiting.popleft()
             if append.answer.done():
-                continue  # its caller was cancelled before anybody took it: withdrawn
+                continue  # its caller was cancelled while it was queued: withdrawn
             if append.run_id in runs:
                 later.append(append)
                 continue

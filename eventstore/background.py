@@ -1,9 +1,9 @@
 """Tasks that run until they are closed: links, subscriptions, writers, the keeper, heartbeats.
 
-Such a task has no caller that waits for its result: its end would go unnoticed and everything that it does would stand
-still. Each is created here. One that ends without being closed is logged with its name and reported to the event
-loop's exception handler, under `BACKGROUND_TASK`; a serving process sets a handler that ends it (`flexrun.faults`), so
-that its supervisor starts it again.
+Such a task has no caller that waits for its result, so its end would go unnoticed. Each is created here. One that
+ends without being closed is logged with its name and reported to the event loop's exception handler, under
+`BACKGROUND_TASK`; a serving process sets a handler that ends it (`flexrun.faults`), so that its supervisor starts it
+again.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def _never() -> bool:
 def start_background(
     name: str, work: Coroutine[Any, Any, None], *, closing: Callable[[], bool] = _never
 ) -> asyncio.Task[None]:
-    """Run `work` in a task that is meant to run until somebody cancels it, or until `closing()` is true.
+    """Run `work` in a task that is meant to run until it is cancelled, or until `closing()` is true.
 
-    Any other end is a fault: returning, raising, and a CancelledError that comes out of a library while nobody has
-    cancelled the task.
+    Any other end is a fault: returning, raising, and a CancelledError that a library raises though the task was not
+    cancelled.
     """
     task = asyncio.create_task(work, name=name)
 

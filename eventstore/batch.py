@@ -1,4 +1,4 @@
-"""One append on its way to the database, and how many of them become one call."""
+"""An append that waits for its answer, and the encoding of several of them as one call."""
 
 from __future__ import annotations
 
@@ -23,22 +23,19 @@ _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who holds the work that a commit starts, and for how long without a heartbeat."""
+    """The worker that the work of a commit belongs to, and the seconds after its last heartbeat when that ends."""
 
     worker: str
     seconds: float
 
 
 DEFAULT_LEASE = Lease("", DEFAULT_LEASE_SECONDS)
-"""Work that is started without a lease gets a short one that nobody extends, so that it cannot be lost."""
+"""Work that is started without a lease gets a short one without heartbeats, so that it cannot be lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What has been stored.
-
-    `new_work` is the unstarted work that this commit made outstanding, also what is due later only.
-    """
+    """A commit that is stored. `new_work` is the unstarted work that it made outstanding, also what is due later."""
 
     before: RunState
     after: RunState
@@ -48,7 +45,7 @@ class Commit:
 
 @dataclass(slots=True, eq=False)
 class PendingAppend:
-    """An append and the future of its caller. `in_doubt`: an earlier try may have been stored."""
+    """An append and the future that its caller waits for. `in_doubt`: an earlier try may have been stored."""
 
     commit: Commit
     sections: dict[str, bytes]
@@ -63,7 +60,7 @@ class PendingAppend:
 
 
 def encode_sections(sections: Sections, events: Sequence[Event], lease: Lease) -> dict[str, bytes]:
-    """Section → its rows as JSON, without the brackets. Raises ValueRefused for what Postgres cannot keep."""
+    """Section → its rows as JSON, without the brackets. Raises ValueRefused for a value that Postgres cannot store."""
     for work in sections.get("work", ()):
         if work["started"]:
             work["worker"] = lease.worker

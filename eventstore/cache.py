@@ -1,4 +1,4 @@
-"""The latest known version of the runs that are being worked on."""
+"""The latest known states of runs that are in progress."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from runs.transitions import WAITING
 
 
 class RunCache:
-    """Run id → state, the least recently used one dropped first.
+    """Run id → state; the least recently used one is dropped first.
 
-    A run that waits for people, or is over, is not kept: twenty thousand waiting runs cost no memory.
+    A run that waits for people, or is over, is not cached: twenty thousand waiting runs take no memory.
     """
 
     def __init__(self, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""The registry: who can do what, as the workers last said."""
+"""The registry of capabilities, as the workers last registered them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runs.event import JsonObject, rfc3339
 
 
 async def register(store: EventStore, descriptors: Sequence[JsonObject], worker: str) -> None:
-    """Say that `worker` is there and can do this; a descriptor's `id` is its key, the last one to register wins."""
+    """Register the capabilities of `worker`. A descriptor's `id` is its key; the last registration wins."""
     rows = [{"capability_id": descriptor["id"], "descriptor": descriptor} for descriptor in descriptors]
     await store.fetch("capabilities/register", {"rows": orjson.dumps(rows).decode(), "worker": worker})
 

@@ -1,4 +1,4 @@
-"""The clock that commands are stamped with: the database's, whatever the clock of this machine says.
+"""The clock that commands are stamped with: that of the database, not that of this machine.
 
 Times that one process writes are compared by others and by the database, so they all come from one clock. A process
 reads its own monotonic clock, which no change of the system's time touches, and adds how far the database is ahead of
@@ -18,12 +18,12 @@ import structlog
 Clock = Callable[[], datetime]
 
 LARGE_SECONDS = 1.0
-"""A difference between this machine's clock and the database's that an operator should hear of."""
+"""A difference between this machine's clock and the database's that is logged."""
 
 EARLY_SECONDS = 0.25
-"""Work that arrives less than this before its time is waited for by the process that has it."""
+"""The process that receives work less than this before its time waits for that time."""
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("flexrun.clock")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class DatabaseClock:
@@ -39,7 +39,7 @@ class DatabaseClock:
         self._system = system
         self._offset_seconds = system() - monotonic()
         self._compared = False
-        self._told_seconds = 0.0
+        self._logged_seconds = 0.0
 
     def __call__(self) -> datetime:
         """The time now, with a time zone."""
@@ -50,7 +50,7 @@ class DatabaseClock:
         return self._monotonic() + self._offset_seconds
 
     def monotonic(self) -> float:
-        """What `compare` wants to know of the moments before a question and after its answer."""
+        """The time of the monotonic clock, for `compare`."""
         return self._monotonic()
 
     def compare(self, asked_at: float, answered_at: float, database_seconds: float) -> None:
@@ -61,25 +61,25 @@ class DatabaseClock:
         else:
             self._offset_seconds = (earliest + latest) / 2
         self._compared = True
-        self._tell()
+        self._log_difference()
 
-    def _tell(self) -> None:
-        """Say that the clocks differ when they begin to, when that changes, and when it is over."""
+    def _log_difference(self) -> None:
+        """Log when the clocks begin to differ, when the difference changes, and when it is over."""
         ahead_seconds = self._system() - self.seconds()
-        if abs(ahead_seconds - self._told_seconds) < LARGE_SECONDS:
+        if abs(ahead_seconds - self._logged_seconds) < LARGE_SECONDS:
             return
         if abs(ahead_seconds) >= LARGE_SECONDS:
             _log.warning("clock_differs_from_database", ahead_seconds=round(ahead_seconds, 1))
-            self._told_seconds = ahead_seconds
+            self._logged_seconds = ahead_seconds
         else:
             _log.info("clock_agrees_with_database")
-            self._told_seconds = 0.0
+            self._logged_seconds = 0.0
 
 
 async def wait_if_early(due_at: datetime, now: datetime, clock: Clock) -> datetime:
-    """Wait for work that is due in a moment, which a timer or a clock may bring a little early; the time then.
+    """Wait for work that is due within EARLY_SECONDS; return the time then.
 
-    Work that is due later than that is not waited for: the answer is `now`.
+    Return `now` for work that is due now or later than that.
     """
     seconds = (due_at - now).total_seconds()
     if not 0 < seconds <= EARLY_SECONDS:

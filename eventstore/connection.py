@@ -1,9 +1,9 @@
-"""The one place that opens connections to Postgres, and sets on each what flexrun relies on.
+"""Opens connections to Postgres, and sets on each the settings that flexrun relies on. No other module opens one.
 
 A role, a database or a server may have settings of its own (`alter role … set search_path`, `alter database … set
-datestyle`); none of those that would change what a statement means here is left to them. A connection is of use only
-while its server takes writes: one to a primary that has become read-only is closed, and the next one finds the new
-primary where the URL names several hosts.
+datestyle`). Those that would change what a statement means here are set on the connection. A connection is used only
+while its server accepts writes: one to a primary that has become read-only is closed, and the next one connects to the
+new primary where the URL names several hosts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 CONNECT_SECONDS = 5
 _XID8_OID = 5069
 CALL_SECONDS = 15.0
-"""A statement that takes longer is given up: by the server itself, and by us where the server cannot be heard."""
+"""A statement that takes longer is cancelled: by the server, and by us where the server does not answer."""
 
 SCHEMA = "public"
 """Where flexrun's tables are, unless the URL says otherwise (`options=-c search_path=…`)."""
@@ -69,9 +69,9 @@ _SEARCH_PATH_OPTION = re.compile(r"(?:-c\s*|--)search_path\s*=\s*((?:\\.|\S)+)")
 
 
 async def connect(database_url: str, purpose: str) -> Connection:
-    """A connection in autocommit mode to a server that takes writes.
+    """A connection in autocommit mode to a server that accepts writes.
 
-    Raises psycopg.OperationalError, and DatabaseUnsuitable for a URL that is none.
+    Raises psycopg.OperationalError, and DatabaseUnsuitable for a URL that cannot be parsed.
     """
     parts = parse_url(database_url)
     connection = await _Guarded.connect(
@@ -97,7 +97,7 @@ def _register_loaders(connection: Connection) -> None:
 def parse_url(database_url: str) -> dict[str, Any]:
     """The parts of a database URL by libpq's names.
 
-    Raises DatabaseUnsuitable, which does not repeat the URL: there is a password in it.
+    Raises DatabaseUnsuitable, whose message leaves the URL out, since it may hold a password.
     """
     try:
         return conninfo_to_dict(database_url)
@@ -121,7 +121,7 @@ def named(database_url: str, name: str) -> str:
 
 
 def _connect_options(parts: dict[str, Any], purpose: str) -> dict[str, Any]:
-    """libpq's options: a dead peer is noticed within seconds, and pg_stat_activity says who is who."""
+    """libpq's options: a dead peer is noticed within seconds, and pg_stat_activity shows each connection's purpose."""
     return {
         "application_name": f"{parts.get('application_name') or 'flexrun'} {purpose}",
         "target_session_attrs": "read-write",
@@ -135,8 +135,8 @@ def _connect_options(parts: dict[str, Any], purpose: str) -> dict[str, Any]:
 
 
 class _Guarded(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """Closes itself as soon as it is of no use any more: its server has become read-only, by a refused write or by what
-    it reports, or a migration has changed the columns of what it has prepared.
+    """Closes itself when its server has become read-only, which a refused write or a reported setting shows, and when a
+    migration has changed the columns of a prepared statement.
     """
 
     async def execute(
@@ -165,10 +165,10 @@ class _Guarded(psycopg.AsyncConnection[tuple[Any, ...]]):
 
 @contextmanager
 def hang_up_after(connection: Connection, seconds: float = CALL_SECONDS + 1) -> Generator[None]:
-    """Cut the line when the block takes longer, so that it ends with an OperationalError.
+    """Close the socket when the block takes longer than `seconds`, so that it ends with an OperationalError.
 
-    For a server that is there and says nothing (stopped, or behind a link that swallows): cancelling the statement
-    would wait for that server's answer as well.
+    For a server that is connected and does not answer (stopped, or behind a network that drops packets): cancelling
+    the statement would wait for that server's answer as well.
     """
     timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
     try:

@@ -1,4 +1,4 @@
-"""What the store may answer instead of doing it. Driver errors are translated here, once."""
+"""The errors of the store, and the translation of the driver's errors into them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import psycopg
 
 
 class StoreError(Exception):
-    """Anything that the store refuses or cannot do."""
+    """The base of all errors of the store."""
 
 
 class VersionConflict(StoreError):
-    """Somebody else has appended to this run first: load it again and decide again."""
+    """Another writer has appended to this run first: load it again and decide again."""
 
     def __init__(self, run_id: str, expected: int, actual: int) -> None:
         super().__init__(f"run {run_id} is at version {actual}, not {expected}")
@@ -38,7 +38,7 @@ class ValueRefused(StoreError):
 
 
 class LogRefused(StoreError):
-    """The log's own rules refuse an event; `rule` is one of the names in LOG_RULES."""
+    """A trigger of the log refuses an event; `rule` is one of the names in LOG_RULES."""
 
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(reason)
@@ -47,7 +47,7 @@ class LogRefused(StoreError):
 
 
 class LogUnfoldable(StoreError):
-    """What the log tells of a run cannot be: a bug, or a log from another world."""
+    """The events of a run cannot be folded: a bug, or a log that another program has written."""
 
     def __init__(self, run_id: str, reason: str) -> None:
         super().__init__(f"the log of run {run_id} cannot be folded: {reason}")
@@ -56,11 +56,11 @@ class LogUnfoldable(StoreError):
 
 
 class DatabaseUnsuitable(StoreError):
-    """This database cannot be used as it is: a URL that is none, another encoding, no rights. Waiting does not help."""
+    """This database cannot be used as it is (URL, encoding, rights). Waiting does not help."""
 
 
 class MigrationRefused(DatabaseUnsuitable):
-    """The database was migrated by other files than these."""
+    """The database was migrated by other files than those of this release."""
 
 
 _READ_ONLY = "25006"
@@ -78,7 +78,7 @@ LOG_RULES = {
 def is_passing(error: psycopg.Error) -> bool:
     """Whether trying again later may help: a lost connection, a restart, a failover, a deadlock, a full disk."""
     if error.sqlstate in LOG_RULES:
-        return False  # the driver takes SQLSTATEs that it does not know for operational trouble
+        return False  # psycopg makes an OperationalError of an SQLSTATE that it does not know
     return error.sqlstate == _READ_ONLY or isinstance(
         error, psycopg.OperationalError | psycopg.InterfaceError
     )
@@ -89,13 +89,13 @@ _MISCONFIGURED = re.compile(
     r"|permission denied for database|not permitted to log in|SSL|certificate",
     re.IGNORECASE,
 )
-"""What libpq and the server say to a connection that will be refused the next time too. They come without SQLSTATE."""
+"""Messages of libpq and the server to a connection that will be refused again. They come without an SQLSTATE."""
 
 _UNREACHABLE_CLASSES = ("08", "57P", "53", _READ_ONLY)
 
 
 def is_unreachable(error: psycopg.Error) -> bool:
-    """Whether the server is not there at the moment, as opposed to one that refuses this account or database."""
+    """Whether the server cannot be reached at the moment; False for one that refuses this account or database."""
     if not isinstance(error, psycopg.OperationalError):
         return error.sqlstate == _READ_ONLY
     if error.sqlstate is None:
@@ -104,13 +104,13 @@ def is_unreachable(error: psycopg.Error) -> bool:
 
 
 def brief(error: BaseException | None) -> str:
-    """One line about a driver error, for logs and for people."""
+    """A driver error in one line, for logs and messages."""
     words = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return words or " ".join(str(error).split())
 
 
 def explain(error: psycopg.Error) -> str:
-    """A sentence for a person who has just asked something of the database: what is wrong, and what to do about it."""
+    """A sentence for the user of a command: what is wrong with the database, and what to do about it."""
     match error:
         case psycopg.errors.InsufficientPrivilege():
             return (
@@ -132,7 +132,7 @@ def explain(error: psycopg.Error) -> str:
 
 
 def translate(error: psycopg.Error) -> StoreError:
-    """The domain's word for a driver error that stays."""
+    """The store's error for a driver error that a retry would not resolve."""
     text = brief(error)
     rule = LOG_RULES.get(error.sqlstate or "")
     if rule is not None:

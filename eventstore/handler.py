@@ -1,4 +1,4 @@
-"""The one way to change a run: load, decide, append, and again when somebody else was quicker."""
+"""Changes a run: load, decide, append, and again after a conflict with another writer. All changes go through it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _TRIES_AT_ONCE = 3
 _LONGEST_PAUSE_SECONDS = 0.02
 
 Build = Callable[[RunState], Awaitable[Sequence[Command] | Decided]]
-"""The commands that fit a state; or, from whoever had to look ahead, what was decided on that state already."""
+"""Returns the commands that fit a state, or, where it had to look ahead, what it has decided on that state."""
 
 
 async def decided(build: Build, state: RunState) -> Decided:
-    """What `build` makes of this state. Raises RunError, and what it raises itself."""
+    """What `build` decides on this state. Raises RunError, and the errors of `build`."""
     built = await build(state)
     if isinstance(built, Decided):
         return built
@@ -40,7 +40,7 @@ async def decided(build: Build, state: RunState) -> Decided:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of the commands; `events` is [] where they changed nothing."""
+    """The result of commands; `events` is [] where they changed nothing."""
 
     before: RunState
     state: RunState
@@ -48,7 +48,7 @@ class Outcome:
 
 
 class Transact(Protocol):
-    """`RunHandler.transact`, or what does more in the same append."""
+    """`RunHandler.transact`, or a function that adds to the same append."""
 
     async def __call__(self, run_id: str, build: Build) -> Outcome: ...
 
@@ -82,7 +82,7 @@ class RunHandler:
         state = known or self._store.cached(run_id)
         conflict: VersionConflict | None = None
         for tries in range(MAX_TRIES):
-            # What a cached state says may be out of date; only a fresh one is believed when it says no.
+            # A cached state may be out of date: a refusal on it is checked against a fresh one.
             believed = state is None
             state = await self._store.load(run_id, fresh=True) if state is None else state
             try:
@@ -108,6 +108,6 @@ class RunHandler:
 
 
 async def _pause(tries: int) -> None:
-    """Let the others get ahead, so that a crowd on one run does not go on colliding in step."""
+    """Wait a random time, so that many writers of one run do not collide again."""
     if tries >= _TRIES_AT_ONCE:
         await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - spreads load, hides nothing

@@ -1,7 +1,8 @@
-"""Who is at work on what, and until when. Leases are the one thing in the read models that is not in the log.
+"""Leases: which worker has which work, and until when. They are the only part of the read models that is not in the
+log.
 
-No statement here waits for more than one row: those that touch several pass over rows that a commit is just changing.
-All times are the database's, so that the clocks of workers do not matter.
+No statement here waits for more than one row: those that touch several skip rows that a commit has locked. All times
+are the database's, so that the clocks of workers do not matter.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ async def claim(
     *,
     has_suspect: bool = False,
 ) -> list[WorkRow]:
-    """Take up to `limit` pieces of free, due work, the oldest first. Doing it begins with an append, as always.
+    """Claim up to `limit` pieces of free, due work, the oldest first.
 
-    At most one of them is a suspect (it has `losses`), and none where `has_suspect` says that `worker` is at one.
+    At most one of them is a suspect (it has `losses`), and none where `has_suspect` says that `worker` has one.
     """
     rows = await store.select(
         WorkRow,
@@ -74,7 +75,7 @@ async def claim(
 
 
 class Named(Protocol):
-    """Whatever names a piece of work: a row of the table, or a hint."""
+    """Identifies a piece of work: a row of the table, or a hint."""
 
     @property
     def run_id(self) -> str: ...
@@ -85,7 +86,7 @@ class Named(Protocol):
 
 
 async def release(store: EventStore, rows: Iterable[Named], worker: str) -> None:
-    """Give back claims that were not started; those that are started or have passed to others are left alone."""
+    """Release claims that were not started; those that are started or belong to another worker stay as they are."""
     rows = list(rows)
     await store.fetch(
         "work/release",
@@ -99,16 +100,16 @@ async def release(store: EventStore, rows: Iterable[Named], worker: str) -> None
 
 
 async def extend(store: EventStore, worker: str, lease_seconds: float) -> set[ClaimedWork]:
-    """The heartbeat: extend all that `worker` holds, in one statement, and say what that is.
+    """The heartbeat: extend all leases of `worker` in one statement; the work that they are for.
 
-    Work that is missing in the answer has been taken away: stop doing it.
+    Work that is missing in the answer belongs to another worker by now and has to be stopped.
     """
     rows = await store.fetch("work/extend_leases", {"worker": worker, "lease_seconds": lease_seconds})
     return {(run_id, kind, ref, attempt) for run_id, kind, ref, attempt in rows}
 
 
 async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
-    """Started work whose lease is over, the longest first. Claims that never started are simply freed on the way."""
+    """Started work whose lease has expired, the longest expired first. Frees expired claims of nodes as well."""
     await store.fetch("work/free_expired_claims", {})
     return await store.select(WorkRow, "work/expired_leases", {"limit": limit})
 
@@ -116,10 +117,10 @@ async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
 async def take(
     store: EventStore, work: ClaimedWork, worker: str, lease_seconds: float, *, suspects: bool = True
 ) -> bool:
-    """Claim this very work, which need not be the oldest; False where it is not to be had any more.
+    """Claim this work, which need not be the oldest; False where it is not free any more.
 
-    Without `suspects`, work that has cost a worker before is not claimed either. The log of a run that this process
-    does not know comes with the answer, so that such a claim costs no round trip of its own.
+    Without `suspects`, work over which a worker was lost before is not claimed either. The log of a run that this
+    process does not know comes with the answer, so that such a claim costs no round trip of its own.
     """
     run_id, kind, ref, attempt = work
     if not is_run_id(run_id):
@@ -134,24 +135,25 @@ async def take(
 
 
 async def expired_claims(store: EventStore, limit: int = 200) -> list[WorkRow]:
-    """Plans and outputs whose claim is over though their worker never said that it began, the longest first."""
+    """Plans and outputs that were claimed and never started, and whose claim has expired; the longest expired first."""
     return await store.select(WorkRow, "work/expired_claims", {"limit": limit})
 
 
 async def lose_claim(store: EventStore, row: WorkRow, losses: Sequence[JsonObject]) -> None:
-    """Free a claim that is over, and note which workers the work has cost so far."""
+    """Free an expired claim, and store the losses of the work so far."""
     named = {"run_id": row.run_id, "kind": row.kind, "ref": row.ref, "attempt": row.attempt}
     text = orjson.dumps(list(losses)).decode()
     await store.fetch("work/lose_claim", {**named, "worker": row.worker, "losses": text})
 
 
 async def lapse(store: EventStore, origin: str) -> None:
-    """End all leases and claims of a process that is known to be dead, without waiting for their time."""
+    """Expire all leases and claims of a process that is known to be dead."""
     await store.fetch("work/lapse_leases", {"origin": origin, "worker": origin, "run_id": None, "ref": ""})
 
 
 def lapse_now(database_url: str, worker: str, origin: str, run_id: str | None, ref: str) -> None:
-    """`lapse` for this very process, from a thread whose event loop stands still: in the work of `run_id`, if known.
+    """`lapse` for this process, called from a thread while the event loop is blocked: by the work of `run_id`, if
+    known.
 
     Raises psycopg.Error.
     """
@@ -172,7 +174,7 @@ async def due_timers(store: EventStore, limit: int = 200) -> list[WorkRow]:
 
 
 async def unclaimed(store: EventStore, older_than_seconds: float, limit: int = 500) -> list[WorkRow]:
-    """Due work that nobody has taken for so long since it was last hinted at; it counts as hinted at now."""
+    """Due work that is unclaimed so many seconds after its last hint. Its last hint is now."""
     return await store.select(
         WorkRow,
         "work/unclaimed",
@@ -194,5 +196,5 @@ async def record_failure(store: EventStore, run_id: str, kind: str, ref: str) ->
 
 
 async def backlog(store: EventStore, limit: int = MAX_BACKLOG) -> int:
-    """How many pieces of due work nobody has taken; counted up to `limit`, so that asking stays cheap."""
+    """The number of due, unclaimed pieces of work, counted up to `limit` so that the query stays cheap."""
     return (await store.fetch("work/backlog", {"timer_queue": TIMER_QUEUE, "limit": limit}))[0][0]

@@ -1,4 +1,4 @@
-"""Links to requests, as rows: so that they can be listed and revoked, and carry a person and no roles."""
+"""Links to requests. They are rows, so that they can be listed and revoked; they carry a person and no roles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LAST_LINK_ID = "~"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLink:
-    """A link to be kept. `person` is None where whoever opens it says their name.
+    """A link to be stored. `person` is None where those who open it enter their name.
 
     `known` says that the person has a token, `with_tokens` that tokens were configured when it was made.
     """
@@ -32,7 +32,7 @@ class NewLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkRow:
-    """A link as it is kept."""
+    """A link as it is stored."""
 
     link_id: str
     run_id: str
@@ -49,7 +49,7 @@ class LinkRow:
 
 @dataclass(frozen=True, slots=True)
 class LinkCursor:
-    """Where a list of links goes on: after this one (they come newest first)."""
+    """The last link of a page: the next page begins after it (newest first)."""
 
     created_at: datetime
     link_id: str
@@ -66,7 +66,7 @@ class LinkFilters:
 
 
 async def add_link(store: EventStore, link: NewLink) -> bool:
-    """Keep a link; False where its request has MAX_LINKS_OF_REQUEST already."""
+    """Store a link; False where its request has MAX_LINKS_OF_REQUEST already."""
     parameters = {
         "link_id": link.link_id,
         "run_id": link.run_id,
@@ -104,5 +104,5 @@ async def get_link(store: EventStore, link_id: str) -> LinkRow | None:
 
 
 async def revoke_link(store: EventStore, link_id: str, revoked_by: str) -> bool:
-    """From now on it decides nothing; False for an id that is not known."""
+    """Revoke a link; False for an id that is not known."""
     return bool(await store.fetch("people/revoke_link", {"link_id": link_id, "revoked_by": revoked_by}))

@@ -36,7 +36,7 @@ _LONGEST_PAUSE_SECONDS = 2.0
 Woken = Callable[[set[str] | None], None]
 """Called with the names, or with None for "anything may have changed"."""
 
-_log = structlog.get_logger(__name__)
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class LogListener:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eventstore.store import EventStore
 
 _LOCK = 7_316_504_881
-"""The key of the advisory lock under which migrations run; any number that nobody else uses."""
+"""The key of the advisory lock under which migrations run; any number that no other lock has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Notifier:
         except asyncio.CancelledError:
             self._untold.add(runs, queues)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever one try meets, the next one tells the names
+        except Exception as error:  # noqa: BLE001 - after any error of one try the next one tells the names
             self._untold.add(runs, queues)
             log_unexpected("notify_failed", error)
             stale = self._connection is not None and self._connection.closed

@@ -1,7 +1,7 @@
-"""Outages in the log: one line when a server is lost, further ones at doubling gaps, and one when it is back.
+"""Logs outages: a line when a server cannot be reached, more at doubling intervals, and one when it is back.
 
-Many loops of a process meet the same outage: writers, heartbeats, polls. Each tells what it met here, one `Outage` for
-each server, so that a process writes six lines in the first minute and not one for each attempt of each loop.
+Many loops of a process meet the same outage: writers, heartbeats, polls. They report to one `Outage` for each server,
+so that a process logs six lines in the first minute and not one for each try of each loop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schemas.redaction import redact
 _FIRST_GAP_SECONDS = 1.0
 _LONGEST_GAP_SECONDS = 600.0
 _PASSING_SECONDS = 10.0
-"""A part that works on demand may not try again; so long after its last failure it counts as working."""
+"""A part that works on demand may not try again; this long after its last failure it counts as working."""
 
 _LONGEST_REASON = 300
 
@@ -25,9 +25,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class Outage:
-    """What the parts of one process know of one server, `what`: "database" or "broker".
+    """An outage of one server, `what` ("database" or "broker"), as the parts of one process report it.
 
-    It is over when every part that failed has worked again. Lines: `<what>_away` and `<what>_back`.
+    It is over when every part that failed has worked again. Log events: `<what>_away` and `<what>_back`.
     """
 
     def __init__(self, what: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -41,11 +41,12 @@ class Outage:
 
     @property
     def seconds(self) -> float | None:
-        """For how long the server has been away; None while it is there."""
+        """The seconds since the outage began; None where there is none."""
         return self._monotonic() - self._began_at if self._failing else None
 
     def failed(self, part: str, reason: str, *, on_demand: bool = False) -> None:
-        """`part` could not do its work. With `on_demand` it need not try again, and is not waited for."""
+        """`part` could not reach the server. With `on_demand` it may not try again, and the end does not wait for
+        it."""
         now = self._monotonic()
         if not self._failing:
             self._began_at = self._say_at = now
@@ -56,7 +57,7 @@ class Outage:
             self._say(now, reason)
 
     def worked(self, part: str) -> None:
-        """`part` has done its work, or it does not try any more."""
+        """`part` has reached the server, or has stopped trying."""
         if not self._failing:
             return
         self._failing.pop(part, None)

@@ -1,4 +1,4 @@
-"""From a commit to the rows that it changes: pure, and a function of the log alone.
+"""The rows that a commit changes: pure, and a function of the log alone.
 
 `project` gives sections of rows, as `flex_append` takes them. What it does for a commit it does again at a rebuild, so
 nothing here may come from anywhere but the events: times are the events' `recorded_at`.
@@ -23,7 +23,7 @@ WorkByKey = Mapping[WorkKey, Work]
 _PLAN_EVENTS = frozenset({"plan_generated", "plan_updated"})
 
 _UNDER_WAY = frozenset({RUNNING, AWAITING_HUMAN})
-"""A node that is in one of these has not changed since its last start."""
+"""The context of a node with one of these statuses has not changed since its last start."""
 
 
 def project(

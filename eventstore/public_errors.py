@@ -1,4 +1,4 @@
-"""What is wrong with the database, in words for anybody to read: no address, no account, no text of a server."""
+"""Errors of the database as texts for callers without rights: no address, no account, no message of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading, and the small writes that are not appends: a few connections that outlive the database's restarts."""
+"""Statements that are not appends, over a few connections that are renewed after a restart of the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class Reader:
-    """Runs one statement at a time on whichever connection is free.
+    """Runs each statement on a free connection.
 
     Not psycopg_pool: it costs as much CPU for each read as the read itself, and after a restart of the database its
     back-off begins at a second.
@@ -41,12 +41,12 @@ class Reader:
         self._closed = False
 
     async def close(self) -> None:
-        """Close what is idle now, and the rest as it comes back."""
+        """Close idle connections now, and those in use when their statements end."""
         self._closed = True
         await self._close_idle()
 
     async def query(self, name: str, parameters: Mapping[str, object]) -> Result:
-        """The result of `sql/<name>.sql`. A lost connection is tried again: the statement must bear being run twice.
+        """The result of `sql/<name>.sql`. It may run twice where a connection is lost.
 
         Raises StoreUnavailable, or what `errors.translate` makes of an error that stays.
         """
@@ -84,7 +84,7 @@ class Reader:
                 await self._put_back(connection)
 
     async def _put_back(self, connection: Connection) -> None:
-        """Keep a connection that is as it was before; where one is lost, the idle ones hardly fared better."""
+        """Keep a connection that is idle; where one is lost, close all, since the idle ones are likely lost too."""
         if connection.pgconn.transaction_status == TransactionStatus.IDLE and not self._closed:
             self._idle.append(connection)
             return

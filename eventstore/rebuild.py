@@ -1,4 +1,4 @@
-"""Read models are derived: drop them and make them again from the log, or compare them with what the log says."""
+"""Rebuilds the read models from the log, or compares them with what a rebuild would make."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from runs.event import Event, Json
 _RUNS_AT_ONCE = 100
 _EVENTS_AT_ONCE = 2000
 _LAPSED_LEASE = {"worker": "", "lease_seconds": 0.0}
-"""Started work whose lease was not kept is up for taking over at once."""
+"""Started work without a stored lease can be taken over at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that is not what the log says: `kept` is in the table, `rebuilt` should be; None for no row.
+    """A row that differs from the log: `kept` is in the table, `rebuilt` should be; None for no row.
 
     Where the log itself cannot be folded, `unfoldable` says why, and the run's rows were not compared.
     """

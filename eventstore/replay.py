@@ -1,4 +1,4 @@
-"""The read models' rows of a run, from its log alone: `project` for each commit, and what the database makes of that.
+"""The read models' rows of a run, from its log alone: `project` for each commit, and what `flex_append` makes of that.
 
 Pure. The rows of a commit are projected once more from the same events, so commits must be told apart: events of one
 run with the same transaction are one commit.
@@ -29,7 +29,7 @@ def replay(run_id: str, commits: Iterable[Sequence[Event]]) -> Sections:
 
 
 class _RunRows:
-    """What `flex_append` does to the rows of one run, in memory."""
+    """The effect of `flex_append` on the rows of one run, in memory."""
 
     def __init__(self) -> None:
         self.run: JsonObject = {}

@@ -1,4 +1,4 @@
-"""Long computations in slices: the event loop turns between them."""
+"""Divides a long computation into slices, between which the event loop runs other tasks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 import time
 
 SLICE_SECONDS = 0.01
-"""CPU time after which others get their turn: far less than a loop may be held (50 ms)."""
+"""CPU seconds after which other tasks run: far less than a task may block the loop (50 ms)."""
 
 
 class Slices:
-    """Call `pause` at every step of a computation that may be long; it costs nothing while that is short."""
+    """Call `pause` at every step of a computation that may be long; while it is short that costs next to nothing."""
 
     def __init__(self) -> None:
         self._until = time.thread_time() + SLICE_SECONDS
 
     async def pause(self) -> None:
-        """Let the loop turn where the slice is used up."""
+        """Yield to the event loop where the slice is used up."""
         if time.thread_time() >= self._until:
             await asyncio.sleep(0)
             self._until = time.thread_time() + SLICE_SECONDS

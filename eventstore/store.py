@@ -30,25 +30,25 @@ from runs.state import RunState, new_run
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 30.0
-"""How long an append or a read goes on trying while the database is away."""
+"""How long an append or a read retries while the database cannot be reached."""
 
 CLOCK_SECONDS = 5.0
-"""How often the database's clock is compared with ours: a new primary may have another one."""
+"""The interval at which the database's clock is compared with ours: a new primary may have another one."""
 
 CACHED_RUNS = 1024
-"""How many of the runs that are being worked on a process remembers, unless it is told otherwise."""
+"""The default number of runs in progress whose states a process caches."""
 
 _LAST_SEQ = 2_147_483_647
 PAGE_EVENTS = 1000
 """How many events of a run are read at a time."""
 
-_log = structlog.get_logger(__name__)
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class EventStore:
-    """One per process. `origin` tells its notifications from those of others; `clock` is the database's time.
+    """The event store of a process. `origin` identifies its notifications; `clock` is the database's time.
 
-    `outage` is where each part that needs the database says whether it can be reached.
+    Each part that needs the database reports to `outage` whether it could reach it.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class EventStore:
         return store
 
     async def close(self) -> None:
-        """Store what is under way, refuse what comes later, and disconnect."""
+        """Wait for the appends in flight, refuse later ones, and disconnect."""
         self._closed = True
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=self._patience_seconds)
@@ -134,7 +134,7 @@ class EventStore:
                 self.outage.failed("clock", str(error))
 
     async def probe(self) -> None:
-        """Find out whether an append could be stored now, by each of the writers. Raises StoreUnavailable."""
+        """Check with each writer whether an append could be stored now. Raises StoreUnavailable."""
         for writer in self._writers:
             await writer.probe()
 
@@ -147,8 +147,8 @@ class EventStore:
     ) -> Commit:
         """Store `events`, which lead from `before` to `after`, and the rows that follow from them.
 
-        A caller that is cancelled while its append waits withdraws it; once taken it is carried out all the same.
-        Raises VersionConflict, ValueRefused, LogRefused, or StoreUnavailable (nobody knows then whether it happened).
+        A caller that is cancelled while its append is queued withdraws it; one that is in flight is stored all the
+        same. Raises VersionConflict, ValueRefused, LogRefused, or StoreUnavailable (it may have been stored).
         """
         if self._closed:
             raise StoreUnavailable("the store was closed")
@@ -173,7 +173,7 @@ class EventStore:
         return await pending.answer
 
     def cached(self, run_id: str) -> RunState | None:
-        """What this process knows of a run that is being worked on; others may have gone on."""
+        """The cached state of a run in progress; another process may have appended since."""
         return self._cache.get(run_id)
 
     async def load(self, run_id: str, *, fresh: bool = False) -> RunState:
@@ -248,7 +248,7 @@ class EventStore:
         for callback in self._callbacks:
             try:
                 callback(commit)
-            except Exception:  # noqa: BLE001 - the commit is durable whatever a listener makes of it
+            except Exception:  # noqa: BLE001 - the commit is durable even if a callback fails
                 _log.exception("commit_callback_failed", run_id=commit.after.run_id)
 
 

@@ -1,8 +1,8 @@
-"""Following runs: one tail per process, however many readers and runs there are.
+"""Follows runs: one tail per process for all readers and runs.
 
-A commit of this process goes straight to the readers of its run. Of commits elsewhere a wake-up tells, and one query
-fetches all the runs that have changed and that somebody here reads. Each event is encoded once. A slow poll finds what
-no wake-up told of. A reader who lags behind the window of its run reads the database on its own account.
+A commit of this process goes straight to the readers of its run. Commits of other processes come with a wake-up, and
+one query fetches all changed runs that have readers here. Each event is encoded once. A slow poll finds changes
+without a wake-up. A reader that lags behind the window of its run reads the database itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _POLL_RUNS = 2000
 _RECENT_RUNS = 1024
 _PAUSE_SECONDS = 0.2
 
-_log = structlog.get_logger(__name__)
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class TailClosed(Exception):
@@ -109,8 +109,8 @@ class RunTail(Generic[T]):
     async def start(self) -> None:
         """Start following what other processes commit."""
         self._tasks = [
-            start_background("tail-fetch", self._fetch_for_ever()),
-            start_background("tail-poll", self._poll_for_ever()),
+            start_background("tail-fetch", self._keep_fetching()),
+            start_background("tail-poll", self._keep_polling()),
         ]
 
     async def close(self) -> None:
@@ -124,12 +124,12 @@ class RunTail(Generic[T]):
 
     @property
     def runs_followed(self) -> int:
-        """How many runs somebody reads here."""
+        """The number of runs with readers in this process."""
         return len(self._topics)
 
     @property
     def readers_waiting(self) -> int:
-        """How many readers have all there is and wait for more."""
+        """The number of readers that have read everything and wait for more."""
         return sum(topic.readers_waiting for topic in self._topics.values())
 
     def subscribe(self, run_id: str, after: int) -> RunSubscription[T]:
@@ -156,7 +156,7 @@ class RunTail(Generic[T]):
             self._behind.pop(topic.run_id, None)
 
     async def read_for(self, run_id: str, after: int) -> list[tuple[int, T]]:
-        """A page of the log for a reader who is too far back for the window."""
+        """A page of the log for a reader that is behind the window."""
         page = await self._store.read(run_id, after=after, limit=FETCH_EVENTS_EACH)
         return [(event.seq, self._encode(event)) for event in page]
 
@@ -169,7 +169,7 @@ class RunTail(Generic[T]):
             self._fall_behind([run_id])
 
     def _remember(self, run_id: str, commit: Commit) -> None:
-        """Of runs that began here a moment ago it is known how far they are: a first reader costs no query."""
+        """Remember the last seq of a run that began in this process, so that its first reader needs no query."""
         known = self._recent.pop(run_id) or 0
         if known == commit.before.seq and not commit.after.finished:
             self._recent.put(run_id, commit.after.seq)
@@ -184,12 +184,12 @@ class RunTail(Generic[T]):
         self._fall_behind(run_ids)
 
     def _fall_behind(self, run_ids: Iterable[str]) -> None:
-        """Have those of these runs fetched that somebody here reads."""
+        """Have those of these runs fetched that have readers in this process."""
         self._behind.update((run_id, None) for run_id in run_ids if run_id in self._topics)
         if self._behind:
             self._work.set()
 
-    async def _fetch_for_ever(self) -> None:
+    async def _keep_fetching(self) -> None:
         while True:
             await self._work.wait()
             try:
@@ -223,7 +223,7 @@ class RunTail(Generic[T]):
                 _log.exception("event_not_encoded", run_id=topic.run_id, after=topic.head)
         self._fall_behind(run_id for run_id, events in found.items() if len(events) == FETCH_EVENTS_EACH)
 
-    async def _poll_for_ever(self) -> None:
+    async def _keep_polling(self) -> None:
         while True:
             await asyncio.sleep(self._poll_seconds)
             try:
@@ -231,11 +231,11 @@ class RunTail(Generic[T]):
                 self._store.outage.worked("tail poll")
             except StoreError as error:
                 self._store.outage.failed("tail poll", str(error))
-            except Exception:  # noqa: BLE001 - see _fetch_for_ever
+            except Exception:  # noqa: BLE001 - see _keep_fetching
                 _log.exception("tail_poll_failed")
 
     async def poll(self) -> None:
-        """Look at the head of every run that is read here: finds what no wake-up told of."""
+        """Fetch the heads of all runs with readers in this process: finds changes without a wake-up."""
         followed = [run_id for run_id, topic in self._topics.items() if not topic.final]
         for first in range(0, len(followed), _POLL_RUNS):
             heads = await self._store.heads(followed[first : first + _POLL_RUNS])

@@ -1,4 +1,4 @@
-"""What a task is at work on, for the watchdog: it looks from another thread at the task that blocks the event loop."""
+"""The work of each asyncio task, for the watchdog, whose thread looks up the task that blocks the event loop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _names: WeakKeyDictionary[asyncio.Task[Any], dict[str, Any]] = WeakKeyDictionary
 
 
 def name_task(task: asyncio.Task[Any] | None, **names: Any) -> None:
-    """Say what `task` is at work on: `run_id`, `node_id`, `capability_id`, `kind`, `ref`, `attempt`."""
+    """Set the work of `task`: `run_id`, `node_id`, `capability_id`, `kind`, `ref`, `attempt`."""
     if task is not None:
         _names[task] = names
 
 
 def names_of(task: asyncio.Task[Any] | None) -> dict[str, Any]:
-    """What was said of `task`, or nothing."""
+    """The work of `task`; {} where none was set."""
     return dict(_names.get(task, {})) if task is not None else {}

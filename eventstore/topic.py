@@ -1,4 +1,4 @@
-"""What a process knows of one run that somebody here reads: its newest events, each encoded once for all readers."""
+"""The newest events of one run with readers in this process, each encoded once for all of them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The messages that processes send each other over `NOTIFY`.
 
-A payload is `<origin>;<names>`. The origin is that of the store that committed, or nothing for what somebody else
-sent. The names are run ids on the channel `flexrun_log` and queues on `flexrun_work`, with commas between them, or
-`*` for "anything may have changed"; on `flexrun_here` it is `hello` or `here`, see presence.py.
+A payload is `<origin>;<names>`. The origin is that of the store that committed, or nothing for a message that was
+sent by hand. The names are run ids on the channel `flexrun_log` and queues on `flexrun_work`, with commas between
+them, or `*` for "anything may have changed"; on `flexrun_here` it is `hello` or `here`, see presence.py.
 
 Wake-ups are hints: one that is lost costs time only, since every reader polls as well.
 """

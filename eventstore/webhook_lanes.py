@@ -1,4 +1,4 @@
-"""Deliveries as whoever makes them sees them: fed from the log, queued in lanes, claimed, finished, tidied away.
+"""Deliveries for the process that makes them: fed from the log, queued in lanes, claimed, finished, deleted.
 
 A lane is the queue of one run at one webhook. A claim is a lease on the lane, so that its deliveries go out in the
 order of the log and never two at a time. All times are the database's.
@@ -17,7 +17,8 @@ from runs.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What a feed did. `more`: there is more to read at once. `held_back`: an open transaction hides stored events."""
+    """The result of a feed. `more`: there is more to read at once. `held_back`: an open transaction hides stored
+    events."""
 
     webhooks: int
     written: int
@@ -35,7 +36,7 @@ class _Lane:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The next delivery of a lane that this process holds; `attempt` counts from 1, lost attempts included.
+    """The next delivery of a lane that this process has claimed; `attempt` counts from 1, lost attempts included.
 
     The event is without its detail, which no frame shows.
     """
@@ -49,7 +50,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
-    """What came of an attempt. `retry_seconds`: when to try a failed one again, None for never."""
+    """The result of an attempt. `retry_seconds`: the time until the next try of a failed one, None for no further
+    try."""
 
     delivered: bool
     response_status: int | None = None
@@ -58,7 +60,7 @@ class DeliveryAttempt:
 
 
 async def feed(store: EventStore, limit: int) -> Fed:
-    """Read the log on, at most `limit` events for each webhook, and write what is to be delivered."""
+    """Read the log further, at most `limit` events for each webhook, and write the deliveries."""
     return (await store.select(Fed, "webhooks/feed", {"limit": limit}))[0]
 
 
@@ -92,7 +94,7 @@ async def next_due_seconds(store: EventStore, slots: int, busy: Mapping[str, int
 async def record_attempt(
     store: EventStore, claimed: Claimed, worker: str, attempt: DeliveryAttempt, give_up_seconds: float
 ) -> DeliveryStatus | None:
-    """Store what came of it, and let the lane go; the delivery's status now, None where the lane is not ours any more.
+    """Store the result and release the lane; the delivery's status now, None where the lane belongs to another worker.
 
     A failure is final where no retry is asked for, or where that would be later than `give_up_seconds` after it
     was queued.
@@ -116,12 +118,12 @@ async def record_attempt(
 
 
 async def release(store: EventStore, worker: str) -> None:
-    """Give back every lane that `worker` holds."""
+    """Release every lane of `worker`."""
     await store.fetch("webhooks/release_lanes", {"worker": worker})
 
 
 async def disable(store: EventStore, hook_id: str, reason: str) -> None:
-    """Begin no more deliveries to this webhook; what waits for it is given up by `tidy`."""
+    """Disable a webhook: no more deliveries begin, and `tidy` gives up those that wait."""
     await store.fetch("webhooks/disable", {"id": hook_id, "reason": reason})
 
 

@@ -1,4 +1,4 @@
-"""Webhooks as the doors know them: who is to be told of what, and what became of each delivery."""
+"""Webhooks and their deliveries, for the endpoints that manage them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _LAST_SEQ = 2_147_483_647
 
 
 def message_id(hook_id: str, run_id: str, seq: int) -> str:
-    """What a receiver knows a message by: the same for every attempt at one event for one webhook, and for no other."""
+    """The id of a message for its receiver: the same for every attempt at one event for one webhook, and unique
+    otherwise."""
     return f"{hook_id}_{run_id}_{seq}"
 
 
@@ -77,16 +78,16 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryCursor:
-    """Where a list of deliveries goes on: after this one (they come newest run first, last event first)."""
+    """The last delivery of a page: the next page begins after it (newest run first, last event first)."""
 
     run_id: str
     seq: int
 
 
 async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None:
-    """Tell `webhook` of everything from now on; when it was added, None where there are MAX_WEBHOOKS already.
+    """Add a webhook; the time when it was added, None where there are MAX_WEBHOOKS already.
 
-    Of events stored before the call it is told nothing, of those stored after its return everything.
+    Events stored before the call are not delivered, those stored after its return all are.
     """
     rows = await store.fetch(
         "webhooks/add",
@@ -115,7 +116,8 @@ async def get_webhook(store: EventStore, hook_id: str) -> WebhookRow | None:
 
 
 async def remove_webhook(store: EventStore, hook_id: str) -> bool:
-    """Begin no more deliveries to it and forget its secret; False for an id that is not known, or not any more."""
+    """Remove a webhook: no more deliveries begin, and its secret is deleted. False for an id that is not known, or
+    not any more."""
     return bool(await store.fetch("webhooks/remove", {"id": hook_id}))
 
 

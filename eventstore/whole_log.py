@@ -1,9 +1,9 @@
 """Reading the whole log, every run, in one order that never changes.
 
-Positions are handed out before commits happen, so a reader that goes by position alone skips whoever commits late. This
-one goes by (transaction, position) and stops at the oldest transaction that is still open. The price: a write
-transaction that idles anywhere in the database server stalls it. `lag` measures that, and our own connections have an
-`idle_in_transaction_session_timeout`. Streams of single runs do not depend on it: they go by seq.
+Positions are assigned before commits happen, so a reader in order of position alone skips a transaction that commits
+late. This one reads in order of (transaction, position) and stops at the oldest transaction that is still open. The
+price: a write transaction that idles anywhere in the database server stalls it. `lag` measures that, and our own
+connections have an `idle_in_transaction_session_timeout`. Streams of single runs do not depend on it: they go by seq.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LogLag:
 async def read_log(
     store: EventStore, cursor: LogCursor, limit: int = 500
 ) -> tuple[list[LoggedEvent], LogCursor]:
-    """Up to `limit` events after `cursor`, and the cursor to go on from (the same one when there is nothing new)."""
+    """Up to `limit` events after `cursor`, and the cursor of the last one (the same one where there is nothing new)."""
     rows = await store.query(
         "log/read_whole", {"xid": str(cursor.xid), "position": cursor.position, "limit": limit}
     )
@@ -55,5 +55,5 @@ async def read_log(
 
 
 async def lag(store: EventStore) -> LogLag:
-    """How far the readers of the whole log are held back by open transactions."""
+    """What open transactions hide from the readers of the whole log."""
     return (await store.select(LogLag, "log/lag", {}))[0]

@@ -34,7 +34,7 @@ _COLLISION = "40"
 """The class of SQLSTATEs of a transaction that met another one."""
 
 
-_log = structlog.get_logger(__name__)
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 class Writer:
@@ -58,7 +58,7 @@ class Writer:
         self._trouble: psycopg.Error | None = None
 
     async def probe(self) -> None:
-        """Do in little what an append does, over the connection of the appends. Raises StoreUnavailable."""
+        """Test over the connection of the appends what an append needs. Raises StoreUnavailable."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 await self._busy.acquire()
@@ -82,14 +82,14 @@ class Writer:
             raise
 
     async def run(self) -> None:
-        """Store what the queue brings, for ever."""
+        """Store the batches of the queue until cancelled."""
         try:
             while True:
                 batch = await self._queue.take()
                 try:
                     async with self._busy:
                         await self._store(batch)
-                except Exception as error:  # noqa: BLE001 - a writer outlives whatever one batch does to it
+                except Exception as error:  # noqa: BLE001 - a writer survives any error of one batch
                     _log.exception("append_failed", appends=len(batch))
                     _fail_unanswered(batch, error)
                 finally:
@@ -99,7 +99,7 @@ class Writer:
             await self._disconnect()
 
     async def _store(self, batch: list[PendingAppend]) -> None:
-        """Answer every append of `batch`, one way or the other."""
+        """Store `batch` and answer each of its appends, with a commit or an error."""
         pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while batch:
             try:
@@ -135,7 +135,7 @@ class Writer:
 
     def _settle(self, append: PendingAppend) -> None:
         # Its caller runs in the next turn of the loop, after the listeners, and before all that these set going:
-        # a caller waits for the first frame, and nobody yet for the plan.
+        # the caller waits for the first frame, and the plan has no waiting reader yet.
         if not append.answer.done():
             append.answer.set_result(append.commit)
         self._stored(append.commit)
@@ -147,7 +147,7 @@ class Writer:
             append.answer.set_exception(VersionConflict(append.run_id, append.commit.before.seq, actual))
 
     async def _was_stored(self, append: PendingAppend) -> bool:
-        """Whether the events in the log are these. Raises nothing: without a connection nobody can know."""
+        """Whether the log has these events; False where that cannot be found out in time."""
         pause = DoublingPause(_LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             try:
@@ -161,7 +161,7 @@ class Writer:
     async def _after_failure(
         self, batch: list[PendingAppend], error: psycopg.Error, pause: DoublingPause
     ) -> list[PendingAppend]:
-        """Drop the connection if it is lost, wait, and give those that still have time."""
+        """Drop the connection if it is lost, and wait; the appends that still have time."""
         self._trouble = error
         stale = self._connection is not None and self._connection.closed
         if (error.sqlstate or "").startswith(_COLLISION):
@@ -182,7 +182,7 @@ class Writer:
         return [append for append in batch if append.enqueued_at >= over_before]
 
     async def _isolate(self, batch: list[PendingAppend], error: psycopg.Error) -> None:
-        """A value that the database refuses fails its own append only: each of them alone."""
+        """Store each append alone, so that a value that the database refuses fails its own append only."""
         if len(batch) > 1:
             for append in batch:
                 await self._store([append])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runs.event import Json, JsonObject
+from runs.event_data import ReuseOrigin
 from schemas.vocabulary import LogLevel, LossKind, ResponseType
 
 
@@ -131,7 +132,7 @@ class ReuseNode(Command):
 
     node_id: str
     output: Json
-    origin: JsonObject
+    origin: ReuseOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runs.event import Event, JsonObject
+from runs import new_events
+from runs.event import Event, JsonObject, NewEvent
+from runs.event_data import ErrorData
 from runs.evolve import evolve
 from runs.state import NodeState, RunState
-from schemas.vocabulary import EventType
 
 
 class Draft:
@@ -21,31 +22,22 @@ class Draft:
         self.now = max(now, state.updated_at) if state.updated_at is not None else now
         self.events: list[Event] = []
 
-    def add(
-        self,
-        event_type: EventType,
-        payload: JsonObject,
-        *,
-        node_id: str | None = None,
-        message: str | None = None,
-        detail: JsonObject | None = None,
-        correlation_id: str | None = None,
-        plan_version: int | None = None,
-    ) -> None:
+    def add(self, new: NewEvent) -> None:
         """Append one event. Raises IllegalTransition where the tables have no such step."""
+        state = self.state
         event = Event(
-            run_id=self.state.run_id,
-            seq=self.state.seq + 1,
-            type=event_type,
-            payload=payload,
-            recorded_at=self.now,
-            correlation_id=correlation_id or self.state.correlation_id,
-            node_id=node_id,
-            plan_version=plan_version or self.state.plan_version,
-            message=message,
-            detail=detail,
+            state.run_id,
+            state.seq + 1,
+            new.type,
+            new.payload,
+            self.now,
+            new.correlation_id or state.correlation_id,
+            new.node_id,
+            new.plan_version or state.plan_version,
+            new.message,
+            new.detail,
         )
-        self.state = evolve(self.state, event)
+        self.state = evolve(state, event)
         self.events.append(event)
 
     def node(self, node_id: str) -> NodeState:
@@ -54,7 +46,7 @@ class Draft:
 
     def fail_run(self, code: str, message: str, details: JsonObject | None = None) -> None:
         """End the run as failed."""
-        error: JsonObject = {"code": code, "message": message}
+        error: ErrorData = {"code": code, "message": message}
         if details is not None:
             error["details"] = details
-        self.add("complete", {"status": "failed", "error": error}, message=message)
+        self.add(new_events.run_ended("failed", error))

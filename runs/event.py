@@ -8,7 +8,7 @@ from runs.values import value
 from schemas.json_types import Json, JsonObject
 from schemas.vocabulary import EventType
 
-__all__ = ["Event", "Json", "JsonObject", "parse_time", "rfc3339"]
+__all__ = ["Event", "Json", "JsonObject", "NewEvent", "parse_time", "rfc3339"]
 
 
 @value
@@ -29,6 +29,19 @@ class Event:
     plan_version: int | None = None
     message: str | None = None
     detail: JsonObject | None = None
+
+
+@value
+class NewEvent:
+    """An event that has no place in a log yet; see `runs.new_events`."""
+
+    type: EventType
+    payload: Json
+    node_id: str | None = None
+    message: str | None = None
+    detail: Json = None
+    correlation_id: str | None = None
+    plan_version: int | None = None
 
 
 def rfc3339(moment: datetime) -> str:

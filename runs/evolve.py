@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any, cast
 
 from runs import evolve_people as people
 from runs import transitions as t
 from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time, rfc3339
+from runs.event_data import (
+    CompleteData,
+    LossData,
+    LossDetail,
+    NodeCompleteData,
+    NodeCompleteDetail,
+    NodeErrorData,
+    NodeErrorDetail,
+    NodeStartData,
+    PlanDetail,
+    PlanGeneratedData,
+    PlanRejectedData,
+    PlanRejectedDetail,
+    PlanRequestedData,
+    PlanUpdatedData,
+    StartData,
+    StartDetail,
+    ValidationErrorData,
+    ValidationErrorDetail,
+)
 from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
 from runs.graph import dependents_of, meet_dependencies
 from runs.settle import settle_trigger
@@ -18,7 +39,10 @@ from runs.transitions import next_node_status, next_run_status
 from runs.values import changed
 from schemas.vocabulary import EventType
 
-Fold = Callable[[RunState, Event], RunState]
+_NO_DETAIL: JsonObject = {}
+
+Fold = Callable[[RunState, Event, Any, Any], RunState]
+"""(state, event, its payload, its detail) → state. Each fold names the types of its payload and detail."""
 
 
 def evolve(state: RunState, event: Event) -> RunState:
@@ -37,7 +61,7 @@ def evolve(state: RunState, event: Event) -> RunState:
     trigger = t.COMPLETE_TRIGGERS[event.payload["status"]] if event.type == "complete" else event.type
     status = next_run_status(state.status, trigger)
     fold = _FOLDS.get(event.type)
-    folded = fold(state, event) if fold is not None else state
+    folded = fold(state, event, event.payload, event.detail or _NO_DETAIL) if fold is not None else state
     # An event that changes nothing but the number leaves the run as settled as it was.
     moved = folded is not state or status != state.status
     folded = changed(folded, status=status, seq=event.seq, updated_at=event.recorded_at)
@@ -58,21 +82,21 @@ def fold_all(state: RunState, events: Iterable[Event]) -> RunState:
 def _start(state: RunState, event: Event) -> RunState:
     if state.seq:
         raise RunAlreadyStarted(f"run {state.run_id} has started already")
-    detail = event.detail or {}
+    data, detail = cast(StartData, event.payload), cast(StartDetail, event.detail or {})
     envelope: JsonObject = detail.get("envelope", {})
     policies = read_policies(envelope)
     seconds = policies.deadline_seconds
-    submitted_by: str | None = detail.get("submittedBy")
-    authors: list[str] = detail.get("authors") or ([submitted_by] if submitted_by is not None else [])
+    submitted_by = detail.get("submittedBy")
+    authors = detail.get("authors") or ([submitted_by] if submitted_by is not None else [])
     return RunState(
         run_id=event.run_id,
         seq=event.seq,
-        thread_id=event.payload.get("threadId"),
+        thread_id=data.get("threadId"),
         correlation_id=event.correlation_id,
         envelope=envelope,
         policies=policies,
         house=read_house_policy(detail.get("house")),
-        schema_hash=event.payload.get("schemaHash"),
+        schema_hash=data.get("schemaHash"),
         submitted_by=submitted_by,
         authors=tuple(authors),
         origin=detail.get("origin"),
@@ -82,42 +106,44 @@ def _start(state: RunState, event: Event) -> RunState:
     )
 
 
-def _plan_requested(state: RunState, event: Event) -> RunState:
-    return changed(state, plan_attempt=event.payload["attempt"], plan_in_progress=True, plan_due_at=None)
+def _plan_requested(state: RunState, _: Event, data: PlanRequestedData, __: JsonObject) -> RunState:
+    return changed(state, plan_attempt=data["attempt"], plan_in_progress=True, plan_due_at=None)
 
 
-def _plan_rejected(state: RunState, event: Event) -> RunState:
-    detail = event.detail or {}
+def _plan_rejected(
+    state: RunState, event: Event, data: PlanRejectedData, detail: PlanRejectedDetail
+) -> RunState:
     due_at = detail.get("nextAttemptAt")
     return changed(
         state,
         plan_in_progress=False,
         plan_losses=state.plan_losses + (1 if detail.get("lost") else 0),
-        plan_lost=_lost(state.plan_lost, event, event.payload["attempt"]),
+        plan_lost=_lost(state.plan_lost, event, detail, data["attempt"]),
         plan_due_at=parse_time(due_at) if due_at else None,
     )
 
 
-def _lost(before: tuple[JsonObject, ...], event: Event, attempt: int) -> tuple[JsonObject, ...]:
+def _lost(
+    before: tuple[LossData, ...], event: Event, detail: LossDetail, attempt: int
+) -> tuple[LossData, ...]:
     """The losses in a row after an attempt that ended without a result: one more, as many, or none."""
-    detail = event.detail or {}
     if not detail.get("lost"):
         return ()
     if "worker" not in detail:
         return before
-    return (
-        *before,
-        {
-            "attempt": attempt,
-            "worker": detail["worker"],
-            "how": detail.get("how"),
-            "at": rfc3339(event.recorded_at),
-        },
-    )
+    loss: LossData = {
+        "attempt": attempt,
+        "worker": detail["worker"],
+        "how": detail.get("how"),
+        "at": rfc3339(event.recorded_at),
+    }
+    return (*before, loss)
 
 
-def _plan_accepted(state: RunState, event: Event) -> RunState:
-    plan: JsonObject = (event.detail or {})["plan"]
+def _plan_accepted(
+    state: RunState, _: Event, data: PlanGeneratedData | PlanUpdatedData, detail: PlanDetail
+) -> RunState:
+    plan = detail["plan"]
     nodes = {node["id"]: planned_node(node) for node in plan["nodes"]}
     return changed(
         state,
@@ -125,7 +151,7 @@ def _plan_accepted(state: RunState, event: Event) -> RunState:
         plan_losses=0,
         plan_lost=(),
         plan_due_at=None,
-        plan_version=event.payload["version"],
+        plan_version=data["version"],
         plan_metadata=plan.get("metadata") or {},
         replan_reason=None,
         final_attempt=0,
@@ -156,15 +182,15 @@ def _node_of(state: RunState, event: Event) -> NodeState:
     return node
 
 
-def _node_start(state: RunState, event: Event) -> RunState:
+def _node_start(state: RunState, event: Event, data: NodeStartData, _: JsonObject) -> RunState:
     node = _node_of(state, event)
-    human = event.payload.get("executorType") == "human"
+    human = data.get("executorType") == "human"
     seconds = read_seconds(node.contract.get("timeoutSeconds")) if human else None
     status = next_node_status(node.status, "start_human" if human else "start", node.id)
     started = changed(
         node,
         status=status,
-        attempt=event.payload["attempt"],
+        attempt=data["attempt"],
         due_at=None,
         started_at=event.recorded_at,
         finished_at=None,
@@ -173,42 +199,44 @@ def _node_start(state: RunState, event: Event) -> RunState:
     return with_node(state, started)
 
 
-def _node_complete(state: RunState, event: Event) -> RunState:
-    origin: JsonObject | None = (event.detail or {}).get("origin")
-    done = completed_node(_node_of(state, event), event.payload.get("output"), event, origin)
-    return with_output(state, done, event.payload.get("operator"))
+def _node_complete(
+    state: RunState, event: Event, data: NodeCompleteData, detail: NodeCompleteDetail
+) -> RunState:
+    done = completed_node(_node_of(state, event), data.get("output"), event, detail.get("origin"))
+    return with_output(state, done, data.get("operator"))
 
 
-def _node_error(state: RunState, event: Event) -> RunState:
+def _node_error(state: RunState, event: Event, data: NodeErrorData, detail: NodeErrorDetail) -> RunState:
     node = _node_of(state, event)
-    payload, detail = event.payload, event.detail or {}
-    retry = payload["willRetry"]
-    due_at = payload.get("nextAttemptAt")
+    retry = data["willRetry"]
+    due_at = data.get("nextAttemptAt")
     lost = bool(detail.get("lost"))
     failed = changed(
         node,
         status=next_node_status(node.status, "retry" if retry else "fail", node.id),
         failures=node.failures + (0 if lost else 1),
         losses=node.losses + (1 if lost else 0),
-        lost=_lost(node.lost, event, payload["attempt"]),
+        lost=_lost(node.lost, event, detail, data["attempt"]),
         front=lost,
         due_at=parse_time(due_at) if due_at else None,
-        error=payload["error"],
+        error=data["error"],
         finished_at=event.recorded_at,
     )
     return with_node(state, failed)
 
 
-def _validation_error(state: RunState, event: Event) -> RunState:
-    errors = tuple(event.payload["errors"])
-    if event.payload["scope"] == "node":
+def _validation_error(
+    state: RunState, event: Event, data: ValidationErrorData, detail: ValidationErrorDetail
+) -> RunState:
+    errors = tuple(data["errors"])
+    if data["scope"] == "node":
         return with_node(state, changed(_node_of(state, event), validation_errors=errors))
-    state = changed(state, final_attempt=event.payload["attempt"])
-    repair: list[str] = (event.detail or {}).get("repair", [])
+    state = changed(state, final_attempt=data["attempt"])
+    repair = detail.get("repair", [])
     return reset_nodes(state, repair, validation_errors=errors) if repair else state
 
 
-def _complete(state: RunState, event: Event) -> RunState:
+def _complete(state: RunState, event: Event, data: CompleteData, _: JsonObject) -> RunState:
     nodes = {
         node.id: changed(node, status=next_node_status(node.status, "cancel", node.id))
         if "cancel" in t.NODE[node.status]
@@ -218,8 +246,8 @@ def _complete(state: RunState, event: Event) -> RunState:
     return changed(
         state,
         nodes=nodes,
-        output=event.payload.get("output"),
-        error=event.payload.get("error"),
+        output=data.get("output"),
+        error=data.get("error"),
         plan_in_progress=False,
         completed_at=event.recorded_at,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from runs import transitions as t
 from runs.event import Event, JsonObject
+from runs.event_data import AnswerData, ReuseOrigin
 from runs.graph import downstream, meet_dependencies
 from runs.state import NodeState, RunState
 from runs.transitions import next_node_status
@@ -31,7 +32,7 @@ def with_output(state: RunState, done: NodeState, writer: str | None) -> RunStat
 
 
 def completed_node(
-    node: NodeState, output: object, event: Event, origin: JsonObject | None = None
+    node: NodeState, output: object, event: Event, origin: ReuseOrigin | None = None
 ) -> NodeState:
     trigger = "reuse" if origin else "complete"
     return changed(
@@ -42,7 +43,7 @@ def completed_node(
         lost=(),
         validation_errors=(),
         finished_at=event.recorded_at,
-        approved=tuple((origin or {}).get("approved", ())),
+        approved=tuple(origin.get("approved", ())) if origin else (),
     )
 
 
@@ -51,7 +52,7 @@ def reset_nodes(
     node_ids: Iterable[str],
     *,
     validation_errors: tuple[JsonObject, ...] = (),
-    answer: JsonObject | None = None,
+    answer: AnswerData | None = None,
 ) -> RunState:
     """Make nodes run again with what was said about them; whatever depends on them waits for the new output."""
     again = dict.fromkeys(node_ids)

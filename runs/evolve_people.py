@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from runs import transitions as t
 from runs.event import Event, JsonObject, parse_time
+from runs.event_data import (
+    ControlData,
+    HitlExpiringData,
+    HitlRequestData,
+    HitlRequestDetail,
+    HitlResolvedData,
+    HitlResolvedDetail,
+    LogData,
+    LogDetail,
+    ProposalData,
+    VoteData,
+    VoteDetail,
+)
 from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
 from runs.state import NodeState, RequestState, RunState
 from runs.stored_policies import read_rules
@@ -11,12 +26,11 @@ from runs.transitions import next_node_status
 from runs.values import changed
 
 
-def hitl_request(state: RunState, event: Event) -> RunState:
-    detail = event.detail or {}
-    expires_at = event.payload.get("expiresAt")
+def hitl_request(state: RunState, event: Event, data: HitlRequestData, detail: HitlRequestDetail) -> RunState:
+    expires_at = data.get("expiresAt")
     request = RequestState(
-        id=event.payload["requestId"],
-        kind=event.payload["kind"],
+        id=data["requestId"],
+        kind=data["kind"],
         subject=detail["subject"],
         node_id=event.node_id,
         payload=event.payload,
@@ -35,22 +49,23 @@ def hitl_request(state: RunState, event: Event) -> RunState:
     return with_node(state, changed(node, status=next_node_status(node.status, "ask", node.id)))
 
 
-def hitl_expiring(state: RunState, event: Event) -> RunState:
-    request = state.requests[event.payload["requestId"]]
+def hitl_expiring(state: RunState, _: Event, data: HitlExpiringData, __: JsonObject) -> RunState:
+    request = state.requests[data["requestId"]]
     return changed(state, requests={**state.requests, request.id: changed(request, announced=True)})
 
 
-def hitl_resolved(state: RunState, event: Event) -> RunState:
-    payload, detail = event.payload, event.detail or {}
-    asked = state.requests[payload["requestId"]]
+def hitl_resolved(
+    state: RunState, event: Event, data: HitlResolvedData, detail: HitlResolvedDetail
+) -> RunState:
+    asked = state.requests[data["requestId"]]
     # What was shown is in the log and in the read model; a run of many rounds does not carry it along.
     resolved = changed(
         asked,
         payload={},
         proposal=None,
-        decision=payload["decision"],
-        operator=payload.get("operator"),
-        note=payload.get("note"),
+        decision=data["decision"],
+        operator=data.get("operator"),
+        note=data.get("note"),
         resolved_at=event.recorded_at,
     )
     state = changed(
@@ -58,13 +73,13 @@ def hitl_resolved(state: RunState, event: Event) -> RunState:
         requests={**state.requests, asked.id: resolved},
         open_ids=tuple(each for each in state.open_ids if each != asked.id),
     )
-    return _effect(_with_editor(state, asked, payload), asked, event, detail)
+    return _effect(_with_editor(state, asked, data), asked, event, data, detail)
 
 
-def _with_editor(state: RunState, asked: RequestState, payload: JsonObject) -> RunState:
-    if payload["decision"] != "edited" or asked.proposal is not None:
+def _with_editor(state: RunState, asked: RequestState, data: HitlResolvedData) -> RunState:
+    if data["decision"] != "edited" or asked.proposal is not None:
         return state
-    return _edited_by(state, payload.get("operator"))
+    return _edited_by(state, data.get("operator"))
 
 
 def _edited_by(state: RunState, name: str | None) -> RunState:
@@ -73,17 +88,19 @@ def _edited_by(state: RunState, name: str | None) -> RunState:
     return changed(state, editors=(*state.editors, name))
 
 
-def _effect(state: RunState, asked: RequestState, event: Event, detail: JsonObject) -> RunState:
+def _effect(
+    state: RunState, asked: RequestState, event: Event, data: HitlResolvedData, detail: HitlResolvedDetail
+) -> RunState:
     effect = detail.get("effect")
     if effect == "rerun":
-        return reset_nodes(state, detail["nodes"], answer=detail.get("answer"))
+        return reset_nodes(state, detail.get("nodes", ()), answer=detail.get("answer"))
     if effect == "complete_node":
-        proposal = asked.proposal or {}
-        output = detail["output"] if "output" in detail else proposal["output"]
+        proposal = asked.proposal
+        output = detail["output"] if "output" in detail else (proposal or {}).get("output")
         done = completed_node(state.nodes[asked.node_id or ""], output, event)
-        return with_output(state, done, proposal.get("operator") or event.payload.get("operator"))
+        return with_output(state, done, (proposal or {}).get("operator") or data.get("operator"))
     if effect == "replan":
-        return changed(state, replan_reason=event.payload.get("note") or "rejected")
+        return changed(state, replan_reason=data.get("note") or "rejected")
     node = state.nodes.get(asked.node_id or "")
     if effect == "approve" and node is not None:
         return with_node(state, _approved(node, asked))
@@ -95,45 +112,47 @@ def _approved(node: NodeState, asked: RequestState) -> NodeState:
     return changed(node, approved=(*node.approved, policy_id))
 
 
-def log(state: RunState, event: Event) -> RunState:
-    vote: JsonObject | None = (event.detail or {}).get("vote")
+def log(state: RunState, event: Event, _: LogData, detail: LogDetail) -> RunState:
+    vote = detail.get("vote")
     return state if vote is None else _vote(state, vote, str(event.seq))
 
 
-def _vote(state: RunState, vote: JsonObject, event_id: str) -> RunState:
+def _vote(state: RunState, vote: VoteDetail, event_id: str) -> RunState:
     """A vote, a new proposal with or without the vote of its author, or a vote that is withdrawn."""
     request = state.requests[vote["requestId"]]
     name, proposal = vote["operator"], _proposal(vote, event_id)
-    mine: tuple[JsonObject, ...] = ({key: vote.get(key) for key in ("requestId", "operator", "note")},)
+    mine: VoteData = {"requestId": request.id, "operator": name, "note": vote.get("note")}
     others = tuple(each for each in request.votes if each["operator"] != name)
     if vote.get("withdrawn"):
         kept = None if vote.get("dropped") else request.proposal
         voted = changed(request, votes=others, proposal=kept)
     elif proposal is not None:
         # The votes so far were for something else.
-        voted = changed(request, votes=mine if vote.get("counts", True) else (), proposal=proposal)
+        voted = changed(request, votes=(mine,) if vote.get("counts", True) else (), proposal=proposal)
     else:
-        voted = changed(request, votes=(*others, *mine))
+        voted = changed(request, votes=(*others, mine))
     voted = changed(voted, changes=request.changes + 1)
     if proposal is not None and proposal["responseType"] == "edit":
         state = _edited_by(state, name)
     return changed(state, requests={**state.requests, request.id: voted})
 
 
-def _proposal(vote: JsonObject, event_id: str) -> JsonObject | None:
+def _proposal(vote: VoteDetail, event_id: str) -> ProposalData | None:
     """What the vote proposes. Logs of before proposals had names have the edit in the vote itself."""
-    facts = {"id": event_id, "operator": vote["operator"], "note": vote.get("note")}
+    content = vote.get("proposal")
     if "pendingOutput" in vote:
-        return {**facts, "responseType": "edit", "output": vote["pendingOutput"]}
-    proposal: JsonObject | None = vote.get("proposal")
-    return {**facts, **proposal} if proposal is not None else None
+        content = {"responseType": "edit", "output": vote["pendingOutput"]}
+    if content is None:
+        return None
+    named = {"id": event_id, "operator": vote["operator"], "note": vote.get("note"), **content}
+    return cast(ProposalData, named)
 
 
-def run_paused(state: RunState, event: Event) -> RunState:
+def run_paused(state: RunState, event: Event, _: ControlData, __: JsonObject) -> RunState:
     return changed(state, paused_at=event.recorded_at)
 
 
-def run_resumed(state: RunState, event: Event) -> RunState:
+def run_resumed(state: RunState, event: Event, _: ControlData, __: JsonObject) -> RunState:
     """Whatever has an end in time ends later by as long as the pause took, or as it lived through of it."""
     if state.paused_at is None:
         return state

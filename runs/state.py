@@ -7,6 +7,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from runs.event import Json, JsonObject
+from runs.event_data import AnswerData, ErrorData, LossData, ProposalData, VoteData
 from runs.stored_policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
 from runs.values import value
@@ -50,13 +51,13 @@ class NodeState:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
-    lost: tuple[JsonObject, ...] = ()
+    lost: tuple[LossData, ...] = ()
     front: bool = False
     due_at: datetime | None = None
     output: Json = None
-    error: JsonObject | None = None
+    error: ErrorData | None = None
     validation_errors: tuple[JsonObject, ...] = ()
-    answers: tuple[JsonObject, ...] = ()
+    answers: tuple[AnswerData, ...] = ()
     started_at: datetime | None = None
     finished_at: datetime | None = None
     expires_at: datetime | None = None
@@ -88,8 +89,8 @@ class RequestState:
     rules: JsonObject
     created_at: datetime
     expires_at: datetime | None = None
-    votes: tuple[JsonObject, ...] = ()
-    proposal: JsonObject | None = None
+    votes: tuple[VoteData, ...] = ()
+    proposal: ProposalData | None = None
     changes: int = 0
     announced: bool = False
     decision: Decision | None = None
@@ -144,7 +145,7 @@ class RunState:
     plan_attempt: int = 0
     plan_in_progress: bool = False
     plan_losses: int = 0
-    plan_lost: tuple[JsonObject, ...] = ()
+    plan_lost: tuple[LossData, ...] = ()
     plan_due_at: datetime | None = None
     plan_version: int | None = None
     plan_metadata: JsonObject = field(default_factory=dict[str, Json])
@@ -156,7 +157,7 @@ class RunState:
     paused_at: datetime | None = None
     final_attempt: int = 0
     output: Json = None
-    error: JsonObject | None = None
+    error: ErrorData | None = None
     completed_at: datetime | None = None
 
     @property

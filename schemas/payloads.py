@@ -126,10 +126,14 @@ class NodeStartPayload(OpenModel):
 
 
 class NodeCompletePayload(OpenModel):
+    """A node's output. `operator` and `note` are those of a person who wrote it."""
+
     capability_id: CapabilityId
     attempt: Annotated[int, Field(ge=0)]  # 0 where a fork takes the output over from its original
     output: Any
     duration_ms: Annotated[float, Field(ge=0)]
+    operator: Operator | None = None
+    note: Note | None = None
 
 
 class NodeErrorPayload(OpenModel):

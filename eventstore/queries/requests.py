@@ -45,7 +45,7 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True)
 class RequestCursor:
-    """Where a list of requests goes on: after this one (they come oldest first)."""
+    """The last request of a page: the next page begins after it (oldest first)."""
 
     created_at: datetime
     request_id: str
@@ -61,9 +61,9 @@ async def pending_requests(
     after: RequestCursor | None = None,
     limit: int = 100,
 ) -> list[RequestRow]:
-    """What waits for a person, oldest first, from a cursor on: everywhere, in a thread, or (all of it) in one run.
+    """Open requests, oldest first, after a cursor: of all runs, of a thread, or all of one run.
 
-    With `names` (a person's name and roles) only what such a person may decide.
+    With `names` (a person's name and roles) only those that this person may decide.
     """
     parameters: dict[str, Any] = {
         "run_id": run_id,

@@ -62,7 +62,7 @@ class NodeRow:
 
 @dataclass(frozen=True, slots=True)
 class RunDetailRow:
-    """A run with everything that belongs to it; `requests` are those that wait."""
+    """A run with its nodes and its open requests."""
 
     run: RunRow
     envelope: JsonObject
@@ -93,7 +93,7 @@ class RunFilters:
 
 @dataclass(frozen=True, slots=True)
 class RunCursor:
-    """Where a list of runs goes on: after this run (they come newest first)."""
+    """The last run of a page: the next page begins after it (newest first)."""
 
     created_at: datetime
     run_id: str
@@ -102,7 +102,7 @@ class RunCursor:
 async def list_runs(
     store: EventStore, filters: RunFilters, *, after: RunCursor | None = None, limit: int = 50
 ) -> list[RunRow]:
-    """Up to `limit` runs, newest first. A full page goes on after the cursor of its last run."""
+    """Up to `limit` runs, newest first, after a cursor."""
     parameters: dict[str, Any] = {
         "statuses": None if filters.statuses is None else list(filters.statuses),
         "thread_id": filters.thread_id,
@@ -120,7 +120,7 @@ async def list_runs(
 
 
 async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
-    """Everything about one run; None where there is no such run."""
+    """One run with its nodes and open requests; None where there is no such run."""
     if not is_run_id(run_id):
         return None
     found = await store.query("runs/get", {"run_id": run_id})

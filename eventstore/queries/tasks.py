@@ -37,7 +37,7 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskCursor:
-    """Where a list of tasks goes on: after this one (they come longest waiting first)."""
+    """The last task of a page: the next page begins after it (longest waiting first)."""
 
     started_at: datetime
     run_id: str

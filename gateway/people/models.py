@@ -9,6 +9,7 @@ from eventstore.queries.requests import RequestRow
 from gateway.response import Response, document
 from runs.accepted_responses import accepted_responses, response_schema
 from runs.event import Json, JsonObject
+from runs.event_data import VoteData
 from runs.state import RequestState, RunState
 from schemas.base import OpenModel, RunId
 from schemas.canonical import content_hash
@@ -55,7 +56,7 @@ class Vote(Response):
     note: str | None = None
 
     @classmethod
-    def of(cls, vote: JsonObject) -> JsonObject:
+    def of(cls, vote: VoteData | JsonObject) -> JsonObject:
         """A vote as the log has it."""
         return {"operator": vote["operator"], "note": vote.get("note")}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from runs import commands as c
+from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady, NotWaiting, RunFinished
-from runs.event import JsonObject
+from runs.event_data import ErrorData
 from runs.rules.pauses import check_running
 from runs.rules.permissions import check_plan_version, claimed_detail, operator_name
 from runs.transitions import ABORTED, PAUSED
@@ -21,22 +22,20 @@ def abort_run(draft: Draft, command: c.AbortRun) -> None:
         )
     operator = operator_name(command)
     message = f"aborted by {operator}" + (f": {command.reason}" if command.reason else "")
-    error: JsonObject = {
+    error: ErrorData = {
         "code": "aborted",
         "message": message,
         "details": {"operator": operator, "reason": command.reason},
     }
-    draft.add(
-        "complete", {"status": "aborted", "error": error}, message=message, detail=claimed_detail(command)
-    )
+    draft.add(new_events.run_ended("aborted", error, detail=claimed_detail(command)))
 
 
 def pause_run(draft: Draft, command: c.PauseRun) -> None:
     """Start nothing new; what runs may finish. A second pause changes nothing."""
     if draft.state.status == PAUSED:
         return
-    payload = {"reason": command.reason, "operator": operator_name(command)}
-    draft.add("run_paused", payload, detail=claimed_detail(command))
+    operator, detail = operator_name(command), claimed_detail(command)
+    draft.add(new_events.run_paused(operator=operator, reason=command.reason, detail=detail))
 
 
 def resume_run(draft: Draft, command: c.ResumeRun) -> None:
@@ -46,8 +45,8 @@ def resume_run(draft: Draft, command: c.ResumeRun) -> None:
         raise NotWaiting(
             f"the run is {draft.state.status}; there is nothing to resume", status=draft.state.status
         )
-    payload = {"reason": command.reason, "operator": operator_name(command)}
-    draft.add("run_resumed", payload, detail=claimed_detail(command))
+    operator, detail = operator_name(command), claimed_detail(command)
+    draft.add(new_events.run_resumed(operator=operator, reason=command.reason, detail=detail))
 
 
 def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
@@ -69,5 +68,6 @@ def fail_run(draft: Draft, command: c.FailRun) -> None:
 
 def record_log(draft: Draft, command: c.RecordLog) -> None:
     """A line for people; it changes nothing."""
-    payload = {"level": command.level, "message": command.message}
-    draft.add("log", payload, node_id=command.node_id, message=command.message, detail=command.detail)
+    draft.add(
+        new_events.log(command.message, level=command.level, node_id=command.node_id, detail=command.detail)
+    )

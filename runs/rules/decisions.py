@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runs import commands as c
+from runs import new_events
 from runs.accepted_responses import accepted_responses
 from runs.draft import Draft
 from runs.errors import (
@@ -14,7 +15,8 @@ from runs.errors import (
     ResponseInvalid,
     RunFinished,
 )
-from runs.event import Json, JsonObject
+from runs.event import Json
+from runs.event_data import AnswerData, ErrorData, HitlResolvedDetail, ProposalContent
 from runs.rules.pauses import running_time
 from runs.rules.permissions import check_allowed, check_plan_version, claimed_detail, operator_name
 from runs.rules.votes import cast_vote, check_output, check_proposal, output_hash, withdraw_vote
@@ -76,25 +78,22 @@ def _resolve(
     request: RequestState,
     command: Any,
     decision: Decision,
-    detail: JsonObject | None = None,
+    detail: HitlResolvedDetail | None = None,
     approved: str | None = None,
 ) -> None:
     """Add the decision; `approved` is the hash of the output that it says yes to."""
     operator = operator_name(command)
-    payload: JsonObject = {
-        "requestId": request.id,
-        "decision": decision,
-        "operator": operator,
-        "note": command.note,
-        **({"outputHash": approved} if approved is not None else {}),
-    }
-    facts = {**(detail or {}), **(claimed_detail(command) or {})}
+    facts: HitlResolvedDetail = {**(detail or {}), **(claimed_detail(command) or {})}
     draft.add(
-        "hitl_resolved",
-        payload,
-        node_id=request.node_id,
-        message=f"{decision} by {operator}",
-        detail=facts or None,
+        new_events.hitl_resolved(
+            request,
+            decision,
+            operator=operator,
+            note=command.note,
+            output_hash=approved,
+            message=f"{decision} by {operator}",
+            detail=facts or None,
+        )
     )
 
 
@@ -112,7 +111,7 @@ def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> Non
             errors=list(command.errors),
         )
     output = command.edited_output
-    proposal: JsonObject = {"responseType": "edit", "output": output, "outputHash": content_hash(output)}
+    proposal: ProposalContent = {"responseType": "edit", "output": output, "outputHash": content_hash(output)}
     _propose(draft, request, command, proposal)
 
 
@@ -120,8 +119,10 @@ def _choose(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
     if request.subject == "node" and command.option_id == "fail":
         _reject(draft, request, command)
         return
-    proposal: JsonObject = {"responseType": "option", "optionId": command.option_id}
-    _propose(draft, request, command, _with_text(proposal, command.text or command.note))
+    proposal: ProposalContent = {"responseType": "option", "optionId": command.option_id}
+    if (text := command.text or command.note) is not None:
+        proposal["text"] = text
+    _propose(draft, request, command, proposal)
 
 
 def _answer_freely(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
@@ -130,48 +131,51 @@ def _answer_freely(draft: Draft, request: RequestState, command: c.ResolveReques
     _propose(draft, request, command, {"responseType": "freeform", "text": command.text})
 
 
-def _with_text(answer: JsonObject, text: str | None) -> JsonObject:
-    return answer if text is None else {**answer, "text": text}
-
-
-def _propose(draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject) -> None:
+def _propose(
+    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: ProposalContent
+) -> None:
     if cast_vote(draft, request, command, proposal):
         _carry_out(draft, request, command, proposal)
 
 
 def _carry_out(
-    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject | None
+    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: ProposalContent | None
 ) -> None:
     """Do what enough people agree on: what was asked at first (None), an edit, or an answer."""
     if proposal is None and request.subject == "node":
         _rerun(draft, request, command, "approved", None)
     elif proposal is None:
-        effect: JsonObject | None = {"effect": "approve"} if request.subject == "policy" else None
+        effect: HitlResolvedDetail | None = {"effect": "approve"} if request.subject == "policy" else None
         _resolve(draft, request, command, "approved", effect, output_hash(request))
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
     elif proposal["responseType"] == "edit":
         _take_edit(draft, request, command, proposal)
     else:
-        answer: JsonObject = {"requestId": request.id, "question": request.payload["question"]}
-        answer |= {key: proposal[key] for key in ("optionId", "text") if key in proposal}
+        answer: AnswerData = {"requestId": request.id, "question": request.payload["question"]}
+        if "optionId" in proposal:
+            answer["optionId"] = proposal["optionId"]
+        if "text" in proposal:
+            answer["text"] = proposal["text"]
         _rerun(draft, request, command, "answered", answer)
 
 
-def _take_edit(draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject) -> None:
+def _take_edit(
+    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: ProposalContent
+) -> None:
     """The edited output is in the log once: in the proposal that was voted on, or here, or in `complete`."""
-    detail: JsonObject = {}
+    detail: HitlResolvedDetail = {}
     if request.subject == "node":
         detail["effect"] = "complete_node"
         if proposal is not request.proposal:
-            detail["output"] = proposal["output"]
+            detail["output"] = proposal.get("output")
     _resolve(draft, request, command, "edited", detail, proposal.get("outputHash") or output_hash(request))
-    deliver_approved(draft, request, proposal["output"])
+    deliver_approved(draft, request, proposal.get("output"))
 
 
 def deliver_approved(draft: Draft, request: RequestState, output: Json) -> None:
     """The approved output ends the run; what else was approved lets it go on."""
     if request.subject == "output":
-        draft.add("complete", {"status": "completed", "output": output})
+        draft.add(new_events.run_completed(output))
 
 
 def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
@@ -194,9 +198,10 @@ def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
 
 def _run_again(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
     targets = [node.id for node in draft.state.nodes.values() if node.kind in ("execution", "transformation")]
-    answer: JsonObject = {"requestId": request.id, "question": request.payload["question"]}
-    answer = _with_text(answer, command.text or command.note)
-    detail: JsonObject = {"effect": "rerun", "nodes": targets, "answer": answer}
+    answer: AnswerData = {"requestId": request.id, "question": request.payload["question"]}
+    if (text := command.text or command.note) is not None:
+        answer["text"] = text
+    detail: HitlResolvedDetail = {"effect": "rerun", "nodes": targets, "answer": answer}
     _resolve(draft, request, command, "rejected", detail)
 
 
@@ -205,9 +210,9 @@ def _rerun(
     request: RequestState,
     command: c.ResolveRequest,
     decision: Decision,
-    answer: JsonObject | None,
+    answer: AnswerData | None,
 ) -> None:
-    detail: JsonObject = {"effect": "rerun", "nodes": [request.node_id]}
+    detail: HitlResolvedDetail = {"effect": "rerun", "nodes": [request.node_id or ""]}
     if answer is not None:
         detail["answer"] = answer
     _resolve(draft, request, command, decision, detail)
@@ -222,8 +227,8 @@ def remove_request(draft: Draft, command: c.RemoveRequest) -> None:
     check_allowed(draft.state, request, command)
     _resolve(draft, request, command, "removed")
     message = f"request removed by {operator_name(command)}"
-    error: JsonObject = {"code": "hitl_removed", "message": message, "details": {"requestId": request.id}}
-    draft.add("complete", {"status": "aborted", "error": error}, message=message)
+    error: ErrorData = {"code": "hitl_removed", "message": message, "details": {"requestId": request.id}}
+    draft.add(new_events.run_ended("aborted", error))
 
 
 _RESPONSES = {

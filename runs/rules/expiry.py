@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from runs import commands as c
+from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady, NotWaiting
-from runs.event import JsonObject, rfc3339
+from runs.event_data import HitlResolvedDetail
 from runs.rules.decisions import deliver_approved
 from runs.rules.pauses import check_running
 from runs.rules.requests import add_request
 from runs.rules.votes import output_hash
 from runs.state import RequestState
 from runs.values import changed
+from schemas.vocabulary import ExpiryAction
 
 
 def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
@@ -23,25 +25,19 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
     if request.expires_at is None or command.now < request.expires_at:
         _announce(draft, request, command)
         return
-    action = request.rules.get("onExpiry", "reject")
-    payload: JsonObject = {
-        "requestId": request.id,
-        "decision": "expired",
-        "operator": "flexrun",
-        "note": f"onExpiry: {action}",
-    }
+    action: ExpiryAction = request.rules.get("onExpiry", "reject")
     if action == "approve" and request.subject in ("output", "policy"):
         # What was asked at first: an edit that too few had approved is not approved by the clock.
-        effect: JsonObject | None = {"effect": "approve"} if request.subject == "policy" else None
-        if request.subject == "output":
-            payload["outputHash"] = output_hash(changed(request, proposal=None))
-        draft.add("hitl_resolved", payload, node_id=request.node_id, detail=effect)
+        if request.subject == "policy":
+            _resolve(draft, request, action, {"effect": "approve"})
+        else:
+            _resolve(draft, request, action, output_hash=output_hash(changed(request, proposal=None)))
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
         return
     if action == "escalate" and request.rules.get("escalateTo"):
-        _escalate(draft, request, payload)
+        _escalate(draft, request)
         return
-    draft.add("hitl_resolved", payload, node_id=request.node_id)
+    _resolve(draft, request, action)
     draft.fail_run("hitl_expired", "nobody decided in time", {"requestId": request.id})
 
 
@@ -49,19 +45,30 @@ def _announce(draft: Draft, request: RequestState, command: c.ExpireRequest) -> 
     at, ends = request.announced_at, request.expires_at
     if at is None or ends is None or request.announced or command.now < at:
         raise NotReady("the request has not expired")
-    action = request.rules.get("onExpiry", "reject")
-    payload: JsonObject = {
-        "requestId": request.id,
-        "question": request.payload["question"],
-        "urgency": request.payload.get("urgency", "normal"),
-        "expiresAt": rfc3339(ends),
-        "onExpiry": action,
-    }
-    message = f"nobody has decided yet; at {rfc3339(ends)} the answer is: {action}"
-    draft.add("hitl_expiring", payload, node_id=request.node_id, message=message)
+    draft.add(new_events.hitl_expiring(request, ends=ends, action=request.rules.get("onExpiry", "reject")))
 
 
-def _escalate(draft: Draft, request: RequestState, payload: JsonObject) -> None:
+def _resolve(
+    draft: Draft,
+    request: RequestState,
+    action: ExpiryAction,
+    detail: HitlResolvedDetail | None = None,
+    *,
+    output_hash: str | None = None,
+) -> None:
+    draft.add(
+        new_events.hitl_resolved(
+            request,
+            "expired",
+            operator="flexrun",
+            note=f"onExpiry: {action}",
+            output_hash=output_hash,
+            detail=detail,
+        )
+    )
+
+
+def _escalate(draft: Draft, request: RequestState) -> None:
     """Ask again what was asked at first: of one name or role, so one approval is enough."""
     rules = {
         **request.rules,
@@ -69,7 +76,7 @@ def _escalate(draft: Draft, request: RequestState, payload: JsonObject) -> None:
         "quorum": 1,
         "onExpiry": request.rules.get("afterEscalation", "reject"),
     }
-    draft.add("hitl_resolved", payload, node_id=request.node_id, detail={"effect": "escalate"})
+    _resolve(draft, request, "escalate", {"effect": "escalate"})
     shown = request.payload
     add_request(
         draft,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from runs import commands as c
+from runs import new_events
 from runs import transitions as t
 from runs.draft import Draft
 from runs.errors import NotAllowed, NotReady, ResponseInvalid, StaleAttempt
 from runs.event import JsonObject, rfc3339
+from runs.event_data import ErrorData, LossDetail, NodeErrorDetail
 from runs.rules.pauses import check_running, running_time
 from runs.rules.permissions import claimed_detail, operator_name
 from runs.rules.requests import ask_about_failed_node
@@ -50,31 +54,18 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
         raise NotReady(f"node {node.id} waits for a person's decision")
     if node.due_at is not None and node.due_at > draft.now:
         raise NotReady(f"node {node.id} is due at {rfc3339(node.due_at)}")
-    payload: JsonObject = {
-        "capabilityId": node.capability_id,
-        "label": node.label,
-        "attempt": command.attempt,
-        "executorType": node.executor_type,
-    }
-    draft.add("node_start", payload, node_id=node.id, message=node.label)
+    draft.add(new_events.node_start(node, command.attempt))
 
 
 def complete_node(draft: Draft, command: c.CompleteNode) -> None:
     """Take the output of the current attempt; where its contract rejects it, say why and go on as after a failure."""
     node = _running(draft, command.node_id, command.attempt)
     if command.errors:
-        payload: JsonObject = {"scope": "node", "attempt": command.attempt, "errors": list(command.errors)}
-        draft.add("validation_error", payload, node_id=node.id)
+        draft.add(new_events.validation_error("node", command.attempt, command.errors, node_id=node.id))
         message = f"the output of {node.label} breaks its contract: {_first(command.errors)}"
         fail_attempt(draft, node.id, code="output_invalid", message=message, jitter=command.jitter)
         return
-    payload = {
-        "capabilityId": node.capability_id,
-        "attempt": command.attempt,
-        "output": command.output,
-        "durationMs": command.duration_ms,
-    }
-    draft.add("node_complete", payload, node_id=node.id)
+    draft.add(new_events.node_complete(node, command.output, command.duration_ms))
 
 
 def _first(errors: tuple[JsonObject, ...]) -> str:
@@ -90,13 +81,7 @@ def reuse_node(draft: Draft, command: c.ReuseNode) -> None:
         raise NotReady(
             f"node {node.id} is {node.status}; an output can be taken over by a ready node of a fork only"
         )
-    payload: JsonObject = {
-        "capabilityId": node.capability_id,
-        "attempt": node.attempt,
-        "output": command.output,
-        "durationMs": 0,
-    }
-    draft.add("node_complete", payload, node_id=node.id, detail={"origin": command.origin})
+    draft.add(new_events.node_reused(node, command.output, command.origin))
 
 
 def _task(draft: Draft, command: c.SubmitTask | c.DeclineTask) -> NodeState:
@@ -122,21 +107,15 @@ def submit_task(draft: Draft, command: c.SubmitTask) -> None:
             errors=list(command.errors),
         )
     started = node.started_at or draft.now
-    operator = operator_name(command)
-    payload: JsonObject = {
-        "capabilityId": node.capability_id,
-        "attempt": node.attempt,
-        "output": command.output,
-        "durationMs": int((draft.now - started).total_seconds() * 1000),
-        "operator": operator,
-        "note": command.note,
-    }
     draft.add(
-        "node_complete",
-        payload,
-        node_id=node.id,
-        message=f"done by {operator}",
-        detail=claimed_detail(command),
+        new_events.task_submitted(
+            node,
+            command.output,
+            int((draft.now - started).total_seconds() * 1000),
+            operator=operator_name(command),
+            note=command.note,
+            detail=claimed_detail(command),
+        )
     )
 
 
@@ -146,7 +125,7 @@ def decline_task(draft: Draft, command: c.DeclineTask) -> None:
     operator = operator_name(command)
     reason = f"declined by {operator}" + (f": {command.reason}" if command.reason else "")
     # A node_error says on the wire what went wrong, not who: the people are in the detail.
-    detail: JsonObject = {"operator": operator, "note": command.note, **(claimed_detail(command) or {})}
+    detail: NodeErrorDetail = {"operator": operator, "note": command.note, **(claimed_detail(command) or {})}
     fail_attempt(draft, node.id, code="declined", message=reason, jitter=0.5, retryable=False, detail=detail)
 
 
@@ -176,7 +155,7 @@ def fail_node(draft: Draft, command: c.FailNode) -> None:
     )
 
 
-def lost_detail(command: c.FailNode | c.RejectPlan) -> JsonObject | None:
+def lost_detail(command: c.FailNode | c.RejectPlan) -> LossDetail | None:
     """What folding needs to know of a lost worker; None where the attempt ended by itself."""
     if not command.lost:
         return None
@@ -192,25 +171,19 @@ def fail_attempt(
     message: str,
     jitter: float,
     retryable: bool = True,
-    detail: JsonObject | None = None,
+    detail: NodeErrorDetail | LossDetail | None = None,
 ) -> None:
     """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
     node = draft.node(node_id)
     lost = detail is not None and bool(detail.get("lost"))
     poison = detail is not None and "worker" in detail and len(node.lost) + 1 >= MAX_LOSSES_IN_A_ROW
     retry = retryable and not poison and not _spent(node, lost)
-    payload: JsonObject = {
-        "capabilityId": node.capability_id,
-        "attempt": node.attempt,
-        "error": {"code": code, "message": message},
-        "willRetry": retry,
-        "nextAttemptAt": None,
-    }
+    due_at: datetime | None = None
     if retry:
         # A lost worker says nothing about the work: the next one takes over at once.
         due_at = draft.now if lost else next_attempt_at(draft.now, node.failures + 1, jitter)
-        payload["nextAttemptAt"] = rfc3339(due_at)
-    draft.add("node_error", payload, node_id=node_id, message=message, detail=detail)
+    error: ErrorData = {"code": code, "message": message}
+    draft.add(new_events.node_error(node, error, next_attempt_at=due_at, detail=detail))
     if retry:
         return
     if poison:

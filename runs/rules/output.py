@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from runs import commands as c
+from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady
-from runs.event import JsonObject
 from runs.rules.requests import ask_for_approval, needs_approval
 from runs.settle import output_due
 from runs.transitions import PAUSED
@@ -23,14 +23,13 @@ def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
     if needs_approval(draft.state):
         ask_for_approval(draft, command.output)
         return
-    draft.add("complete", {"status": "completed", "output": command.output})
+    draft.add(new_events.run_completed(command.output))
 
 
 def _reject(draft: Draft, command: c.DeliverOutput) -> None:
     attempt = draft.state.final_attempt + 1
     repair = list(command.repair) if attempt < MAX_FINAL_ATTEMPTS else []
-    payload: JsonObject = {"scope": "final", "attempt": attempt, "errors": list(command.errors)}
-    draft.add("validation_error", payload, detail={"repair": repair})
+    draft.add(new_events.validation_error("final", attempt, command.errors, detail={"repair": repair}))
     if repair:
         return
     draft.fail_run(

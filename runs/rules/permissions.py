@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runs.commands import ControlRun, DeclineTask, RemoveRequest, ResolveRequest, SubmitTask
 from runs.errors import NotAllowed, StalePlanVersion
-from runs.event import JsonObject
+from runs.event_data import ClaimedDetail
 from runs.state import RequestState, RunState
 
 PersonCommand = ControlRun | ResolveRequest | RemoveRequest | SubmitTask | DeclineTask
@@ -17,7 +17,7 @@ def operator_name(command: PersonCommand) -> str:
     return command.claimed_operator
 
 
-def claimed_detail(command: PersonCommand) -> JsonObject | None:
+def claimed_detail(command: PersonCommand) -> ClaimedDetail | None:
     """What the body claimed, kept beside the verified name where the two differ."""
     if command.claimed_operator and command.claimed_operator != operator_name(command):
         return {"claimedOperator": command.claimed_operator}

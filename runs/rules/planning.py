@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from runs import commands as c
+from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
-from runs.event import JsonObject, rfc3339
+from runs.event import rfc3339
+from runs.event_data import LossDetail, PlanRejectedDetail, StartData, StartDetail
 from runs.rules.nodes import lost_detail
 from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
 from runs.settle import needs_plan
@@ -17,7 +19,7 @@ def start_run(draft: Draft, command: c.StartRun) -> None:
     """The first event of a run."""
     if draft.state.exists:
         raise RunAlreadyStarted(f"run {draft.state.run_id} has started already")
-    detail: JsonObject = {"envelope": command.envelope}
+    detail: StartDetail = {"envelope": command.envelope}
     if command.submitted_by is not None:
         detail["submittedBy"] = command.submitted_by
     if command.authors:
@@ -26,13 +28,13 @@ def start_run(draft: Draft, command: c.StartRun) -> None:
         detail["house"] = command.house
     if command.origin is not None:
         detail["origin"] = command.origin
-    payload: JsonObject = {
+    data: StartData = {
         "runId": draft.state.run_id,
         "threadId": command.thread_id,
         "objective": command.envelope["objective"],
         "schemaHash": command.schema_hash,
     }
-    draft.add("start", payload, detail=detail, correlation_id=command.correlation_id)
+    draft.add(new_events.start(data, detail, correlation_id=command.correlation_id))
 
 
 def request_plan(draft: Draft, command: c.RequestPlan) -> None:
@@ -40,12 +42,11 @@ def request_plan(draft: Draft, command: c.RequestPlan) -> None:
     state = draft.state
     if not needs_plan(state) or state.plan_in_progress or command.attempt != state.plan_attempt + 1:
         raise StaleAttempt(f"planning attempt {command.attempt} is not due", attempt=state.plan_attempt)
-    payload = {
-        "attempt": command.attempt,
-        "planner": command.planner,
-        "capabilityCount": command.capability_count,
-    }
-    draft.add("plan_requested", payload)
+    draft.add(
+        new_events.plan_requested(
+            attempt=command.attempt, planner=command.planner, capability_count=command.capability_count
+        )
+    )
 
 
 def _require_current(draft: Draft, attempt: int) -> None:
@@ -61,49 +62,44 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
     if not command.plan.get("nodes"):
         raise NotReady("a plan needs at least one node")
     previous = draft.state.plan_version
-    version = (previous or 0) + 1
-    shown_nodes = [_shown(node) for node in command.plan["nodes"]]
-    payload: JsonObject = {"version": version, "nodes": shown_nodes, "edges": command.plan.get("edges", [])}
-    detail = {"plan": {**draft.state.house.bounded(command.plan), "version": version}}
+    bounded = {**draft.state.house.bounded(command.plan), "version": (previous or 0) + 1}
     if previous is None:
-        payload["metadata"] = command.plan.get("metadata", {})
-        draft.add("plan_generated", payload, detail=detail, plan_version=version)
+        draft.add(new_events.plan_generated(command.plan, bounded))
         return
-    payload |= {"previousVersion": previous, "trigger": draft.state.replan_reason}
-    draft.add("plan_updated", payload, detail=detail, plan_version=version)
-
-
-def _shown(node: JsonObject) -> JsonObject:
-    return {
-        "id": node["id"],
-        "capabilityId": node["capabilityId"],
-        "kind": node["kind"],
-        "label": node["label"],
-        "dependsOn": node.get("dependsOn", []),
-    }
+    trigger = draft.state.replan_reason
+    draft.add(new_events.plan_updated(command.plan, bounded, previous=previous, trigger=trigger))
 
 
 def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
     """No plan. The planner's own trouble is tried again; an objective that nobody can meet ends the run."""
     _require_current(draft, command.attempt)
     state = draft.state
-    payload: JsonObject = {"attempt": command.attempt, "diagnostics": command.diagnostics}
     summary = "; ".join(str(diagnostic.get("message")) for diagnostic in command.diagnostics)
     message = f"No plan: {summary}"
     poison = command.loss is not None and len(state.plan_lost) + 1 >= MAX_LOSSES_IN_A_ROW
     spent = state.plan_losses + 1 >= MAX_HANDOVERS if command.lost else command.attempt >= MAX_PLAN_ATTEMPTS
     if command.retryable and not spent and not poison:
         due_at = rfc3339(next_attempt_at(draft.now, command.attempt, command.jitter))
-        draft.add(
-            "plan_rejected",
-            payload,
-            message=message,
-            detail={"nextAttemptAt": due_at, "lost": command.lost, **(lost_detail(command) or {})},
+        _add_rejection(
+            draft,
+            command,
+            message,
+            {"nextAttemptAt": due_at, "lost": command.lost, **(lost_detail(command) or {})},
         )
         return
-    draft.add("plan_rejected", payload, message=message, detail=lost_detail(command))
+    _add_rejection(draft, command, message, lost_detail(command))
     if poison:
         code, text = poison_error("planning", draft.state.plan_lost)
         draft.fail_run(code, text, {"kind": "plan", "losses": list(draft.state.plan_lost)})
         return
     draft.fail_run("plan_rejected", message, {"diagnostics": command.diagnostics})
+
+
+def _add_rejection(
+    draft: Draft, command: c.RejectPlan, message: str, detail: PlanRejectedDetail | LossDetail | None
+) -> None:
+    draft.add(
+        new_events.plan_rejected(
+            attempt=command.attempt, diagnostics=command.diagnostics, message=message, detail=detail
+        )
+    )

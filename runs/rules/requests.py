@@ -6,11 +6,13 @@ from datetime import timedelta
 from uuid import UUID, uuid5
 
 from runs import commands as c
+from runs import new_events
 from runs import transitions as t
 from runs.accepted_responses import inline_contract
 from runs.draft import Draft
 from runs.errors import StaleAttempt
 from runs.event import Json, JsonObject, rfc3339
+from runs.event_data import HitlRequestData, HitlRequestDetail
 from runs.frames import origin_agent
 from runs.state import NodeState, RunState
 from schemas.canonical import content_hash
@@ -69,7 +71,7 @@ def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its nam
     # The id is derived from the place in the log: the domain has no randomness, and no two requests share a place.
     request_id = str(uuid5(UUID(draft.state.run_id), f"request-{draft.state.seq + 1}"))
     node = draft.state.nodes.get(node_id or "")
-    payload: JsonObject = {
+    data: HitlRequestData = {
         "requestId": request_id,
         "kind": kind,
         "originAgent": origin_agent(subject, node.kind if node is not None else None),
@@ -82,28 +84,15 @@ def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its nam
         "expiresAt": expires_at,
     }
     if subject == "output":
-        payload["outputHash"] = content_hash(pending_output)
-    draft.add(
-        "hitl_request",
-        payload,
-        node_id=node_id,
-        message=question,
-        detail={"subject": subject, "rules": rules, **_asker(node), **_contract(draft.state, subject, node)},
-    )
-
-
-def _asker(node: NodeState | None) -> JsonObject:
-    if node is None:
-        return {}
-    return {"asker": {"nodeId": node.id, "nodeLabel": node.label, "capabilityId": node.capability_id}}
-
-
-def _contract(state: RunState, subject: RequestSubject, node: NodeState | None) -> JsonObject:
-    """What an edit must keep, where it is short enough to be shown with the question."""
-    if subject == "output" and "outputContract" not in state.envelope:
-        return {}
-    contract = edit_contract(state, subject, node)
-    return {"contract": contract} if inline_contract(contract) else {}
+        data["outputHash"] = content_hash(pending_output)
+    detail: HitlRequestDetail = {"subject": subject, "rules": rules}
+    if node is not None:
+        detail["asker"] = {"nodeId": node.id, "nodeLabel": node.label, "capabilityId": node.capability_id}
+    if subject != "output" or "outputContract" in draft.state.envelope:
+        contract = edit_contract(draft.state, subject, node)
+        if inline_contract(contract):
+            detail["contract"] = contract
+    draft.add(new_events.hitl_request(data, detail, node_id=node_id))
 
 
 def edit_contract(

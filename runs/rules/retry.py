@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-
-from runs.event import JsonObject
+from typing import Any
 
 BASE_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 60.0
@@ -16,7 +15,7 @@ MAX_HANDOVERS = 10
 """How often work may be given back or lost in all, also by workers that stop in good order, before it has failed."""
 
 
-def poison_error(work: str, losses: Sequence[JsonObject]) -> tuple[str, str]:
+def poison_error(work: str, losses: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """The error code and the message of a run whose work has ended too many of its workers."""
     workers = ", ".join(str(loss.get("worker")) for loss in losses)
     return "poisoned", f"{work} has cost {len(losses)} workers in a row ({workers}); it is not tried again"

@@ -7,8 +7,10 @@ object all that is given must fit. A policy that asks holds back what comes afte
 
 from __future__ import annotations
 
+from runs import new_events
 from runs.draft import Draft
-from runs.event import Event, JsonObject
+from runs.event import Event
+from runs.event_data import ReuseOrigin
 from runs.rules.requests import add_request
 from schemas.policies import RuntimePolicy, Trigger
 from schemas.vocabulary import WATCHED_EVENTS
@@ -32,7 +34,7 @@ def apply_policies(draft: Draft) -> None:
 
 def _settled(policy: RuntimePolicy, policy_id: str, event: Event) -> bool:
     """Whether this output was taken over from another run in which people have approved it, or were not to be asked."""
-    origin: JsonObject | None = (event.detail or {}).get("origin")
+    origin: ReuseOrigin | None = (event.detail or {}).get("origin")
     if origin is None:
         return False
     return policy.taken.type != "hitl" or policy_id in origin.get("approved", ())
@@ -54,9 +56,16 @@ def _fits(trigger: Trigger, event: Event, draft: Draft) -> bool:
 
 def _react(draft: Draft, policy: RuntimePolicy, policy_id: str, event: Event) -> None:
     sent = policy.to_wire()
-    payload: JsonObject = {"policyId": policy_id, "trigger": sent["trigger"], "action": sent["action"]}
     message = f"policy {policy_id} reacted to {event.type}"
-    draft.add("policy_triggered", payload, node_id=event.node_id, message=message)
+    draft.add(
+        new_events.policy_triggered(
+            policy_id,
+            trigger=sent["trigger"],
+            action=sent["action"],
+            node_id=event.node_id,
+            message=message,
+        )
+    )
     action = policy.taken
     if action.type == "fail":
         draft.fail_run("policy_failed", message, {"policyId": policy_id, "nodeId": event.node_id})

@@ -8,9 +8,10 @@ is made of different people who may decide; under `forbidSubmitter` nobody's vot
 from __future__ import annotations
 
 from runs import commands as c
+from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotAllowed, NotVoted, StaleOutput, StaleProposal, TooManyVotes
-from runs.event import JsonObject
+from runs.event_data import ProposalContent, VoteData, VoteDetail
 from runs.rules.permissions import claimed_detail, operator_name
 from runs.state import RequestState
 from schemas.canonical import content_hash
@@ -40,7 +41,7 @@ def check_proposal(request: RequestState, expected: str | None) -> None:
 def output_hash(request: RequestState) -> str | None:
     """Names the output that an approval says yes to now; None where there is none."""
     if request.proposal is not None and request.proposal["responseType"] == "edit":
-        return request.proposal.get("outputHash") or content_hash(request.proposal["output"])
+        return request.proposal.get("outputHash") or content_hash(request.proposal.get("output"))
     if request.subject != "output":
         return None
     # Requests of older logs say no hash.
@@ -60,7 +61,7 @@ def check_output(request: RequestState, expected: str | None) -> None:
 
 
 def cast_vote(
-    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: JsonObject | None
+    draft: Draft, request: RequestState, command: c.ResolveRequest, proposal: ProposalContent | None
 ) -> bool:
     """Count the response: True when enough agree with it; False when it was only recorded.
 
@@ -79,9 +80,10 @@ def cast_vote(
     count, quorum = len(votes) + counts, quorum_of(request)
     if count >= quorum:
         return True
-    vote: JsonObject = {"requestId": request.id, "operator": name, "note": command.note}
-    if new:
-        vote |= {"proposal": proposal, "counts": counts}
+    vote: VoteDetail = {"requestId": request.id, "operator": name, "note": command.note}
+    if proposal is not None and new:
+        vote["proposal"] = proposal
+        vote["counts"] = counts
     _record(draft, request, command, vote, f"{name} {_DONE[command.response_type]} ({count} of {quorum})")
     return False
 
@@ -94,30 +96,28 @@ def withdraw_vote(draft: Draft, request: RequestState, command: c.ResolveRequest
     dropped = proposes and not others
     if len(others) == len(request.votes) and not dropped:
         raise NotVoted(f"{name} has no vote in request {request.id}", requestId=request.id)
-    vote: JsonObject = {"requestId": request.id, "operator": name, "note": command.note, "withdrawn": True}
+    vote: VoteDetail = {"requestId": request.id, "operator": name, "note": command.note, "withdrawn": True}
     if dropped:
         vote["dropped"] = True
     _record(draft, request, command, vote, f"{name} withdrew ({len(others)} of {quorum_of(request)})")
 
 
 def _record(
-    draft: Draft, request: RequestState, command: c.ResolveRequest, vote: JsonObject, text: str
+    draft: Draft, request: RequestState, command: c.ResolveRequest, vote: VoteDetail, text: str
 ) -> None:
     if request.changes >= MAX_VOTES:
         raise TooManyVotes(f"request {request.id} has taken {MAX_VOTES} votes", requestId=request.id)
-    payload: JsonObject = {"level": "info", "message": text}
-    detail: JsonObject = {"vote": vote, **(claimed_detail(command) or {})}
-    draft.add("log", payload, node_id=request.node_id, message=text, detail=detail)
+    draft.add(new_events.vote(request, text, {"vote": vote, **(claimed_detail(command) or {})}))
 
 
-def _same(proposal: JsonObject, other: JsonObject | None) -> bool:
+def _same(proposal: ProposalContent, other: ProposalContent | None) -> bool:
     if other is None:
         return False
     keys = _CONTENT if proposal["responseType"] != "option" else ("responseType", "optionId")
     return all(proposal.get(key) == other.get(key) for key in keys)
 
 
-def _valid_votes(draft: Draft, request: RequestState) -> list[JsonObject]:
+def _valid_votes(draft: Draft, request: RequestState) -> list[VoteData]:
     """The votes of those who may still decide: somebody may have become an author since."""
     barred = draft.state.authors if request.rules.get("forbidSubmitter") else ()
     return [vote for vote in request.votes if vote["operator"] not in barred]

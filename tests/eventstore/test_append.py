@@ -173,7 +173,7 @@ async def test_an_append_whose_caller_has_gone_before_anyone_took_it_is_withdraw
     assert await events_stored(database) == 2
 
 
-async def test_an_append_whose_caller_goes_while_it_is_stored_happens_and_is_told_of(
+async def test_an_append_whose_caller_is_cancelled_while_it_is_in_flight_is_stored_and_announced(
     open_store: OpenStore, database: AsyncConnection[Any]
 ):
     store = await open_store(writers=1)
@@ -193,7 +193,7 @@ async def test_an_append_whose_caller_goes_while_it_is_stored_happens_and_is_tol
     assert await events_stored(database) == 2
 
 
-async def test_each_commit_is_told_once_and_a_broken_listener_harms_nobody(
+async def test_each_commit_is_announced_once_and_a_failing_callback_stops_no_other(
     store: EventStore, start_run: StartRun
 ):
     told: list[list[int]] = []

@@ -79,7 +79,7 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
 
 @pytest.fixture
 async def crowded(database: AsyncConnection[Any]) -> AsyncConnection[Any]:
-    """A database with many runs; nobody has analysed its tables."""
+    """A database with many runs; its tables were never analysed."""
     for fill in FILL:
         await database.execute(fill.encode())
     return database
@@ -116,7 +116,7 @@ async def scans(database: AsyncConnection[Any]) -> dict[str, int]:
     return dict(await cursor.fetchall())
 
 
-async def nobody_else(database: AsyncConnection[Any]) -> bool:
+async def no_other_connection(database: AsyncConnection[Any]) -> bool:
     cursor = await database.execute(
         "select count(*) from pg_stat_activity where datname = current_database()"
         " and pid <> pg_backend_pid() and backend_type = 'client backend'"
@@ -135,7 +135,7 @@ async def test_a_connection_that_planned_on_empty_tables_does_not_scan_full_ones
     before = await scans(database)
     await live(store)
     await store.close()
-    await eventually(lambda: nobody_else(database))
+    await eventually(lambda: no_other_connection(database))
     assert await scans(database) == before
 
 

@@ -113,7 +113,7 @@ async def test_work_that_a_little_later_is_due_is_waited_for():
     assert await wait_if_early(now + timedelta(seconds=9), now, lambda: now) == now
 
 
-async def test_work_due_at_once_is_due_whatever_time_its_event_was_stamped_with(
+async def test_work_due_at_once_is_due_by_the_databases_clock_and_not_by_the_time_of_its_event(
     store: EventStore, database: AsyncConnection[Any], database_url: str
 ):
     """An hour ahead: a process, or a primary before this one, may have had such a clock."""

@@ -168,7 +168,7 @@ async def test_timers_fall_due_and_are_no_work_for_workers(
     assert keys(await leases.unclaimed(store, 0)) == [(run.run_id, "plan", "")]
 
 
-async def test_work_is_hinted_at_again_when_nobody_took_it_and_not_at_once_again(
+async def test_unclaimed_work_is_hinted_at_again_and_not_at_once_again(
     store: EventStore, start_run: StartRun, database: AsyncConnection[Any]
 ):
     runs = [await start_run() for _ in range(3)]

@@ -1,4 +1,4 @@
-"""A connection that ends at the worst moment: nothing is lost, nothing is stored twice, nobody waits for ever."""
+"""A connection that ends at the worst moment: nothing is lost, nothing is stored twice, every caller is answered."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_an_append_that_is_still_under_way_in_a_deaf_server_is_stored_once
     assert await store.read(after.run_id) == events
 
 
-async def test_after_a_lost_answer_somebody_elses_event_is_still_a_conflict(
+async def test_after_a_lost_answer_the_event_of_another_writer_is_still_a_conflict(
     far_store: EventStore, store: EventStore, proxy: TcpProxy, database: AsyncConnection[Any]
 ):
     before, after, events = first_event(new_run_id())
@@ -86,7 +86,7 @@ async def test_after_a_lost_answer_somebody_elses_event_is_still_a_conflict(
         await database.execute(
             "select pg_terminate_backend(pid) from pg_locks where not granted and relation = 'flex_runs'::regclass"
         )
-        await eventually(lambda: nobody_waits(database))
+        await eventually(lambda: no_append_waits(database))
     await store.append(*next_log(after, "theirs"))
     proxy.refusing = False
     with pytest.raises(VersionConflict):
@@ -94,7 +94,7 @@ async def test_after_a_lost_answer_somebody_elses_event_is_still_a_conflict(
     assert [event.message for event in await store.read(after.run_id, after=1)] == ["theirs"]
 
 
-async def nobody_waits(database: AsyncConnection[Any]) -> bool:
+async def no_append_waits(database: AsyncConnection[Any]) -> bool:
     return await appends_waiting_for_a_lock(database) == 0
 
 

@@ -1,4 +1,4 @@
-"""Migrations: forward only, once, whoever comes first; and a schema that needs nothing but Postgres."""
+"""Migrations: forward only, once, whichever process is first; and a schema that needs nothing but Postgres."""
 
 from __future__ import annotations
 

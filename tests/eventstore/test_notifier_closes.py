@@ -1,4 +1,4 @@
-"""A process that is told to stop does so in good order, also when its database has just gone."""
+"""A process stops gracefully, also when its database connection has just been lost."""
 
 import psycopg
 import pytest

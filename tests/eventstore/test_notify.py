@@ -56,7 +56,7 @@ async def notifier(store: EventStore) -> AsyncIterator[Notifier]:
     await notifier.close()
 
 
-async def test_a_commit_is_heard_of_with_the_queues_of_its_new_work(
+async def test_a_commit_is_announced_with_the_queues_of_its_new_work(
     ear: Ear, notifier: Notifier, start_run: StartRun
 ):
     run = await start_run(constraints={"deadlineSeconds": 60})
@@ -105,7 +105,7 @@ async def test_too_many_runs_for_one_notification_are_anything(
         await notifier.close()
 
 
-async def test_ones_own_commits_are_not_heard_of(
+async def test_a_process_receives_no_notification_of_its_own_commits(
     store: EventStore, notifier: Notifier, open_store: OpenStore, start_run: StartRun, database_url: str
 ):
     other = await open_store()

@@ -1,4 +1,4 @@
-"""A process that is alone tells nobody what it commits; whoever comes misses nothing for it."""
+"""A process that is alone sends no notifications, and one that begins to listen misses no commit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_a_process_that_is_alone_says_nothing(store: EventStore, start_run
         assert heard == ["the end"]
 
 
-async def test_whoever_comes_is_told_that_anything_may_have_changed_and_then_of_everything(
+async def test_a_process_that_begins_to_listen_is_told_that_anything_may_have_changed_and_then_of_each_commit(
     store: EventStore, open_store: OpenStore, start_run: StartRun
 ):
     async with process(store) as (listener, _):
@@ -69,7 +69,7 @@ async def test_whoever_comes_is_told_that_anything_may_have_changed_and_then_of_
         await newcomer.close()
 
 
-async def test_those_who_are_together_know_it_and_whoever_is_left_knows_that_too(
+async def test_processes_know_that_they_are_together_and_the_last_one_that_it_is_alone(
     store: EventStore, open_store: OpenStore
 ):
     async with (
@@ -86,7 +86,7 @@ async def test_those_who_are_together_know_it_and_whoever_is_left_knows_that_too
         await eventually(lambda: left.alone)
 
 
-async def test_a_process_that_cannot_hear_does_not_take_itself_for_alone(store: EventStore):
+async def test_a_process_without_a_connection_does_not_take_itself_for_alone(store: EventStore):
     parts = urlsplit(store.database_url)
     async with (
         TcpProxy(parts.hostname or "", parts.port or 0) as proxy,

@@ -1,4 +1,4 @@
-"""What the doors ask of the read models."""
+"""Lists and details of runs and requests."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_open_requests_are_listed_oldest_first(store: EventStore, start_ru
     assert await get_request(store, "no such request") is None
 
 
-async def test_the_backlog_is_due_work_that_nobody_has(store: EventStore, start_run: StartRun):
+async def test_the_backlog_is_due_and_unclaimed_work(store: EventStore, start_run: StartRun):
     runs = [await start_run(constraints={"deadlineSeconds": 60}) for _ in range(3)]
     assert await leases.backlog(store) == 3
     assert await leases.backlog(store, limit=2) == 2

@@ -123,7 +123,7 @@ async def test_many_new_readers_cost_one_query(
     assert asked == [30]
 
 
-async def test_nobody_is_remembered_after_leaving(open_tail: OpenTail, start_run: StartRun):
+async def test_no_reader_is_remembered_after_leaving(open_tail: OpenTail, start_run: StartRun):
     tail = await open_tail()
     run = await start_run()
     subscriptions = [tail.subscribe(run.run_id, 0) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Following runs that other processes work on: whatever wake-up is lost on the way."""
+"""Following runs that other processes work on, also where a wake-up is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_a_wake_up_brings_what_another_process_has_committed(
     await listener.close()
 
 
-async def test_what_no_wake_up_told_of_is_found_by_the_poll(
+async def test_changes_without_a_wake_up_are_found_by_the_poll(
     open_tail: OpenTail, open_store: OpenStore, start_run: StartRun
 ):
     tail = await open_tail(None, poll_seconds=0.05)

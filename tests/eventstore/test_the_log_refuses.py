@@ -1,4 +1,4 @@
-"""Promise 2, held by the database itself: whoever asks, the log only grows, without gap, and ends with `complete`."""
+"""Promise 2, enforced by the database itself: the log only grows, without gap, and ends with `complete`."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ async def test_an_attempt_ends_at_its_timeout_wherever_that_is_set(database_url:
     async with ExecutorWiring(database_url, [gate], config=config) as executor:
         run_id = await executor.submit(node("a", contract=contract))
         state = await executor.ended(run_id)
-    assert (state.error or {})["details"]["error"] == {
+    assert (state.error or {}).get("details", {})["error"] == {
         "code": "timeout",
         "message": "no output within 0.05 s",
     }
@@ -127,7 +127,7 @@ async def test_a_node_contract_that_is_no_schema_fails_at_once(database_url: str
     async with ExecutorWiring(database_url, [answers]) as executor:
         run_id = await executor.submit(node("a", contract={"output": {"type": 12}}))
         state = await executor.ended(run_id)
-    assert (state.error or {})["details"]["error"]["code"] == "contract_invalid"
+    assert (state.error or {}).get("details", {})["error"]["code"] == "contract_invalid"
     assert len(answers.bundles) == 1
 
 
@@ -171,7 +171,7 @@ async def test_an_output_that_cannot_be_mended_is_never_completed(database_url: 
     assert [e.payload["attempt"] for e in invalid] == [1, 2, 3]
     assert state.status == "failed"
     assert (state.error or {})["code"] == "output_invalid"
-    assert [e["instancePath"] for e in (state.error or {})["details"]["errors"]] == ["/first"]
+    assert [e["instancePath"] for e in (state.error or {}).get("details", {})["errors"]] == ["/first"]
 
 
 async def test_a_template_that_leads_nowhere_ends_the_run_with_its_reason(database_url: str) -> None:
@@ -222,7 +222,7 @@ async def test_garbage_is_refused_with_a_clear_error_and_harms_no_other_node(dat
             for number in range(len(everything))
         ]
         good = await executor.submit(node("good"))
-        codes = [((await executor.ended(i)).error or {})["details"]["error"]["code"] for i in run_ids]
+        codes = [((await executor.ended(i)).error or {}).get("details", {})["error"]["code"] for i in run_ids]
         assert (await executor.ended(good)).output == "good"
     assert codes == ["output_not_json"] * 8 + ["output_too_large", "output_not_json"]
 

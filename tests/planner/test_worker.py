@@ -109,7 +109,7 @@ async def test_what_cannot_be_planned_fails_before_any_node_runs(
         codes = [each["code"] for each in rejected.payload["diagnostics"]]
         assert codes == ["objective_unknown", "facet_unavailable"]
         assert state.error is not None
-        assert state.error["details"]["diagnostics"] == rejected.payload["diagnostics"]
+        assert state.error.get("details", {})["diagnostics"] == rejected.payload["diagnostics"]
 
 
 @pytest.mark.parametrize("instant", [True, False])
@@ -121,7 +121,7 @@ async def test_a_plan_that_the_house_forbids_ends_the_run_with_what_is_forbidden
         state = await planning.ended(await planning.start(envelope(), house))
         assert state.error is not None
         assert state.error["code"] == "plan_rejected"
-        codes = {each["code"] for each in state.error["details"]["diagnostics"]}
+        codes = {each["code"] for each in state.error.get("details", {})["diagnostics"]}
         assert codes == {"house_policy", "capability_forbidden"}
         assert state.plan_attempt == 1
 
@@ -245,7 +245,7 @@ async def test_a_slow_planner_that_is_too_slow_is_given_up(database_url: str) ->
         run_id = await planning.start(envelope())
         state = await planning.ended(run_id)
         assert state.error is not None
-        assert [each["code"] for each in state.error["details"]["diagnostics"]] == ["planner_timeout"]
+        assert [each["code"] for each in state.error.get("details", {})["diagnostics"]] == ["planner_timeout"]
         assert planner.cancelled.is_set()
 
 

@@ -237,7 +237,7 @@ def test_an_output_that_stays_invalid_fails_and_never_completes():
     given = given.start("a").complete("a").deliver({"x": 1}, WRONG, repair=("a",))
     assert given.types == ["validation_error", "complete"]
     assert given.state.error is not None
-    assert given.state.error["details"]["errors"] == list(WRONG)
+    assert given.state.error.get("details", {})["errors"] == list(WRONG)
 
 
 def test_an_invalid_output_that_nothing_can_mend_fails_at_once():

@@ -1,4 +1,4 @@
--- capabilities/list: all, or those whose workers were heard of lately.
+-- capabilities/list: all capabilities, or those that were registered lately.
 select descriptor, worker, registered_at, last_seen_at
 from flex_capabilities
 where %(seen_within_seconds)s::float8 is null

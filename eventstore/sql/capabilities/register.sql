@@ -1,4 +1,4 @@
--- capabilities/register: insert or refresh, in the order of the ids so that two workers cannot wait for each other.
+-- capabilities/register: insert or refresh capabilities, in the order of their ids so that two workers cannot deadlock.
 insert into flex_capabilities as known (capability_id, descriptor, worker)
 select c.capability_id, c.descriptor, %(worker)s
 from jsonb_to_recordset(%(rows)s::text::jsonb) as c (capability_id text, descriptor jsonb)

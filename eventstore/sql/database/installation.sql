@@ -1,4 +1,4 @@
--- database/installation: the name of this database among all others; made when it is first asked for, and kept.
+-- database/installation: the name of this installation, made and stored on the first call.
 insert into flex_secrets (name, value)
 values (
   'installation',

@@ -1,4 +1,4 @@
--- database/maintenance_settings: this connection may take its time, but not for a lock, and plan as it likes.
+-- database/maintenance_settings: for long statements: no time-out but for locks, and the planner's defaults.
 select set_config(name, value, false) from (values
   ('statement_timeout', '0'),
   ('lock_timeout', '60s'),

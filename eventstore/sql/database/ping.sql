@@ -1,2 +1,2 @@
--- database/ping: is anybody there?
+-- database/ping: test the connection.
 select 1

@@ -1,4 +1,5 @@
--- database/probe: what an append needs, in little: bytes on the disk (a sort that does not fit into memory), and a row that is written and committed. Several statements, hence without parameters.
+-- database/probe: what an append needs, in little: bytes on the disk (a sort that does not fit into memory), and a
+-- row that is written and committed. Several statements, hence without parameters.
 set local work_mem = '64kB';
 select count(*) from (
   select number, repeat('x', 1000) as filler from generate_series(1, 400) as number order by 2, 1 offset 0

@@ -1,2 +1,2 @@
--- database/time: the clock that everything here is timed by, in seconds since 1970.
+-- database/time: the database's clock, in seconds since 1970.
 select extract(epoch from clock_timestamp())::float8

@@ -1,5 +1,5 @@
--- log/read_whole: the whole log in commit order, after a cursor, as far as no open transaction can still put anything before
--- it.
+-- log/read_whole: the whole log in commit order, after a cursor, as far as no open transaction can still put anything
+-- before it.
 select *
 from flex_events e
 where (e.xid, e.position) > (%(xid)s::text::xid8, %(position)s)

@@ -1,2 +1,2 @@
--- messages/finish: it is handled.
+-- messages/finish: delete a message that was handled.
 delete from flex_messages where id = %(id)s

@@ -1,5 +1,5 @@
--- people/add_link: a link to a request, and when it was made; no row where the request has that many already.
--- Links whose time has been over for a month are forgotten on the way, some at a time.
+-- people/add_link: store a link to a request; the time when it was made, no row where the request has `limit` links
+-- already. Some of the links that expired more than a month ago are deleted on the way.
 with forgotten as (
   delete from flex_links where link_id in (
     select link_id from flex_links where expires_at < clock_timestamp() - interval '30 days'

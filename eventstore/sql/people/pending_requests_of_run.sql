@@ -1,5 +1,5 @@
--- people/pending_requests_of_run: the open requests of one run, oldest first; walks hitl_requests_run. `is true` keeps the
--- planner from walking all open requests instead, which looks cheap while the table has not been analysed.
+-- people/pending_requests_of_run: the open requests of one run, oldest first; walks hitl_requests_run. `is true`
+-- keeps the planner from walking all open requests instead, which looks cheap while the table has not been analysed.
 select *
 from hitl_request_rows q
 where q.run_id = %(run_id)s and (q.status = 'open') is true

@@ -1,4 +1,4 @@
--- people/revoke_link: it decides nothing from now on; again, nothing changes.
+-- people/revoke_link: revoke a link; a second time nothing changes.
 update flex_links
 set revoked_at = coalesce(revoked_at, clock_timestamp()), revoked_by = coalesce(revoked_by, %(revoked_by)s)
 where link_id = %(link_id)s

@@ -1,5 +1,5 @@
--- people/tasks: nodes that wait for a person's work, longest waiting first, from a cursor on. From the runs that go on
--- (flex_runs_status) to the nodes in them that people do (flex_plan_nodes_people).
+-- people/tasks: nodes that wait for a person's work, longest waiting first, from a cursor on. From the runs in
+-- progress (flex_runs_status) to their human nodes (flex_plan_nodes_people).
 select *
 from flex_task_rows t
 where t.run_status in ('awaiting_human', 'running', 'awaiting_hitl', 'paused')

@@ -1,4 +1,4 @@
--- processes/listen: both channels of processes/notify.sql, and the one on which processes say that they are here.
+-- processes/listen: listen on the channels of commits, of work, and of the presence of processes.
 listen flexrun_log;
 listen flexrun_work;
 listen flexrun_here

@@ -1,4 +1,4 @@
--- processes/roles_present: the roles that processes of this database play now; see announce_roles.
+-- processes/roles_present: the roles of the processes that listen on this database; see announce_roles.
 select distinct known.role
 from (values ('gateway', 1), ('planner', 2), ('executor', 3)) as known (role, number)
 join pg_locks as held

@@ -1,4 +1,4 @@
--- rebuild/compare_orphans: rows of runs that the log does not know.
+-- rebuild/compare_orphans: rows of runs that are not in the log.
 select t.relation as table, t.run_id, t.key, t.facts as kept, null::jsonb as rebuilt
 from (
   select 'flex_runs' as relation, r.run_id, '' as key, to_jsonb(r) as facts from flex_runs r

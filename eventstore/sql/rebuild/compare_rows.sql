@@ -1,4 +1,4 @@
--- rebuild/compare_rows: rows of some runs that are not what the log says; lease columns are left out, they are not in the log.
+-- rebuild/compare_rows: rows of some runs that differ from the log; without lease columns, which are not in it.
 with rebuilt as (
   select 'flex_runs' as relation, r.run_id, '' as key, to_jsonb(r) as facts
   from jsonb_populate_recordset(null::flex_runs, %(batch)s::text::jsonb -> 'starts') r

@@ -1,4 +1,4 @@
--- rebuild/leases: give work its holder back where it is still the same attempt, and what brokers did about it.
+-- rebuild/leases: restore the leases and the lease columns of work that is still at the same attempt.
 update flex_work w
 set worker = coalesce(k.worker, w.worker), lease_until = coalesce(k.lease_until, w.lease_until),
     hinted_at = k.hinted_at, failures = k.failures, losses = k.losses, lost_as = k.lost_as

@@ -1,4 +1,4 @@
--- webhooks/abandon_deliveries: what waits for a webhook that is disabled will never be delivered; a bundle of it, and how many.
+-- webhooks/abandon_deliveries: give up a bundle of the deliveries that wait for disabled webhooks; how many.
 with lane as (
   select l.hook_id, l.run_id
   from flex_webhooks h

@@ -1,4 +1,4 @@
--- webhooks/add: from now on it is told of what happens; no row where there are too many of them already.
+-- webhooks/add: add a webhook, which receives all later events; no row where there are too many already.
 insert into flex_webhooks as h (id, url, event_types, description, secret, created_by)
 select %(id)s, %(url)s, %(event_types)s::text[], %(description)s::text, %(secret)s::bytea, %(created_by)s::text
 where (select count(*) from flex_webhooks o where o.removed_at is null and o.id <> %(id)s) < %(limit)s

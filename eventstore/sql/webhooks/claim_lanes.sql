@@ -1,5 +1,5 @@
--- webhooks/claim_lanes: for each webhook the lanes that are due, as many as it has free slots here; the attempt counts from now on,
--- and when the lease is over, the lane is due again.
+-- webhooks/claim_lanes: for each webhook the lanes that are due, as many as it has free slots here; the attempt
+-- counts from now on, and when the lease is over, the lane is due again.
 with free as (
   select l.hook_id, l.run_id
   from flex_webhooks h

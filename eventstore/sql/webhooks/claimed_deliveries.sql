@@ -1,5 +1,6 @@
--- webhooks/claimed_deliveries: the next delivery of each of these lanes, with all that sending it takes. Asked in a statement of its
--- own, since whoever held a lane before may have finished a delivery after the claim's snapshot was taken.
+-- webhooks/claimed_deliveries: the next delivery of each of these lanes, with all that sending it takes. Asked in a
+-- statement of its own, since the worker that had a lane before may have finished a delivery after the claim's
+-- snapshot was taken.
 select l.hook_id, h.url, h.secret, l.attempts as attempt,
        e.run_id, e.seq, e.type, e.payload, e.recorded_at, e.correlation_id, e.node_id, e.plan_version, e.message
 from unnest(%(hook_ids)s::uuid[], %(run_ids)s::uuid[]) as c (hook_id, run_id)

@@ -1,4 +1,4 @@
--- webhooks/drop_finished_deliveries: some of those that were finished long ago; how many.
+-- webhooks/drop_finished_deliveries: delete some of the deliveries that were finished long ago; how many.
 with old as (
   select d.hook_id, d.run_id, d.seq from flex_webhook_deliveries d
   where d.finished_at < now() - make_interval(secs => %(keep_seconds)s)

@@ -1,4 +1,5 @@
--- webhooks/drop_idle_lanes: some of the lanes in which nothing waits; how many. One that is just being filled again stays.
+-- webhooks/drop_idle_lanes: delete some of the lanes in which nothing waits; how many. One that is just being filled
+-- again stays.
 with idle as (
   select l.hook_id, l.run_id
   from flex_webhooks h

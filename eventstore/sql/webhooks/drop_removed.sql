@@ -1,4 +1,4 @@
--- webhooks/drop_removed: those that were removed and of which nothing is left.
+-- webhooks/drop_removed: delete removed webhooks that have no lanes and deliveries left.
 delete from flex_webhooks h
 where h.removed_at is not null
   and not exists (select from flex_webhook_lanes l where l.hook_id = h.id)

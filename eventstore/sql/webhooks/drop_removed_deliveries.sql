@@ -1,4 +1,4 @@
--- webhooks/drop_removed_deliveries: some of those of webhooks that were removed; how many.
+-- webhooks/drop_removed_deliveries: delete some of the deliveries of removed webhooks; how many.
 with gone as (
   select d.hook_id, d.run_id, d.seq
   from flex_webhooks h

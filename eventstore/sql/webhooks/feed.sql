@@ -1,7 +1,8 @@
--- webhooks/feed: read on in the whole log for each webhook, in the order and below the watermark of log/read_whole.sql, and
--- write a delivery for each event that it asked for; its cursor moves in the same commit. A webhook that another process
--- is just feeding is passed over; the cursor is that of the locked row, which may be newer than this snapshot.
--- Answers: webhooks there are, deliveries written, whether more can be read now, whether the watermark hides events.
+-- webhooks/feed: read on in the whole log for each webhook, in the order and below the watermark of
+-- log/read_whole.sql, and write a delivery for each event that it asked for; its cursor moves in the same commit. A
+-- webhook that another process is just feeding is skipped; the cursor is that of the locked row, which may be newer
+-- than this snapshot. Answers: webhooks there are, deliveries written, whether more can be read now, whether the
+-- watermark hides events.
 with hook as materialized (
   select h.id, h.event_types, h.created_in, h.fed_xid, h.fed_position
   from flex_webhooks h

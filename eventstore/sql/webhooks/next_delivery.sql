@@ -1,4 +1,4 @@
--- webhooks/next_delivery: in how many seconds the next lane falls due at a webhook that has a free slot here; null for none.
+-- webhooks/next_delivery: the seconds until the next lane is due at a webhook that has a free slot here; null for none.
 select extract(epoch from min(l.due_at) - clock_timestamp())::float8
 from flex_webhooks h
 left join unnest(%(busy_hooks)s::uuid[], %(busy_slots)s::integer[]) as b (hook_id, slots) on b.hook_id = h.id

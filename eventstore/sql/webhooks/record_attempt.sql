@@ -1,5 +1,5 @@
--- webhooks/record_attempt: what came of one attempt, told by whoever still holds the lane. A failure is tried again after
--- `retry_seconds`, unless that is null or later than `give_up_seconds` after the delivery was queued.
+-- webhooks/record_attempt: store the result of an attempt, if its worker still has the lane. A failure is tried again
+-- after `retry_seconds`, unless that is null or later than `give_up_seconds` after the delivery was queued.
 with judged as (
   select d.hook_id, d.run_id, d.seq,
          case

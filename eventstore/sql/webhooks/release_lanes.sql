@@ -1,2 +1,2 @@
--- webhooks/release_lanes: give back all that this worker holds: somebody else may take it at once.
+-- webhooks/release_lanes: release all lanes of this worker; another one may claim them at once.
 update flex_webhook_lanes l set worker = null, due_at = clock_timestamp() where l.worker = %(worker)s

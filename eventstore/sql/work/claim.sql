@@ -1,5 +1,5 @@
--- work/claim: the oldest free and due work of these queues, marked as held; rows that others are at are passed over.
--- Of suspects, which have cost a worker before, one at a time: what was lost together is not to be lost together again.
+-- work/claim: claim the oldest free and due work of these queues; locked rows are skipped. Of suspects, over which a
+-- worker was lost before, one at a time: work that was lost together is not to be lost together again.
 with free as (
   select w.run_id, w.kind, w.ref, w.due_at, coalesce(w.losses <> '[]', false) as suspect
   from unnest(%(queues)s::text[]) as q (queue)

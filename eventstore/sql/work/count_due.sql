@@ -1,3 +1,3 @@
--- work/count_due: how much work of a queue is due and nobody's.
+-- work/count_due: the number of due, unclaimed pieces of work of a queue.
 select count(*) from flex_work
 where queue = %(queue)s and not started and worker is null and due_at <= clock_timestamp()

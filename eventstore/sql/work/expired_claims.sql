@@ -1,4 +1,4 @@
--- work/expired_claims: plans and outputs whose worker claimed them, never said that it started, and has not been heard of.
+-- work/expired_claims: plans and outputs that were claimed and not started, and whose claim has expired.
 select w.*
 from flex_work w
 where w.worker is not null and not w.started and w.lease_until <= now() and w.kind <> 'node'

@@ -1,4 +1,4 @@
--- work/expired_leases: started work whose worker has not been heard of.
+-- work/expired_leases: started work whose lease has expired.
 select w.*
 from flex_work w
 where w.worker is not null and w.started and w.lease_until <= now()

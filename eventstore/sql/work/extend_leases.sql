@@ -1,5 +1,5 @@
--- work/extend_leases: the heartbeat of a worker; answers all that it still holds.
--- A row that a commit is just changing is passed over (waiting for several could deadlock) and counts as held for now.
+-- work/extend_leases: the heartbeat of a worker; returns all its work.
+-- A row that a commit has locked is skipped (waiting for several could deadlock) and is returned all the same.
 with mine as (
   select w.run_id, w.kind, w.ref from flex_work w where w.worker = %(worker)s for update skip locked
 ), extended as (

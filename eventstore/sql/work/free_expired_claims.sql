@@ -1,4 +1,4 @@
--- work/free_expired_claims: nodes that were claimed, not started, and whose claim is over, are free again.
+-- work/free_expired_claims: free nodes that were claimed and not started, and whose claim has expired.
 with late as (
   select w.run_id, w.kind, w.ref from flex_work w
   where w.worker is not null and not w.started and w.lease_until <= now()

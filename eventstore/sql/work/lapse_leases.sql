@@ -1,5 +1,5 @@
--- work/lapse_leases: all that a process held is lost; the process is known to be gone, or about to end itself.
--- Where the work that it stood still in is known, that is charged, claimed or not, and all the rest is a bystander.
+-- work/lapse_leases: expire all leases of a process that has ended or is about to. Where the work that blocked its
+-- event loop is known, that is charged with the loss, claimed or not, and the rest are bystanders.
 update flex_work w
 set worker = coalesce(w.worker, %(worker)s), lease_until = now(),
     lost_as = coalesce(w.lost_as, case

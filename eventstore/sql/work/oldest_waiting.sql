@@ -1,4 +1,5 @@
--- work/oldest_waiting: for how many seconds the oldest due and free work of these queues has waited; null where there is none.
+-- work/oldest_waiting: the seconds that the oldest due and free work of these queues has waited; null where there is
+-- none.
 select extract(epoch from clock_timestamp() - min(oldest.due_at))::float8
 from unnest(%(queues)s::text[]) as q (queue)
 cross join lateral (

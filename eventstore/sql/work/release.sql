@@ -1,4 +1,4 @@
--- work/release: give back claims that were not started, unless they have passed to somebody else.
+-- work/release: release claims that were not started and still belong to this worker.
 with mine as (
   select w.run_id, w.kind, w.ref
   from unnest(%(run_ids)s::uuid[], %(kinds)s::text[], %(refs)s::text[]) as m (run_id, kind, ref)

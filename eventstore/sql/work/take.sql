@@ -1,5 +1,5 @@
--- work/take: claim one piece of work by name, unless it is started, has changed, or is somebody else's.
--- A suspect, which has cost a worker before, is claimed only where suspects may be.
+-- work/take: claim one piece of work by its key, unless it is started, claimed by others, or has another attempt by now.
+-- A suspect, over which a worker was lost before, is claimed only where `suspects` is true.
 -- The answer has a row for each of the run's first events, so many at most, and one row where none is asked for.
 -- The claim may be lost in a crash of the database, but not in one of the worker: it does not wait for the disk.
 with lax as materialized (

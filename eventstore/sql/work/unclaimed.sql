@@ -1,4 +1,4 @@
--- work/unclaimed: due work that nobody took although a broker was told of it a while ago; marked as told again.
+-- work/unclaimed: due work that is unclaimed a while after its hint was sent; marked as hinted now.
 with late as (
   select w.run_id, w.kind, w.ref
   from flex_free_queues() as q (queue)

@@ -1,13 +1,15 @@
 """Recorded runs: `NAME.jsonl` is a log, an event a line; `NAME.json` what it folds to: the state at the end, the
 outstanding work after each event, and the frames of the wire.
 
-`python -m tests.golden.logs.record` records the scenarios that have no log yet; a log that is there is never written
-again, since it stands for runs that an earlier release has stored. With `--folded` it writes what all logs fold to
-again, after a change that was meant; the difference is to be read.
+`python -m tests.golden.logs.record` records the scenarios that have no log yet, and with `--database URL` the runs of a
+database, by their labels: `engine_LABEL`. A log that is there is never written again, since it stands for runs that an
+earlier release has stored. With `--folded` it writes again what all logs fold to, after a change that was meant; the
+difference is to be read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
+from eventstore.queries.runs import RunFilters, list_runs
+from eventstore.store import EventStore
 from runs.event import Event
 from runs.evolve import evolve
 from runs.frames import frame
@@ -69,12 +73,26 @@ def write_fold(name: str) -> None:
     (FOLDER / f"{name}.json").write_bytes(orjson.dumps(fold(read_log(name)), option=indented))
 
 
+async def logs_of(database_url: str) -> dict[str, list[Event]]:
+    """The logs of the labelled runs of a database."""
+    store = await EventStore.open(database_url)
+    try:
+        runs = await list_runs(store, RunFilters())
+        return {f"engine_{run.run_label}": await store.read(run.run_id) for run in runs if run.run_label}
+    finally:
+        await store.close()
+
+
 def main() -> None:
     from tests.golden.logs.scenarios import SCENARIOS  # noqa: PLC0415 - reading logs needs no commands
 
-    new = [name for name in SCENARIOS if name not in LOGS]
-    for name in new:
-        record(name, SCENARIOS[name]().log)
+    if "--database" in sys.argv:
+        found = asyncio.run(logs_of(sys.argv[sys.argv.index("--database") + 1]))
+    else:
+        found = {name: scenario().log for name, scenario in SCENARIOS.items() if name not in LOGS}
+    new = {name: log for name, log in found.items() if name not in LOGS}
+    for name, log in new.items():
+        record(name, log)
     for name in [*LOGS, *new] if "--folded" in sys.argv else new:
         write_fold(name)
 

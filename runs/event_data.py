@@ -1,0 +1,318 @@
+"""The type of each event's payload (`…Data`) and detail (`…Detail`) in the log. Constructors: `runs.new_events`.
+
+What a log of an earlier version may lack is NotRequired. `schemas.payloads` documents the payloads as a frame shows
+them, with what `runs.frames` adds; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from schemas.json_types import Json, JsonObject
+from schemas.vocabulary import (
+    Decision,
+    ExecutorType,
+    ExpiryAction,
+    FinalStatus,
+    LogLevel,
+    LossKind,
+    NodeKind,
+    OriginAgent,
+    RequestKind,
+    RequestSubject,
+    ResolutionEffect,
+    ResponseType,
+    Urgency,
+    ValidationScope,
+)
+
+
+class ErrorData(TypedDict):
+    """Why an attempt or a run failed."""
+
+    code: str
+    message: str
+    details: NotRequired[JsonObject]
+
+
+class ClaimedDetail(TypedDict):
+    """`claimedOperator`: the name in the body, where the token says another one."""
+
+    claimedOperator: NotRequired[str]
+
+
+class StartData(TypedDict):
+    runId: str
+    threadId: str | None
+    objective: str
+    schemaHash: str | None
+
+
+class StartDetail(TypedDict):
+    """`origin` is the run that this one was forked from: {runId, kind, fromNodeId, operator, reason, loosened?}."""
+
+    envelope: JsonObject
+    submittedBy: NotRequired[str]
+    authors: NotRequired[list[str]]
+    house: NotRequired[JsonObject]
+    origin: NotRequired[JsonObject]
+
+
+class PlanRequestedData(TypedDict):
+    attempt: int
+    planner: str
+    capabilityCount: int
+
+
+class LossDetail(TypedDict):
+    """`lost`: the worker is gone. `worker` and `how` are there where the attempt may be why."""
+
+    lost: NotRequired[bool]
+    worker: NotRequired[str]
+    how: NotRequired[LossKind]
+
+
+class PlanRejectedData(TypedDict):
+    attempt: int
+    diagnostics: list[JsonObject]
+
+
+class PlanRejectedDetail(LossDetail):
+    """`nextAttemptAt` is there where planning is tried again."""
+
+    nextAttemptAt: NotRequired[str]
+
+
+class PlannedNodeData(TypedDict):
+    id: str
+    capabilityId: str
+    kind: NodeKind
+    label: str
+    dependsOn: list[str]
+
+
+class PlanGeneratedData(TypedDict):
+    version: int
+    nodes: list[PlannedNodeData]
+    edges: list[JsonObject]
+    metadata: NotRequired[JsonObject]
+
+
+class PlanUpdatedData(TypedDict):
+    version: int
+    nodes: list[PlannedNodeData]
+    edges: list[JsonObject]
+    previousVersion: int
+    trigger: Json
+
+
+class PlanDetail(TypedDict):
+    """The whole plan in wire form, with its `version`."""
+
+    plan: JsonObject
+
+
+class NodeStartData(TypedDict):
+    capabilityId: str
+    label: str
+    attempt: int
+    executorType: ExecutorType
+
+
+class NodeCompleteData(TypedDict):
+    """`operator` and `note` are those of a person who wrote the output."""
+
+    capabilityId: str
+    attempt: int
+    output: Json
+    durationMs: int
+    operator: NotRequired[str]
+    note: NotRequired[str | None]
+
+
+class ReuseOrigin(TypedDict):
+    """Where an output was taken over from; `approved` names the policies whose question about it was approved there."""
+
+    runId: str
+    attempt: int
+    approved: NotRequired[list[str]]
+
+
+class NodeCompleteDetail(ClaimedDetail):
+    origin: NotRequired[ReuseOrigin]
+
+
+class NodeErrorData(TypedDict):
+    capabilityId: str
+    attempt: int
+    error: ErrorData
+    willRetry: bool
+    nextAttemptAt: str | None
+
+
+class NodeErrorDetail(LossDetail, ClaimedDetail):
+    """`operator` and `note` are those of a person who declined the task."""
+
+    operator: NotRequired[str]
+    note: NotRequired[str | None]
+
+
+class ValidationErrorData(TypedDict):
+    """`errors` are Ajv-like: see `contracts.problems.AjvError`."""
+
+    scope: ValidationScope
+    attempt: int
+    errors: list[JsonObject]
+
+
+class ValidationErrorDetail(TypedDict):
+    """`repair`: the nodes that run again with the errors."""
+
+    repair: NotRequired[list[str]]
+
+
+class HitlRequestData(TypedDict):
+    requestId: str
+    kind: RequestKind
+    originAgent: NotRequired[OriginAgent]
+    question: str
+    options: list[JsonObject]
+    allowFreeForm: bool
+    urgency: Urgency
+    additionalContext: Json
+    pendingOutput: Json
+    expiresAt: str | None
+    outputHash: NotRequired[str]
+
+
+class AskerData(TypedDict):
+    nodeId: str
+    nodeLabel: str
+    capabilityId: str
+
+
+class HitlRequestDetail(TypedDict):
+    """`rules` is `policies.hitl` in wire form; `contract` is what an edit must satisfy, where it is short."""
+
+    subject: RequestSubject
+    rules: NotRequired[JsonObject]
+    asker: NotRequired[AskerData]
+    contract: NotRequired[JsonObject | bool | None]
+
+
+class HitlExpiringData(TypedDict):
+    requestId: str
+    question: str
+    urgency: Urgency
+    expiresAt: str
+    onExpiry: ExpiryAction
+
+
+class HitlResolvedData(TypedDict):
+    requestId: str
+    decision: Decision
+    operator: NotRequired[str | None]
+    note: NotRequired[str | None]
+    outputHash: NotRequired[str | None]
+
+
+class AnswerData(TypedDict):
+    """What a person said to a node that runs again."""
+
+    requestId: str
+    question: str
+    optionId: NotRequired[str | None]
+    text: NotRequired[str]
+
+
+class HitlResolvedDetail(ClaimedDetail):
+    """`nodes` and `answer` belong to the effect `rerun`, `output` to `complete_node` (else it is in the proposal)."""
+
+    effect: NotRequired[ResolutionEffect]
+    nodes: NotRequired[list[str]]
+    answer: NotRequired[AnswerData]
+    output: NotRequired[Json]
+
+
+class ProposalContent(TypedDict):
+    """What a response proposes in place of what was asked."""
+
+    responseType: ResponseType
+    output: NotRequired[Json]
+    outputHash: NotRequired[str]
+    optionId: NotRequired[str | None]
+    text: NotRequired[str]
+
+
+class ProposalData(ProposalContent):
+    """A proposal with its name, which is the seq of the event that made it."""
+
+    id: str
+    operator: str
+    note: str | None
+
+
+class VoteData(TypedDict):
+    """A vote that counts in a request."""
+
+    requestId: str
+    operator: str
+    note: str | None
+
+
+class VoteDetail(TypedDict):
+    """What a response that did not resolve its request changes in it.
+
+    `counts` False: the author of this proposal may not vote for it. `withdrawn`: the vote is taken back, and with
+    `dropped` the proposal, too. Logs of before proposals had names have an edit in `pendingOutput`.
+    """
+
+    requestId: str
+    operator: str
+    note: NotRequired[str | None]
+    proposal: NotRequired[ProposalContent]
+    counts: NotRequired[bool]
+    withdrawn: NotRequired[bool]
+    dropped: NotRequired[bool]
+    pendingOutput: NotRequired[Json]
+
+
+class ControlData(TypedDict):
+    """`run_paused` and `run_resumed`."""
+
+    reason: str | None
+    operator: str
+
+
+class PolicyTriggeredData(TypedDict):
+    policyId: str
+    trigger: Json
+    action: Json
+
+
+class LogData(TypedDict):
+    level: LogLevel
+    message: str
+
+
+class LogDetail(ClaimedDetail):
+    """A line for people may have a detail of any other keys; folding reads the vote only."""
+
+    vote: NotRequired[VoteDetail]
+
+
+class CompleteData(TypedDict):
+    """`output` is there where the run completed, and may be None; `error` otherwise."""
+
+    status: FinalStatus
+    output: NotRequired[Json]
+    error: NotRequired[ErrorData]
+
+
+class LossData(TypedDict):
+    """One loss in a row, as the state keeps it and the error `poisoned` lists it."""
+
+    attempt: int
+    worker: str
+    how: LossKind | None
+    at: str

@@ -1,0 +1,234 @@
+"""The constructor of each type of event: what its payload, its detail and its message are made of.
+
+The rules decide what happens and `Draft.add` gives it its place in the log; nothing else makes an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from runs import event_data as d
+from runs.event import NewEvent, rfc3339
+from runs.state import NodeState, RequestState
+from schemas.json_types import Json, JsonObject
+from schemas.vocabulary import Decision, ExpiryAction, FinalStatus, LogLevel, ValidationScope
+
+
+def start(data: d.StartData, detail: d.StartDetail, *, correlation_id: str | None) -> NewEvent:
+    return NewEvent("start", data, detail=detail, correlation_id=correlation_id)
+
+
+def plan_requested(*, attempt: int, planner: str, capability_count: int) -> NewEvent:
+    data: d.PlanRequestedData = {
+        "attempt": attempt,
+        "planner": planner,
+        "capabilityCount": capability_count,
+    }
+    return NewEvent("plan_requested", data)
+
+
+def plan_rejected(
+    *,
+    attempt: int,
+    diagnostics: list[JsonObject],
+    message: str,
+    detail: d.PlanRejectedDetail | d.LossDetail | None,
+) -> NewEvent:
+    data: d.PlanRejectedData = {"attempt": attempt, "diagnostics": diagnostics}
+    return NewEvent("plan_rejected", data, message=message, detail=detail)
+
+
+def plan_generated(plan: JsonObject, kept: JsonObject) -> NewEvent:
+    """The first plan. `plan` is as the planner sent it, `kept` what the run goes by (with `version`)."""
+    data: d.PlanGeneratedData = {
+        "version": 1,
+        "nodes": _planned_nodes(plan),
+        "edges": plan.get("edges", []),
+        "metadata": plan.get("metadata", {}),
+    }
+    detail: d.PlanDetail = {"plan": kept}
+    return NewEvent("plan_generated", data, detail=detail, plan_version=1)
+
+
+def plan_updated(plan: JsonObject, kept: JsonObject, *, previous: int, trigger: Json) -> NewEvent:
+    """A later plan, which replaces version `previous`."""
+    data: d.PlanUpdatedData = {
+        "version": previous + 1,
+        "nodes": _planned_nodes(plan),
+        "edges": plan.get("edges", []),
+        "previousVersion": previous,
+        "trigger": trigger,
+    }
+    detail: d.PlanDetail = {"plan": kept}
+    return NewEvent("plan_updated", data, detail=detail, plan_version=previous + 1)
+
+
+def _planned_nodes(plan: JsonObject) -> list[d.PlannedNodeData]:
+    return [
+        {
+            "id": node["id"],
+            "capabilityId": node["capabilityId"],
+            "kind": node["kind"],
+            "label": node["label"],
+            "dependsOn": node.get("dependsOn", []),
+        }
+        for node in plan["nodes"]
+    ]
+
+
+def node_start(node: NodeState, attempt: int) -> NewEvent:
+    data: d.NodeStartData = {
+        "capabilityId": node.capability_id,
+        "label": node.label,
+        "attempt": attempt,
+        "executorType": node.executor_type,
+    }
+    return NewEvent("node_start", data, node_id=node.id, message=node.label)
+
+
+def node_complete(node: NodeState, output: Json, duration_ms: int) -> NewEvent:
+    """A capability's output."""
+    return NewEvent("node_complete", _node_complete(node, output, duration_ms), node_id=node.id)
+
+
+def node_reused(node: NodeState, output: Json, origin: d.ReuseOrigin) -> NewEvent:
+    """An output that is taken over from the run that this one was forked from."""
+    detail: d.NodeCompleteDetail = {"origin": origin}
+    return NewEvent("node_complete", _node_complete(node, output, 0), node_id=node.id, detail=detail)
+
+
+def task_submitted(
+    node: NodeState,
+    output: Json,
+    duration_ms: int,
+    *,
+    operator: str,
+    note: str | None,
+    detail: d.ClaimedDetail | None,
+) -> NewEvent:
+    """A person's output."""
+    data = _node_complete(node, output, duration_ms)
+    data["operator"] = operator
+    data["note"] = note
+    return NewEvent("node_complete", data, node_id=node.id, message=f"done by {operator}", detail=detail)
+
+
+def _node_complete(node: NodeState, output: Json, duration_ms: int) -> d.NodeCompleteData:
+    return {
+        "capabilityId": node.capability_id,
+        "attempt": node.attempt,
+        "output": output,
+        "durationMs": duration_ms,
+    }
+
+
+def node_error(
+    node: NodeState,
+    error: d.ErrorData,
+    *,
+    next_attempt_at: datetime | None,
+    detail: d.NodeErrorDetail | d.LossDetail | None,
+) -> NewEvent:
+    """An attempt failed; it is tried again at `next_attempt_at`, or not at all."""
+    data: d.NodeErrorData = {
+        "capabilityId": node.capability_id,
+        "attempt": node.attempt,
+        "error": error,
+        "willRetry": next_attempt_at is not None,
+        "nextAttemptAt": rfc3339(next_attempt_at) if next_attempt_at is not None else None,
+    }
+    return NewEvent("node_error", data, node_id=node.id, message=error["message"], detail=detail)
+
+
+def validation_error(
+    scope: ValidationScope,
+    attempt: int,
+    errors: Sequence[JsonObject],
+    *,
+    node_id: str | None = None,
+    detail: d.ValidationErrorDetail | None = None,
+) -> NewEvent:
+    """An output broke its contract: a node's, or the composed one."""
+    data: d.ValidationErrorData = {"scope": scope, "attempt": attempt, "errors": list(errors)}
+    return NewEvent("validation_error", data, node_id=node_id, detail=detail)
+
+
+def hitl_request(data: d.HitlRequestData, detail: d.HitlRequestDetail, *, node_id: str | None) -> NewEvent:
+    return NewEvent("hitl_request", data, node_id=node_id, message=data["question"], detail=detail)
+
+
+def hitl_expiring(request: RequestState, *, ends: datetime, action: ExpiryAction) -> NewEvent:
+    data: d.HitlExpiringData = {
+        "requestId": request.id,
+        "question": request.payload["question"],
+        "urgency": request.payload.get("urgency", "normal"),
+        "expiresAt": rfc3339(ends),
+        "onExpiry": action,
+    }
+    message = f"nobody has decided yet; at {rfc3339(ends)} the answer is: {action}"
+    return NewEvent("hitl_expiring", data, node_id=request.node_id, message=message)
+
+
+def hitl_resolved(
+    request: RequestState,
+    decision: Decision,
+    *,
+    operator: str,
+    note: str | None,
+    output_hash: str | None = None,
+    message: str | None = None,
+    detail: d.HitlResolvedDetail | None = None,
+) -> NewEvent:
+    """A decision; `output_hash` names the output that it approves."""
+    data: d.HitlResolvedData = {
+        "requestId": request.id,
+        "decision": decision,
+        "operator": operator,
+        "note": note,
+    }
+    if output_hash is not None:
+        data["outputHash"] = output_hash
+    return NewEvent("hitl_resolved", data, node_id=request.node_id, message=message, detail=detail)
+
+
+def run_paused(*, operator: str, reason: str | None, detail: d.ClaimedDetail | None) -> NewEvent:
+    data: d.ControlData = {"reason": reason, "operator": operator}
+    return NewEvent("run_paused", data, detail=detail)
+
+
+def run_resumed(*, operator: str, reason: str | None, detail: d.ClaimedDetail | None) -> NewEvent:
+    data: d.ControlData = {"reason": reason, "operator": operator}
+    return NewEvent("run_resumed", data, detail=detail)
+
+
+def policy_triggered(
+    policy_id: str, *, trigger: Json, action: Json, node_id: str | None, message: str
+) -> NewEvent:
+    data: d.PolicyTriggeredData = {"policyId": policy_id, "trigger": trigger, "action": action}
+    return NewEvent("policy_triggered", data, node_id=node_id, message=message)
+
+
+def log(
+    message: str, *, level: LogLevel = "info", node_id: str | None = None, detail: JsonObject | None = None
+) -> NewEvent:
+    """A line for people."""
+    data: d.LogData = {"level": level, "message": message}
+    return NewEvent("log", data, node_id=node_id, message=message, detail=detail)
+
+
+def vote(request: RequestState, text: str, detail: d.LogDetail) -> NewEvent:
+    """A vote, a proposal or a withdrawal: a line in the log whose detail folding reads."""
+    data: d.LogData = {"level": "info", "message": text}
+    return NewEvent("log", data, node_id=request.node_id, message=text, detail=detail)
+
+
+def run_completed(output: Json) -> NewEvent:
+    data: d.CompleteData = {"status": "completed", "output": output}
+    return NewEvent("complete", data)
+
+
+def run_ended(status: FinalStatus, error: d.ErrorData, *, detail: d.ClaimedDetail | None = None) -> NewEvent:
+    """The end of a run without an output."""
+    data: d.CompleteData = {"status": status, "error": error}
+    return NewEvent("complete", data, message=error["message"], detail=detail)
