@@ -1,7 +1,7 @@
 """The hint that travels through a broker: there is work for this run, go and look.
 
 It carries ids only. Losing one costs time and doubling one costs nothing, but a garbled one must be told from
-a good one at once, or it would come back for ever.
+a good one at once, or it would be redelivered without end.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class MessageRefused(ValueError):
 class WorkMessage:
     """Work that is due: of which kind, for which run and node, in which attempt.
 
-    `again`: it has been sent before, and whoever got it then may have died of it.
+    `again`: it has been sent before, and the worker that got it then may have died of it.
     """
 
     kind: HintKind
