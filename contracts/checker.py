@@ -1,11 +1,11 @@
-"""The one door for a caller's JSON Schema: may it be a contract, and does a document keep it?
+"""Checks callers' JSON Schemas: may one be a contract, and does a document satisfy it?
 
-Nothing else in flexrun hands a caller's schema to a validator. The checking happens in a sandbox (one of its own,
-unless one is given). Open one door in each process:
+Nothing else in flexrun gives a caller's schema to a validator. It checks in a sandbox (one of its own, unless one is
+given). Each process has one checker:
 
-    async with ContractChecker() as door:
-        contract = await door.compile(schema)       # SchemaRefused: the caller's mistake, with pointers
-        errors = await door.check(schema, output)   # [] means valid
+    async with ContractChecker() as checker:
+        contract = await checker.compile(schema)       # SchemaRefused: the caller's mistake, with pointers
+        errors = await checker.check(schema, output)   # [] means valid
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _BACKTRACKING_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class CompiledContract:
-    """A schema that may serve as a contract; `schema_hash` names it whatever the order of its keys."""
+    """A schema that may serve as a contract; `schema_hash` names it in any order of its keys."""
 
     schema_hash: str
 
@@ -56,7 +56,7 @@ def _hash(text: bytes) -> str:
 
 
 class ContractChecker:
-    """Safe for concurrent use within one event loop. Everything that it knows is a cache."""
+    """Safe for concurrent use within one event loop. Its state is caches only."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class ContractChecker:
     async def compile(self, schema: object) -> CompiledContract:
         """Whether `schema` may be a contract: raises SchemaRefused with everything wrong, or CheckerUnavailable.
 
-        Also refused is what a check would pass over, such as a misspelt keyword: see `misunderstandings`.
+        Also refused is what a check would pass over, such as a misspelt keyword: see `contracts.lint`.
         """
         text = canonical_schema(schema, self._limits)
         name = _hash(text)

@@ -16,7 +16,7 @@ class CheckLimits:
     """What one checker process may spend, and what it keeps."""
 
     deadline_seconds: Period = 0.5
-    """CPU time for one request: a machine under load makes nobody's contract invalid."""
+    """CPU time for one request: a loaded machine does not make a contract invalid."""
     memory_bytes: Count = 1024 * 1024 * 1024
     """Address space of the process."""
     max_errors: Count = 100

@@ -15,7 +15,7 @@ _MAX_NUL_ERRORS = 10
 
 
 def encode_document(document: object, settings: CheckerConfig) -> bytes | list[AjvError]:
-    """The document as JSON text, or what makes it unfit for the log whatever its contract says."""
+    """The document as JSON text, or what makes it unfit for the log under any contract."""
     try:
         text = orjson.dumps(document)
     except orjson.JSONEncodeError as error:

@@ -1,7 +1,7 @@
 """The structural gate: what a caller's schema must be before a validator may see it.
 
-It is pure Python, takes time linear in the schema and never recurses: whatever a validator library does with a hostile
-schema (fetch, recurse, grow), it does not get the chance. A schema of 256 KB takes longer than a loop may be held, so
+It is pure Python, takes time linear in the schema and never recurses: a hostile schema that would make a validator
+fetch, recurse or grow does not reach one. A schema of 256 KB takes longer than an event loop may be blocked, so
 all but `canonical_schema` runs in a child process (see `contracts.process`).
 """
 
@@ -57,7 +57,7 @@ def canonical_schema(schema: object, limits: GateLimits = DEFAULT_LIMITS) -> byt
 
 
 def pass_gate(text: bytes, limits: GateLimits = DEFAULT_LIMITS) -> None:
-    """Judge a schema by its canonical text; raises SchemaRefused with everything found (the worst kinds alone)."""
+    """Check a schema by its canonical text; raises SchemaRefused with everything found (the worst kinds alone)."""
     schema: Any = orjson.loads(text)
     _refuse(_shape_problems(schema, limits))
     if isinstance(schema, bool):

@@ -1,4 +1,4 @@
-"""Schemas that a validator would take and that do not mean what their author thinks: refused in words.
+"""Lint for schemas: what a validator would accept and its author cannot mean is refused, with what to write instead.
 
 A keyword that a dialect does not have is an annotation to every validator: it is passed over, and the output is checked
 against less than was asked for. These rules are for schemas that come in. What has been accepted once is checked as it

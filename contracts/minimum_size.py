@@ -1,4 +1,4 @@
-"""What a schema asks for at least: one that no output can meet within the limits is refused when it is accepted.
+"""The minimum size of what a schema accepts: a schema that no output within the limits satisfies is refused.
 
 For each schema that a document must pass, and each JSON type, the least that a value of the type takes: in characters
 of JSON, and in values. It is a lower bound, in time linear in the schema; what is not understood costs nothing.
@@ -74,7 +74,7 @@ class _Amounts:
         self._known: dict[int, _Least] = {}
 
     def of(self, root: Schema) -> int:
-        """The least that a document takes, whatever its type. Never recurses; a loop of references counts as free."""
+        """The minimum over all types. Never recurses; a loop of references counts as nothing."""
         opened: set[int] = set()
         stack = [root]
         while stack:

@@ -1,4 +1,4 @@
-"""The words of the contract door: what a refused schema, a failed check and an invalid document look like."""
+"""What a refused schema, a failed check and an invalid document look like."""
 
 from typing import Any, TypedDict
 
@@ -25,7 +25,7 @@ class CheckCrashed(CheckFailed):
 
 
 class CheckerUnavailable(CheckFailed):
-    """No checker process could be started, or the door is closed: our fault, and worth a retry."""
+    """No checker process could be started, or the checker is closed: not the caller's fault, and worth a retry."""
 
 
 class AjvError(TypedDict):

@@ -1,4 +1,4 @@
-"""Checking a document in a child process of the sandbox: see `contracts.checker`, which is the only caller."""
+"""The check in a child process of the sandbox. `contracts.checker` is the only caller."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ def check(argument: dict[str, Any], blob: bytes) -> dict[str, Any]:
 
     `blob` is the schema as JSON, `hash` its name; `limits` are those of the gate that it passes first. Without a
     document the schema is one that comes in: what its author cannot have meant, and what no output can meet, is
-    refused too. Raises Refusal with the problems of a schema that is refused.
+    refused too. Raises InputRefused with the problems of a schema that is refused.
     """
     try:
         compiled = _compiled_schema(argument, blob)

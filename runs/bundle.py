@@ -1,4 +1,4 @@
-"""The ContextBundle: all that a capability is told about its node. A function of the state."""
+"""The ContextBundle: everything that a capability gets about its node. A function of the state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be asked of a run. Time, ids and randomness arrive inside the command; the domain reads no clock."""
+"""The commands that change a run. Time, ids and randomness arrive in the command; the domain reads no clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.vocabulary import LogLevel, LossKind, ResponseType
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: the name and roles that the token says. `verified` is False where no tokens are configured."""
+    """The caller: name and roles, as the token says. `verified` is False where no tokens are configured."""
 
     name: str
     roles: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Every command carries the moment at which it was asked."""
+    """Every command carries the time at which it was made."""
 
     now: datetime
 
@@ -112,7 +112,7 @@ class CompleteNode(Command):
 class FailNode(Command):
     """An attempt has failed. `lost` says that its worker is gone, `loss` that the attempt may be why.
 
-    A worker that stops in good order, or dies of another attempt, is `lost` without a `loss`. `jitter` in [0, 1)
+    A worker that stops gracefully, or dies of another attempt, is `lost` without a `loss`. `jitter` in [0, 1)
     spreads the retries.
     """
 
@@ -160,7 +160,7 @@ class DeclineTask(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestClarification(Command):
-    """A running capability asks a person; the node runs again with the answer."""
+    """A running capability asks a person a question; the node runs again with the answer."""
 
     node_id: str
     attempt: int
@@ -181,7 +181,7 @@ class DeliverOutput(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailRun(Command):
-    """The engine itself cannot go on with this run."""
+    """End a run that the engine cannot continue."""
 
     error_code: str
     message: str
@@ -190,10 +190,10 @@ class FailRun(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveRequest(Command):
-    """A person's decision. `errors` is what the contract says of `edited_output`; a door must have checked it.
+    """A person's decision. `errors` is what the contract says of `edited_output`, which must have been checked.
 
     `expected_proposal` is the `proposal_id` of what the person has seen, `expected_output` the hash of its output; None
-    accepts whatever is proposed.
+    accepts any proposal.
     """
 
     request_id: str
@@ -212,7 +212,7 @@ class ResolveRequest(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveRequest(Command):
-    """Take a request away; the run cannot go on without it and ends."""
+    """Remove a request; the run cannot continue without it and ends as aborted."""
 
     request_id: str
     actor: Actor
@@ -222,7 +222,7 @@ class RemoveRequest(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpireRequest(Command):
-    """The request's timer: its time is up, or nearly so."""
+    """The request's timer is due: its time is over, or its end is to be announced."""
 
     request_id: str
 
@@ -242,7 +242,7 @@ class ExpireDeadline(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRun(Command):
-    """What an operator does to a run."""
+    """What an operator does with a run."""
 
     actor: Actor
     reason: str | None = None
@@ -261,7 +261,7 @@ class PauseRun(ControlRun):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRun(ControlRun):
-    """Go on after a pause."""
+    """Continue after a pause."""
 
     expected_plan_version: int | None = None
 

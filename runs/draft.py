@@ -14,7 +14,7 @@ from runs.state import NodeState, RunState
 class Draft:
     """Numbers events and keeps the state that they lead to.
 
-    Time never runs backwards within a run: a clock that jumps back is held at the last event's time.
+    Time never runs backwards within a run: where the clock has jumped back, the last event's time counts.
     """
 
     def __init__(self, state: RunState, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Why the domain refuses. It knows no HTTP codes; each door maps `code` to its own words."""
+"""The reasons for which the domain refuses a command. It knows no HTTP codes; each endpoint maps `code` to its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RunError(Exception):
 
 
 class IllegalTransition(RunError):
-    """An event that the transition tables have no key for: a bug or a log from another world."""
+    """An event that the transition tables have no key for: a bug, or a log of another version."""
 
     code = "illegal_transition"
 
@@ -77,7 +77,7 @@ class StaleOutput(RunError):
 
 
 class RequestExpired(RunError):
-    """The request's time is up; what happens now is its rules' to say, not a person's."""
+    """The request's time is over; its rules (`onExpiry`) decide now."""
 
     code = "request_expired"
 
@@ -101,7 +101,7 @@ class TooManyVotes(RunError):
 
 
 class StaleProposal(RunError):
-    """Somebody has proposed something else than the caller has seen."""
+    """The proposal is not the one that the caller has seen."""
 
     code = "stale_proposal"
 

@@ -1,4 +1,4 @@
-"""What folding does to nodes, for whichever event: a node is changed, done, or made to run again."""
+"""Changes of nodes that several events share: a node is changed, completed, or made to run again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from runs.transitions import next_node_status
 from runs.values import changed
 
 MAX_ANSWERS = 50
-"""How many of people's answers a node keeps for its bundle: the last ones."""
+"""How many answers of people a node keeps for its bundle: the last ones."""
 
 _JUDGING = frozenset({"validation", "routing"})
-"""Kinds of nodes whose output says something of the work and is none."""
+"""Kinds of nodes whose output is about the work of others: it makes nobody an author."""
 
 
 def with_node(state: RunState, node: NodeState) -> RunState:
@@ -54,7 +54,7 @@ def reset_nodes(
     validation_errors: tuple[JsonObject, ...] = (),
     answer: AnswerData | None = None,
 ) -> RunState:
-    """Make nodes run again with what was said about them; whatever depends on them waits for the new output."""
+    """Make nodes run again, with the errors or the answer in their bundle; what depends on them waits."""
     again = dict.fromkeys(node_ids)
     nodes = dict(state.nodes)
     for node_id in downstream(state.dependents, again) - again.keys():

@@ -58,7 +58,7 @@ def hitl_resolved(
     state: RunState, event: Event, data: HitlResolvedData, detail: HitlResolvedDetail
 ) -> RunState:
     asked = state.requests[data["requestId"]]
-    # What was shown is in the log and in the read model; a run of many rounds does not carry it along.
+    # The question is in the log and in the read model; the state of a run of many rounds stays small.
     resolved = changed(
         asked,
         payload={},
@@ -153,7 +153,7 @@ def run_paused(state: RunState, event: Event, _: ControlData, __: JsonObject) ->
 
 
 def run_resumed(state: RunState, event: Event, _: ControlData, __: JsonObject) -> RunState:
-    """Whatever has an end in time ends later by as long as the pause took, or as it lived through of it."""
+    """Move every due time by the length of the pause, or by the part of it since the request was made."""
     if state.paused_at is None:
         return state
     now, paused_at = event.recorded_at, state.paused_at

@@ -1,4 +1,4 @@
-"""A fork: a new run that begins with what another one had already done.
+"""A fork: a new run that begins with the completed nodes of another one.
 
 Nothing ever follows a `complete`, so a retry is a fork that starts at the failed nodes. The original is only read.
 The new run's `start` names it, and its log stands alone: the outputs taken over are events of its own.
@@ -32,7 +32,7 @@ from schemas.spelling import suggest
 class ForkChange:
     """What the new run does differently. `nodes` (wire form) replace all nodes that are not kept.
 
-    `operator` and `roles` are those of the person who asks for it: to loosen rules takes somebody who may decide.
+    `operator` and `roles` are those of the person who asks for it: only a person who may decide can loosen rules.
     """
 
     operator: str

@@ -33,7 +33,7 @@ class Work:
 
     `kind` is plan, node, output, request_expiry, task_expiry or deadline; `ref` the node or request id ('' otherwise).
     `attempt` is the number that doing it will carry, or that of the task whose time is over.
-    `started` work is being done by someone who holds a lease. `due_at` None: now.
+    `started` work is in flight under a lease. `due_at` None: now.
     `front`: it goes to the front of its queue, since it has waited its turn before.
     """
 
@@ -87,9 +87,9 @@ def _plan_work(state: RunState) -> list[Work]:
 
 
 def _node_work(state: RunState) -> list[Work]:
-    held = blocked_nodes(state)
+    blocked = blocked_nodes(state)
     works = [work for node in state.nodes.values() if (work := _work_of(node)) is not None]
-    return [work for work in works if work.started or work.ref not in held]
+    return [work for work in works if work.started or work.ref not in blocked]
 
 
 def _work_of(node: NodeState) -> Work | None:

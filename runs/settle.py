@@ -7,11 +7,11 @@ from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, COMPLETED, READY, RUNNING, WAITING_RETRY, SettleTrigger
 
 _STARTABLE = frozenset({READY, WAITING_RETRY})
-_HOLDING = frozenset({"output", "policy"})
+_BLOCKING = frozenset({"output", "policy"})
 
 
 def needs_plan(state: RunState) -> bool:
-    """No plan is in force: there was none yet, or a person's decision asked for a new one."""
+    """Whether no plan is in force: there was none yet, or a decision asked for a new one."""
     return state.plan_version is None or state.replan_reason is not None
 
 
@@ -26,10 +26,10 @@ def blocked_nodes(state: RunState) -> frozenset[str]:
 
 
 def output_due(state: RunState) -> bool:
-    """Every node is done, nobody has been asked about it, and the output waits to be composed."""
+    """Every node is completed, no request about the result is open, and the output waits to be composed."""
     if needs_plan(state) or any(node.status != COMPLETED for node in state.nodes.values()):
         return False
-    return not any(request.subject in _HOLDING for request in state.open_requests)
+    return not any(request.subject in _BLOCKING for request in state.open_requests)
 
 
 def settle_trigger(state: RunState) -> SettleTrigger:
@@ -46,8 +46,8 @@ def settle_trigger(state: RunState) -> SettleTrigger:
 
 
 def _works(state: RunState) -> bool:
-    held = blocked_nodes(state)
+    blocked = blocked_nodes(state)
     for node in state.nodes.values():
-        if node.status == RUNNING or (node.status in _STARTABLE and node.id not in held):
+        if node.status == RUNNING or (node.status in _STARTABLE and node.id not in blocked):
             return True
     return output_due(state)

@@ -65,18 +65,18 @@ class NodeState:
 
     @property
     def assignees(self) -> list[str]:
-        """Who may do this node, where a person does it; [] for anybody."""
+        """Names and roles that may do this human node; [] where any caller may."""
         return read_names(self.bundle.get("assignees"))
 
 
 @value
 class RequestState:
-    """A question to people, and what came of it.
+    """A request to people and its decision.
 
     `subject` says what the answer is applied to: `output` (the composed output), `node` (a node whose attempts are used
     up), `clarify` (a capability's question) or `policy`. `rules` is the `policies.hitl` that was in force, in wire form
     and as its model reads it, so that each value is what the model says.
-    `votes` are for `proposal`: the edit or answer that somebody proposed last, or None for what was asked at first.
+    `votes` are for `proposal`: the edit or answer that was proposed last, or None for what was asked at first.
     `announced` says that the end of its time was announced (`hitl_expiring`).
     `changes` counts the votes, proposals and withdrawals so far. A request that is resolved has no `payload` any more.
     """
@@ -122,7 +122,7 @@ class RunState:
 
     `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
     it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
-    `requests` has all requests, `open_ids` the ids of those that wait. `paused_at` is the beginning of a pause.
+    `requests` has all requests, `open_ids` the ids of the open ones. `paused_at` is the beginning of a pause.
     `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`).
     """
 

@@ -1,7 +1,7 @@
 """The policies of a run as its rules read them: parsed by the models that accepted them.
 
-An envelope is refused where it breaks these models. What a log holds from before is read without what is wrong in it,
-so that an old run can be loaded, decided and ended whatever it says.
+An envelope is refused where it breaks these models. What an old log holds beyond them is left out,
+so that every old run can be loaded, decided and ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schemas.policies import APPROVAL_KEY, MAX_APPROVERS, HitlPolicy, RuntimePol
 from schemas.stored import read_stored
 
 UNREADABLE = "an approver who cannot be read"
-"""Stands for a stored approver that is no name: a rule that names somebody never becomes one that names nobody."""
+"""Stands for a stored approver that is no name, so that a rule with approvers never becomes one without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ may be in this network: none of it is public."""
 
 
 def is_public(text: str) -> bool:
-    """Whether an address, as the resolver gives it, is anybody's and not this machine's, this network's or reserved.
+    """Whether an address, as the resolver gives it, is public: not this machine's, this network's or reserved.
 
     Raises ValueError for what is no address.
     """

@@ -132,7 +132,7 @@ Duration = Annotated[float, Field(gt=0, le=MAX_SECONDS), AS_SENT]
 MAX_NAME_CHARS = 200
 
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS, pattern=NOT_BLANK)]
-"""An id or a name that somebody else gave: 1 to 200 characters, not blank."""
+"""An id or a name from outside: 1 to 200 characters, not blank."""
 
 CorrelationId = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")]
 """An id that is sent back in a header, so nothing in it may end a header line."""

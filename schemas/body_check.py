@@ -1,6 +1,6 @@
-"""Judging bodies in a child process of the sandbox: to say what is wrong with a large one takes more than 50 ms.
+"""Checks of request bodies in a child process of the sandbox: to explain a large one takes more than 50 ms.
 
-The child says whether a body is good; its caller then parses what is known to be good, which is quick.
+The child says whether a body is valid; its caller then parses a valid body, which is quick.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ _MODELS: dict[str, type[Model]] = {
 
 
 def check_body(argument: dict[str, Any], blob: bytes) -> None:
-    """Raise Refusal with `problems` and `omitted` where `blob` is no JSON for the model `argument["model"]`, or any."""
+    """Raise InputRefused with `problems` and `omitted` where `blob` is no JSON, or none for `argument["model"]`."""
     try:
         document = load_json(blob)
         if argument["model"] is not None:
@@ -55,7 +55,7 @@ def check_body(argument: dict[str, Any], blob: bytes) -> None:
 
 
 def read_form(_argument: object, blob: bytes) -> dict[str, str]:
-    """The first value of each field of a form. Raises Refusal for what no form of ours sends."""
+    """The first value of each field of a form. Raises InputRefused for what no form of ours sends."""
     try:
         fields = parse_qs(blob.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
@@ -64,5 +64,5 @@ def read_form(_argument: object, blob: bytes) -> dict[str, str]:
 
 
 def refusal_from_child(data: Any) -> DocumentRefused:
-    """What `check_body` refused, in its caller's process."""
+    """The refusal of `check_body`, in its caller's process."""
     return DocumentRefused([FieldProblem(**problem) for problem in data["problems"]], data["omitted"])

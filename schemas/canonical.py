@@ -1,4 +1,4 @@
-"""One text for each JSON value, and the hash that names it: whatever the order of its keys."""
+"""One text for each JSON value in any order of its keys, and the hash that names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema behind a stored contract: what its output is checked against, whatever the contract's mode."""
+"""The schema behind a stored contract: what its output is checked against, in each mode of contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies of the doors that steer a run: abort, pause, resume, retry, fork, and the tasks of people."""
+"""The bodies of the endpoints that control a run (abort, pause, resume, retry, fork) and the tasks of people."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Self
@@ -53,7 +53,7 @@ class TaskDecline(Model):
 
 
 class ResumePayload(Model):
-    """What is done before the run goes on: requests are decided (`responses`), or a person's task is done.
+    """What is done before the run continues: requests are decided (`responses`), or a person's task is done.
 
     A task is named by its `nodeId`; `output` submits it, `decline` declines it. `submittedAt` is the sender's own clock
     and counts for nothing.
@@ -99,7 +99,7 @@ class ResumePayload(Model):
 
 
 class RunResumeBody(Model):
-    """The body of `POST /api/v1/flex/run.resume`, which goes on with a waiting run and streams the rest."""
+    """The body of `POST /api/v1/flex/run.resume`, which continues a waiting run and streams the rest."""
 
     run_id: Reference
     expected_plan_version: PlanVersion | None = None

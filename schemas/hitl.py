@@ -1,4 +1,4 @@
-"""People in the loop: what a run asks, what a person may answer, and the bodies that carry the answer.
+"""People in the loop: requests, responses, and the bodies that carry them.
 
 Requests and answers are open models: they come from operator screens and other systems that have keys of
 their own. An answer that contradicts itself is refused, since a decision must never be guessed.
@@ -54,7 +54,7 @@ class HitlQuestion(OpenModel):
 
 
 class HitlRequest(HitlQuestion):
-    """A question as the doors show it: with its run, and with the decision once there is one."""
+    """A question as the endpoints show it: with its run, and with the decision once there is one."""
 
     run_id: Reference
     thread_id: Reference | None = None
@@ -208,7 +208,7 @@ HitlMessage = ResumeBody
 
 
 class HitlRemoveBody(OpenModel):
-    """The body of `POST /api/hitl/remove`: take a request back that nobody needs to answer any more.
+    """The body of `POST /api/hitl/remove`: remove a request that needs no answer any more.
 
     Without `requestId` it is the one that is open in the run, or in the thread.
     """

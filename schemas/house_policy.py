@@ -32,7 +32,7 @@ class HouseLimits(Model):
 
 
 class HousePolicy(Model):
-    """What `FLEXRUN_POLICIES` says. Everything may be left out; `{}` is a house without rules."""
+    """What `FLEXRUN_POLICIES` says. Everything may be left out; `{}` has no rules."""
 
     requires_hitl_approval: bool = False
     hitl: HouseRules = Field(default_factory=HouseRules)
@@ -47,7 +47,7 @@ class HousePolicy(Model):
 
     @property
     def wants_people(self) -> bool:
-        """Whether the house has a say in approvals at all."""
+        """Whether the policy has any rule about approvals."""
         rules = self.hitl
         return bool(
             self.requires_hitl_approval or rules.approvers or rules.quorum > 1 or rules.forbid_submitter

@@ -1,7 +1,7 @@
 """The hint that travels through a broker: there is work for this run, go and look.
 
 It carries ids only. Losing one costs time and doubling one costs nothing, but a garbled one must be told from
-a good one at once, or it would come back for ever.
+a good one at once, or it would be redelivered without end.
 """
 
 from collections.abc import Callable

@@ -180,7 +180,7 @@ class HitlRequestPayload(HitlQuestion):
 
 
 class HitlExpiringPayload(OpenModel):
-    """A request whose time is nearly over: `onExpiry` is what happens at `expiresAt` unless somebody decides."""
+    """A request whose time is nearly over: `onExpiry` is what happens at `expiresAt` without a decision."""
 
     request_id: Reference
     question: Text

@@ -74,7 +74,7 @@ def _read_by_the_engine(bundle: dict[str, Any]) -> dict[str, Any]:
 
 
 def misspelt_assignees(bundle: dict[str, Any]) -> list[str]:
-    """Keys of a person's bundle that are nearly `assignees`: with these, anybody could do the node."""
+    """Keys of a human node's bundle that are nearly `assignees`: with these, any caller could do the node."""
     return [key for key in islice(bundle, MAX_BUNDLE_KEYS) if misspelling_of(key, ("assignees",))]
 
 

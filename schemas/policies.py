@@ -135,7 +135,7 @@ AnyAction = Annotated[
 
 
 class RuntimePolicy(Model):
-    """A rule that is watched while the run goes on: when `trigger` comes true, `action` is taken."""
+    """A rule that reacts to the run's events: when `trigger` matches one, `action` is taken."""
 
     id: Reference | None = None
     trigger: AnyTrigger

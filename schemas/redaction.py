@@ -1,4 +1,4 @@
-"""Secrets are taken out of whatever leaves the process as text: log lines, error messages, dead letters.
+"""Secrets are taken out of all text that leaves the process: log lines, error messages, dead letters.
 
 The secrets of this process are known by value (`know_secrets`), so they are found wherever a library quotes them. What
 has the form of a secret is found by pattern: bearer tokens, the password of a URL, the address of a link.
@@ -74,7 +74,7 @@ _known = _Known()
 
 
 def know_secrets(*secrets: str | None) -> None:
-    """From now on these texts are redacted by value, whoever quotes them."""
+    """From now on these texts are redacted by value, wherever they occur."""
     _known.add(secret for secret in secrets if secret)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a document, said so that its author can mend it."""
+"""What is wrong with a document, in words by which its author can correct it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Words that are nearly right: which known word somebody most likely meant."""
+"""Misspelt words: the known word that was most likely meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

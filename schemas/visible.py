@@ -1,7 +1,7 @@
-"""Text that came from outside, made safe to look at: what a person reads is what is there.
+"""Foreign text, made safe to display: what a person reads is what is there.
 
 Control characters steer terminals, bidirectional controls turn "evil" into "live", and invisible characters hide text.
-Each of them is shown as its escape, such as `\\u202e`. Whatever prints, renders or logs foreign text uses this module.
+Each of them is shown as its escape, such as `\\u202e`. Code that prints, renders or logs foreign text uses this module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Webhooks: who wants to be told of what, and what became of it."""
+"""Webhooks: subscriptions to the events of runs, and their deliveries."""
 
 from __future__ import annotations
 

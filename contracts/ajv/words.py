@@ -1,4 +1,4 @@
-"""One finding of jsonschema-rs in Ajv's words: the path, keyword, message and params that Ajv would give.
+"""Translates one finding of jsonschema-rs: the path, keyword, message and params that Ajv would give.
 
 Where one finding of the library is several of Ajv's (one for each additional property), it becomes several.
 """

@@ -43,7 +43,7 @@ REFERENCES = ("$dynamicRef", "$recursiveRef", "$ref")
 def children(schema: Schema) -> Iterator[tuple[str, Path, Schema]]:
     """The object schemas directly inside `schema`, as (keyword, path below `schema`, child).
 
-    Boolean schemas and whatever is not a schema at all are left out: they lead nowhere.
+    Boolean schemas and values that are no schema are left out: they lead nowhere.
     """
     for keyword, value in schema.items():
         if isinstance(value, dict):

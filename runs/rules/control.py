@@ -39,7 +39,7 @@ def pause_run(draft: Draft, command: c.PauseRun) -> None:
 
 
 def resume_run(draft: Draft, command: c.ResumeRun) -> None:
-    """Go on after a pause."""
+    """Continue after a pause."""
     check_plan_version(draft.state, command.expected_plan_version)
     if draft.state.status != PAUSED:
         raise NotWaiting(
@@ -50,7 +50,7 @@ def resume_run(draft: Draft, command: c.ResumeRun) -> None:
 
 
 def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
-    """The run took longer than the caller allowed."""
+    """End a run that took longer than the caller allowed."""
     check_running(draft)
     deadline = draft.state.deadline_at
     if deadline is None or command.now < deadline:
@@ -62,7 +62,7 @@ def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
 
 
 def fail_run(draft: Draft, command: c.FailRun) -> None:
-    """The engine gives up on this run and says why."""
+    """End a run that the engine cannot continue, with the reason."""
     draft.fail_run(command.error_code, command.message, command.details)
 
 

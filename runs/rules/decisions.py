@@ -1,4 +1,4 @@
-"""People's decisions. Every door obeys these rules, because they are here and nowhere else."""
+"""Decisions of people. The rules are here and nowhere else, so they hold for every endpoint."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _resolve(
     detail: HitlResolvedDetail | None = None,
     approved: str | None = None,
 ) -> None:
-    """Add the decision; `approved` is the hash of the output that it says yes to."""
+    """Add the decision; `approved` is the hash of the output that it approves."""
     operator = operator_name(command)
     facts: HitlResolvedDetail = {**(detail or {}), **(claimed_detail(command) or {})}
     draft.add(
@@ -98,7 +98,7 @@ def _resolve(
 
 
 def _approve(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    """Say yes to what is proposed."""
+    """Approve what is proposed."""
     if cast_vote(draft, request, command, None):
         _carry_out(draft, request, command, request.proposal)
 
@@ -173,13 +173,13 @@ def _take_edit(
 
 
 def deliver_approved(draft: Draft, request: RequestState, output: Json) -> None:
-    """The approved output ends the run; what else was approved lets it go on."""
+    """Complete the run where its output was approved; after other approvals it continues."""
     if request.subject == "output":
         draft.add(new_events.run_completed(output))
 
 
 def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    """One person's no is enough: it delivers nothing."""
+    """One rejection is enough: it delivers nothing."""
     action = request.rules.get("onReject", "fail")
     reason = command.note or command.text
     if action == "replan" and request.subject == "output":
@@ -219,7 +219,7 @@ def _rerun(
 
 
 def remove_request(draft: Draft, command: c.RemoveRequest) -> None:
-    """Take the request away. The run waits for it and cannot go on, so it ends as aborted.
+    """Remove the request. The run waits for it and cannot continue, so it ends as aborted.
 
     Like a rejection it delivers nothing, so one person who may decide is enough.
     """

@@ -1,4 +1,4 @@
-"""A request whose time is nearly up, or up. One timer does both: see `runs.outstanding`."""
+"""The end of a request's time, and its announcement. One timer does both: see `runs.outstanding`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a fork would loosen: the rules of two runs, compared.
 
-Conservative: what is not provably as strict as before is loosening, with the place in a fork's body and a sentence.
+Conservative: what is not provably as strict as before is loosening, with a pointer into the fork's body and a sentence.
 Tightening is free: more of a quorum, rules where there were none, an earlier end, one more policy that asks.
 """
 
@@ -66,7 +66,7 @@ def _rules(old: HitlPolicy, new: HitlPolicy, place: str) -> Iterator[Loosened]:
 
 
 def _ends(old: HitlPolicy, new: HitlPolicy, place: str) -> Iterator[Loosened]:
-    """The end of a request's time: nobody else may come to decide by it, nor an approval by the clock."""
+    """The end of a request's time: it may neither pass the decision to others nor approve where it did not."""
     if new.on_expiry == "reject":
         longer = new.expires_in_seconds is None or (
             old.expires_in_seconds is not None and new.expires_in_seconds > old.expires_in_seconds

@@ -58,7 +58,7 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
 
 
 def complete_node(draft: Draft, command: c.CompleteNode) -> None:
-    """Take the output of the current attempt; where its contract rejects it, say why and go on as after a failure."""
+    """Take the output of the current attempt; where it breaks its contract, the attempt has failed."""
     node = _running(draft, command.node_id, command.attempt)
     if command.errors:
         draft.add(new_events.validation_error("node", command.attempt, command.errors, node_id=node.id))
@@ -120,7 +120,7 @@ def submit_task(draft: Draft, command: c.SubmitTask) -> None:
 
 
 def decline_task(draft: Draft, command: c.DeclineTask) -> None:
-    """A person says no: the node has failed, and its fallback applies."""
+    """A person declines the task: the node has failed, and its fallback applies."""
     node = _task(draft, command)
     operator = operator_name(command)
     reason = f"declined by {operator}" + (f": {command.reason}" if command.reason else "")
@@ -130,7 +130,7 @@ def decline_task(draft: Draft, command: c.DeclineTask) -> None:
 
 
 def expire_task(draft: Draft, command: c.ExpireTask) -> None:
-    """A person did not do it in time: the node has failed, and its fallback applies."""
+    """A task was not done in time: the node has failed, and its fallback applies."""
     node = _known(draft, command.node_id)
     if node.status != t.AWAITING_HUMAN or node.attempt != command.attempt:
         raise StaleAttempt(f"attempt {command.attempt} of node {node.id} is over", nodeId=node.id)

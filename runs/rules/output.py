@@ -1,4 +1,4 @@
-"""The composed output: checked, mended, approved, delivered. `completed` means valid."""
+"""The composed output: checked, repaired, approved, delivered. `completed` means valid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_FINAL_ATTEMPTS = 3
 
 
 def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
-    """End the run with the output, send it to a person first where policy says so, or have it mended."""
+    """End the run with the output, ask for approval first where a policy says so, or have nodes repair it."""
     if draft.state.status == PAUSED or not output_due(draft.state):
         raise NotReady("the run has no output to deliver yet")
     if command.errors:

@@ -1,4 +1,4 @@
-"""Time in a run that may be paused: paused means paused, for everything that has an end in time."""
+"""Time in a run that may be paused: in a pause nothing with a due time expires."""
 
 from __future__ import annotations
 

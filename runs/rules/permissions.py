@@ -11,14 +11,14 @@ PersonCommand = ControlRun | ResolveRequest | RemoveRequest | SubmitTask | Decli
 
 
 def operator_name(command: PersonCommand) -> str:
-    """Whoever the token says; a name claimed in the body counts only where no tokens are configured."""
+    """The name in the token. A name claimed in the body counts only where no tokens are configured."""
     if command.actor.verified or not command.claimed_operator:
         return command.actor.name
     return command.claimed_operator
 
 
 def claimed_detail(command: PersonCommand) -> ClaimedDetail | None:
-    """What the body claimed, kept beside the verified name where the two differ."""
+    """The name that the body claims, where it differs from the verified one."""
     if command.claimed_operator and command.claimed_operator != operator_name(command):
         return {"claimedOperator": command.claimed_operator}
     return None

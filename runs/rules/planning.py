@@ -71,7 +71,7 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
 
 
 def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
-    """No plan. The planner's own trouble is tried again; an objective that nobody can meet ends the run."""
+    """No plan. A failure of the planner is retried; an objective that cannot be met ends the run."""
     _require_current(draft, command.attempt)
     state = draft.state
     summary = "; ".join(str(diagnostic.get("message")) for diagnostic in command.diagnostics)

@@ -12,7 +12,7 @@ MAX_LOSSES_IN_A_ROW = 3
 """How often in a row a worker may die or hang over the same work before the work is taken for the cause: `poisoned`."""
 
 MAX_HANDOVERS = 10
-"""How often work may be given back or lost in all, also by workers that stop in good order, before it has failed."""
+"""How often work may be released or lost in all, also by workers that stop gracefully, before it has failed."""
 
 
 def poison_error(work: str, losses: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """Votes: the one place that says whether a response moves the run on, or is counted until enough agree.
 
 A vote is for what is proposed: what was asked at first (an approval says yes to it), or the last edit or answer that
-somebody gave instead. A response that differs from the proposal is a new one, and the votes so far lapse. A quorum
-is made of different people who may decide; under `forbidSubmitter` nobody's vote counts for an output of their own.
+was given instead. A response that differs from the proposal is a new one, and the votes so far lapse. A quorum
+is made of different people who may decide; under `forbidSubmitter` no vote counts for an output of its author.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def cast_vote(
 
 
 def withdraw_vote(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    """Take one's vote back. A proposal goes with the vote of its author where nobody else has voted for it."""
+    """Withdraw a vote. A proposal without other votes is withdrawn with the vote of its author."""
     name = operator_name(command)
     others = [vote for vote in request.votes if vote["operator"] != name]
     proposes = request.proposal is not None and request.proposal["operator"] == name
@@ -118,7 +118,7 @@ def _same(proposal: ProposalContent, other: ProposalContent | None) -> bool:
 
 
 def _valid_votes(draft: Draft, request: RequestState) -> list[VoteData]:
-    """The votes of those who may still decide: somebody may have become an author since."""
+    """The votes of people who may still decide: a voter may have become an author since."""
     barred = draft.state.authors if request.rules.get("forbidSubmitter") else ()
     return [vote for vote in request.votes if vote["operator"] not in barred]
 

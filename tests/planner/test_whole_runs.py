@@ -106,7 +106,7 @@ async def test_limits_that_nobody_can_keep_end_the_run_with_their_names(house: E
     state = await finish(house, with_inputs(schema, variantCount=1))
     assert state.status == "failed"
     assert state.error is not None
-    assert state.error["details"]["error"]["code"] == "limits_impossible"
+    assert state.error.get("details", {})["error"]["code"] == "limits_impossible"
 
 
 async def test_a_pattern_that_the_stubs_cannot_meet_ends_in_the_errors_of_the_contract(
