@@ -1,4 +1,4 @@
-"""Which capabilities there are, asked of the registry once in a while."""
+"""The registered capabilities, fetched from the registry when the list is too old."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
 
 
 class CapabilityCache:
-    """The registered descriptors, at most `fresh_seconds` old, beside those that this process knows by itself.
+    """The registered descriptors, at most `fresh_seconds` old, and those that this process knows without the registry.
 
-    While the database does not answer, what was known last goes on to hold.
+    While the database does not answer, the last known list stays in use.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Whether a plan can be run to its end: its shape, its graph, and whether anybody serves it."""
+"""Whether a plan can be run to its end: its shape, its graph, and whether a worker serves it."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ _listed = _Listed()
 def plan(argument: dict[str, Any], blob: bytes) -> bytes:
     """The plan (JSON) for `{"envelope", "run_id", "attempt", "feedback"}`; `blob` is the list of capabilities as JSON.
 
-    Raises Refusal with `{"diagnostics": [...], "faulty": bool}`; `faulty` says that the plan is at fault, and not the
-    envelope.
+    Raises InputRefused with `{"diagnostics": [...], "faulty": bool}`; `faulty` says that the plan is at fault, and
+    not the envelope.
     """
     capabilities = _listed.of(blob)
     context = PlanContext(argument["run_id"], argument["attempt"], argument["feedback"])

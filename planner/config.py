@@ -13,7 +13,7 @@ class PlannerConfig:
 
     `slots`: how many runs are planned at the same time. `lease_seconds`: how long a silent worker keeps a run that it
     plans; it must cover several heartbeats. `timeout_seconds`: for a planner that is not instant. `patience_seconds`:
-    how long a plan waits for a capability that nobody has registered, since its worker may only be starting;
+    how long a plan waits for a capability that no worker has registered, since its worker may only be starting;
     `look_again_seconds` is how often it looks meanwhile. `fresh_seconds`: how old the list of capabilities may be.
     `seen_within_seconds`: leave out those whose workers have been silent for longer; None leaves out none.
     """

@@ -1,4 +1,4 @@
-"""Gathering every reason for a refusal before refusing: a caller should not have to mend one mistake at a time."""
+"""Gathering every reason for a refusal before refusing: a caller should not have to correct one mistake at a time."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _no_giver(name: str, descriptors: Mapping[str, JsonObject]) -> str:
 
 
 def check_capabilities(required: Iterable[str], descriptors: Mapping[str, JsonObject]) -> None:
-    """Raises PlanRefused for each capability that a plan needs and nobody has registered."""
+    """Raises PlanRefused for each capability that a plan needs and no worker has registered."""
     missing = [
         diagnostic("capability_missing", f"No worker has registered the capability {capability_id}.")
         for capability_id in required

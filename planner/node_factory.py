@@ -1,4 +1,4 @@
-"""How a plan's nodes are run: who serves which capability, and what the policies say of failures."""
+"""Making the nodes of a plan: queue and kind from the capability, attempts and fallback from the policies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class NodeFactory:
 
 
 def read_node_factory(envelope: JsonObject, descriptors: Mapping[str, JsonObject]) -> NodeFactory:
-    """`policies.maxAttempts` and `policies.fallback`, which hold for every node. Raises PlanRefused for nonsense."""
+    """`policies.maxAttempts` and `policies.fallback`, which hold for every node. Raises PlanRefused."""
     policies = as_object(envelope.get("policies"))
     attempts, fallback = policies.get("maxAttempts"), policies.get("fallback")
     problems: list[JsonObject] = []

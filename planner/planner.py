@@ -12,7 +12,7 @@ from schemas.refusal import MAX_PROBLEMS
 JsonObject = dict[str, Any]
 
 RETRYABLE_CODES = frozenset({"capability_missing"})
-"""Refusals that time may mend: the worker that serves the capability may only be starting."""
+"""Refusals that may pass: the worker that serves the capability may only be starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class Planner(Protocol):
     ) -> JsonObject | Awaitable[JsonObject | CheckedPlan]:
         """A PlanGraph in wire form for `envelope`, from these capability descriptors (wire form).
 
-        What computes for long belongs into a sandbox: see `planner.sandboxed`.
+        Long computation belongs into a sandbox: see `planner.sandboxed`.
 
-        Raises PlanRefused; anything else that it raises is the planner's own trouble and is tried again.
+        Raises PlanRefused; any other exception is a fault of the planner, and planning is attempted again.
         """
         ...

@@ -1,4 +1,4 @@
-"""Asking a planner, and turning whatever it does into a command."""
+"""Asking a planner for a plan, and turning its answer or its failure into a command."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class PlanningFailed:
-    """No plan. `ours` says that the planner itself is to blame, so that it is worth another try."""
+    """No plan. `ours` says that the planner is at fault and not the envelope, so that another attempt may succeed;
+    `may_mend` that a capability is missing which may be registered in a moment."""
 
     diagnostics: list[JsonObject]
     ours: bool = False
@@ -62,13 +63,13 @@ def context_of(state: RunState, attempt: int) -> PlanContext:
 async def ask_instantly(
     planner: Planner, state: RunState, capabilities: Sequence[JsonObject], attempt: int
 ) -> PlannerResult:
-    """The verdict of a planner that answers at once, or within a deadline of its own."""
+    """The result of a planner that answers at once, or within a deadline of its own."""
     try:
         plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
         return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities, state)
     except PlanRefused as refused:
         return _refused(refused)
-    # Planners are plugged in, and whatever one raises must neither stop the worker nor come back for ever.
+    # Planners are plugged in: an error in one must neither stop the worker nor be retried without end.
     except Exception as error:  # noqa: BLE001 - see above
         return _trouble(planner, state, error)
 
@@ -80,7 +81,7 @@ async def ask(
     attempt: int,
     timeout_seconds: float,
 ) -> PlannerResult:
-    """The verdict of a planner that may take its time, but no more than `timeout_seconds`."""
+    """The result of a planner that may take up to `timeout_seconds`."""
     try:
         async with asyncio.timeout(timeout_seconds):
             plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
@@ -110,7 +111,7 @@ def _checked(
 
 
 def _allowed(plan: JsonObject, state: RunState) -> PlannerResult:
-    """The plan, unless the house that the run was accepted by forbids it; another try would not help then."""
+    """The plan, unless the house policy of the run forbids it; another attempt would not help then."""
     forbidden = [each.to_wire() for each in state.house.plan_faults(plan)]
     return PlanningFailed(forbidden) if forbidden else Planned(plan)
 

@@ -1,4 +1,4 @@
-"""The rule-based planner: it plans the scenarios that it knows, and says so of everything else."""
+"""The rule-based planner: it plans the scenarios that it knows, and refuses every other envelope."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from planner.text import as_object
 
 
 class SkeletonPlanner:
-    """Recognises a scenario by what the envelope says; what none recognises is refused, never guessed at."""
+    """Recognises a scenario by what the envelope says; an envelope that none recognises is refused."""
 
     name = "skeleton"
     instant = True

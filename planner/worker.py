@@ -129,11 +129,11 @@ class PlannerWorker:
             request = self._request(hint, len(capabilities))
             if not _is_due(state, hint):
                 return (request,)  # the rules say why it is refused
-            verdict = await ask_instantly(self._planner, state, capabilities, hint.attempt)
-            if patient and isinstance(verdict, PlanningFailed) and verdict.may_mend:
-                missing.extend(verdict.diagnostics)
+            result = await ask_instantly(self._planner, state, capabilities, hint.attempt)
+            if patient and isinstance(result, PlanningFailed) and result.may_mend:
+                missing.extend(result.diagnostics)
                 return ()
-            return (request, verdict.command(hint.attempt, self._clock(), self._jitter()))
+            return (request, result.command(hint.attempt, self._clock(), self._jitter()))
 
         outcome = await self._append_plan(hint.run_id, build)
         if outcome.events:
@@ -154,8 +154,8 @@ class PlannerWorker:
         return self._plans.start(hint.run_id, hint.attempt, self._plan(outcome.state, hint.attempt))
 
     async def _plan(self, state: RunState, attempt: int) -> None:
-        verdict = await self._ask_patiently(state, attempt)
-        command = verdict.command(attempt, self._clock(), self._jitter())
+        result = await self._ask_patiently(state, attempt)
+        command = result.command(attempt, self._clock(), self._jitter())
 
         async def build(_: RunState) -> Sequence[Command]:
             return (command,)
@@ -171,15 +171,15 @@ class PlannerWorker:
         give_up_at = time.monotonic() + self._config.patience_seconds
         while True:
             capabilities = await self._capabilities.current()
-            verdict = await ask(self._planner, state, capabilities, attempt, self._config.timeout_seconds)
+            result = await ask(self._planner, state, capabilities, attempt, self._config.timeout_seconds)
             if (
-                not isinstance(verdict, PlanningFailed)
-                or not verdict.may_mend
+                not isinstance(result, PlanningFailed)
+                or not result.may_mend
                 or time.monotonic() >= give_up_at
             ):
-                return verdict
-            if not await self._look_again(state.run_id, verdict.diagnostics):
-                return verdict
+                return result
+            if not await self._look_again(state.run_id, result.diagnostics):
+                return result
 
     async def _look_again(self, run_id: str, missing: list[JsonObject]) -> bool:
         """Wait a moment and list the capabilities anew; False where this worker is about to stop."""

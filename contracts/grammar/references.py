@@ -39,7 +39,6 @@ class LocalReferences:
 
     def __init__(self, root: Schema) -> None:
         self._root = root
-        self._own_uri = _own_uri(root)
         self._anchors: dict[str, tuple[Path, Schema]] | None = None
 
     def resolve(self, reference: str) -> tuple[Path, Any]:
@@ -48,7 +47,7 @@ class LocalReferences:
         Raises LookupError where there is nothing, RemoteReference for another document.
         """
         base, _, fragment = reference.partition("#")
-        if base and base != self._own_uri:
+        if base and base != _own_uri(self._root):
             raise RemoteReference
         place = unquote(fragment)
         if place and not place.startswith("/"):

@@ -1,7 +1,7 @@
 """Keeping to a node's contract: lengths, numbers of words and of items.
 
-A text that is too long is cut at a word; one that is too short goes on with further sentences. Where no text can keep
-all the limits, CapabilityError `limits_impossible` says which.
+A text that is too long is cut at a word; one that is too short is continued with further sentences. Where no
+text can keep all the limits, CapabilityError `limits_impossible` says which.
 """
 
 from __future__ import annotations

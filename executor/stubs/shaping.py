@@ -1,4 +1,4 @@
-"""Holding an output to its node's contract, field by field, and to what the last attempt was told."""
+"""Fitting an output to its node's contract, field by field, and to the errors of the attempt before."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_ITEMS = 1_000
 _TIGHTENING = {"maxLength": min, "maxItems": min, "minLength": max, "minItems": max}
 
 
-def owed_properties(context: JsonObject, facet: JsonObject) -> JsonObject:
+def contract_properties(context: JsonObject, facet: JsonObject) -> JsonObject:
     """The schemas of the output's properties: the contract's, else the facet's, tightened by `previousErrors`."""
     output = object_at(context, "contract", "output")
     properties: JsonObject = {**object_at(facet, "properties"), **object_at(output, "properties")}

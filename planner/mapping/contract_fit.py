@@ -23,10 +23,10 @@ _Key = tuple[bytes, Hashable]
 
 @dataclass(frozen=True, slots=True)
 class ContractFit:
-    """`mapped` fills the contract; `owed` is what it asks of each node beyond the node's facet."""
+    """`mapped` fills the contract; `asked` is what it asks of each node, by id, beyond the node's facet."""
 
     mapped: Mapped
-    owed: Mapping[str, OutputLimits]
+    asked: Mapping[str, OutputLimits]
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ MAX_TOUCHED = 200_000
 """How many values of the contract and of the envelope may be touched on the way, each time counted anew."""
 
 
+_SIZED = (list, dict)
 _LISTED = ("properties", "required", "items", "prefixItems", "allOf")
 
 
@@ -145,9 +146,9 @@ class Flattener:
             self._absorb(flat, target, target_path, chosen, (*followed, id(keywords)))
             if self._ref_stands_alone:
                 return
-        self._budget.touch(
-            sum(len(keywords[name]) for name in _LISTED if isinstance(keywords.get(name), list | dict))
-        )
+        listed = [keywords[name] for name in _LISTED if name in keywords]
+        sized = cast("list[list[Any]]", [each for each in listed if isinstance(each, _SIZED)])
+        self._budget.touch(sum(map(len, sized)))
         self._take_values(flat, keywords)
         _take_members(flat, keywords, path)
         _take_items(flat, keywords, path)

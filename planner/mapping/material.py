@@ -22,7 +22,7 @@ class Vocabulary:
 
     Messages call one item `item_noun`, an item without a name `whole_item`, and all of them `items_noun`.
     `item_lists` are lists that hold the items even where the contract says nothing of what is in them, `item_objects`
-    objects that hold an item whatever its parts are called, `item_fields` the names of what an item has, and
+    objects that hold an item whichever names its parts have, `item_fields` the names of what an item has, and
     `whole_objects` objects that are filled even where the contract does not say what they have.
     `item_shape` and `output_shape` are the schemas for a contract that says nothing. Of an item there is enough where
     two parts of it are delivered, or one of `telling_parts`.

@@ -81,43 +81,43 @@ def _least_characters(demand: Demand) -> float:
 
 def limits_by_node(demands: Iterable[Demand]) -> dict[str, OutputLimits]:
     """The demands by node, merged. Raises Unmappable."""
-    owed: dict[str, OutputLimits] = {}
+    asked: dict[str, OutputLimits] = {}
     for demand in demands:
-        owed.setdefault(demand.node_id, OutputLimits()).add(demand)
-    return owed
+        asked.setdefault(demand.node_id, OutputLimits()).add(demand)
+    return asked
 
 
-def output_schema(facet: Facet, owed: OutputLimits | None, always: Sequence[str] = ()) -> JsonObject:
-    """The facet's schema, narrowed by what is owed; every field that is delivered is required.
+def output_schema(facet: Facet, asked: OutputLimits | None, always: Sequence[str] = ()) -> JsonObject:
+    """The facet's schema, narrowed by what the contract asks; every field that is delivered is required.
 
     Raises Unmappable for a limit that lies outside what the facet can be.
     """
     properties: dict[str, Any] = dict(facet.schema["properties"])
-    if owed is not None:
-        _check_texts(facet, owed)
-        for name, limits in owed.fields.items():
-            properties[name] = _narrowed(name, properties[name], limits, owed)
-    required = dict.fromkeys((*cast("list[str]", facet.schema["required"]), *always, *_delivered(owed)))
+    if asked is not None:
+        _check_texts(facet, asked)
+        for name, limits in asked.fields.items():
+            properties[name] = _narrowed(name, properties[name], limits, asked)
+    required = dict.fromkeys((*cast("list[str]", facet.schema["required"]), *always, *_delivered(asked)))
     return {"type": "object", "required": list(required), "properties": properties}
 
 
-def _check_texts(facet: Facet, owed: OutputLimits) -> None:
+def _check_texts(facet: Facet, asked: OutputLimits) -> None:
     """Raises Unmappable for a number of words or characters that the facet's own lengths do not let in."""
-    for name, by_aspect in owed.texts.items():
+    for name, by_aspect in asked.texts.items():
         characters = by_aspect.get("characters", {}).get("minimum", 0)
         words = by_aspect.get("words", {}).get("minimum", 0)
-        least, most = max(characters, 2 * words - 1), _most_characters(facet, name, owed)
+        least, most = max(characters, 2 * words - 1), _most_characters(facet, name, asked)
         if least > most:
             message = f"{name} can have at most {most} characters, and the contract wants {least} or more."
-            raise Unmappable.at(owed.path_of[name], message)
+            raise Unmappable.at(asked.path_of[name], message)
 
 
-def _most_characters(facet: Facet, name: str, owed: OutputLimits) -> int:
+def _most_characters(facet: Facet, name: str, asked: OutputLimits) -> int:
     """Of a text, or of all that is joined to one."""
     properties: dict[str, Any] = facet.schema["properties"]
-    if name not in owed.joined:
+    if name not in asked.joined:
         return properties[name].get("maxLength", 0)
-    return sum(_most_joined(properties[each]) for each in owed.joined[name])
+    return sum(_most_joined(properties[each]) for each in asked.joined[name])
 
 
 def _most_joined(schema: Mapping[str, Any]) -> int:
@@ -127,8 +127,8 @@ def _most_joined(schema: Mapping[str, Any]) -> int:
     return schema["maxLength"] + len(PARAGRAPH)
 
 
-def _narrowed(name: str, schema: Limits, limits: Limits, owed: OutputLimits) -> Limits:
-    items = owed.items.get(name)
+def _narrowed(name: str, schema: Limits, limits: Limits, asked: OutputLimits) -> Limits:
+    items = asked.items.get(name)
     if not limits and not items:
         return schema
     narrowed = dict(schema)
@@ -138,14 +138,14 @@ def _narrowed(name: str, schema: Limits, limits: Limits, owed: OutputLimits) -> 
         fits = merge_limits(narrowed["items"], items) and fits
     if not fits:
         able, wanted = _shown(schema), _shown(limits)
-        raise Unmappable.at(owed.path_of[name], f"{name} can have {able}, and the contract wants {wanted}.")
+        raise Unmappable.at(asked.path_of[name], f"{name} can have {able}, and the contract wants {wanted}.")
     return narrowed
 
 
-def _delivered(owed: OutputLimits | None) -> list[str]:
-    if owed is None:
+def _delivered(asked: OutputLimits | None) -> list[str]:
+    if asked is None:
         return []
-    return [*owed.fields, *(name for joined in owed.joined.values() for name in joined)]
+    return [*asked.fields, *(name for joined in asked.joined.values() for name in joined)]
 
 
 def _shown(limits: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Honest stand-ins for the LinkedIn capabilities: fixed templates around what the envelope says, nothing more.
 
-They are named `stub.*` so that nobody takes them for writers. The same bundle always gives the same output.
+They are named `stub.*` so that they are not taken for real writers. The same bundle always gives the same output.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from executor.stubs.linkedin.posts import draft_post
 from executor.stubs.linkedin.reviews import review_drafts
 from executor.stubs.linkedin.story import NO_AUDIENCE, angle_of, asked_of_all, position_of, read_story
 from executor.stubs.reading import list_of, object_at
-from executor.stubs.shaping import fit_properties, owed_properties
+from executor.stubs.shaping import contract_properties, fit_properties
 from runs.event import JsonObject
 from schemas.capability import CapabilityDescriptor
 from schemas.facets import FACETS
@@ -109,4 +109,4 @@ def _brief(context: JsonObject) -> JsonObject:
         "angles": [angle_of(variant, position_of(variant), story, general) for variant in variants],
         "toneOfVoice": story.voice or "neutral",
     }
-    return fit_properties(brief, owed_properties(context, FACETS["creative_brief"].schema), _GROUND)
+    return fit_properties(brief, contract_properties(context, FACETS["creative_brief"].schema), _GROUND)

@@ -11,7 +11,7 @@ from executor.stubs.linkedin.post_limits import FULL_TEXT, Post, fit_whole
 from executor.stubs.linkedin.story import Story, angle_of, asked_of, asked_of_all, position_of, read_story
 from executor.stubs.linkedin.voices import fill, voice_of
 from executor.stubs.reading import capitalised, line, lines_of, object_at, sentence
-from executor.stubs.shaping import owed_properties, required_names
+from executor.stubs.shaping import contract_properties, required_names
 from runs.event import JsonObject
 from schemas.facets import FACETS
 
@@ -86,7 +86,7 @@ def _fewest_words(own: PostInstructions, general: PostInstructions) -> int | Non
 
 def _fitted(post: Post, context: JsonObject, most_words: int | None, further: list[str]) -> Post:
     """The post within the contract's limits; what an instruction wishes goes as far as these let it."""
-    properties = owed_properties(context, FACETS["post_copy"].schema)
+    properties = contract_properties(context, FACETS["post_copy"].schema)
     limits = object_at(context, "bundle", "limits")
     bounds = {name: _bounds(name, properties, limits) for name in ("headline", "body", "callToAction")}
     if most_words is not None and most_words >= bounds["body"].least_words:

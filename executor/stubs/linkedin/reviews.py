@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from executor.stubs.linkedin.story import Story, asked_of, asked_of_all, read_story
 from executor.stubs.reading import line, list_of, object_at
-from executor.stubs.shaping import fit_properties, owed_properties
+from executor.stubs.shaping import contract_properties, fit_properties
 from runs.event import JsonObject
 from schemas.facets import FACETS
 
@@ -37,15 +37,15 @@ def review_drafts(context: JsonObject) -> JsonObject:
         "summary": f"{len(variants)} variant(s) reviewed: {errors} error(s), {len(findings) - errors} remark(s).",
         "findings": findings,
     }
-    properties = owed_properties(context, FACETS["review"].schema)
+    properties = contract_properties(context, FACETS["review"].schema)
     most = object_at(properties, "findings").get("maxItems", len(findings))
     return fit_properties({**review, "findings": findings[: int(most)]}, properties, _FURTHER)
 
 
 def _finding(severity: str, message: str, variant: JsonObject | None = None) -> JsonObject:
-    told: JsonObject = {"severity": severity, "message": message[:2_000]}
+    finding: JsonObject = {"severity": severity, "message": message[:2_000]}
     variant_id = line(variant.get("id"), 100) if variant is not None else ""
-    return {**told, "variantId": variant_id} if variant_id else told
+    return {**finding, "variantId": variant_id} if variant_id else finding
 
 
 def _doubled(variants: list[JsonObject], drafts: list[JsonObject]) -> Iterator[JsonObject]:

@@ -109,7 +109,7 @@ def _goal_words(goal: str) -> GoalWords | None:
 
 
 def read_story(context: JsonObject) -> Story:
-    """The story in a ContextBundle, whatever is missing from it."""
+    """The story in a ContextBundle; what is missing from the bundle is empty text."""
     bundle = object_at(context, "bundle")
     company = object_at(bundle, "company")
     return Story(

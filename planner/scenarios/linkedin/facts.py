@@ -1,4 +1,4 @@
-"""What an envelope says about the company, the audience and the voice, wherever its author has put it."""
+"""What an envelope says about the company, the audience and the voice, in whichever place it says it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Facts:
     extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def digest(self) -> JsonObject:
-        """What every capability is told: one line each, and nothing that the envelope does not say."""
-        told: JsonObject = {
+        """What every node's bundle says: one line each, and nothing that the envelope does not say."""
+        digest: JsonObject = {
             name: line
             for name in ("channel", "audience", "goal", "brandVoice")
             if (line := phrase(self.known.get(name))) is not None
         }
         company = {name: line for name, value in self.company.items() if (line := phrase(value)) is not None}
-        return {**told, "company": company} if company else told
+        return {**digest, "company": company} if company else digest
 
 
 def read_facts(envelope: JsonObject, channel: str) -> Facts:
@@ -76,14 +76,14 @@ def _bundled(bundles: list[JsonObject], kind: str) -> JsonObject:
 
 def _company(inputs: JsonObject, bundles: list[JsonObject]) -> JsonObject:
     """The profile by our field names; what the context bundle says goes before what the inputs say in passing."""
-    told = inputs.get("company")
-    places = (_bundled(bundles, "company_profile"), as_object(inputs.get("companyProfile")), as_object(told))
+    named = inputs.get("company")
+    places = (_bundled(bundles, "company_profile"), as_object(inputs.get("companyProfile")), as_object(named))
     company: JsonObject = {}
     for place in places:
         for name, value in islice(place.items(), MAX_NAMES):
             if value not in (None, ""):
                 company.setdefault(COMPANY_FIELDS.get(canonical(name), name), value)
-    for value in (inputs.get("companyName"), told):
+    for value in (inputs.get("companyName"), named):
         if phrase(value) is not None:
             company.setdefault("companyName", value)
     return company

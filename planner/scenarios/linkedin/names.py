@@ -89,7 +89,7 @@ POST_OBJECTS = name_set(
     "post variant draft copy content message postCopy linkedin linkedinPost socialPost update publication record "
     "article header main data payload result output item fields attributes text entry"
 )
-"""Objects that hold a post, whatever its parts are called."""
+"""Objects that hold a post, whichever names its parts have."""
 
 POST_LISTS = name_set(
     "variants posts items drafts copies contents messages postCopy postCopies linkedinPosts socialPosts updates "

@@ -31,55 +31,53 @@ MAX_NODE_SCHEMA_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PlanningInput:
     """What holds for every number of variants that is tried."""
 
     contract: Contract
     facts: Facts
     digest: JsonObject
     instructions: Instructions
-    service: NodeFactory
+    factory: NodeFactory
     run_id: str
-    deliveries: ContractFits
+    fits: ContractFits
     reviewers: Sequence[str] | None = None
-    """Who may do a human review (anybody, where it is empty); None for a plan without one."""
+    """Who may do a human review (any operator, where it is empty); None for a plan without one."""
     budget: Budget = field(default_factory=Budget)
 
 
-def agree(ground: Ground, wanted: Wanted) -> JsonObject:
+def agree(given: PlanningInput, wanted: Wanted) -> JsonObject:
     """The plan for the first number of variants that the contract takes. Raises PlanRefused where it takes none."""
     failures: dict[int, list[MappingProblem]] = {}
     try:
         for count in wanted.preferred:
-            plan = _try(ground, count, failures)
+            plan = _try(given, count, failures)
             if plan is not None:
                 return plan
     except TooComplex:
         message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
-        raise PlanRefused(
-            [diagnostic("contract_too_complex", message, ground.contract.schema_path)]
-        ) from None
-    possible = [] if wanted.count is None else _other_counts(ground, failures)
+        raise PlanRefused([diagnostic("contract_too_complex", message, given.contract.schema_path)]) from None
+    possible = [] if wanted.count is None else _other_counts(given, failures)
     if wanted.count is not None and possible:
         raise _contradiction(wanted, possible, failures[wanted.count])
     fewest = min(failures.values(), key=len)
-    raise PlanRefused(_told(fewest))
+    raise PlanRefused(_diagnostics(fewest))
 
 
-def _try(ground: Ground, count: int, failures: dict[int, list[MappingProblem]]) -> JsonObject | None:
+def _try(given: PlanningInput, count: int, failures: dict[int, list[MappingProblem]]) -> JsonObject | None:
     try:
-        return _plan(ground, count)
+        return _plan(given, count)
     except Unmappable as unmappable:
         failures[count] = unmappable.problems
         return None
 
 
-def _other_counts(ground: Ground, failures: dict[int, list[MappingProblem]]) -> list[int]:
+def _other_counts(given: PlanningInput, failures: dict[int, list[MappingProblem]]) -> list[int]:
     """The numbers of variants that the contract would take, as far as looking for them is worth it."""
     possible: list[int] = []
     others = [count for count in range(1, MAX_VARIANTS + 1) if count not in failures]
     with suppress(TooComplex):
-        possible.extend(count for count in others if _try(ground, count, failures) is not None)
+        possible.extend(count for count in others if _try(given, count, failures) is not None)
     return possible
 
 
@@ -89,7 +87,7 @@ def _contradiction(wanted: Wanted, possible: list[int], problems: list[MappingPr
     return PlanRefused([diagnostic(VARIANT_COUNT_CONFLICT, message, wanted.path)])
 
 
-def _told(problems: Iterable[MappingProblem]) -> list[JsonObject]:
+def _diagnostics(problems: Iterable[MappingProblem]) -> list[JsonObject]:
     """Each problem once; a property of an array of posts is a problem for every variant in the same way."""
     unique = {(problem.code, problem.path): problem for problem in reversed(list(problems))}
     listed = islice(reversed(unique.values()), MAX_PROBLEMS)
@@ -100,22 +98,20 @@ def _code(problem: MappingProblem) -> str:
     return VARIANT_COUNT_CONFLICT if problem.code == COUNT else problem.code
 
 
-def _plan(ground: Ground, count: int) -> JsonObject:
-    variants = make_variants(count, ground.instructions)
+def _plan(given: PlanningInput, count: int) -> JsonObject:
+    variants = make_variants(count, given.instructions)
     material = LinkedInMaterial(
-        RunMaterial(ground.facts, ground.run_id, variants, markdown=ground.contract.markdown)
+        RunMaterial(given.facts, given.run_id, variants, markdown=given.contract.markdown)
     )
-    delivery = ground.deliveries.of(ground.contract, material, ground.budget)
-    mapped = delivery.mapped
-    makers = LinkedInNodes(
-        ground.service, ground.digest, variants, ground.instructions.general, delivery.owed
-    )
+    fit = given.fits.of(given.contract, material, given.budget)
+    mapped = fit.mapped
+    makers = LinkedInNodes(given.factory, given.digest, variants, given.instructions.general, fit.asked)
     nodes = [makers.brief(), *(makers.draft(variant) for variant in variants), makers.review()]
-    if ground.reviewers is not None:
-        nodes.append(makers.human_review(ground.reviewers))
+    if given.reviewers is not None:
+        nodes.append(makers.human_review(given.reviewers))
     composition: Any = mapped.expression
     if not mapped.plain:
-        nodes.append(_shape(ground, makers, mapped))
+        nodes.append(_shape(given, makers, mapped))
         composition = {"$node": "shape"}
     return {
         "version": 1,
@@ -130,10 +126,10 @@ def _plan(ground: Ground, count: int) -> JsonObject:
     }
 
 
-def _shape(ground: Ground, makers: LinkedInNodes, mapped: Mapped) -> JsonObject:
-    capability_id = next(each for each in RESHAPES if each in ground.service.descriptors)
-    reviews = ("review",) if ground.reviewers is None else ("review", "human-review")
+def _shape(given: PlanningInput, makers: LinkedInNodes, mapped: Mapped) -> JsonObject:
+    capability_id = next(each for each in RESHAPES if each in given.factory.descriptors)
+    reviews = ("review",) if given.reviewers is None else ("review", "human-review")
     needs = dict.fromkeys((*nodes_in(mapped.expression), *reviews))
-    schema = ground.contract.schema
+    schema = given.contract.schema
     output = schema if len(orjson.dumps(schema)) <= MAX_NODE_SCHEMA_BYTES else None
     return makers.shape(capability_id, mapped.expression, list(needs), output)

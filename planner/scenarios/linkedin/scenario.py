@@ -12,7 +12,7 @@ from planner.node_factory import read_node_factory
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.scenarios.linkedin.facts import read_facts
 from planner.scenarios.linkedin.nodes import BRIEF, DRAFT, HUMAN_REVIEW, RESHAPES, REVIEW
-from planner.scenarios.linkedin.plan import Ground, agree
+from planner.scenarios.linkedin.plan import PlanningInput, agree
 from planner.scenarios.linkedin.variants import MAX_VARIANTS, read_instructions, wanted_variants
 from planner.scenarios.linkedin.words import CHANNEL, asks_for_linkedin
 from planner.text import as_list, as_object
@@ -31,7 +31,7 @@ class LinkedInScenario:
         "inputs.contextBundles and policies.brandVoice shape them, and policies.humanReview has a person look at them"
     )
 
-    deliveries: ContractFits = field(default_factory=ContractFits)
+    fits: ContractFits = field(default_factory=ContractFits)
 
     def recognises(self, envelope: JsonObject) -> bool:
         return asks_for_linkedin(envelope)
@@ -49,23 +49,23 @@ class LinkedInScenario:
         findings.gather(lambda: _check_reshape(descriptors))
         findings.gather(lambda: check_facets(contract, descriptors, _MAKERS))
         findings.gather(lambda: _check_format(contract))
-        service = findings.gather(lambda: read_node_factory(envelope, descriptors))
+        factory = findings.gather(lambda: read_node_factory(envelope, descriptors))
         wanted = findings.gather(lambda: wanted_variants(envelope, instructions.highest))
         reviewers = findings.gather(lambda: _reviewers(envelope, descriptors))
         if wanted is not None:
             findings.gather(lambda: instructions.check(wanted.count or MAX_VARIANTS))
-        if findings.diagnostics or service is None or wanted is None:
+        if findings.diagnostics or factory is None or wanted is None:
             raise PlanRefused(findings.diagnostics)
         facts = read_facts(envelope, CHANNEL)
         return agree(
-            Ground(
+            PlanningInput(
                 contract,
                 facts,
                 facts.digest(),
                 instructions,
-                service,
+                factory,
                 context.run_id,
-                self.deliveries,
+                self.fits,
                 reviewers,
             ),
             wanted,

@@ -61,8 +61,8 @@ def variant_named(name: str, material: RunMaterial) -> Variant | None:
     match = _NAMED_VARIANT.fullmatch(name)
     if match is None:
         return None
-    told = match[1].lower()
-    return next((each for each in material.variants if told in (each.id, str(each.position))), None)
+    key = match[1].lower()
+    return next((each for each in material.variants if key in (each.id, str(each.position))), None)
 
 
 def names_absent_variant(name: str, material: RunMaterial) -> bool:

@@ -34,7 +34,7 @@ _COUNTED = re.compile(
 )
 
 _MAX_READ_CHARS = 1_000
-"""Whoever speaks of a variant does so early."""
+"""How much of an instruction is searched for the variants that it names; they are named early."""
 
 _NAME = r"(?:[A-Z]|\d{1,2})(?![\w-])"
 _NAMED = re.compile(
@@ -75,10 +75,10 @@ def wanted_variants(envelope: JsonObject, named: int) -> Wanted:
 
     Raises PlanRefused for a number that is none, is out of range, or contradicts another.
     """
-    told = [(f"/{place}/variantCount", value) for place in _PLACES
+    stated = [(f"/{place}/variantCount", value) for place in _PLACES
             if (value := as_object(envelope.get(place)).get("variantCount")) is not None]  # fmt: skip
-    if told:
-        return _explicit([(path, _whole(path, value)) for path, value in told])
+    if stated:
+        return _explicit([(path, _whole(path, value)) for path, value in stated])
     numbers, single = _in_objective(str(envelope.get("objective") or ""))
     if len(numbers) == 1:
         return _explicit([("/objective", _in_range("/objective", next(iter(numbers))))])
@@ -87,9 +87,9 @@ def wanted_variants(envelope: JsonObject, named: int) -> Wanted:
     return Wanted(None, "", tuple(dict.fromkeys(at_least)))
 
 
-def _explicit(told: list[tuple[str, int]]) -> Wanted:
-    path, count = told[0]
-    for other_path, other in told[1:]:
+def _explicit(stated: list[tuple[str, int]]) -> Wanted:
+    path, count = stated[0]
+    for other_path, other in stated[1:]:
         if other != count:
             message = f"{path} asks for {count} variants and {other_path} for {other}; say one number."
             raise PlanRefused([diagnostic("variant_count_conflict", message, other_path)])
@@ -167,8 +167,8 @@ def read_instructions(envelope: JsonObject, more: Iterable[str] = ()) -> Instruc
         for position in named:
             of_variant.setdefault(position, []).append(instruction)
             first_path.setdefault(position, f"/specialInstructions/{index}")
-    told = {position: tuple(texts) for position, texts in of_variant.items()}
-    return Instructions((*general, *more), told, first_path)
+    by_position = {position: tuple(texts) for position, texts in of_variant.items()}
+    return Instructions((*general, *more), by_position, first_path)
 
 
 def _positions(instruction: str) -> list[int]:
