@@ -46,8 +46,8 @@ INPUTS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     },
 )
 _VERBS = st.sampled_from(["highlight", "be"])
-_TOLD = st.builds("Variant {} should {} {}.".format, st.sampled_from("ABCDEFGZ"), _VERBS, WORDS)
-INSTRUCTIONS: st.SearchStrategy[Any] = st.lists(WORDS | _TOLD, max_size=4)
+_FOR_A_VARIANT = st.builds("Variant {} should {} {}.".format, st.sampled_from("ABCDEFGZ"), _VERBS, WORDS)
+INSTRUCTIONS: st.SearchStrategy[Any] = st.lists(WORDS | _FOR_A_VARIANT, max_size=4)
 POLICIES: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {}, optional={"brandVoice": WORDS | JSON, "maxAttempts": st.integers(1, 3)}
 )
@@ -109,7 +109,7 @@ ANY_SCHEMAS: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYWORDS | NAMES, inner, max_size=5),
     max_leaves=20,
 )
-"""What nobody would write: keywords with values of any kind."""
+"""Schemas that no person would write: keywords with values of any kind."""
 
 CONTRACTS = st.one_of(
     st.builds(contract_for, st.dictionaries(KEYWORDS, ANY_SCHEMAS, max_size=5) | st.booleans()),

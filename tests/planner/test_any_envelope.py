@@ -1,4 +1,4 @@
-"""Whatever an envelope says, there is a plan without fault or a reasoned refusal; and a plan keeps its word."""
+"""Any envelope has a plan without fault or a refusal with reasons; and a plan does what it says."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_any_envelope_has_a_plan_or_a_refusal(task: dict[str, Any]) -> None:
 
 @SLOW
 @given(envelopes(CONTRACTS))
-def test_any_envelope_that_the_door_lets_in_is_the_same_to_the_planner(task: dict[str, Any]) -> None:
+def test_any_envelope_that_the_gateway_accepts_is_the_same_to_the_planner(task: dict[str, Any]) -> None:
     stored = parse_envelope(orjson.dumps(task)).to_wire()
     assert outcome(stored) == outcome(task)
 
@@ -85,12 +85,12 @@ def test_any_plan_can_be_carried_out(task: dict[str, Any]) -> None:
     task["objective"] = "Create LinkedIn posts"
     task.setdefault("inputs", {})["variantCount"] = 2
     task["specialInstructions"] = [
-        told for told in task.get("specialInstructions", []) if "Variant" not in told
+        each for each in task.get("specialInstructions", []) if "Variant" not in each
     ]
     task["policies"] = {"brandVoice": task.get("policies", {}).get("brandVoice")}
     output = carry_out(task).output
-    told = str(output)
-    assert "None" not in told or "None" in str(task)
+    text = str(output)
+    assert "None" not in text or "None" in str(task)
     assert output["variants"][0] != output["variants"][1]
 
 

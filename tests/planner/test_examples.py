@@ -46,16 +46,16 @@ def test_the_callers_lengths_are_in_the_contract_of_each_draft() -> None:
         assert properties["callToAction"]["minLength"] == 3
 
 
-def test_each_variant_is_told_its_own_instruction() -> None:
+def test_each_variant_has_its_own_instruction() -> None:
     plan = plan_of(example("linkedin-variants"))
-    told = [node["bundle"]["variant"]["instructions"] for node in plan["nodes"][1:3]]
-    assert told == [
+    instructions = [node["bundle"]["variant"]["instructions"] for node in plan["nodes"][1:3]]
+    assert instructions == [
         ["Variant A should highlight team culture."],
         ["Variant B should highlight career growth."],
     ]
 
 
-def test_the_nodes_are_told_what_the_envelope_says() -> None:
+def test_the_bundles_say_what_the_envelope_says() -> None:
     for node in plan_of(example("linkedin-variants"))["nodes"]:
         assert node["bundle"]["brandVoice"] == "inspiring"
         assert node["bundle"]["audience"] == "platform engineers"
@@ -94,7 +94,7 @@ def test_the_approval_envelope_is_planned_like_any_other() -> None:
     assert len(carry_out(example("linkedin-approval")).output["variants"]) == 2
 
 
-def test_what_nobody_can_do_is_refused_with_every_reason() -> None:
+def test_what_no_capability_can_do_is_refused_with_every_reason() -> None:
     reasons = {(each["code"], each["path"]): each["message"] for each in refusal_of(example("infeasible"))}
     assert set(reasons) == {
         ("objective_unknown", "/objective"),

@@ -1,4 +1,4 @@
-"""The caller's shape, whatever it is, filled from the same material."""
+"""Contracts of any shape, filled from the same material."""
 
 from typing import Any
 

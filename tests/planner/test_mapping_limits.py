@@ -1,4 +1,4 @@
-"""Contracts with limits, and contracts that nobody can fill."""
+"""Contracts with limits, and contracts that cannot be filled."""
 
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_a_text_longer_than_a_draft_may_be_is_refused_when_planned(
     assert f"the contract wants minLength {limits['minLength']}" in reason["message"]
 
 
-def test_the_case_that_was_held_to_less_than_its_contract_is_refused_when_planned() -> None:
+def test_the_case_that_was_checked_against_less_than_its_contract_is_refused_when_planned() -> None:
     body = {"type": "string", "minLength": 6_000, "maxLength": 10_000_000}
     schema = {"type": "object", "required": ["body"], "properties": {"body": body}}
     (reason,) = refusal_of(with_inputs(schema, channel="linkedin", variantCount=2))
@@ -109,7 +109,7 @@ def test_the_case_that_was_held_to_less_than_its_contract_is_refused_when_planne
 
 
 @pytest.mark.parametrize("least", [4_900, 5_000])
-def test_the_longest_text_that_a_draft_may_have_is_made_whatever_else_the_contract_lets_in(
+def test_the_longest_text_that_a_draft_may_have_is_made_even_where_the_contract_lets_in_more(
     least: int,
 ) -> None:
     body = {"type": "string", "minLength": least, "maxLength": 10_000_000}

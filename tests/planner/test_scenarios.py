@@ -77,7 +77,7 @@ def test_the_channel_alone_is_enough(channel: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("channel", [None, "television", ["linkedin", "x"], 7, {"linkedin": True}, ""])
-def test_anything_else_is_refused_and_told_what_would_help(objective: str, channel: Any) -> None:
+def test_anything_else_is_refused_with_what_would_help(objective: str, channel: Any) -> None:
     (reason,) = refusal_of(task(objective, channel))
     assert (reason["code"], reason["path"]) == ("objective_unknown", "/objective")
     assert "inputs.channel to 'linkedin'" in reason["message"]

@@ -40,8 +40,8 @@ def test_one_to_six_variants_are_made_and_all_differ(count: int) -> None:
 
 
 def test_six_variants_about_the_same_subject_still_differ() -> None:
-    told = ["Variants A, B, C, D, E and F should highlight team culture."]
-    task = {**with_inputs(posts(), variantCount=6), "specialInstructions": told}
+    instructions = ["Variants A, B, C, D, E and F should highlight team culture."]
+    task = {**with_inputs(posts(), variantCount=6), "specialInstructions": instructions}
     output = carry_out(task).output["variants"]
     assert len({(post["headline"], post["body"]) for post in output}) == 6
     assert all("team culture" in post["headline"].lower() + post["body"] for post in output)
@@ -124,18 +124,18 @@ def test_the_objectives_number_can_contradict_the_contract_too() -> None:
 
 
 def test_an_instruction_about_a_variant_that_is_not_made_is_refused() -> None:
-    told = ["Be brief.", "Variant D should highlight team culture."]
-    (reason,) = refusal_of({**with_inputs(posts(), variantCount=2), "specialInstructions": told})
+    instructions = ["Be brief.", "Variant D should highlight team culture."]
+    (reason,) = refusal_of({**with_inputs(posts(), variantCount=2), "specialInstructions": instructions})
     assert (reason["code"], reason["path"]) == ("variant_unknown", "/specialInstructions/1")
     assert "variant D" in reason["message"]
 
 
 def test_instructions_that_name_variants_count_them() -> None:
-    told = ["Variant C should highlight team culture."]
+    instructions = ["Variant C should highlight team culture."]
     task = {
         **with_inputs(posts(), variantCount=None),
         "objective": "Create LinkedIn posts",
-        "specialInstructions": told,
+        "specialInstructions": instructions,
     }
     assert count_of(task) == 3
 
@@ -172,7 +172,7 @@ def test_a_general_instruction_reaches_every_draft() -> None:
     assert all("the free lunch" in post["headline"] + post["body"] for post in done.output["variants"])
 
 
-def test_blank_instructions_are_nobodys() -> None:
+def test_blank_instructions_are_left_out() -> None:
     read = read_instructions({"specialInstructions": ["", "   ", "\n"]})
     assert (read.general, read.of_variant) == ((), {})
 
@@ -185,7 +185,7 @@ def test_what_a_person_said_of_the_last_output_reaches_every_draft() -> None:
 
 
 def test_as_many_instructions_as_an_envelope_may_have_can_be_planned() -> None:
-    told = [f"Variant A should say {number}." for number in range(100)]
-    plan = plan_of(envelope(specialInstructions=told))
+    instructions = [f"Variant A should say {number}." for number in range(100)]
+    plan = plan_of(envelope(specialInstructions=instructions))
     (draft,) = [node for node in plan["nodes"] if node["id"] == "draft-a"]
     assert len(draft["bundle"]["variant"]["instructions"]) == 100

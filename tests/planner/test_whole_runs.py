@@ -62,7 +62,7 @@ async def test_the_examples_complete(house: ExecutorWiring, name: str) -> None:
     assert (state.status, state.error) == ("completed", None)
 
 
-async def test_what_nobody_can_do_fails_with_no_node_started(house: ExecutorWiring) -> None:
+async def test_what_no_capability_can_do_fails_with_no_node_started(house: ExecutorWiring) -> None:
     run_id = await start(house, example("infeasible"))
     assert (await house.ended(run_id)).status == "failed"
     assert [event.type for event in await house.events(run_id, "node_start", "plan_generated")] == []
@@ -99,7 +99,7 @@ async def test_one_to_six_variants_complete(house: ExecutorWiring, count: int) -
     assert len(state.output["posts"]) == count
 
 
-async def test_limits_that_nobody_can_keep_end_the_run_with_their_names(house: ExecutorWiring) -> None:
+async def test_limits_that_no_output_can_keep_end_the_run_with_their_names(house: ExecutorWiring) -> None:
     schema = object_of(
         {"text": {"type": "string", "maxLength": 20}, "wordCount": {"type": "integer", "minimum": 50}}
     )

@@ -33,7 +33,7 @@ def broker_address(request: pytest.FixtureRequest) -> BrokerAddress:
 
 
 class Slow:
-    """A planner that waits until it is told to go on, and plans like the skeleton then."""
+    """A planner that waits for a signal, and then plans like the skeleton."""
 
     name = "slow"
     instant = False
@@ -57,7 +57,7 @@ class Slow:
 
 
 class Scripted:
-    """A planner that does what it is told, one thing for each time that it is asked, the last one for ever."""
+    """A planner with an answer prepared for each time that it is asked; the last one is repeated."""
 
     name = "scripted"
 

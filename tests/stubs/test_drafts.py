@@ -117,10 +117,10 @@ def test_an_instruction_about_words_is_kept() -> None:
 
 
 def test_hashtags_are_left_out_when_asked_unless_the_contract_wants_them() -> None:
-    told = ["No hashtags, please"]
+    instructions = ["No hashtags, please"]
     wanted = {"hashtags": {"type": "array", "minItems": 2}}
-    assert "hashtags" not in draft(bundle(instructions=told))
-    assert len(draft(bundle(wanted, required=("hashtags",), instructions=told))["hashtags"]) >= 2
+    assert "hashtags" not in draft(bundle(instructions=instructions))
+    assert len(draft(bundle(wanted, required=("hashtags",), instructions=instructions))["hashtags"]) >= 2
 
 
 @pytest.mark.parametrize("company", [None, {}, {"companyName": None}, {"companyName": ""}, "x", [1]])
@@ -162,8 +162,8 @@ def test_a_bundle_with_nothing_in_it_gives_a_post() -> None:
 )
 def test_what_callers_write_is_never_read_as_a_template(hostile: str) -> None:
     company = {"companyName": hostile, "coreValue": hostile, "recentEvent": hostile}
-    told = {"id": "a", "position": 1, "instructions": [f"highlight {hostile}"]}
-    post = draft(bundle(company=company, audience=hostile, goal=hostile, brandVoice=hostile, variant=told))
+    variant = {"id": "a", "position": 1, "instructions": [f"highlight {hostile}"]}
+    post = draft(bundle(company=company, audience=hostile, goal=hostile, brandVoice=hostile, variant=variant))
     for name in ("headline", "body", "callToAction"):
         assert not set("\n\t\r\x00\u2028") & set(post[name])
     assert len(text_of(post)) < 3_000
@@ -232,7 +232,7 @@ def test_the_whole_post_keeps_its_length(least: int, most: int) -> None:
     assert all(parts[:3])
 
 
-def test_what_the_last_attempt_was_told_is_taken_to_heart() -> None:
+def test_the_errors_of_the_last_attempt_are_corrected() -> None:
     errors = [
         {
             "instancePath": "/body",

@@ -27,7 +27,10 @@ _FIRST_SENTENCE = re.compile(r"(.+?)[.!?;]+(?:\s|$)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class PostInstructions:
-    """The instructions for one post: subjects to speak of, and rules of form; `unmet` are those beyond a template."""
+    """The instructions for one post: subjects to speak of, and rules of form.
+
+    `unmet` are the instructions that a template cannot follow.
+    """
 
     focuses: tuple[str, ...] = ()
     most_words: int | None = None
