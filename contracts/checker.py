@@ -60,18 +60,18 @@ class ContractChecker:
 
     def __init__(
         self,
-        settings: CheckerConfig | None = None,
+        config: CheckerConfig | None = None,
         limits: GateLimits = DEFAULT_LIMITS,
         *,
         sandbox: Sandbox | None = None,
     ) -> None:
-        self._settings = settings or CheckerConfig()
+        self._config = config or CheckerConfig()
         self._limits = limits
         self._limits_wire = asdict(limits)
         self._is_owner = sandbox is None
-        self._sandbox = sandbox or Sandbox(_sandbox_config(self._settings))
-        self._compiled: LruCache[str, CompiledContract] = LruCache(self._settings.remembered_passes)
-        self._refused: LruCache[str, list[SchemaProblem]] = LruCache(self._settings.remembered_refusals)
+        self._sandbox = sandbox or Sandbox(_sandbox_config(self._config))
+        self._compiled: LruCache[str, CompiledContract] = LruCache(self._config.remembered_passes)
+        self._refused: LruCache[str, list[SchemaProblem]] = LruCache(self._config.remembered_refusals)
 
     @property
     def sandbox(self) -> Sandbox:
@@ -131,7 +131,7 @@ class ContractChecker:
         """
         text = canonical_schema(schema, self._limits)
         name = _hash(text)
-        encoded = encode_document(document, self._settings)
+        encoded = encode_document(document, self._config)
         if not isinstance(encoded, bytes):
             return encoded
         reply = await self._ask(name, text, encoded)
@@ -146,12 +146,12 @@ class ContractChecker:
             raise SchemaRefused(problems)
         argument: dict[str, Any] = {
             "hash": name,
-            "max_errors": self._settings.checker.max_errors,
+            "max_errors": self._config.checker.max_errors,
             "limits": self._limits_wire,
         }
         if document is not None:
             argument["document"] = orjson.Fragment(document)
-        seconds = self._settings.checker.deadline_seconds
+        seconds = self._config.checker.deadline_seconds
         try:
             return await self._sandbox.call(_CHECK, argument, text, deadline_seconds=seconds)
         except InputRefused as refusal:
@@ -179,14 +179,14 @@ def _refused_as(name: str, document: bytes | None) -> str:
     return name if document is not None else f"{name} coming in"
 
 
-def _sandbox_config(settings: CheckerConfig) -> SandboxConfig:
+def _sandbox_config(config: CheckerConfig) -> SandboxConfig:
     return SandboxConfig(
-        processes=settings.checkers,
-        spares=settings.spares,
-        in_flight=settings.in_flight,
-        deadline_seconds=settings.checker.deadline_seconds,
-        memory_bytes=settings.checker.memory_bytes,
-        stall_seconds=settings.stall_seconds,
-        startup_seconds=settings.startup_seconds,
+        processes=config.checkers,
+        spares=config.spares,
+        in_flight=config.in_flight,
+        deadline_seconds=config.checker.deadline_seconds,
+        memory_bytes=config.checker.memory_bytes,
+        stall_seconds=config.stall_seconds,
+        startup_seconds=config.startup_seconds,
         preload=("contracts.process",),
     )

@@ -14,17 +14,17 @@ from schemas.json_text import Path, has_more_values, walk
 _MAX_NUL_ERRORS = 10
 
 
-def encode_document(document: object, settings: CheckerConfig) -> bytes | list[AjvError]:
+def encode_document(document: object, config: CheckerConfig) -> bytes | list[AjvError]:
     """The document as JSON text, or what makes it unfit for the log under any contract."""
     try:
         text = orjson.dumps(document)
     except orjson.JSONEncodeError as error:
         return [_too_deep(document) or _error((), "json", f"must be JSON: {error}", {})]
-    if len(text) > settings.max_document_bytes:
-        limit = settings.max_document_bytes
+    if len(text) > config.max_document_bytes:
+        limit = config.max_document_bytes
         return [_error((), "maxBytes", f"must NOT have more than {limit} bytes", {"limit": limit})]
-    may_be_too_many = text.count(b",") + text.count(b"[") + text.count(b"{") > settings.max_document_values
-    if may_be_too_many and (problems := _too_many_values(document, settings.max_document_values)):
+    may_be_too_many = text.count(b",") + text.count(b"[") + text.count(b"{") > config.max_document_values
+    if may_be_too_many and (problems := _too_many_values(document, config.max_document_values)):
         return problems
     if b"\\u0000" in text:
         return list(islice(_nul_characters(text), _MAX_NUL_ERRORS)) or text

@@ -35,7 +35,7 @@ class Tokens:
 
     def __init__(self, actors: Mapping[str, Actor]) -> None:
         self.actors = tuple(actors.values())
-        """Everybody who has a token."""
+        """All people who have a token."""
 
         self._digests = [(_digest(token), actor) for token, actor in actors.items()]
 
@@ -137,7 +137,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_bind(host: str, tokens: Tokens) -> None:
-    """Raise BindRefused where anybody on the network could do anything."""
+    """Raise BindRefused where every client on the network could do everything."""
     if not tokens.configured and not is_loopback(host):
         raise BindRefused(
             f"refusing to listen on {host or 'every interface'} without tokens: set FLEXRUN_TOKENS"
@@ -146,7 +146,7 @@ def check_bind(host: str, tokens: Tokens) -> None:
 
 
 def check_origins(origins: Collection[str], tokens: Tokens) -> None:
-    """Raise BindRefused where any page in a browser on this machine could do anything."""
+    """Raise BindRefused where every page in a browser on this machine could do everything."""
     if not tokens.configured and "*" in origins:
         raise BindRefused(
             "refusing to let the pages of every origin call without tokens: set FLEXRUN_TOKENS, or name the origins"

@@ -12,7 +12,7 @@ from gateway.problems import ProblemError
 
 
 async def read_body(request: web.Request, config: GatewayConfig) -> bytes:
-    """The body, whatever its content type says. Raises ProblemError: too large (413), too slow (408) or broken (400).
+    """The body, of any content type. Raises ProblemError: too large (413), too slow (408) or broken (400).
 
     A length that is announced is judged before anything is read; without one, reading stops at the limit. What is
     still on its way then is thrown away for `linger_seconds`, so that the client gets to read the answer.

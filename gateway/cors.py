@@ -51,8 +51,8 @@ def options_answer(request: web.Request) -> web.Response | None:
     return web.Response(status=204, headers={"Allow": allowed_methods(unmatched)})
 
 
-def refuse_strangers(request: web.Request, origins: tuple[str, ...]) -> None:
-    """Where no token is asked for, keep out whoever is not on this machine.
+def require_local_caller(request: web.Request, origins: tuple[str, ...]) -> None:
+    """Where no token is asked for, refuse callers that are not on this machine.
 
     Listening on loopback does not: any page that a browser here shows may post to 127.0.0.1, one that owns a name may
     point it there, and a proxy on this machine brings in the callers of a network. Raises ProblemError (403).

@@ -1,4 +1,4 @@
-"""What the gateway is given, and what it keeps for as long as it serves."""
+"""The parts that the gateway is made of, and its state while it serves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.people.link_signer import LinkSigner
 from gateway.runs.acceptance import Acceptance
-from gateway.runs.approval_rules import People
+from gateway.runs.approval_rules import TokenHolders
 from gateway.runs.backlog import BacklogGauge
 from gateway.streams.open_streams import OpenStreams
 from gateway.streams.sse import PING, Frame, waiting_ping
@@ -31,7 +31,7 @@ from schemas.house_policy import HousePolicy
 T = TypeVar("T")
 
 _NOTED_SECONDS = 2.0
-"""A connection that is made anew within this time is no reason for anybody to be told."""
+"""An outage shorter than this is not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Gateway:
         self.readiness = deps.readiness or ReadinessProbe(
             deps.store, deps.broker, answer_seconds=deps.config.ready_seconds
         )
-        self.acceptance = Acceptance(deps.house, People(deps.tokens.actors))
+        self.acceptance = Acceptance(deps.house, TokenHolders(deps.tokens.actors))
         self.streams = OpenStreams()
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
@@ -83,15 +83,15 @@ class Gateway:
         self.readiness.stopping = True
         self.streams.close()
 
-    async def carry_out(self, write: Coroutine[Any, Any, T]) -> T:
-        """Await a write that goes on when the caller leaves: the handler is cancelled then, the write is not."""
+    async def shield_write(self, write: Coroutine[Any, Any, T]) -> T:
+        """Await a write that continues when the caller leaves: the handler is cancelled then, the write is not."""
         task = asyncio.ensure_future(write)
         self._writes.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
 
     def waiting_for(self) -> list[JsonObject]:
-        """What this process has been without for some seconds, so that runs may be slow or stand still."""
+        """The servers that this process has not reached for some seconds, so that runs may be slow or stand still."""
         outages = [self.deps.store.outage]
         if self.deps.broker is not None and self.deps.broker.outage is not self.deps.store.outage:
             outages.append(self.deps.broker.outage)
@@ -110,7 +110,7 @@ class Gateway:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._writes.discard(task)
         if not task.cancelled():
-            # Looked at, so that asyncio does not report it when nobody is left to hear of it.
+            # Retrieved, so that asyncio does not report it where the caller has left.
             task.exception()
 
     async def finish_writes(self) -> None:

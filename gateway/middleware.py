@@ -13,16 +13,16 @@ from aiohttp.typedefs import Handler
 
 from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
-from gateway.cors import allow_origin, options_answer, preflight_answer, refuse_strangers
+from gateway.cors import allow_origin, options_answer, preflight_answer, require_local_caller
 from gateway.deps import GATEWAY, Gateway
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from runs.commands import Actor
 
-log = structlog.get_logger("gateway")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/openapi-3.0.json", "/docs"})
-"""Doors that ask for no token."""
+"""Endpoints that ask for no token."""
 
 DOCS = "/docs/"
 """The files of the page `/docs` ask for none either."""
@@ -32,13 +32,13 @@ LINKS = "/hitl/"
 
 _LOGGED_PATH_CHARS = 500
 CLIENT_GONE = 499
-"""What the log says where nobody was left to be answered."""
+"""The status in the log of a request whose client left before the response."""
 
 _SANE_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _HOST = re.compile(r"[0-9A-Za-z._~\[\]:%-]{1,300}")
 _ACTOR = web.RequestKey("actor", Actor)
 _CORRELATION_ID = web.RequestKey("correlation_id", str)
-_FACTS = web.RequestKey("facts", dict[str, Any])
+_LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 _ANSWERED = web.RequestKey("answered", bool)
 
 
@@ -59,9 +59,9 @@ def adopt_correlation_id(request: web.Request, from_body: str | None) -> str:
     return request[_CORRELATION_ID]
 
 
-def note(request: web.Request, **facts: Any) -> None:
-    """Facts for the request's log line; a `status` counts for more than that of the answer."""
-    request[_FACTS].update(facts)
+def bind_log_fields(request: web.Request, **fields: Any) -> None:
+    """Add fields to the request's log line; a `status` counts for more than that of the answer."""
+    request[_LOG_FIELDS].update(fields)
 
 
 @web.middleware
@@ -69,21 +69,21 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
     """Wraps every handler."""
     started = time.perf_counter()
     request[_CORRELATION_ID] = _id_from_header(request) or str(uuid4())
-    request[_FACTS] = {}
+    request[_LOG_FIELDS] = {}
     status = CLIENT_GONE
     try:
         response = await _answer(request, handler)
         status = response.status
         return response
     finally:
-        level = log.debug if _is_open(request) else log.info
+        level = _log.debug if _is_open(request) else _log.info
         level(
             "request",
             method=request.method,
             path=_logged_path(request)[:_LOGGED_PATH_CHARS],
             ms=round((time.perf_counter() - started) * 1000, 1),
             correlation_id=request[_CORRELATION_ID],
-            **{"status": status, **request[_FACTS]},
+            **{"status": status, **request[_LOG_FIELDS]},
         )
 
 
@@ -97,7 +97,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             return options
         request[_ACTOR] = _identify(request, request.app[GATEWAY])
         return await handler(request)
-    except Exception as error:  # noqa: BLE001 - the edge: whatever was raised becomes an answer here, or is raised on
+    except Exception as error:  # noqa: BLE001 - the outermost layer: every error becomes a response here, or is raised again
         return _problem_answer(request, error)
 
 
@@ -116,25 +116,25 @@ def _problem_answer(request: web.Request, error: Exception) -> web.Response:
     if request.get(_ANSWERED):
         # The head of the answer is out. All that is left is to end the connection, which aiohttp does on this.
         if not isinstance(error, ConnectionError):
-            log.error("failed in the middle of an answer", path=_logged_path(request), exc_info=error)
+            _log.error("response_failed", path=_logged_path(request), exc_info=error)
         raise error
     problem = problem_of(error)
     if problem is None:
-        log.error(
-            "request failed",
+        _log.error(
+            "request_failed",
             path=_logged_path(request),
             correlation_id=request[_CORRELATION_ID],
             exc_info=error,
         )
         problem = internal_error()
-    note(request, code=problem.code)
+    bind_log_fields(request, code=problem.code)
     return problem_response(problem, request[_CORRELATION_ID])
 
 
 def _identify(request: web.Request, gateway: Gateway) -> Actor:
     tokens = gateway.deps.tokens
     if not tokens.configured:
-        refuse_strangers(request, gateway.config.cors_origins)
+        require_local_caller(request, gateway.config.cors_origins)
         return ANONYMOUS
     if _is_open(request) or request.path.startswith(LINKS):
         return ANONYMOUS
@@ -143,7 +143,7 @@ def _identify(request: web.Request, gateway: Gateway) -> Actor:
     actor = tokens.actor(token) if token is not None else None
     if actor is None:
         raise _unauthorized(token is not None)
-    note(request, actor=actor.name)
+    bind_log_fields(request, actor=actor.name)
     return actor
 
 

@@ -1,4 +1,4 @@
-"""What a body says about who acts."""
+"""The name of the operator that a body claims."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from schemas.parsing import parse_document, validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
 
 SMALL_BODY_BYTES = 32 * 1024
-"""What is parsed in the gateway's own process, whatever is in it, within a fraction of what a loop may be held."""
+"""The largest body that is parsed in the gateway's own process; it blocks the loop for a fraction of its bound."""
 
 JUDGING_SECONDS = 2.0
 """CPU time that a child may spend on one body."""

@@ -1,7 +1,7 @@
 """The HTTP server below the application: what it answers and logs where a request cannot even be read.
 
-aiohttp logs the bytes of such a request, and anybody who can connect may send one: with somebody's token in it, as
-often as they like. Here it is one line without a byte of it, and no more than a few of them in a minute.
+aiohttp logs the bytes of such a request, and every client that can connect may send one, with a token in it, as
+often as it likes. Here it is one line without a byte of it, and a few such lines in a minute at most.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.problems import ProblemError, internal_error, problem_response
 
-_log = structlog.get_logger("gateway")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 SERVER_NAME = "flexrun"
 _LINES = 10
@@ -26,14 +26,14 @@ _REFUSED = "This is not HTTP as it is understood here: the head of the request c
 
 
 def fixed_headers(response: web.StreamResponse) -> None:
-    """What every answer carries, whatever it is: no versions, no guessing of types, no copy in a cache."""
+    """Set the headers of every response: no versions, no guessing of types, no copy in a cache."""
     response.headers["Server"] = SERVER_NAME
     if response.content_type.endswith("json"):
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Cache-Control", "no-store")
 
 
-class _Ration:
+class _RateLimit:
     """Lets a few through in each window, and counts the others."""
 
     def __init__(self) -> None:
@@ -57,18 +57,18 @@ class ServerLog:
     """What aiohttp says through its logger, without what it says it about."""
 
     def __init__(self) -> None:
-        self._ration = _Ration()
+        self._rate_limit = _RateLimit()
 
     def refused(self, remote: str | None, error: BaseException | None) -> None:
         """One line about a request that cannot be read."""
-        left_out = self._ration.take(time.monotonic())
+        left_out = self._rate_limit.take(time.monotonic())
         if left_out is not None:
             reason = type(error).__name__ if error is not None else "unknown"
             _log.warning("request_unreadable", remote=remote, reason=reason, left_out=left_out)
 
     def exception(self, _message: object, *_values: object, exc_info: Any = None, **_more: Any) -> None:
         """For what aiohttp did not expect: what it was and where, not the text of it, which may quote a request."""
-        left_out = self._ration.take(time.monotonic())
+        left_out = self._rate_limit.take(time.monotonic())
         if left_out is not None and isinstance(exc_info, BaseException):
             trace = exc_info.__traceback__
             while trace is not None and trace.tb_next is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from aiohttp import web
 
 from gateway.endpoint import FromRequest
-from gateway.middleware import note
+from gateway.middleware import bind_log_fields
 from gateway.query import Parameter, QueryValue
 from runs.errors import RunUnknown
 
@@ -29,7 +29,7 @@ def run_id_value(description: str) -> QueryValue:
 
 def _read_path(request: web.Request) -> str:
     run_id = canonical_run_id(request.match_info["run_id"])
-    note(request, run_id=run_id)
+    bind_log_fields(request, run_id=run_id)
     return run_id
 
 

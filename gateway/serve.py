@@ -15,7 +15,7 @@ from gateway.protocol import Runner
 
 _LISTEN_BACKLOG = 1_024
 _KEEP_ALIVE_SECONDS = 75.0
-"""Longer than a reverse proxy keeps its end open, short enough that connections nobody uses are given back."""
+"""Longer than a reverse proxy keeps its end open, short enough that unused connections are closed."""
 
 _OPEN_FILES = 65_536
 

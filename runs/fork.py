@@ -104,7 +104,7 @@ def _commands(
     )
     loosened = loosened_policies(original.envelope, envelope)
     if not original.nodes or original.replan_reason is not None:
-        return _said(original, change, start, loosened)
+        return _start_commands(original, change, start, loosened)
     again = downstream(original.dependents, restart)
     kept = [node for node in in_order(original.nodes) if node.status == COMPLETED and node.id not in again]
     plan = _plan(original, change, kept, origin)
@@ -126,7 +126,7 @@ def _commands(
     request = c.RequestPlan(now=now, attempt=1, planner=kind, capability_count=0)
     loosened += _loosened_nodes(original, change, kept)
     accept = c.AcceptPlan(now=now, attempt=1, plan=plan)
-    return [*_said(original, change, start, loosened), request, accept, *reused]
+    return [*_start_commands(original, change, start, loosened), request, accept, *reused]
 
 
 def _loosened_nodes(original: RunState, change: ForkChange, kept: list[NodeState]) -> list[Loosened]:
@@ -137,7 +137,7 @@ def _loosened_nodes(original: RunState, change: ForkChange, kept: list[NodeState
     return loosened_plan(replaced, (planned_node(node) for node in change.nodes), original.policies)
 
 
-def _said(
+def _start_commands(
     original: RunState, change: ForkChange, start: c.StartRun, loosened: list[Loosened]
 ) -> list[c.Command]:
     """The start of the new run, whose log says who loosened what. Raises NotAllowed where they may not loosen it."""

@@ -18,7 +18,7 @@ from gateway.config import GatewayConfig
 from gateway.deps import GatewayDeps
 from gateway.people.inbox import HitlInbox
 from gateway.runs.acceptance import Acceptance, read_house
-from gateway.runs.approval_rules import People
+from gateway.runs.approval_rules import TokenHolders
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
 from webhooks.config import WebhooksConfig
@@ -50,7 +50,7 @@ class GatewayRole:
         check_link_secret(settings)
         check_bind(settings.host, self._tokens)
         check_origins(settings.cors_origins, self._tokens)
-        Acceptance(self._house, People(self._tokens.actors)).check_house()
+        Acceptance(self._house, TokenHolders(self._tokens.actors)).check_house()
 
     def bind(self) -> socket.socket:
         """Take the address; nobody is listened to yet. Raises AddressRefused."""

@@ -1,4 +1,4 @@
-"""What is kept of a refused message: all of it but its secrets, without holding the loop."""
+"""What is kept of a refused message: all of it but its secrets, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGINNING_BYTES = 16 * 1024
 _REDACT_BY_FORM = f"{redact_by_form.__module__}:{redact_by_form.__name__}"
 
 
-async def kept_of(sandbox: Sandbox, raw: bytes, limit_bytes: int) -> bytes:
+async def redacted_copy(sandbox: Sandbox, raw: bytes, limit_bytes: int) -> bytes:
     """`raw` without secrets; of more than `limit_bytes` only the beginning.
 
     What only looks like a secret is found by a child process where the message is large; known secrets are looked for

@@ -1,4 +1,4 @@
-"""The one service behind every door through which people decide: HTTP, queue, link and command line."""
+"""The one service by which people decide, over HTTP, by the queue, by a link and from the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eventstore.queries.requests import get_request, pending_requests
 from eventstore.store import EventStore
 from gateway.deps import GATEWAY
 from gateway.operators import operator_text
-from gateway.people.verdicts import Verdicts, schema_of_node, schema_of_request
+from gateway.people.contract_checks import ContractChecks, schema_of_node, schema_of_request
 from gateway.run_id import canonical_run_id
 from runs.commands import Actor, Command, DeclineTask, RemoveRequest, ResolveRequest, ResumeRun, SubmitTask
 from runs.decide import Decided
@@ -43,19 +43,19 @@ class Decisions:
     async def decide(self, body: ResumeBody, actor: Actor) -> Outcome:
         """Apply the responses of one body in one append."""
         run_id = await self._find_run(body.run_id, body.thread_id, body.decisions()[0].request_id)
-        verdicts = Verdicts(self.contracts)
+        checks = ContractChecks(self.contracts)
 
         async def build(state: RunState) -> Decided:
-            return _decided(Decided(state), await self._commands(state, body, actor, verdicts))
+            return _decided(Decided(state), await self._commands(state, body, actor, checks))
 
         return await self.handler.transact(run_id, build)
 
     async def resume(self, body: RunResumeBody, responses: ResumeBody | None, actor: Actor) -> Outcome:
-        """Go on with a run that is paused, apply responses or do a task if there is one; else change nothing.
+        """Continue a run that is paused, apply responses or do a task if there is one; else change nothing.
 
         Raises NotWaiting for a run that waits for nothing.
         """
-        verdicts = Verdicts(self.contracts)
+        checks = ContractChecks(self.contracts)
 
         async def build(state: RunState) -> Decided:
             _require_waiting(state, body.expected_plan_version)
@@ -63,10 +63,10 @@ class Decisions:
             if state.status == PAUSED:
                 decided = decided.then(self._resume_run(body, actor))
             if body.payload is not None and body.payload.node_id is not None:
-                return decided.then(await self._task(decided.state, body, body.payload, actor, verdicts))
+                return decided.then(await self._task(decided.state, body, body.payload, actor, checks))
             if responses is None:
                 return decided
-            return _decided(decided, await self._commands(decided.state, responses, actor, verdicts))
+            return _decided(decided, await self._commands(decided.state, responses, actor, checks))
 
         return await self.handler.transact(canonical_run_id(body.run_id), build)
 
@@ -123,7 +123,12 @@ class Decisions:
         )
 
     async def _task(
-        self, state: RunState, body: RunResumeBody, payload: ResumePayload, actor: Actor, verdicts: Verdicts
+        self,
+        state: RunState,
+        body: RunResumeBody,
+        payload: ResumePayload,
+        actor: Actor,
+        checks: ContractChecks,
     ) -> Command:
         """The command of a task that is submitted or declined, at the attempt that waits. Raises RunError."""
         node_id = payload.node_id or ""
@@ -146,13 +151,13 @@ class Decisions:
             node_id=node_id,
             output=payload.output,
             actor=actor,
-            errors=await verdicts.errors(schema_of_node(state, node_id), payload.output),
+            errors=await checks.errors(schema_of_node(state, node_id), payload.output),
             claimed_operator=claimed,
             note=note,
         )
 
     async def _commands(
-        self, state: RunState, body: ResumeBody, actor: Actor, verdicts: Verdicts
+        self, state: RunState, body: ResumeBody, actor: Actor, checks: ContractChecks
     ) -> list[ResolveRequest]:
         now, claimed = self.clock(), operator_text(body.operator)
         commands: list[ResolveRequest] = []
@@ -172,7 +177,7 @@ class Decisions:
                 edited_output=response.edited_output,
                 expected_proposal=response.expected_proposal_id,
                 expected_output=response.expected_output_hash,
-                errors=await verdicts.errors(schema, response.edited_output),
+                errors=await checks.errors(schema, response.edited_output),
                 expected_plan_version=body.expected_plan_version,
             )
             commands.append(command)

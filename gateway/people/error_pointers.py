@@ -1,4 +1,4 @@
-"""Where in a body the contract rejects what a person wrote."""
+"""JSON pointers into a body, for the places where the contract rejects what a person wrote."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from eventstore.errors import ValueRefused
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
 from gateway.parsing import parse_body, parse_json
-from gateway.people.dead_letters import kept_of
+from gateway.people.dead_letters import redacted_copy
 from gateway.people.decisions import Decisions
 from runs.commands import Actor
 from runs.errors import RunError
@@ -24,7 +24,7 @@ from runs.event import JsonObject
 from schemas.hitl import HitlMessage
 from schemas.refusal import DocumentRefused
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("gateway")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 QUEUE = "hitl"
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key, not a token
@@ -38,7 +38,7 @@ MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 
 
 class HitlInbox:
-    """Hands every message of the queue to the one service. What it refuses becomes a dead letter with the reason."""
+    """Decides what the messages of the queue say. A message that is refused becomes a dead letter with the reason."""
 
     def __init__(self, broker: Broker, decisions: Decisions, tokens: Tokens) -> None:
         self._broker = broker
@@ -52,7 +52,7 @@ class HitlInbox:
         return cls(broker, Decisions(deps.store, deps.handler, deps.contracts, deps.clock), deps.tokens)
 
     async def start(self) -> None:
-        """Begin to consume; a broker that is away is waited for."""
+        """Begin to consume, as soon as the broker can be reached."""
         self._consumer = await self._broker.consume_messages(
             QUEUE, self.handle, prefetch=_PREFETCH, kept=self._kept
         )
@@ -77,7 +77,7 @@ class HitlInbox:
         _log.info("hitl_message_decided", run_id=outcome.state.run_id, status=outcome.state.status)
 
     async def _kept(self, raw: bytes) -> bytes:
-        return await kept_of(self._decisions.contracts.sandbox, raw, MAX_MESSAGE_BYTES)
+        return await redacted_copy(self._decisions.contracts.sandbox, raw, MAX_MESSAGE_BYTES)
 
     async def _open(self, raw: bytes) -> tuple[Any, str | None]:
         """The message without its token, and the token. Raises MessageRefused, CheckerUnavailable."""

@@ -15,9 +15,8 @@ from eventstore.queries.runs import get_run
 from gateway.body import read_body
 from gateway.deps import GATEWAY
 from gateway.endpoint import HTML, DocumentedResponse, Endpoints, FromRequest
-from gateway.middleware import note
+from gateway.middleware import bind_log_fields
 from gateway.parsing import parse_form, parse_json
-from gateway.people.context import with_context
 from gateway.people.decisions import decisions_of
 from gateway.people.error_pointers import below, errors_in_responses
 from gateway.people.link_signer import (
@@ -36,6 +35,7 @@ from gateway.people.page.question import (
     seen,
     voted_page,
 )
+from gateway.people.policy_context import with_policy_context
 from gateway.problems import ProblemError, problem_of
 from gateway.query import Parameter
 from runs.errors import RequestUnknown, StaleProposal
@@ -77,13 +77,13 @@ _TEXTS = ("freeformText", "note")
 )
 async def show_link(request: web.Request, token: PathToken) -> web.Response:
     """The question, its output and the forms; 410 when it was decided or the link's time is over."""
-    found = await _open(request, token)
+    found = await _find_request(request, token)
     if isinstance(found, web.Response):
         return found
     row, link = found
     if row.status != "open":
         return await _decided(request, row, 410)
-    return question_page(await with_context(request.app[GATEWAY].deps.store, row), link, {})
+    return question_page(await with_policy_context(request.app[GATEWAY].deps.store, row), link, {})
 
 
 @ENDPOINTS.post(
@@ -104,14 +104,14 @@ async def decide_by_link(request: web.Request, token: PathToken) -> web.Response
     """Show what the form says, and apply it once that is confirmed. The link is what a forged request would lack."""
     gateway = request.app[GATEWAY]
     raw = await read_body(request, gateway.config)
-    found = await _open(request, token)
+    found = await _find_request(request, token)
     if isinstance(found, web.Response):
         return found
     row, link = found
     if row.status != "open":
         return await _decided(request, row, 409)
-    row = await with_context(gateway.deps.store, row)
-    typed = await _typed(request, raw)
+    row = await with_policy_context(gateway.deps.store, row)
+    typed = await _form_fields(request, raw)
     if BACK in typed:
         return question_page(row, link, typed)
     try:
@@ -120,7 +120,7 @@ async def decide_by_link(request: web.Request, token: PathToken) -> web.Response
             _require_same(row, typed)
             return confirm_page(row, link, body, typed)
         with errors_in_responses(body):
-            await gateway.carry_out(decisions_of(request).decide(body, link.actor))
+            await gateway.shield_write(decisions_of(request).decide(body, link.actor))
     except Exception as error:
         problem = problem_of(error)
         if problem is None:
@@ -160,7 +160,7 @@ def _require_name(link: ApprovalLink, typed: dict[str, str]) -> None:
         raise ProblemError(422, "response_invalid", "A decision needs a name.", errors=[error])
 
 
-async def _open(request: web.Request, token: str) -> tuple[RequestRow, ApprovalLink] | web.Response:
+async def _find_request(request: web.Request, token: str) -> tuple[RequestRow, ApprovalLink] | web.Response:
     gateway = request.app[GATEWAY]
     try:
         link = await gateway.links.read(token)
@@ -172,7 +172,7 @@ async def _open(request: web.Request, token: str) -> tuple[RequestRow, ApprovalL
         return plain_page("This link is too old", text, 410)
     except LinkEnded as ended:
         return plain_page(ended.title, ended.words, 403 if ended.forbidden else 410)
-    note(request, run_id=link.run_id)
+    bind_log_fields(request, run_id=link.run_id)
     row = await get_request(gateway.deps.store, link.request_id)
     if row is None:
         return plain_page("This link is not known here", "Its request is not in this database.", 404)
@@ -184,17 +184,17 @@ async def _open(request: web.Request, token: str) -> tuple[RequestRow, ApprovalL
 async def _refused(
     request: web.Request, problem: ProblemError, link: ApprovalLink, typed: dict[str, str]
 ) -> web.Response:
-    note(request, code=problem.code)
+    bind_log_fields(request, code=problem.code)
     row = await get_request(request.app[GATEWAY].deps.store, link.request_id)
     if row is None or row.status != "open":
         if row is None:
             return plain_page("Too late", problem.detail, 409)
         return await _decided(request, row, 409)
-    row = await with_context(request.app[GATEWAY].deps.store, row)
+    row = await with_policy_context(request.app[GATEWAY].deps.store, row)
     return question_page(row, link, typed, PageError(problem.detail, problem.errors), problem.status)
 
 
-async def _typed(request: web.Request, raw: bytes) -> dict[str, str]:
+async def _form_fields(request: web.Request, raw: bytes) -> dict[str, str]:
     """The form's fields. Raises ProblemError (400) for what no form of ours sends."""
     fields = await parse_form(request.app[GATEWAY].deps.contracts.sandbox, raw)
     typed = {name: fields[name] for name in _FIELDS if name in fields}
@@ -202,7 +202,7 @@ async def _typed(request: web.Request, raw: bytes) -> dict[str, str]:
 
 
 async def _body(request: web.Request, link: ApprovalLink, typed: dict[str, str]) -> ResumeBody:
-    """What the form says as the body that every other door takes. Raises DocumentRefused, ProblemError."""
+    """What the form says as the body that `/api/hitl/resume` takes. Raises DocumentRefused, ProblemError."""
     _require_name(link, typed)
     response_type = "option" if "selectedOptionId" in typed else typed.get("responseType")
     response: JsonObject = {"requestId": link.request_id, "responseType": response_type}

@@ -1,4 +1,4 @@
-"""Signed links: whoever holds one may decide one request, in the name of the person that it is for.
+"""Signed links: the holder of one may decide one request, in the name of the person that it is for.
 
 A link is `id.HMAC-SHA256(id)`, both in base64url. What it stands for is a row (`eventstore.links`): nothing of it is in
 the link. The person's roles are looked up whenever it is used, so a link never outlives what the person may do.
@@ -25,7 +25,7 @@ from runs.commands import Actor
 
 SECRET_NAME = "links"  # noqa: S105 - what the secret is called
 UNVERIFIED = Actor("link")
-"""Who decides by a link that is for nobody: the name that is typed into the page counts."""
+"""The actor of a link that is for no person in particular: the name that is typed into the page counts."""
 
 _ID_BYTES = 16
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")

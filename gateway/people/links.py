@@ -32,7 +32,7 @@ from gateway.endpoint import (
     FromRequest,
 )
 from gateway.errors import LimitReached, NotFound
-from gateway.middleware import caller, note
+from gateway.middleware import bind_log_fields, caller
 from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.people.documentation import BODY_INVALID, DEFAULT_PAGE, MAX_PAGE, NOT_ALLOWED, UNDECIDABLE
 from gateway.people.link_page import PAGE_PATH
@@ -154,7 +154,7 @@ async def make_link(request: web.Request, body: LinkBody) -> web.Response:
     row = await get_request(gateway.deps.store, body.request_id)
     if row is None or (body.run_id is not None and canonical_run_id(body.run_id) != row.run_id):
         raise RequestUnknown(f"there is no request {body.request_id}", requestId=body.request_id)
-    note(request, run_id=row.run_id)
+    bind_log_fields(request, run_id=row.run_id)
     await _require_useful(gateway, row, actor)
     link_id = new_link_id()
     ends = _end(row, gateway.deps.clock(), body.expires_in_seconds)
@@ -168,7 +168,7 @@ async def make_link(request: web.Request, body: LinkBody) -> web.Response:
         made_by=caller(request).name,
         expires_at=ends,
     )
-    if not await gateway.carry_out(add_link(gateway.deps.store, new)):
+    if not await gateway.shield_write(add_link(gateway.deps.store, new)):
         raise LinksFull(f"This request has {MAX_LINKS_OF_REQUEST} links already.")
     path = PAGE_PATH.format(token=await gateway.links.sign(link_id))
     origin = gateway.config.public_url or f"{request.scheme}://{request.host}"
@@ -192,7 +192,7 @@ def _link_actor(asked_by: Actor, name: str | None, tokens: Tokens) -> Actor:
 
 
 async def _require_useful(gateway: Gateway, row: RequestRow, actor: Actor) -> None:
-    """Raise RunError where nobody could decide with this link."""
+    """Raise RunError where no person could decide with this link."""
     state = await gateway.deps.store.load(row.run_id, fresh=True)
     request = state.requests[row.request_id]
     if not request.open or state.finished:
@@ -237,8 +237,8 @@ async def revoke(request: web.Request, link_id: PathLinkId) -> web.Response:
     row, mine = await get_link(deps.store, link_id), _only_mine(request)
     if row is None or (mine is not None and mine not in (row.made_by, row.person)):
         raise NoSuchLink(f"There is no link {link_id[:100]!r}.")
-    note(request, run_id=row.run_id)
-    await gateway.carry_out(revoke_link(deps.store, link_id, caller(request).name))
+    bind_log_fields(request, run_id=row.run_id)
+    await gateway.shield_write(revoke_link(deps.store, link_id, caller(request).name))
     revoked = await get_link(deps.store, link_id)
     return json_response(LinkSummary.of(revoked or row, deps.tokens, deps.clock()), run_id=row.run_id)
 

@@ -18,9 +18,9 @@ from gateway.endpoint import (
     Endpoints,
     FromRequest,
 )
-from gateway.middleware import caller, note
+from gateway.middleware import bind_log_fields, caller
 from gateway.page_cursor import page_cursor, write_page_cursor
-from gateway.people.context import with_context
+from gateway.people.contract_checks import schema_of_request
 from gateway.people.decisions import decisions_of
 from gateway.people.documentation import (
     BODY_INVALID,
@@ -33,8 +33,8 @@ from gateway.people.documentation import (
 )
 from gateway.people.error_pointers import errors_in_responses
 from gateway.people.models import DecisionOutcome, PendingRequest
+from gateway.people.policy_context import with_policy_context
 from gateway.people.screens import ScreenRun, screen_runs
-from gateway.people.verdicts import schema_of_request
 from gateway.query import Parameter, whole_number
 from gateway.response import Response, json_response
 from gateway.runs.documentation import RUN_UNKNOWN
@@ -115,9 +115,11 @@ async def show_request(request: web.Request, request_id: RequestId) -> web.Respo
     row = await get_request(store, request_id)
     if row is None:
         raise RequestUnknown(f"there is no request {request_id[:100]}")
-    note(request, run_id=row.run_id)
+    bind_log_fields(request, run_id=row.run_id)
     contract = schema_of_request(await store.load(row.run_id), row.request_id)
-    return json_response(PendingRequest.of(await with_context(store, row), contract), run_id=row.run_id)
+    return json_response(
+        PendingRequest.of(await with_policy_context(store, row), contract), run_id=row.run_id
+    )
 
 
 @ENDPOINTS.post(
@@ -131,9 +133,9 @@ async def resolve(request: web.Request, body: ResumeBody) -> web.Response:
     """Apply the responses of one body: all of them, or none."""
     work = decisions_of(request).decide(body, caller(request))
     with errors_in_responses(body):
-        state = (await request.app[GATEWAY].carry_out(work)).state
+        state = (await request.app[GATEWAY].shield_write(work)).state
     ids = [response.request_id or "" for response in body.decisions()]
-    note(request, run_id=state.run_id)
+    bind_log_fields(request, run_id=state.run_id)
     return json_response(DecisionOutcome.of(state, ids), run_id=state.run_id)
 
 
@@ -147,7 +149,7 @@ async def resolve(request: web.Request, body: ResumeBody) -> web.Response:
 async def remove(request: web.Request, body: HitlRemoveBody) -> web.Response:
     """Take a request back; its run cannot continue without it and ends as aborted."""
     work = decisions_of(request).remove(body, caller(request))
-    outcome, request_id = await request.app[GATEWAY].carry_out(work)
+    outcome, request_id = await request.app[GATEWAY].shield_write(work)
     state = outcome.state
-    note(request, run_id=state.run_id)
+    bind_log_fields(request, run_id=state.run_id)
     return json_response(DecisionOutcome.of(state, [request_id]), run_id=state.run_id)

@@ -1,4 +1,4 @@
-"""`POST /api/v1/flex/run.resume`: go on with a run that waits, and stream what follows."""
+"""`POST /api/v1/flex/run.resume`: continue a run that waits, and stream what follows."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from aiohttp import web
 
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import STREAM, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
-from gateway.middleware import adopt_correlation_id, caller, note
+from gateway.middleware import adopt_correlation_id, bind_log_fields, caller
 from gateway.people.decisions import decisions_of
 from gateway.people.documentation import BODY_INVALID, NOT_ALLOWED, RESPONSE_INVALID, UNDECIDABLE
 from gateway.people.error_pointers import below, errors_at, errors_in_responses
-from gateway.people.resume_snapshot import PatientWaitDetector, resumed_picture, state_at
+from gateway.people.resume_snapshot import PatientWaitDetector, resume_snapshot_frame, state_at
 from gateway.run_id import canonical_run_id
 from gateway.streams.last_event_id import LastEventId, ReadFrom
 from gateway.streams.sse import encode_frame
-from gateway.streams.stream import Reading, serve_stream
+from gateway.streams.stream import StreamRange, serve_stream
 from gateway.streams.wait_detector import WaitDetector
 from schemas.control import RunResumeBody
 from schemas.events import FlexEvent
@@ -43,12 +43,12 @@ ENDPOINTS = Endpoints("people")
 async def resume_run(request: web.Request, body: RunResumeBody, read_from: ReadFrom) -> web.StreamResponse:
     """The plan as it stands, then every event from here on (or after Last-Event-ID), until `complete` or the next wait.
 
-    A run that is paused goes on; `payload.responses` are decided first, or the task of `payload.nodeId` is done. With
-    none of these the stream stays open until somebody decides elsewhere.
+    A run that is paused continues; `payload.responses` are decided first, or the task of `payload.nodeId` is done. With
+    none of these the stream stays open until a decision comes by another way.
     """
     gateway = request.app[GATEWAY]
     adopt_correlation_id(request, body.correlation_id)
-    note(request, run_id=body.run_id)
+    bind_log_fields(request, run_id=body.run_id)
     responses = _responses(body)
     if read_from is not None:
         await _require_within(gateway, body.run_id, read_from)
@@ -59,19 +59,19 @@ async def resume_run(request: web.Request, body: RunResumeBody, read_from: ReadF
         else errors_at("/payload/output")
     )
     with places:
-        outcome = await gateway.carry_out(work)
+        outcome = await gateway.shield_write(work)
     store = gateway.deps.store
     after = outcome.before.seq if read_from is None or read_from.seq is None else read_from.seq
     seen = outcome.before if after == outcome.before.seq else await state_at(store, outcome.state, after)
     watch = WaitDetector if outcome.events else PatientWaitDetector
-    reading = Reading(
+    stream_range = StreamRange(
         run_id=outcome.state.run_id,
         after=after,
         waits=watch(store, outcome.state),
-        preamble=await resumed_picture(store, seen),
+        preamble=await resume_snapshot_frame(store, seen),
     )
     first = [encode_frame(event) for event in outcome.events] if after == outcome.before.seq else []
-    return await serve_stream(request, reading, first)
+    return await serve_stream(request, stream_range, first)
 
 
 async def _require_within(gateway: Gateway, run_id: str, cursor: LastEventId) -> None:

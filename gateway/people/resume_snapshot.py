@@ -1,4 +1,4 @@
-"""How a resumed stream begins: with a frame from which a client that has seen nothing can draw the whole run."""
+"""The first frame of a resumed stream, from which a client that has seen nothing can draw the whole run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def state_at(store: EventStore, state: RunState, seq: int) -> RunState:
     return earlier
 
 
-async def resumed_picture(store: EventStore, state: RunState) -> bytes:
+async def resume_snapshot_frame(store: EventStore, state: RunState) -> bytes:
     """The plan in force once more, as `plan_generated` with `metadata.resumed` and how far each node is.
 
     It has no `id:` line and no `id` in its JSON, so that it moves no client back, wherever that one reads its place.

@@ -11,7 +11,7 @@ from contracts.checker import ContractChecker
 from eventstore.handler import Outcome, RunHandler
 from gateway.errors import NotFound
 from gateway.operators import operator_text
-from gateway.people.verdicts import Verdicts, schema_of_node
+from gateway.people.contract_checks import ContractChecks, schema_of_node
 from gateway.run_id import canonical_run_id
 from runs.bundle import context_bundle
 from runs.commands import Actor, Command, DeclineTask, SubmitTask
@@ -72,11 +72,11 @@ class Tasks:
 
     async def submit(self, task: TaskId, body: TaskSubmitBody, actor: Actor) -> Outcome:
         """A person's output, checked by the node's contract."""
-        verdicts = Verdicts(self.contracts)
+        checks = ContractChecks(self.contracts)
 
         async def build(state: RunState) -> Sequence[Command]:
             task.require_current(state)
-            errors = await verdicts.errors(schema_of_node(state, task.node_id), body.output)
+            errors = await checks.errors(schema_of_node(state, task.node_id), body.output)
             command = SubmitTask(
                 now=self.clock(),
                 node_id=task.node_id,
@@ -109,7 +109,7 @@ class Tasks:
 
 
 def task_bundle(state: RunState, task: TaskId) -> JsonObject:
-    """All that the person is told: inputs, policies, and the outputs of the nodes before. Raises RunError."""
+    """What the person gets to see: inputs, policies, and the outputs of the nodes before. Raises RunError."""
     task.require_current(state)
     node = state.nodes[task.node_id]
     if node.status != AWAITING_HUMAN:

@@ -19,7 +19,7 @@ from gateway.endpoint import (
     Endpoints,
     FromRequest,
 )
-from gateway.middleware import caller, note
+from gateway.middleware import bind_log_fields, caller
 from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.people.documentation import BODY_INVALID, DEFAULT_PAGE, MAX_PAGE, WaitingQuery
 from gateway.people.error_pointers import errors_at
@@ -39,7 +39,7 @@ ENDPOINTS = Endpoints("people")
 
 def _read_path(request: web.Request) -> TaskId:
     task = TaskId.parse(request.match_info["task_id"])
-    note(request, run_id=task.run_id)
+    bind_log_fields(request, run_id=task.run_id)
     return task
 
 
@@ -173,7 +173,7 @@ async def show_task(request: web.Request, task: PathTask) -> web.Response:
 async def submit_task(request: web.Request, task: PathTask, body: TaskSubmitBody) -> web.Response:
     """A person's output, checked by the node's contract like any other."""
     with errors_at("/output"):
-        outcome = await request.app[GATEWAY].carry_out(_tasks(request).submit(task, body, caller(request)))
+        outcome = await request.app[GATEWAY].shield_write(_tasks(request).submit(task, body, caller(request)))
     return _answer(outcome)
 
 
@@ -186,7 +186,9 @@ async def submit_task(request: web.Request, task: PathTask, body: TaskSubmitBody
 )
 async def decline_task(request: web.Request, task: PathTask, body: TaskDeclineBody) -> web.Response:
     """A person will not do it; what happens then says the node's `fallback`."""
-    return _answer(await request.app[GATEWAY].carry_out(_tasks(request).decline(task, body, caller(request))))
+    return _answer(
+        await request.app[GATEWAY].shield_write(_tasks(request).decline(task, body, caller(request)))
+    )
 
 
 def _tasks(request: web.Request) -> Tasks:

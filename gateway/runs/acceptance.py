@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from gateway.errors import PlanInvalid
-from gateway.runs.approval_rules import People, unsatisfiable_rules
+from gateway.runs.approval_rules import TokenHolders, unsatisfiable_rules
 from runs.commands import AcceptPlan, Command, StartRun
 from runs.event import Json, JsonObject
 from schemas.base import Model, wire_name
@@ -51,10 +51,10 @@ class Acceptance:
     """Checks every run before it is stored: new ones, forks and retries."""
 
     house: HousePolicy = field(default_factory=HousePolicy)
-    people: People = field(default_factory=People)
+    people: TokenHolders = field(default_factory=TokenHolders)
 
     def check_house(self) -> None:
-        """Raise HousePolicyInvalid where nobody could meet the house's own rules."""
+        """Raise HousePolicyInvalid where no person could satisfy the house's own rules."""
         rules: HouseRules = self.house.hitl
         policies = Policies(hitl=HitlPolicy(approvers=rules.approvers, quorum=rules.quorum))
         problems = unsatisfiable_rules(policies, self.people, ())
@@ -91,7 +91,7 @@ class Acceptance:
         """The commands of a fork or retry under the house's policy. Raises DocumentRefused, PlanInvalid.
 
         Rules that a retry takes over as they are (`changed` is False) are not asked again whether they can be met, but
-        whether anybody is left to meet them who is no author: whoever retries becomes one.
+        whether there are still people to satisfy them who are no authors: the person who retries becomes one.
         """
         start, *rest = commands
         if not isinstance(start, StartRun):

@@ -1,4 +1,4 @@
-"""Rules that cannot be met, found when they are accepted: a request that nobody could ever approve is not made."""
+"""Approval rules that no person could satisfy, found before the run is accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class TokenHolders:
     """Those who have tokens; none where no tokens are configured."""
 
     actors: tuple[Actor, ...] = ()
@@ -23,11 +23,11 @@ class People:
         """The roles of this person; () for a name without a token."""
         return next((each.roles for each in self.actors if each.name == name), ())
 
-    def voices(self, approvers: Iterable[str]) -> set[str]:
+    def voters(self, approvers: Iterable[str]) -> set[str]:
         """The different people whom these names and roles let decide.
 
-        A role is everybody who has it. A name that is no role here is one person: without tokens, who says that name;
-        with tokens, who has it, or the holder of a link made for it.
+        A role stands for all people who have it. A name that is no role here is one person: without tokens, the one who
+        gives that name; with tokens, the one who has it, or the holder of a link made for it.
         """
         named = set(approvers)
         roles = {role for each in self.actors for role in each.roles}
@@ -35,7 +35,9 @@ class People:
         return holders | (named - roles)
 
 
-def unsatisfiable_rules(policies: Policies, people: People, authors: Iterable[str]) -> list[FieldProblem]:
+def unsatisfiable_rules(
+    policies: Policies, people: TokenHolders, authors: Iterable[str]
+) -> list[FieldProblem]:
     """What cannot be met of an envelope's rules, with pointers into the envelope; [] where everything can be."""
     barred = frozenset(authors)
     found: list[FieldProblem] = []
@@ -61,7 +63,7 @@ def _wire(field: str) -> str:
     return "escalateTo" if field == "escalate_to" else field
 
 
-def _unmet(rules: HitlPolicy, people: People, barred: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _unmet(rules: HitlPolicy, people: TokenHolders, barred: frozenset[str]) -> Iterator[tuple[str, str]]:
     if rules.approvers:
         message = _too_few(rules.approvers, rules.quorum, people, barred)
         if message is not None:
@@ -72,15 +74,15 @@ def _unmet(rules: HitlPolicy, people: People, barred: frozenset[str]) -> Iterato
             yield "escalate_to", f"After escalation this could never be approved. {message}"
 
 
-def _too_few(approvers: list[str], quorum: int, people: People, barred: frozenset[str]) -> str | None:
+def _too_few(approvers: list[str], quorum: int, people: TokenHolders, barred: frozenset[str]) -> str | None:
     """Why these approvers cannot make up the quorum; None where they can."""
-    voices = people.voices(approvers)
-    able = voices - barred
+    voters = people.voters(approvers)
+    able = voters - barred
     if len(able) >= quorum:
         return None
     who = f"{quorum} different people must approve" if quorum > 1 else "Somebody must approve"
     may = f"only {', '.join(sorted(able))} may" if able else "nobody may"
-    authors = voices & barred
+    authors = voters & barred
     why = f" ({', '.join(sorted(authors))} made the run, and forbidSubmitter is set)" if authors else ""
     hint = "" if people.actors or quorum == 1 else " Without tokens a name or role is one person."
     return f"{who}, and {may}{why}.{hint}"

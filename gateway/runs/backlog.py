@@ -1,4 +1,4 @@
-"""Back-pressure: how much unstarted work there is in the whole system, looked at now and then."""
+"""Back-pressure: how much unstarted work there is in the whole system, sampled while runs are started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.problems import RETRY_AFTER_SECONDS, ProblemError
 
 
 class BacklogGauge:
-    """Samples the backlog at most every `sample_seconds`, and not at all while nobody starts runs.
+    """Samples the backlog at most every `sample_seconds`, and not at all while no run is started.
 
     A run is judged by the sample that the one before it had taken, so that it never waits for one; only a full
     backlog is looked at again first.

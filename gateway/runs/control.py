@@ -94,5 +94,5 @@ async def _control(
         reason=body.reason,
         claimed_operator=operator_text(body.operator),
     )
-    state = (await gateway.carry_out(gateway.deps.handler.execute(run_id, command))).state
+    state = (await gateway.shield_write(gateway.deps.handler.execute(run_id, command))).state
     return json_response(document(RunControlled, state, last_event_id=str(state.seq)), run_id=run_id)

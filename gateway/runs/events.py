@@ -14,7 +14,7 @@ from gateway.run_id import PathRunId
 from gateway.runs.documentation import FRAMES, RUN_UNKNOWN
 from gateway.streams.accept import wants_stream
 from gateway.streams.last_event_id import LastEventId, ReadFrom
-from gateway.streams.stream import Reading, nothing_left, serve_head, serve_stream
+from gateway.streams.stream import StreamRange, no_content, serve_head, serve_stream
 from runs.errors import RunUnknown
 from runs.frames import frame
 from schemas.events import FlexEvent
@@ -80,10 +80,10 @@ async def read_events(
     if not wants_stream(request.headers.get("Accept", "")):
         return await _page(request, run_id, after, until)
     if (until is not None and after >= until) or (after == head and await _finished(gateway, run_id, head)):
-        return nothing_left(run_id)
+        return no_content(run_id)
     if request.method == "HEAD":
         return await serve_head(request, run_id)
-    return await serve_stream(request, Reading(run_id=run_id, after=after, until=until))
+    return await serve_stream(request, StreamRange(run_id=run_id, after=after, until=until))
 
 
 async def _head(gateway: Gateway, run_id: str) -> int:

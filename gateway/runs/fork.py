@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, MAY_BE_EMPTY, UNAUTHORIZED, DocumentedResponse, Endpoints
-from gateway.middleware import caller, note
+from gateway.middleware import bind_log_fields, caller
 from gateway.response import Response, document, json_response
 from gateway.run_id import PathRunId
 from gateway.runs.documentation import CORRELATION_ID, KEY, RUN_REFUSED, RUN_UNKNOWN
@@ -51,7 +51,7 @@ async def retry_run(
     """A new run that begins at the failed nodes; nothing ever follows the `complete` of the old one."""
     gateway, actor = request.app[GATEWAY], caller(request)
     key = idempotency_key(request, actor.name, {"retry": run_id, "body": as_sent(body)})
-    return _answer(request, await gateway.carry_out(Forks(gateway, actor).retry(run_id, body, key)))
+    return _answer(request, await gateway.shield_write(Forks(gateway, actor).retry(run_id, body, key)))
 
 
 @ENDPOINTS.post(
@@ -75,12 +75,12 @@ async def fork_run(
     """A new run that keeps what was completed before a node, with other inputs, policies or remaining nodes."""
     gateway, actor = request.app[GATEWAY], caller(request)
     key = idempotency_key(request, actor.name, {"fork": run_id, "body": as_sent(body)})
-    return _answer(request, await gateway.carry_out(Forks(gateway, actor).fork(run_id, body, key)))
+    return _answer(request, await gateway.shield_write(Forks(gateway, actor).fork(run_id, body, key)))
 
 
 def _answer(request: web.Request, forked: Forked) -> web.Response:
     state = forked.state
-    note(request, run_id=state.run_id)
+    bind_log_fields(request, run_id=state.run_id)
     path = f"{PATH}/{state.run_id}"
     return json_response(
         document(RunForked, state, events_url=f"{path}/events"),

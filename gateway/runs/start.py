@@ -11,7 +11,7 @@ from gateway.runs.documentation import CORRELATION_ID, FRAMES, KEY, RUN_REFUSED
 from gateway.runs.submit import submit
 from gateway.streams.last_event_id import LastEventId, ReadFrom
 from gateway.streams.sse import encode_frame
-from gateway.streams.stream import Reading, nothing_left, serve_stream
+from gateway.streams.stream import StreamRange, no_content, serve_stream
 from gateway.streams.wait_detector import WaitDetector
 from schemas.base import RunId
 from schemas.envelope import TaskEnvelope
@@ -56,7 +56,7 @@ class RunAccepted(Response):
 async def stream_run(request: web.Request, read_from: ReadFrom, envelope: TaskEnvelope) -> web.StreamResponse:
     """Until the run is complete or waits for a person.
 
-    A run that was there before (same Idempotency-Key, or `constraints.resumeRunId`) is told from its first event on,
+    A run that was there before (same Idempotency-Key, or `constraints.resumeRunId`) is streamed from its first event,
     or from the one after `Last-Event-ID`; it does not end at a wait that the run has left behind. With a cursor no
     run is started: a client that repeats its POST after a broken connection would start one more each time.
     """
@@ -65,10 +65,10 @@ async def stream_run(request: web.Request, read_from: ReadFrom, envelope: TaskEn
     state = submission.state
     after = cursor.within(state.seq)
     if not submission.events and state.finished and after == state.seq:
-        return nothing_left(state.run_id)
+        return no_content(state.run_id)
     waits = WaitDetector(request.app[GATEWAY].deps.store, state)
-    reading = Reading(run_id=state.run_id, after=after, waits=waits)
-    return await serve_stream(request, reading, [encode_frame(event) for event in submission.events])
+    stream_range = StreamRange(run_id=state.run_id, after=after, waits=waits)
+    return await serve_stream(request, stream_range, [encode_frame(event) for event in submission.events])
 
 
 @ENDPOINTS.post(

@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 from contracts.lint import accepts_everything
 from contracts.problems import SchemaRefused
 from gateway.deps import GATEWAY, Gateway
-from gateway.middleware import adopt_correlation_id, caller, note
+from gateway.middleware import adopt_correlation_id, bind_log_fields, caller
 from gateway.problems import ProblemError, refused_document
 from gateway.run_id import canonical_run_id
 from gateway.runs.idempotency import IdempotencyKey, idempotency_key
@@ -68,9 +68,9 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
             raise
         key.require_same_body(existing)
         return Submission(existing, [])
-    submission = await gateway.carry_out(_start(gateway, command, envelope, key))
+    submission = await gateway.shield_write(_start(gateway, command, envelope, key))
     gateway.backlog.refresh()
-    note(request, run_id=submission.state.run_id)
+    bind_log_fields(request, run_id=submission.state.run_id)
     return submission
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class OpenStreams:
-    """Ends streams by cancelling whatever they wait for, be it an event or a reader that has stalled."""
+    """Ends streams by cancelling their tasks, whether these wait for an event or for a reader that has stalled."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

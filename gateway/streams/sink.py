@@ -55,7 +55,7 @@ class Sink:
             return
         # One task for the whole wait: aiohttp shares a single waiter, which a cancelled wait would leave unusable.
         drained = asyncio.ensure_future(self._writer.drain())
-        drained.add_done_callback(_look_at)
+        drained.add_done_callback(_retrieve_exception)
         try:
             left = self._left()
             while not (await asyncio.wait({drained}, timeout=self._stall_seconds))[0]:
@@ -81,7 +81,7 @@ class Sink:
             self._protocol.transport.abort()
 
 
-def _look_at(drained: asyncio.Future[None]) -> None:
+def _retrieve_exception(drained: asyncio.Future[None]) -> None:
     """Where the reader left, this wait was cancelled before it saw that; asyncio would report it with a traceback."""
     if not drained.cancelled():
         drained.exception()

@@ -23,7 +23,7 @@ PING = b": ping\n"
 
 
 def waiting_ping(what: str) -> bytes:
-    """The ping while the run may stand still because a server is away: `: waiting for the broker`."""
+    """The ping while the run may stand still because a server is unavailable: `: waiting for the broker`."""
     return f": waiting for the {what}\n".encode()
 
 

@@ -7,27 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import structlog
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
 from eventstore.errors import StoreUnavailable
 from eventstore.tail import RunSubscription, TailClosed
 from gateway.deps import GATEWAY, Gateway
-from gateway.middleware import CLIENT_GONE, note
+from gateway.middleware import CLIENT_GONE, bind_log_fields
 from gateway.protocol import Protocol
 from gateway.streams.sink import ReaderStalled, Sink, tune_connection
 from gateway.streams.sse import MEDIA_TYPE, Frame, retry_hint
 from gateway.streams.wait_detector import WaitDetector
-
-log = structlog.get_logger("gateway")
 
 STALLED = "reader stalled"
 """What the log says of a reader that took nothing for `stall_seconds`, whether we or the kernel noticed first."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Reading:
+class StreamRange:
     """What a reader asked for: the events after `after`, up to `until`; with `waits`, up to a wait for a person too.
 
     `preamble` goes out before them: frames that are no part of the log's order.
@@ -68,7 +65,7 @@ class EventStream(web.StreamResponse):
         )
 
 
-def nothing_left(run_id: str) -> web.Response:
+def no_content(run_id: str) -> web.Response:
     """204: everything was read and nothing will follow. It is the one answer that tells an EventSource to stop."""
     return web.Response(status=204, headers={"X-Run-Id": run_id})
 
@@ -82,59 +79,59 @@ async def serve_head(request: web.Request, run_id: str) -> web.StreamResponse:
 
 
 async def serve_stream(
-    request: web.Request, reading: Reading, first: Sequence[Frame] = ()
+    request: web.Request, stream_range: StreamRange, first: Sequence[Frame] = ()
 ) -> web.StreamResponse:
     """Answer with a stream; `first` are frames at hand already, so that they leave together with the headers.
 
-    Whatever ends a stream early (a shutdown, a database that is away) ends it cleanly: the reader comes back with
+    A shutdown or an unavailable database ends a stream early and cleanly: the reader comes back with
     Last-Event-ID, here or at another gateway. A reader that leaves cancels this handler and nothing else.
     """
     gateway = request.app[GATEWAY]
-    response = EventStream(reading.run_id)
+    response = EventStream(stream_range.run_id)
     writer = cast(StreamWriter, await response.prepare(request))
     tune_connection(request, gateway.config.stall_seconds)
     sink = Sink(request, writer, gateway.config.stall_seconds)
     try:
         with gateway.streams.opened():
-            await _pump(gateway, sink, reading, first)
+            await _pump(gateway, sink, stream_range, first)
             await sink.flush()
     except ReaderStalled:
-        note(request, ended=STALLED)
+        bind_log_fields(request, ended=STALLED)
         sink.abort()
     except (ConnectionError, asyncio.CancelledError) as error:
         _note_lost(request)
         if isinstance(error, asyncio.CancelledError):
             raise
     except (StoreUnavailable, TailClosed) as error:
-        note(request, ended=type(error).__name__)
+        bind_log_fields(request, ended=type(error).__name__)
     if sink.stalled:
         sink.abort()
-    note(request, last_seq=reading.after)
+    bind_log_fields(request, last_seq=stream_range.after)
     return response
 
 
 def _note_lost(request: web.Request) -> None:
     """The connection is gone: the reader closed it, or the kernel did, where the reader took nothing for too long."""
     if isinstance(request.protocol, Protocol) and request.protocol.timed_out:
-        note(request, ended=STALLED, status=200)
+        bind_log_fields(request, ended=STALLED, status=200)
     else:
-        note(request, ended="reader gone", status=CLIENT_GONE)
+        bind_log_fields(request, ended="reader gone", status=CLIENT_GONE)
 
 
-async def _pump(gateway: Gateway, sink: Sink, reading: Reading, first: Sequence[Frame]) -> None:
-    taken, done = await reading.take(first)
-    await sink.write_all([retry_hint(gateway.config.retry_ms) + reading.preamble, *taken])
+async def _pump(gateway: Gateway, sink: Sink, stream_range: StreamRange, first: Sequence[Frame]) -> None:
+    taken, done = await stream_range.take(first)
+    await sink.write_all([retry_hint(gateway.config.retry_ms) + stream_range.preamble, *taken])
     if done or gateway.streams.closing:
         return
-    with gateway.deps.tail.subscribe(reading.run_id, reading.after) as subscription:
-        await _follow(gateway, subscription, sink, reading)
+    with gateway.deps.tail.subscribe(stream_range.run_id, stream_range.after) as subscription:
+        await _follow(gateway, subscription, sink, stream_range)
 
 
 async def _follow(
-    gateway: Gateway, subscription: RunSubscription[Frame], sink: Sink, reading: Reading
+    gateway: Gateway, subscription: RunSubscription[Frame], sink: Sink, stream_range: StreamRange
 ) -> None:
     done = False
     while not done:
         batch = await subscription.next_batch(gateway.config.ping_seconds)
-        taken, done = await reading.take([each for _, each in batch])
+        taken, done = await stream_range.take([each for _, each in batch])
         await sink.write_all(taken or [gateway.ping()])

@@ -1,4 +1,4 @@
-"""Whether a run waits for a person after a given event: exactly, and free of charge for runs that never ask."""
+"""Whether a run waits for a person after a given event: exactly, and at no cost for runs that never ask."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class WaitDetector:
     """Follows a run in order of its events.
 
     Whether a run waits is a property of all its branches, so it is folded; but only from the first question to a
-    person on, because a run that asks nobody cannot wait. Events before those of `found`, the state in which the
-    reader found the run, are history: whatever the run waited for then, it is past it.
+    person on, because a run that has no question to people cannot wait. Events before those of `found`, the state in
+    which the reader found the run, are history: the run has left behind what it waited for then.
     """
 
     def __init__(self, store: EventStore, found: RunState) -> None:

@@ -32,7 +32,7 @@ from gateway.endpoint import (
     FromRequest,
 )
 from gateway.errors import LimitReached, NotFound
-from gateway.middleware import caller, note
+from gateway.middleware import bind_log_fields, caller
 from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.query import Parameter, Query, QueryValue, known_value, whole_number
 from gateway.response import json_response
@@ -78,7 +78,7 @@ def _read_path(request: web.Request) -> str:
     hook_id = request.match_info["webhook_id"].lower()
     if not is_run_id(hook_id):
         raise NoSuchWebhook(hook_id)
-    note(request, webhook_id=hook_id)
+    bind_log_fields(request, webhook_id=hook_id)
     return hook_id
 
 
@@ -147,9 +147,9 @@ async def add(request: web.Request, body: WebhookBody) -> web.Response:
         description=body.description,
         created_by=caller(request).name,
     )
-    note(request, webhook_id=webhook.hook_id)
+    bind_log_fields(request, webhook_id=webhook.hook_id)
     store = gateway.deps.store
-    if await gateway.carry_out(add_webhook(store, webhook)) is None:
+    if await gateway.shield_write(add_webhook(store, webhook)) is None:
         raise WebhooksFull(
             f"There are {MAX_WEBHOOKS} webhooks already; remove one that is not needed any more."
         )
@@ -198,7 +198,7 @@ async def show(request: web.Request, hook_id: PathWebhookId) -> web.Response:
 async def remove(request: web.Request, hook_id: PathWebhookId) -> web.Response:
     """Send nothing more; an attempt that is under way at this moment may still arrive."""
     gateway = request.app[GATEWAY]
-    if not await gateway.carry_out(remove_webhook(gateway.deps.store, hook_id)):
+    if not await gateway.shield_write(remove_webhook(gateway.deps.store, hook_id)):
         raise NoSuchWebhook(hook_id)
     return web.Response(status=204)
 

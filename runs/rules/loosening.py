@@ -123,12 +123,12 @@ def loosened_plan(
     found = [
         Loosened("/nodes", f"People have a say at node {guard.id}, which would be gone or another one.")
         for guard in guards.values()
-        if guard.id not in now or _said(now[guard.id]) != _said(guard)
+        if guard.id not in now or _terms_for_people(now[guard.id]) != _terms_for_people(guard)
     ]
     bits = {node_id: 1 << place for place, node_id in enumerate(guards)}
     was, is_now, every = _guards_before(known, bits), _guards_before(now, bits), (1 << len(bits)) - 1
     for node in after:
-        same = node.id in known and _said(known[node.id]) == _said(node)
+        same = node.id in known and _terms_for_people(known[node.id]) == _terms_for_people(node)
         needed = was[node.id] if same else every & ~bits.get(node.id, 0)
         if needed & ~is_now[node.id]:
             message = f"Node {node.id} would not wait for all nodes at which people have a say."
@@ -169,7 +169,7 @@ def _watches(policy: RuntimePolicy, node: NodeState) -> bool:
     return all(want is None or want == found for want, found in wanted)
 
 
-def _said(node: NodeState) -> tuple[Any, ...]:
+def _terms_for_people(node: NodeState) -> tuple[Any, ...]:
     """What a node is, for its people."""
     assignees = sorted(read_names(node.bundle.get("assignees")))
     return (node.capability_id, node.kind, node.executor_type, node.contract, assignees)

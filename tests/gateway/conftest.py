@@ -13,8 +13,8 @@ from tests.support.no_spare import NO_SPARE
 
 @pytest.fixture
 async def contracts() -> AsyncIterator[ContractChecker]:
-    async with ContractChecker(NO_SPARE) as door:
-        yield door
+    async with ContractChecker(NO_SPARE) as checker:
+        yield checker
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whatever is posted, at whatever size up to the limits: nothing is a 500, and no step holds the gateway's loop."""
+"""Bodies of all kinds and sizes up to the limits: none is answered 500, and no step blocks the gateway's loop."""
 
 import asyncio
 from typing import Any
@@ -152,9 +152,9 @@ async def test_whatever_is_posted_is_answered_and_holds_up_no_loop(gateway: Runn
     def post(bodies: list[Any]) -> None:
         asyncio.run_coroutine_threadsafe(post_all(bodies), loop).result(60)
 
-    with loop_time() as held:
+    with loop_time() as blocked:
         await asyncio.to_thread(post)
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert blocked.longest_seconds < MOST_SECONDS, blocked.longest
 
 
 def _encoded(body: Any) -> bytes:

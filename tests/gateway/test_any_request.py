@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI document allows, and what it does not: no answer is a 500, and all are what it says.
+"""Requests that the OpenAPI document allows, and others: no answer is a 500, and all are what it says.
 
 Without tokens and with: a caller with every role gets behind the rules, a caller without any is stopped by them.
 The cases are bounded by number and made from a fixed seed.

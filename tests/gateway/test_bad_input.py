@@ -151,12 +151,12 @@ async def test_rules_of_approval_that_would_not_hold_are_refused_with_the_right_
     assert set((await gateway.rows()).values()) == {0}
 
 
-@pytest.mark.parametrize("door", ["run.stream", "runs"])
+@pytest.mark.parametrize("endpoint", ["run.stream", "runs"])
 async def test_whatever_is_wrong_in_an_envelope_is_pointed_at_and_nothing_is_stored(
-    gateway: RunningGateway, door: str
+    gateway: RunningGateway, endpoint: str
 ) -> None:
     for name, (body, code, pointer) in BAD.items():
-        answer, problem = await gateway.post(f"{API}/{door}", body)
+        answer, problem = await gateway.post(f"{API}/{endpoint}", body)
         assert answer.status == 400, name
         assert answer.content_type == "application/problem+json", name
         assert problem["code"] == code, name
@@ -177,19 +177,19 @@ async def test_a_catastrophic_pattern_is_harmless_or_refused_and_holds_nobody_up
     assert answer.status == 202
 
 
-@pytest.mark.parametrize("door", ["run.stream", "runs"])
+@pytest.mark.parametrize("endpoint", ["run.stream", "runs"])
 async def test_a_body_of_ten_megabytes_is_413_and_the_client_reads_the_answer(
-    gateway: RunningGateway, door: str
+    gateway: RunningGateway, endpoint: str
 ) -> None:
     body = b'{"objective": "' + b"x" * 10_000_000 + b'"}'
-    answer, problem = await gateway.post(f"{API}/{door}", body)
+    answer, problem = await gateway.post(f"{API}/{endpoint}", body)
     assert (answer.status, problem["code"]) == (413, "body_too_large")
 
     async def chunks() -> Any:
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
 
-    async with gateway.http.post(f"{gateway.url}{API}/{door}", data=chunks()) as answer:
+    async with gateway.http.post(f"{gateway.url}{API}/{endpoint}", data=chunks()) as answer:
         assert answer.status == 413
         assert (await answer.json(content_type=None))["code"] == "body_too_large"
     assert set((await gateway.rows()).values()) == {0}

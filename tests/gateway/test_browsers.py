@@ -1,4 +1,4 @@
-"""Pages in browsers: those that were named may call, and strangers may not use the visitor's own machine."""
+"""Pages in browsers: those that were named may call, and others may not use the visitor's own machine."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Where a stream goes on: the ways to say it, and what a client that repeats its POST is told."""
+"""Where a stream continues: the ways to say it, and the answer to a client that repeats its POST."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""`runs/{id}/events`: a stream can always be picked up again, and pages say where to go on."""
+"""`runs/{id}/events`: a stream can always be continued, and pages say where the next one begins."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

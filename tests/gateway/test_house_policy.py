@@ -11,7 +11,7 @@ import pytest
 
 from gateway.auth import Tokens
 from gateway.runs.acceptance import Acceptance, HousePolicyInvalid, read_house
-from gateway.runs.approval_rules import People
+from gateway.runs.approval_rules import TokenHolders
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 from tests.support.given import node
@@ -256,7 +256,7 @@ def test_a_policy_of_the_house_may_stand_in_a_file(tmp_path: Path) -> None:
 
 def test_a_house_whose_rules_nobody_can_meet_is_refused() -> None:
     house = read_house('{"hitl": {"approvers": ["legal"], "quorum": 3}}')
-    people = People(Tokens.parse(TOKENS).actors)
+    people = TokenHolders(Tokens.parse(TOKENS).actors)
     with pytest.raises(
         HousePolicyInvalid, match="/hitl/quorum: 3 different people must approve, and only ann, bob"
     ):

@@ -40,8 +40,8 @@ async def test_fifty_at_the_same_moment_on_two_gateways_are_one_run(start_gatewa
 async def test_another_body_with_the_same_key_is_422_and_names_the_run(gateway: RunningGateway) -> None:
     _, run = await gateway.post(f"{API}/runs", ENVELOPE, Idempotency_Key="k-1")
     other = {**ENVELOPE, "objective": "Say goodbye"}
-    for door in ("runs", "run.stream"):
-        answer, problem = await gateway.post(f"{API}/{door}", other, Idempotency_Key="k-1")
+    for endpoint in ("runs", "run.stream"):
+        answer, problem = await gateway.post(f"{API}/{endpoint}", other, Idempotency_Key="k-1")
         assert (answer.status, problem["code"]) == (422, "idempotency_key_reused")
         assert answer.headers["X-Run-Id"] == run["runId"]
     assert (await gateway.rows())["flex_runs"] == 1

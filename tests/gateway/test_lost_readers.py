@@ -44,7 +44,7 @@ class Said:
 
 @contextmanager
 def everything_said() -> Iterator[Said]:
-    """Listen to all of it; tasks whose exceptions nobody looked at complain when they are collected."""
+    """Listen to all of it; tasks whose exceptions were not retrieved complain when they are collected."""
     said = Said()
 
     class Listener(logging.Handler):

@@ -1,4 +1,4 @@
-"""`/openapi.json` describes every door there is, and says nothing that is not so."""
+"""`/openapi.json` describes every endpoint, and says nothing that is not so."""
 
 import re
 from collections.abc import Iterator

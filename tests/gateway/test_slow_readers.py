@@ -73,12 +73,12 @@ async def test_what_a_stalled_reader_may_hold_in_memory_is_bounded(start_gateway
     await _fill(gateway, run_id, 200)
     client = _raw_reader(gateway, run_id)
     await eventually(lambda: len(gateway.gateway.streams) == 1)
-    held = await eventually(lambda: _held_bytes(gateway))
-    assert held < 1_000_000, "200 lines are 12 MB"
+    buffered = await eventually(lambda: _buffered_bytes(gateway))
+    assert buffered < 1_000_000, "200 lines are 12 MB"
     client.close()
 
 
-def _held_bytes(gateway: RunningGateway) -> int:
+def _buffered_bytes(gateway: RunningGateway) -> int:
     connections = gateway.server.runner.server.connections  # type: ignore[union-attr] - it is serving
     return max((each.transport.get_write_buffer_size() for each in connections if each.transport), default=0)
 

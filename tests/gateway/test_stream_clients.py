@@ -49,7 +49,7 @@ class TornLine:
         return f"http://127.0.0.1:{self.proxy.port}{API}/runs/{self.run.run_id}/events"
 
     async def finish(self) -> Seen:
-        """Once every cut was made, go on with the run while the client waits, to its end; what it has to have seen."""
+        """After every cut, work on the run to its end while the client waits; return what it must have seen."""
         await eventually(lambda: self.proxy.accepted > self.cuts, PATIENCE_SECONDS, "every cut was made")
         await eventually(lambda: len(self.gateway.gateway.streams) == 1, PATIENCE_SECONDS)
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""When too much waits or the database is away: 503 with what to do, and streams that end so that they can come back."""
+"""When too much waits or the database cannot be reached: 503 with what to do, and streams that end cleanly."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -112,9 +112,9 @@ async def test_ready_says_what_it_stands_on(gateway: RunningGateway) -> None:
     assert (await gateway.get("/healthz"))[1] == {"status": "ok"}
 
 
-@pytest.mark.parametrize("door", ["run.stream", "runs"])
+@pytest.mark.parametrize("endpoint", ["run.stream", "runs"])
 async def test_a_slow_database_makes_nobody_start_a_run_twice(
-    database_url: str, contracts: ContractChecker, door: str
+    database_url: str, contracts: ContractChecker, endpoint: str
 ) -> None:
     server = urlsplit(database_url)
     async with (
@@ -124,7 +124,7 @@ async def test_a_slow_database_makes_nobody_start_a_run_twice(
         await gateway.start_run()
         proxy.stalled = True
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(gateway.post(f"{API}/{door}", ENVELOPE, Idempotency_Key="k"), 0.3)
+            await asyncio.wait_for(gateway.post(f"{API}/{endpoint}", ENVELOPE, Idempotency_Key="k"), 0.3)
         proxy.stalled = False
         await gateway.gateway.finish_writes()
         answer, _ = await gateway.post(f"{API}/runs", ENVELOPE, Idempotency_Key="k")

@@ -14,8 +14,8 @@ from tests.support.wiring import BrokerAddress
 
 @pytest.fixture
 async def contracts() -> AsyncIterator[ContractChecker]:
-    async with ContractChecker(NO_SPARE) as door:
-        yield door
+    async with ContractChecker(NO_SPARE) as checker:
+        yield checker
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`flexrun hitl|runs|tasks` in processes of their own, against `flexrun up`: what is typed, and what comes of it."""
+"""`flexrun hitl|runs|tasks` in processes of their own, against `flexrun up`: commands and their effects."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`POST /api/hitl/resume` and `/remove`: what people say, and what comes of it."""
+"""`POST /api/hitl/resume` and `/remove`: what people say, and its effects."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any

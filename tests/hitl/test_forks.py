@@ -1,4 +1,4 @@
-"""Retry and fork over HTTP: new runs from what old ones had done, and old ones that nobody touched."""
+"""Retry and fork over HTTP: new runs from what old ones had done, and old ones that stay as they were."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -18,12 +18,12 @@ from tests.support.loop_time import MOST_SECONDS, LoopTime, loop_time
 
 
 @pytest.fixture
-async def held(gateway: RunningGateway) -> AsyncIterator[LoopTime]:
+async def blocked(gateway: RunningGateway) -> AsyncIterator[LoopTime]:
     """What holds the gateway's loop during a test; it has served before."""
     await gateway.start_run()
-    with loop_time() as held:
-        yield held
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    with loop_time() as blocked:
+        yield blocked
+    assert blocked.longest_seconds < MOST_SECONDS, blocked.longest
 
 
 def human(node_id: str, needs: Iterable[str] = ()) -> dict[str, Any]:
@@ -46,7 +46,7 @@ async def ended_run(gateway: RunningGateway, *nodes: dict[str, Any], done: int =
     return run.run_id
 
 
-async def test_circles_of_a_fork_are_listed_up_to_fifty(gateway: RunningGateway, held: LoopTime) -> None:
+async def test_circles_of_a_fork_are_listed_up_to_fifty(gateway: RunningGateway, blocked: LoopTime) -> None:
     run_id = await ended_run(gateway)
     for size in (2, 990):
         nodes = [human(f"n{n}", [f"n{n - n % size + (n + 1) % size}"]) for n in range(990)]
@@ -58,7 +58,9 @@ async def test_circles_of_a_fork_are_listed_up_to_fifty(gateway: RunningGateway,
         assert ("445 more problems" in problem["detail"]) == (size == 2)
 
 
-async def test_unknown_dependencies_are_listed_up_to_fifty(gateway: RunningGateway, held: LoopTime) -> None:
+async def test_unknown_dependencies_are_listed_up_to_fifty(
+    gateway: RunningGateway, blocked: LoopTime
+) -> None:
     run_id = await ended_run(gateway)
     status, problem = await fork(
         gateway, run_id, nodes=[human(f"n{n}", [f"u{u}" for u in range(10)]) for n in range(300)]
@@ -71,7 +73,7 @@ async def test_unknown_dependencies_are_listed_up_to_fifty(gateway: RunningGatew
 
 
 async def test_a_fork_of_all_the_dependencies_that_a_body_can_hold_is_refused_at_once(
-    gateway: RunningGateway, held: LoopTime
+    gateway: RunningGateway, blocked: LoopTime
 ) -> None:
     run_id = await ended_run(gateway)
     body = orjson.dumps({"nodes": [human(f"n{n}", ["u"] * 450) for n in range(990)]})
@@ -80,7 +82,7 @@ async def test_a_fork_of_all_the_dependencies_that_a_body_can_hold_is_refused_at
     assert len(str(problem)) < 2_000
 
 
-async def test_a_plan_of_too_many_dependencies_is_refused(gateway: RunningGateway, held: LoopTime) -> None:
+async def test_a_plan_of_too_many_dependencies_is_refused(gateway: RunningGateway, blocked: LoopTime) -> None:
     run_id = await ended_run(gateway)
     names = [f"n{n}" for n in range(MAX_DEPENDENCIES // 100 + 1)]
     nodes = [human(name) for name in names] + [human(f"m{n}", names[:100]) for n in range(101)]
@@ -91,7 +93,7 @@ async def test_a_plan_of_too_many_dependencies_is_refused(gateway: RunningGatewa
     assert (status, problem["errors"][0]["pointer"]) == (400, "/nodes/0/dependsOn")
 
 
-async def test_kept_and_new_nodes_together_are_limited(gateway: RunningGateway, held: LoopTime) -> None:
+async def test_kept_and_new_nodes_together_are_limited(gateway: RunningGateway, blocked: LoopTime) -> None:
     run_id = await ended_run(gateway, node("a"), node("b", "a"), done=1)
     status, problem = await fork(gateway, run_id, nodes=[human(f"n{n}") for n in range(MAX_NODES)])
     (error,) = problem["errors"]
@@ -104,15 +106,15 @@ async def test_kept_and_new_nodes_together_are_limited(gateway: RunningGateway, 
 async def test_the_largest_plan_is_forked_with_all_that_was_done(gateway: RunningGateway) -> None:
     chain = [node(f"n{n}", *([f"n{n - 1}"] if n else [])) for n in range(MAX_NODES)]
     run_id = await ended_run(gateway, *chain, done=MAX_NODES - 1)
-    with loop_time() as held:
+    with loop_time() as blocked:
         status, made = await fork(gateway, run_id)
     assert status == 201, made
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert blocked.longest_seconds < MOST_SECONDS, blocked.longest
     state = await gateway.store.load(made["runId"], fresh=True)
     assert sum(each.status == "completed" for each in state.nodes.values()) == MAX_NODES - 1
 
 
-async def test_few_policies_may_ask_people(gateway: RunningGateway, held: LoopTime) -> None:
+async def test_few_policies_may_ask_people(gateway: RunningGateway, blocked: LoopTime) -> None:
     asking = {"trigger": "node_complete", "action": "hitl"}
     silent = {"trigger": "node_complete", "action": "log"}
     too_many = [silent, *[asking] * MAX_ASKING_POLICIES, {**asking, "action": {"type": "hitl"}}]
@@ -143,12 +145,12 @@ async def test_a_person_of_a_long_chain_under_all_policies_that_may_be_there(
     run = ByHand(gateway.handler, made["runId"])
     await run.start("n0")
     _, tasks = await gateway.get(f"{API}/tasks?runId={run.run_id}")
-    with loop_time() as held:
+    with loop_time() as blocked:
         path = f"{API}/tasks/{tasks['tasks'][0]['taskId']}/submit"
         answer, body = await gateway.post(path, {"output": "x" * 1_900_000})
     assert answer.status == 200, body
     assert len(body["pendingRequestIds"]) == MAX_ASKING_POLICIES
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert blocked.longest_seconds < MOST_SECONDS, blocked.longest
     stored = [event for event in await gateway.store.read(run.run_id) if "x" * 1_900_000 in str(event)]
     assert [event.type for event in stored] == ["node_complete"]
 

@@ -1,4 +1,4 @@
-"""Links: whoever holds one may decide one request, once, for a time, and nobody else may make one."""
+"""Links: the holder of one may decide one request, once, for a time; only some callers may make one."""
 
 import asyncio
 import base64
@@ -359,15 +359,15 @@ async def test_links_are_listed_and_revoked_by_those_whom_they_concern(start_gat
     gateway = await start_gateway(tokens=TOKENS)
     waiting = await waiting_for_approval(gateway, by=SUE)
     anns, bobs = [await link_to(waiting, by=MAILER, **{"for": name}) for name in ("ann", "bob")]
-    _, everybody = await gateway.get(f"/api/hitl/links?requestId={waiting.request_id}", Authorization=MAILER)
-    assert [each["for"] for each in everybody["links"]] == ["bob", "ann"]
-    assert not any(part in str(everybody) for part in (anns.rpartition(".")[2], bobs.rpartition(".")[2]))
+    _, all_links = await gateway.get(f"/api/hitl/links?requestId={waiting.request_id}", Authorization=MAILER)
+    assert [each["for"] for each in all_links["links"]] == ["bob", "ann"]
+    assert not any(part in str(all_links) for part in (anns.rpartition(".")[2], bobs.rpartition(".")[2]))
     _, mine = await gateway.get("/api/hitl/links", Authorization=ANN)
     assert [(each["for"], each["status"], each["madeBy"]) for each in mine["links"]] == [
         ("ann", "active", "mailer")
     ]
     revoke = "/api/hitl/links/{}/revoke"
-    bob_id, ann_id = [each["linkId"] for each in everybody["links"]]
+    bob_id, ann_id = [each["linkId"] for each in all_links["links"]]
     answer, problem = await gateway.post(revoke.format(bob_id), b"", Authorization=ANN)
     assert (answer.status, problem["code"]) == (404, "link_unknown")
     for _ in range(2):

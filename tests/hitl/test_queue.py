@@ -206,11 +206,11 @@ async def test_a_large_message_that_is_refused_holds_no_loop_and_keeps_no_token(
     async with open_inbox(gateway, broker_address) as inbox:
         await inbox.send(b"[]")
         await inbox.dead(1)
-        with loop_time() as held:
+        with loop_time() as blocked:
             await inbox.send(LARGE[name])
             _, letter = await inbox.dead(2)
     assert letter.reason.startswith(name.partition(":")[0] + ": ")
     assert len(letter.reason) < 20_000
     assert b"token-of" not in letter.body
     assert letter.body[:10] == b'{"token": ' or len(letter.body) > 100_000
-    assert held.longest_seconds < MOST_SECONDS, held.longest
+    assert blocked.longest_seconds < MOST_SECONDS, blocked.longest

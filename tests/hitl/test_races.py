@@ -1,4 +1,4 @@
-"""Approve and reject through three doors and two gateways at once: one decision counts."""
+"""Approve and reject in three ways and through two gateways at once: one decision counts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

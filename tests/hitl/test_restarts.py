@@ -1,4 +1,4 @@
-"""A run that waits is in no process's memory: whatever is killed, its decision counts once and the work goes on."""
+"""A run that waits is in no process's memory: after every kill its decision counts once and the work continues."""
 
 import asyncio
 from collections.abc import AsyncIterator

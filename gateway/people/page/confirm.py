@@ -19,7 +19,7 @@ from runs.event import Json
 from schemas.hitl import HitlResponse, ResumeBody
 
 CONFIRMED = "confirmed"
-"""The field without which nothing that a form sends is a decision."""
+"""The field that makes what a form sends a decision."""
 BACK = "back"
 """The field that leads back to the question, with what was typed."""
 

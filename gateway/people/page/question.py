@@ -111,7 +111,7 @@ def seen(row: RequestRow) -> dict[str, str]:
 
 
 def hidden(fields: Mapping[str, str]) -> list[Element]:
-    """Fields of a form that nobody sees."""
+    """Hidden fields of a form."""
     return [h("input", type="hidden", name=name, value=value) for name, value in fields.items()]
 
 
@@ -145,7 +145,7 @@ def proposed_by(proposal: JsonObject | None) -> str | None:
 
 
 def _approvable(row: RequestRow) -> bool:
-    """Where there are options one of them says yes, until somebody has proposed something to say yes to."""
+    """Where there are options one of them says yes, until there is a proposal to say yes to."""
     answers = accepted_responses(row.subject, row.payload, proposed=row.proposal is not None)
     return answers.approval and (row.proposal is not None or not answers.options)
 

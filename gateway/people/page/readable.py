@@ -27,9 +27,9 @@ def document(title: str, content: Json) -> list[Element]:
     """A section of the page; none where there is nothing."""
     if content is None:
         return []
-    left = _Left(MAX_PARTS)
-    laid_out = list(left.bounded(_parts(content, 0, left)))
-    more = [h("p", "There is more than is laid out here: read the JSON.", class_="cut")] if left.cut else []
+    budget = _Budget(MAX_PARTS)
+    laid_out = list(budget.bounded(_parts(content, 0, budget)))
+    more = [h("p", "There is more than is laid out here: read the JSON.", class_="cut")] if budget.cut else []
     raw = h("details", h("summary", "The same as JSON"), h("pre", pretty(content), tabindex="0"))
     return [h("h2", title), h("div", *laid_out, class_="document"), *more, raw]
 
@@ -39,7 +39,7 @@ def pretty(content: Json) -> str:
     return visible_json(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
-class _Left:
+class _Budget:
     """How many parts may still be laid out."""
 
     def __init__(self, parts: int) -> None:
@@ -56,7 +56,7 @@ class _Left:
             yield element
 
 
-def _parts(content: Json, depth: int, left: _Left) -> Iterator[Element]:
+def _parts(content: Json, depth: int, budget: _Budget) -> Iterator[Element]:
     if isinstance(content, str):
         return paragraphs(content)
     if not content or not isinstance(content, (dict, list)):
@@ -65,19 +65,19 @@ def _parts(content: Json, depth: int, left: _Left) -> Iterator[Element]:
         return iter((h("pre", pretty(cast(Json, content))),))
     if isinstance(content, list):
         values = cast("list[Json]", content)
-        items = (h("li", *left.bounded(_parts(each, depth + 1, left))) for each in values)
-        return iter((h("ol", *left.bounded(items)),))
-    members = (_member(key, value, depth, left) for key, value in cast(JsonObject, content).items())
+        items = (h("li", *budget.bounded(_parts(each, depth + 1, budget))) for each in values)
+        return iter((h("ol", *budget.bounded(items)),))
+    members = (_member(key, value, depth, budget) for key, value in cast(JsonObject, content).items())
     return chain.from_iterable(members)
 
 
-def _member(key: str, value: Json, depth: int, left: _Left) -> Iterator[Element]:
+def _member(key: str, value: Json, depth: int, budget: _Budget) -> Iterator[Element]:
     nested = bool(value) and isinstance(value, (dict, list))
     yield h(f"h{min(depth + 3, 6)}", key)
     if nested:
-        yield h("div", *left.bounded(_parts(value, depth + 1, left)), class_="nested")
+        yield h("div", *budget.bounded(_parts(value, depth + 1, budget)), class_="nested")
     else:
-        yield from _parts(value, depth + 1, left)
+        yield from _parts(value, depth + 1, budget)
 
 
 def paragraphs(text: str) -> Iterator[Element]:

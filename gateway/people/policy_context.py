@@ -1,4 +1,4 @@
-"""What a policy asks about: the request refers to the event, and one who looks at the request sees its payload."""
+"""What a policy asks about: its request refers to an event, whose payload is filled in when one request is shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eventstore.store import EventStore
 from runs.event import JsonObject
 
 
-async def with_context(store: EventStore, row: RequestRow) -> RequestRow:
+async def with_policy_context(store: EventStore, row: RequestRow) -> RequestRow:
     """The request with the payload of the event that its `additionalContext.eventId` names. Raises StoreUnavailable.
 
     For one request at a time: a list of all that wait shows the references alone.

@@ -1,4 +1,4 @@
-"""What a contract says of something that a person wrote."""
+"""Checks of what a person wrote, by the contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runs.event import Json, JsonObject
 from runs.rules.requests import edit_contract
 from runs.state import RunState
 
-Errors = tuple[JsonObject, ...]
+ContractErrors = tuple[JsonObject, ...]
 Schema = JsonObject | bool
 
 
@@ -24,33 +24,33 @@ def schema_of_request(state: RunState, request_id: str) -> Schema | None:
 
 
 def schema_of_node(state: RunState, node_id: str | None) -> Schema | None:
-    """What the node owes; None where it owes nothing in particular, or is not there."""
+    """The schema that the node's output must match; None where it has none, or where there is no such node."""
     node = state.nodes.get(node_id or "")
     return node.contract.get("output") if node is not None else None
 
 
-class Verdicts:
-    """Judges the documents of one transaction. One that is built again after a conflict does not judge them again."""
+class ContractChecks:
+    """Checks the documents of one transaction. Where that is built again after a conflict, the results stay."""
 
     def __init__(self, contracts: ContractChecker) -> None:
         self._contracts = contracts
-        self._known: list[tuple[Schema, Json, Errors]] = []
+        self._done: list[tuple[Schema, Json, ContractErrors]] = []
 
-    async def errors(self, schema: Schema | None, document: Json) -> Errors:
-        """What `document` breaks; () means valid. Raises ResponseInvalid where there can be no verdict.
+    async def errors(self, schema: Schema | None, document: Json) -> ContractErrors:
+        """The errors of `document`; () means valid. Raises ResponseInvalid where the contract gives no result.
 
-        CheckerUnavailable is our own trouble and is raised as it is.
+        CheckerUnavailable is no fault of the document and is raised as it is.
         """
         if schema is None:
             return ()
-        for known_schema, known_document, errors in self._known:
+        for known_schema, known_document, errors in self._done:
             if known_document is document and known_schema == schema:
                 return errors
         errors = await self._check(schema, document)
-        self._known.append((schema, document, errors))
+        self._done.append((schema, document, errors))
         return errors
 
-    async def _check(self, schema: Schema, document: Json) -> Errors:
+    async def _check(self, schema: Schema, document: Json) -> ContractErrors:
         try:
             return tuple(cast("list[JsonObject]", await self._contracts.check(schema, document)))
         except CheckerUnavailable:
