@@ -10,6 +10,7 @@ from broker.interface import Broker, BrokerUnavailable, WorkHint
 from broker.tasks import finish
 from eventstore.batch import Commit
 from eventstore.clock import Clock
+from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
 
@@ -40,6 +41,7 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Begin to listen to commits."""
+        refuse_second_start(self, started=self._open)
         self._open = True
         self._store.on_commit(self._on_commit)
 

@@ -26,6 +26,7 @@ from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.leases import WorkRow
+from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore
 from runs.commands import (
     Command,
@@ -110,6 +111,7 @@ class Keeper:
 
     async def start(self) -> None:
         """Begin the rounds, in the background."""
+        refuse_second_start(self, started=self._task is not None)
         self._task = start_background("keeper", self._keep())
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ import structlog
 
 from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
+from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore
 
 LONGEST_WAIT_SECONDS = 10.0
@@ -51,8 +52,13 @@ class WaitingWork:
         self._task: asyncio.Task[None] | None = None
         self.trouble: str | None = None
 
+    @property
+    def started(self) -> bool:
+        return self._task is not None
+
     def start(self) -> None:
         """Begin to look, in the background."""
+        refuse_second_start(self, started=self.started)
         self._task = start_background("waiting-work", self._keep())
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import os
 import re
 import socket
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -74,9 +75,14 @@ async def connect(database_url: str, purpose: str) -> Connection:
     Raises psycopg.OperationalError, and DatabaseUnsuitable for a URL that cannot be parsed.
     """
     parts = parse_url(database_url)
-    connection = await _Guarded.connect(
-        database_url, autocommit=True, prepare_threshold=0, **_connect_options(parts, purpose)
-    )
+    try:
+        connection = await _Guarded.connect(
+            database_url, autocommit=True, prepare_threshold=0, **_connect_options(parts, purpose)
+        )
+    except asyncio.CancelledError as cancelled:
+        # psycopg's frames hold the unfinished connection; the task that was cancelled would keep them, and it, alive.
+        traceback.clear_frames(cancelled.__traceback__)
+        raise
     try:
         with hang_up_after(connection):
             _register_loaders(connection)

@@ -11,6 +11,7 @@ from eventstore import leases
 from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
+from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore, Lease
 from runs.commands import Command
 from runs.errors import RunError
@@ -70,14 +71,14 @@ class Heartbeat:
 
     def start(self) -> None:
         """Beat every `every_seconds` from now on."""
+        refuse_second_start(self, started=self._task is not None)
         self._task = start_background(self._name.replace(" ", "-"), self._repeat())
 
     async def close(self) -> None:
         """Stop beating. Leases that are left expire."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def beat(self) -> None:
         """Extend the leases; cancel attempts whose lease is lost, give back leases without an attempt.

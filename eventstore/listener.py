@@ -15,6 +15,7 @@ import structlog
 from eventstore.background import start_background
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
+from eventstore.lifecycle import refuse_second_start
 from eventstore.outage import Outage, log_unexpected
 from eventstore.pause import DoublingPause
 from eventstore.presence import Presence, PresenceConfig, PresenceState
@@ -86,6 +87,7 @@ class LogListener:
 
     async def start(self) -> None:
         """Start listening. It never fails: a database that cannot be reached is tried again."""
+        refuse_second_start(self, started=self._task is not None)
         self._task = start_background("listener", self._run())
 
     async def listening(self) -> None:

@@ -17,6 +17,7 @@ from eventstore.background import start_background
 from eventstore.batch import Commit
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
+from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.outage import log_unexpected
 from eventstore.pause import DoublingPause
@@ -67,9 +68,11 @@ class Notifier:
         self._untold = _Untold()
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Start telling. It never fails: a database that cannot be reached is tried again."""
+        refuse_second_start(self, started=self._task is not None)
         self._store.on_commit(self._on_commit)
         if self._listener is not None:
             self._listener.on_hello(self._tell_anything)
@@ -77,8 +80,9 @@ class Notifier:
 
     async def close(self) -> None:
         """Tell what is left, and stop."""
-        if self._task is None:
+        if self._task is None or self._closed:
             return
+        self._closed = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         if self._untold:

@@ -19,6 +19,7 @@ from contracts.lru import LruCache
 from eventstore.background import start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreError
+from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.store import EventStore, is_run_id
 from eventstore.topic import Topic
@@ -108,6 +109,7 @@ class RunTail(Generic[T]):
 
     async def start(self) -> None:
         """Start following what other processes commit."""
+        refuse_second_start(self, started=bool(self._tasks))
         self._tasks = [
             start_background("tail-fetch", self._keep_fetching()),
             start_background("tail-poll", self._keep_polling()),

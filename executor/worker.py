@@ -17,6 +17,7 @@ from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable
 from eventstore.handler import Build, Outcome, RunHandler
 from eventstore.heartbeat import Heartbeat
+from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from executor.checks import OutputChecker
@@ -85,6 +86,7 @@ class ExecutorWorker:
 
     async def start(self) -> None:
         """Register the capabilities and begin to consume. A database that is unavailable is tried again later."""
+        refuse_second_start(self, started=self._registering is not None)
         self._store.on_commit(self._watch.on_commit)
         if self._listener is not None:
             self._listener.on_runs(self._watch.on_runs)

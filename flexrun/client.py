@@ -70,6 +70,8 @@ class GatewayClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        if self._session is not None:
+            raise RuntimeError("GatewayClient is started already")
         self._session = aiohttp.ClientSession(headers=self._headers, json_serialize=_dumps)
         return self
 

@@ -28,6 +28,7 @@ from eventstore import leases
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
 from eventstore.handler import RunHandler, Transact
+from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.migrate import migrate
 from eventstore.notifier import Notifier
@@ -100,11 +101,14 @@ class Engine:
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: GatewayServer | None = None
         self.health: HealthServer | None = None
+        self._started = False
         self._outage = Outage("database")
         self._stack = AsyncExitStack()
         self._shutdown = Shutdown(settings.drain_seconds)
 
     async def __aenter__(self) -> Self:
+        refuse_second_start(self, started=self._started)
+        self._started = True
         try:
             await self._start()
         except BaseException:

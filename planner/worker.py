@@ -13,6 +13,7 @@ from broker.interface import Broker, Consumer, WorkHint
 from eventstore.clock import Clock, wait_if_early
 from eventstore.handler import RunHandler, Transact
 from eventstore.heartbeat import Heartbeat
+from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore, Lease
 from planner.capability_cache import CapabilityCache
 from planner.config import PlannerConfig
@@ -79,6 +80,7 @@ class PlannerWorker:
 
     async def start(self) -> None:
         """Begin to consume."""
+        refuse_second_start(self, started=self._consumer is not None)
         if not self._planner.instant:
             self._store.on_commit(self._plans.on_commit)
             self._heartbeat.start()

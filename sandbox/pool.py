@@ -40,6 +40,8 @@ class ChildPool:
 
     async def start(self) -> None:
         """Return when a child is ready; raises SandboxUnavailable when none can be started."""
+        if self._is_open:
+            raise RuntimeError("Sandbox is started already")
         self._is_open = True
         self._started.clear()
         self._staff()

@@ -16,6 +16,7 @@ from eventstore import webhook_lanes
 from eventstore.background import start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
+from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from webhooks.config import WebhooksConfig
@@ -57,6 +58,7 @@ class Webhooks:
 
     async def start(self) -> None:
         """Begin, in the background. It never fails: a database that is away is tried again."""
+        refuse_second_start(self, started=bool(self._tasks))
         self._sender = Sender(self._config)
         self._deliverer = Deliverer(
             self._store,

@@ -23,6 +23,7 @@ from broker.postgres.messages import PostgresMessageConsumer
 from broker.postgres.work import PostgresBrokerConfig, PostgresWorkConsumer
 from broker.waiting import WaitingWork
 from eventstore.errors import StoreUnavailable
+from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.rows import Rows
 from eventstore.store import EventStore
@@ -60,6 +61,7 @@ class PostgresBroker:
 
     async def start(self) -> None:
         """Listen for other processes."""
+        refuse_second_start(self, started=self._waiting.started)
         self._waiting.start()
         if self._listener is not None:
             self._listener.on_work(self._wake)

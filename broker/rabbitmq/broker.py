@@ -28,6 +28,7 @@ from broker.rabbitmq.topology import Topology, front_of
 from broker.rabbitmq.work import RabbitWorkConsumer, WorkConsumerConfig
 from broker.waiting import WaitingWork
 from eventstore.installation import installation_name
+from eventstore.lifecycle import refuse_second_start
 from eventstore.outage import Outage
 from eventstore.store import EventStore
 
@@ -92,6 +93,7 @@ class RabbitBroker:
 
     async def start(self) -> None:
         """Begin to connect. Raises BrokerRefused where the server says soon that the queues are another's."""
+        refuse_second_start(self, started=self._publishing.started)
         links = (self._publishing, self._consuming)
         for link in links:
             link.start()

@@ -28,6 +28,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from broker.interface import BrokerRefused, BrokerUnavailable
 from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
+from eventstore.lifecycle import refuse_second_start
 from eventstore.outage import Outage
 
 # A server that is not there yet, or not any more, is what the link is for; it says so itself, without a traceback.
@@ -130,6 +131,10 @@ class RabbitLink:
         self._task: asyncio.Task[None] | None = None
 
     @property
+    def started(self) -> bool:
+        return self._task is not None
+
+    @property
     def connected(self) -> bool:
         return self._connection is not None
 
@@ -140,10 +145,8 @@ class RabbitLink:
 
     def start(self) -> None:
         """Begin to connect, in the background."""
-        if self._task is None:
-            self._task = start_background(
-                f"rabbitmq-{self.purpose}", self._keep(), closing=lambda: self._closed
-            )
+        refuse_second_start(self, started=self.started)
+        self._task = start_background(f"rabbitmq-{self.purpose}", self._keep(), closing=lambda: self._closed)
 
     async def tried(self) -> None:
         """Return when the first attempt to connect is over, however it went."""

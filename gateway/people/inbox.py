@@ -13,6 +13,7 @@ import structlog
 
 from broker.interface import Broker, Consumer, MessageRefused
 from eventstore.errors import ValueRefused
+from eventstore.lifecycle import refuse_second_start
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
 from gateway.parsing import parse_body, parse_json
@@ -53,6 +54,7 @@ class HitlInbox:
 
     async def start(self) -> None:
         """Begin to consume, as soon as the broker can be reached."""
+        refuse_second_start(self, started=self._consumer is not None)
         self._consumer = await self._broker.consume_messages(
             QUEUE, self.handle, prefetch=_PREFETCH, kept=self._kept
         )

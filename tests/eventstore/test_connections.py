@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -220,3 +221,24 @@ def _opens_a_connection(path: Path) -> bool:
         if isinstance(call, ast.Attribute) and call.attr == "connect"
     ]
     return any("psycopg" in name or "Connection" in name or name == "_Guarded" for name in receivers)
+
+
+async def test_a_connection_that_is_cancelled_while_it_is_made_is_closed() -> None:
+    """The cancelled task is kept, as every part keeps its own: what it holds must not hold the connection."""
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        asked.set()
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        connecting = asyncio.create_task(connect(f"postgresql://flexrun@127.0.0.1:{port}/silent", "test"))
+        await asyncio.wait_for(asked.wait(), 30)
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        await asyncio.wait_for(left.wait(), 10)
+    assert connecting.cancelled()
