@@ -17,7 +17,7 @@ listens misses no commit. Without a connection of its own a process receives no 
 
 What is easy to get wrong: SILENCE is not the absence of messages but of messages in time, `answer_seconds` after the
 own hello and `gone_seconds` after the last message of another process. A connection that is lost and made again
-begins in ASKING, whatever was known before.
+begins in ASKING again.
 """
 
 from __future__ import annotations
