@@ -1,4 +1,4 @@
-"""The seam: what every broker can do, whatever carries the messages.
+"""The interface of a broker: what each can do, whatever carries the messages.
 
 A work hint carries ids only. Losing one costs time (the keeper sends it again), doubling one costs nothing (the append
 with the expected version is the claim). External messages, such as decisions posted to the queue `hitl`, carry their
@@ -17,10 +17,7 @@ from runs.outstanding import Work
 from schemas.messages import MessageRefused
 
 if TYPE_CHECKING:
-    from broker.journal import Journal
-    from eventstore.listener import LogListener
     from eventstore.outage import Outage
-    from eventstore.store import EventStore
 
 __all__ = [
     "Broker",
@@ -36,7 +33,6 @@ __all__ = [
     "WorkConsumer",
     "WorkHint",
     "keep_all",
-    "open_broker",
 ]
 
 
@@ -201,32 +197,3 @@ class Broker(Protocol):
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
         """The oldest dead letters of the queue `name` (of every queue for ''); they stay where they are."""
         ...
-
-
-def open_broker(
-    url: str,
-    store: EventStore,
-    listener: LogListener | None,
-    *,
-    namespace: str = "flexrun",
-    claim_seconds: float = 15.0,
-    journal: Journal | None = None,
-) -> Broker:
-    """The broker that `url` names: `postgres`, or `amqp://…` / `amqps://…`. Raises ValueError for anything else.
-
-    `claim_seconds`: for how long work that a consumer took, and died before it started it, is kept from the others.
-    `journal`: where a supervised process notes what it takes from its own commits. RabbitMQ has no use for it, since
-    a hint that comes again may go to another process.
-    """
-    # Imported here: aio-pika costs a tenth of a second, and the brokers themselves import this module.
-    if url == "postgres":
-        from broker.postgres import PostgresBroker, PostgresBrokerConfig  # noqa: PLC0415 - see above
-
-        return PostgresBroker(
-            store, listener, pace=PostgresBrokerConfig(claim_seconds=claim_seconds), journal=journal
-        )
-    if url.startswith(("amqp://", "amqps://")):
-        from broker.rabbitmq import RabbitBroker  # noqa: PLC0415 - see above
-
-        return RabbitBroker(url, store, namespace=namespace, claim_seconds=claim_seconds)
-    raise ValueError(f"a broker is `postgres` or an amqp:// address, not {url.partition(':')[0]!r}")

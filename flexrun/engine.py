@@ -20,7 +20,8 @@ import psycopg
 import structlog
 
 from broker.dispatch import Dispatcher
-from broker.interface import Broker, open_broker
+from broker.factory import open_broker
+from broker.interface import Broker
 from broker.journal import Journal
 from broker.keeper import Keeper
 from broker.readiness import ReadinessProbe

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from broker.interface import WorkHint, open_broker
+from broker.factory import open_broker
+from broker.interface import WorkHint
 from broker.postgres import PostgresBroker
 from eventstore import leases
 from eventstore.migrate import migrate

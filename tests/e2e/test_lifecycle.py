@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from broker.dispatch import Dispatcher
-from broker.interface import Broker, open_broker
+from broker.factory import open_broker
+from broker.interface import Broker
 from broker.keeper import Keeper
 from broker.postgres import PostgresBroker
 from broker.rabbitmq.link import RabbitLink

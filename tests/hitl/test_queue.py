@@ -8,7 +8,7 @@ import orjson
 import psycopg
 import pytest
 
-from broker.interface import open_broker
+from broker.factory import open_broker
 from tests.support.gateways import RunningGateway
 from tests.support.inboxes import open_inbox
 from tests.support.loop_time import MOST_SECONDS, loop_time

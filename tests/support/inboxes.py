@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from broker.interface import Broker, DeadLetter, open_broker
+from broker.factory import open_broker
+from broker.interface import Broker, DeadLetter
 from eventstore.listener import LogListener
 from gateway.people.inbox import QUEUE, HitlInbox
 from tests.support.gateways import RunningGateway

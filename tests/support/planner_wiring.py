@@ -10,7 +10,8 @@ import psycopg
 from uuid_utils import uuid7
 
 from broker.dispatch import Dispatcher
-from broker.interface import WorkHint, open_broker
+from broker.factory import open_broker
+from broker.interface import WorkHint
 from broker.keeper import Keeper, KeeperConfig
 from eventstore.capabilities import register
 from eventstore.listener import LogListener

@@ -14,7 +14,7 @@ import psycopg
 from uuid_utils import uuid7
 
 from broker.dispatch import Dispatcher
-from broker.interface import open_broker
+from broker.factory import open_broker
 from broker.keeper import Keeper, KeeperConfig
 from contracts.checker import ContractChecker
 from eventstore.handler import RunHandler
