@@ -33,7 +33,7 @@ async def parse_body(sandbox: Sandbox, model: type[M], raw: bytes) -> M:
     if len(raw) <= SMALL_BODY_BYTES:
         return parse_document(model, raw)
     await _call(sandbox, "check_body", {"model": model.__name__}, raw)
-    # With 50,000 values each of these steps, and what the caller does next, takes a fifth of what a loop may be held.
+    # With 50,000 values each of these steps, and the next of the caller, is a fifth of what a loop may stand still.
     document = await in_steps(orjson.loads(raw))
     return await in_steps(validate_document(model, document))
 

@@ -45,7 +45,7 @@ async def describe_30(request: web.Request) -> web.Response:
 async def _described(
     request: web.Request, describe_as: Callable[[Sequence[Endpoint], str], dict[str, Any]]
 ) -> web.Response:
-    """Made on a thread: the first one takes longer than a loop may be held."""
+    """Made on a thread: the first one takes longer than a loop may stand still."""
     version = request.app[GATEWAY].deps.version
     document = await asyncio.to_thread(describe_as, request.app[ALL_ENDPOINTS], version)
     return web.Response(body=orjson.dumps(document), content_type=JSON)

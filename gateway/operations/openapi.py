@@ -62,7 +62,7 @@ _OF_HEADS = {
     403: "Without tokens a gateway answers its own machine only (`host_not_allowed`, `origin_not_allowed`,"
     " `forwarded_not_allowed`).",
 }
-"""What every operation may answer, whatever else it says about the same status."""
+"""What every operation may answer, beside what it says itself about the same status."""
 
 
 _OF_QUERIES = {400: "A parameter in the query is not known (`query_invalid`)."}
