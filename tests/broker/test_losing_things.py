@@ -15,7 +15,7 @@ from broker.interface import WorkHint
 from eventstore.errors import StoreUnavailable
 from tests.support.carriage import House, Planner, Site, open_planner, plan_hint
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ async def doomed_worker(site: Site, mode: str) -> AsyncIterator[asyncio.subproce
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while (await process.stdout.readline()).decode().strip() != mode:
                 assert not process.stdout.at_eof(), "the worker ended by itself"
         yield process

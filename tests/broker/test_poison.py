@@ -311,7 +311,7 @@ async def test_a_lost_node_goes_before_two_hundred_that_wait(site: Site) -> None
         )
         await house.handler.execute(lost, failure)
         gate.set()
-        await eventually(lambda: lost in served, timeout_seconds=30)
+        await eventually(lambda: lost in served)
         # Some are served while the hint travels; at the end of the queue it would be the last of all.
         assert served.index(lost) <= 30, f"{served.index(lost)} of {len(waiting)} went before it"
 

@@ -21,7 +21,7 @@ from tests.support.ports import free_port
 from tests.support.rabbit_control import delete_queue, put, rabbitmqctl
 from tests.support.rabbit_server import RabbitServer
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ async def test_a_worker_that_stops_does_not_wait_long_for_a_silent_broker(site: 
             with capture_logs() as logs:
                 proxy.stalled = True
                 await eventually(lambda: any(line["event"] == "hints_handed_on" for line in logs))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE_SECONDS):
                 await consumer.cancel(drain_seconds=0)
 
 

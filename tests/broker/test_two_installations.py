@@ -17,7 +17,7 @@ from eventstore.installation import installation_name
 from eventstore.store import EventStore
 from tests.support.carriage import BrokerTimes, House, Site, open_planner
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ async def test_the_command_line_says_it_in_a_sentence(site: Site, other: Site) -
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "flexrun", "planner", env=environment, stderr=asyncio.subprocess.PIPE
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * DEADLINE_SECONDS):
             _, told = await process.communicate()
     text = " ".join(told.decode().split())
     assert process.returncode == 2, text

@@ -29,13 +29,14 @@ from tests.e2e.any_task import ENVELOPES, FORKS, RESPONSES, VALUES
 from tests.support.gateways import API
 from tests.support.linkedin import envelope
 from tests.support.loop_time import MOST_SECONDS, loop_time
+from tests.support.waiting import DEADLINE_SECONDS
 
 LARGEST_BODY = 2_000_000
 EXAMPLES = int(os.environ.get("FLEXRUN_TEST_EXAMPLES", "12"))
 ANSWERS = st.lists(st.tuples(RESPONSES, VALUES), max_size=4)
 """What people answer before the run is aborted."""
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 2 * DEADLINE_SECONDS
 _PAUSE_SECONDS = 0.02
 
 

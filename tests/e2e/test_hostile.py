@@ -23,7 +23,7 @@ from tests.support.followers import API, Follower, document_of
 from tests.support.linkedin import VARIANTS, example, with_inputs
 from tests.support.processes import Setting, Site
 from tests.support.submitting import delivered, stream_run
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 RUNS = 30
 COPIES = 5
@@ -47,7 +47,7 @@ async def _accepted(http: aiohttp.ClientSession, gateway: str, envelope: dict[st
 
 async def _read(http: aiohttp.ClientSession, gateway: str, run_id: str) -> list[dict[str, Any]]:
     follower = Follower(http=http, gateways=[gateway], run_id=run_id, chance=Random(run_id))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(2 * DEADLINE_SECONDS):
         return [document_of(frame) for frame in await follower.follow()]
 
 
@@ -151,5 +151,5 @@ async def test_a_crowd_that_connects_and_says_nothing_keeps_nobody_out(
             if number % 3 == 0:
                 idle.sendall(b"POST /api/v1/flex/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         envelope = example("linkedin-variants")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             delivered(envelope, await stream_run(http, shared_site.urls[0], envelope))

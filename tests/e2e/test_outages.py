@@ -15,7 +15,7 @@ from tests.support.postgres_server import PostgresServer
 from tests.support.processes import FlexrunProcess, Setting, Site
 from tests.support.sites import CommandLine, envelope, log_of, reached
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 EVENTS = {"Accept": "text/event-stream"}
 
@@ -114,7 +114,10 @@ async def test_runs_go_on_without_the_broker_and_show_that_it_is_away(
             workers = [site.add(role) for role in ("planner", "executor", "executor")]
             for worker in workers:
                 worker.launch()
-            assert await reached(client, run_id, "completed", timeout_seconds=90) == "completed"
+            assert (
+                await reached(client, run_id, "completed", timeout_seconds=3 * DEADLINE_SECONDS)
+                == "completed"
+            )
             assert await _waiting_for(client, run_id) is None, "a run that is over waits for nothing"
         events = await log_of(client, run_id)
         starts = [each["nodeId"] for each in events if each["type"] == "node_start"]
@@ -132,6 +135,6 @@ async def _waiting_for(client: GatewayClient, run_id: str) -> list[dict[str, Any
 
 
 async def _comment(stream: aiohttp.ClientResponse, wanted: bytes) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while (line := await stream.content.readline()).strip() != wanted:
             assert line, "the stream ended"

@@ -16,6 +16,7 @@ from flexrun.secrets import SecretRefused, know_settings
 from flexrun.settings import Settings
 from sandbox.environment import PASSED_ON, child_environment
 from tests.support.cli import run, running
+from tests.support.waiting import DEADLINE_SECONDS
 
 PASSWORD = "correct-horse-b4ttery"
 DSN = f"postgresql://ann:{PASSWORD}@127.0.0.1:9/flexrun"
@@ -79,7 +80,7 @@ async def test_no_error_at_start_shows_a_secret(variable: str, text: str) -> Non
 async def test_a_database_that_is_waited_for_is_named_without_its_secrets() -> None:
     async with running("gateway", "--port", "0", settings={"DATABASE_URL": DSN}) as command:
         assert command.process.stderr is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * DEADLINE_SECONDS):
             line = (await command.process.stderr.readline()).decode()
         command.process.terminate()
         done = await command.done()

@@ -22,7 +22,7 @@ from tests.support.processes import FlexrunProcess, Setting, Site
 from tests.support.receivers import Receiver, never, receiving
 from tests.support.submitting import get_json
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 BODY = with_inputs(VARIANTS, variantCount=1)
 CALLERS = 25
@@ -103,7 +103,7 @@ async def test_ctrl_c_does_not_wait_for_callers(database_url: str, tmp_path: Pat
     gateway = site.add("gateway")
     async with site:
         gateway.send(signal.SIGINT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             assert await gateway.ended() == 0
 
 

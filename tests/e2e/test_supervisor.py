@@ -26,10 +26,10 @@ from tests.support.processes import ROOT, FlexrunProcess, Setting, clean_environ
 from tests.support.sites import envelope, reached
 from tests.support.submitting import delivered
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 CLIENTS = ROOT / "tests" / "clients"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 2 * DEADLINE_SECONDS
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import FlexrunProcess, Setting, Site
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_a_process_that_waits_stops_when_told_to(role: str, tmp_path: Path
     process.launch()
     await _says(process, "database_away")
     process.send(signal.SIGTERM)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         assert await process.ended() == 0
 
 

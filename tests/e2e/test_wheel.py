@@ -19,6 +19,7 @@ from tests.support.linkedin import EXAMPLES, example
 from tests.support.ports import free_port
 from tests.support.processes import FlexrunProcess, clean_environment
 from tests.support.submitting import delivered
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.wheels import build_wheel, install_wheel
 
 OURS = (
@@ -74,7 +75,7 @@ async def _run(folder: Path, *command: str, given: bytes = b"") -> bytes:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(3 * DEADLINE_SECONDS):
         out, err = await process.communicate(given)
     assert process.returncode == 0, err.decode()
     return out

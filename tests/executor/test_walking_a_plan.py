@@ -102,7 +102,7 @@ async def test_a_worker_leaves_capabilities_that_it_does_not_have_to_others(
         run_id = await first.submit(node("a"), node("b", "a", capabilityId="test.rare"))
         await first.reached(run_id, lambda state: state.nodes["b"].status == "ready")
         async with ExecutorWiring(database_url, [rare], broker_address=broker_address) as second:
-            await eventually(lambda: rare.inside, timeout_seconds=15)
+            await eventually(lambda: rare.inside)
             assert (await second.state(run_id)).nodes["b"].attempt == 1
             rare.open.set()
             assert (await second.ended(run_id)).output == "rare"

@@ -50,7 +50,7 @@ async def test_an_event_source_is_cut_comes_back_and_stops_at_the_end(gateway: R
         proxy.cut()
         await hand.work()
         await hand.deliver()
-        await eventually(lambda: lines and lines[-1] == "closed", timeout_seconds=20)
+        await eventually(lambda: lines and lines[-1] == "closed")
         node.kill()
         await asyncio.gather(node.wait(), collecting)
     ids = [str(number) for number in range(1, 7)]

@@ -116,7 +116,7 @@ async def test_a_stalled_reader_is_called_that_whichever_side_notices(start_gate
     hand = await _long_run(gateway)
     with everything_said() as said:
         clients = [_reader(gateway, hand.run_id) for _ in range(10)]
-        await eventually(lambda: len(said.streams) == 10, timeout_seconds=30)
+        await eventually(lambda: len(said.streams) == 10)
         for client in clients:
             client.close()
     assert said.complaints == []

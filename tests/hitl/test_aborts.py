@@ -40,7 +40,7 @@ class Slow:
             lines = self.worker.last_words(100_000).splitlines()
             return next((each for each in lines if each.startswith(f"{what} {run_id} ")), "")
 
-        return float((await eventually(line, timeout_seconds=30)).rpartition(" ")[2])
+        return float((await eventually(line)).rpartition(" ")[2])
 
     async def abort(self, run_id: str) -> float:
         """Abort the run; when the log says so."""

@@ -13,6 +13,7 @@ from flexrun.client import GatewayClient
 from tests.support import databases
 from tests.support.processes import Setting, Site
 from tests.support.sites import EXAMPLES, CommandLine, Said, envelope, log_of, only_request, reached
+from tests.support.waiting import DEADLINE_SECONDS
 
 APPROVAL = str(EXAMPLES / "linkedin-approval.json")
 
@@ -58,7 +59,7 @@ async def test_whoever_submitted_and_stayed_sees_the_run_through_when_another_te
     attached = await flexrun.start("submit", APPROVAL)
     assert attached.stdout is not None
     frames: list[dict[str, Any]] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(2 * DEADLINE_SECONDS):
         while not frames or frames[-1]["type"] != "hitl_request":
             frames.append(orjson.loads(await attached.stdout.readline()))
         run_id, request_id = frames[0]["runId"], frames[-1]["payload"]["requestId"]

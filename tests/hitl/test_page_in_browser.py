@@ -7,9 +7,9 @@ from tests.support.browser import Page, page_in_browser
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway
 from tests.support.people import Waiting
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 2 * DEADLINE_SECONDS
 LONG = {
     "variants": [
         {

@@ -31,7 +31,7 @@ async def ended(waiting: Waiting, status: str = "completed") -> None:
     async def over() -> bool:
         return await waiting.status() == status
 
-    await eventually(over, timeout_seconds=20)
+    await eventually(over)
 
 
 async def test_a_message_decides_like_any_other_door(
@@ -144,7 +144,7 @@ async def test_a_message_that_waited_for_a_gateway_is_decided_when_one_is_there(
     waiting = await waiting_for_approval(gateway)
     broker = open_broker(broker_address.broker_url, gateway.store, None, namespace=broker_address.namespace)
     await broker.start()
-    await eventually(lambda: broker.healthy, timeout_seconds=20)
+    await eventually(lambda: broker.healthy)
     await broker.publish_message("hitl", orjson.dumps(message(waiting)))
     await broker.close()
     assert await waiting.status() == "awaiting_hitl"

@@ -20,7 +20,7 @@ from tests.support.sites import (
     reached,
     types_of,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wiring import BrokerAddress
 
 PLAN_FIRST = {"runtime": [{"id": "look", "trigger": "plan_generated", "action": "hitl"}]}
@@ -65,7 +65,7 @@ async def test_what_was_approved_goes_on_after_every_process_was_killed(site: Si
         assert (await decide(client, await only_request(client, run_id)))["status"] == "running"
         await kill_all(site)
         await site.start()
-        await reached(client, run_id, "completed", timeout_seconds=60)
+        await reached(client, run_id, "completed", timeout_seconds=2 * DEADLINE_SECONDS)
         types = await types_of(client, run_id)
         assert types.count("hitl_resolved") == types.count("complete") == 1
         completed = [e["nodeId"] for e in await log_of(client, run_id) if e["type"] == "node_complete"]
@@ -103,7 +103,10 @@ async def test_a_request_that_expires_while_every_process_is_down_does_what_its_
             for name, each in rules.items()
         }
         await asyncio.gather(
-            *(reached(client, run_id, "awaiting_hitl", timeout_seconds=10) for run_id in runs.values())
+            *(
+                reached(client, run_id, "awaiting_hitl", timeout_seconds=DEADLINE_SECONDS)
+                for run_id in runs.values()
+            )
         )
         requests = {name: await only_request(client, run_id) for name, run_id in runs.items()}
         await kill_all(site)
@@ -120,7 +123,7 @@ async def test_a_request_that_expires_while_every_process_is_down_does_what_its_
             assert request["requestId"] != requests["escalate"]["requestId"]
             return request
 
-        request = await eventually(escalated, timeout_seconds=20)
+        request = await eventually(escalated)
         assert request["rules"]["approvers"] == ["legal"]
         for run_id in (runs["reject"], runs["approve"]):
             assert (await types_of(client, run_id)).count("hitl_resolved") == 1

@@ -88,7 +88,7 @@ async def test_a_vote_is_withdrawn_through_the_queue(
 
     async with open_inbox(gateway, broker_address) as inbox:
         await inbox.send({**message, "responses": [{"responseType": "withdraw"}]})
-        await eventually(withdrawn, timeout_seconds=20)
+        await eventually(withdrawn)
         assert await inbox.broker.dead_letters("hitl") == []
     assert (await waiting.respond("approval", operator="bob"))[1]["status"] == "awaiting_hitl"
 

@@ -17,7 +17,7 @@ from runs.commands import AbortRun, PauseRun, ResumeRun
 from tests.support.given import ANN
 from tests.support.linkedin import REGISTERED, envelope, example
 from tests.support.planner_wiring import QUICK, PlannerWiring, hint_for
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wiring import BrokerAddress, now
 
 NODE = {"id": "a", "capabilityId": "stub.linkedin.brief", "kind": "execution", "label": "a"}
@@ -350,7 +350,7 @@ async def test_a_refusal_of_a_slow_planner_is_final(database_url: str) -> None:
 async def test_closing_does_not_wait_for_a_capability(database_url: str) -> None:
     patient = replace(QUICK, patience_seconds=600, look_again_seconds=60)
     planner = Scripted("skeleton")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         async with PlannerWiring(database_url, planner, config=patient, registered=[]) as planning:
             run_id = await planning.start(envelope())
             await eventually(lambda: planner.asked >= 1)

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from tests.support import packages
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
@@ -26,7 +26,7 @@ _FLAGS = (
     "--disable-extensions",
     "--remote-debugging-port=0",
 )
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 2 * DEADLINE_SECONDS
 
 
 class Page:

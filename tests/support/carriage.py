@@ -28,7 +28,7 @@ from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from runs.commands import RejectPlan, RequestPlan, StartRun
 from runs.errors import RunError, RunFinished, StaleAttempt
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ENVELOPE: dict[str, Any] = {"objective": "write", "outputContract": {"schema": True}}
 
@@ -162,7 +162,7 @@ class House:
         """The types of a run's events, in order."""
         return [event.type for event in await self.store.read(run_id)]
 
-    async def all_complete(self, run_ids: Sequence[str], timeout_seconds: float = 20) -> None:
+    async def all_complete(self, run_ids: Sequence[str], timeout_seconds: float = DEADLINE_SECONDS) -> None:
         """Wait until each run has exactly one `complete`, at its end."""
 
         async def complete() -> bool:

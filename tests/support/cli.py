@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.processes import ROOT, clean_environment
+from tests.support.waiting import DEADLINE_SECONDS
 
-_SECONDS = 60.0
+_SECONDS = 2 * DEADLINE_SECONDS
 
 
 @dataclass(frozen=True)

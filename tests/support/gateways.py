@@ -28,13 +28,14 @@ from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.runs.acceptance import read_house
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
+from tests.support.waiting import DEADLINE_SECONDS
 
 API = "/api/v1/flex"
 ENVELOPE: dict[str, Any] = {
     "objective": "Say hello",
     "outputContract": {"schema": {"type": "object", "required": ["text"]}},
 }
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = DEADLINE_SECONDS
 
 
 @dataclass

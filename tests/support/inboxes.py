@@ -38,7 +38,7 @@ class Inbox:
             assert len(letters) >= count, [letter.reason for letter in letters]
             return letters
 
-        return await eventually(enough, timeout_seconds=20)
+        return await eventually(enough)
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def open_inbox(gateway: RunningGateway, broker_address: BrokerAddress) -> 
         broker_address.broker_url, gateway.store, listener, namespace=broker_address.namespace
     )
     await broker.start()
-    await eventually(lambda: broker.healthy, timeout_seconds=20)
+    await eventually(lambda: broker.healthy)
     inbox = HitlInbox.over(gateway.gateway.deps, broker)
     await inbox.start()
     try:

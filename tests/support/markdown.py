@@ -10,13 +10,14 @@ from collections.abc import Mapping
 
 from tests.support.cli import Done
 from tests.support.processes import ROOT, clean_environment
+from tests.support.waiting import DEADLINE_SECONDS
 
 ADDRESS = "http://127.0.0.1:8080"
 """Where the documents' gateway is."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
-_SECONDS = 60.0
+_SECONDS = 2 * DEADLINE_SECONDS
 
 
 def section(document: str, heading: str) -> str:

@@ -17,10 +17,11 @@ from pathlib import Path
 from flexrun.embedded.launch import GuardedServer
 from tests.support.forked import ForkedServer, StandardFiles
 from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
-READY_SECONDS = 60.0
+READY_SECONDS = 2 * DEADLINE_SECONDS
 """A loaded machine takes its time to start a Python process; a process that has ended is noticed at once."""
 
 _READY = re.compile(rb"flexrun [a-z, ]+ is ready(?:: (http://[0-9.:]+))?")

@@ -13,8 +13,9 @@ from flexrun.embedded.account import server_account
 from flexrun.embedded.launch import GuardedServer
 from tests.support.ports import free_port
 from tests.support.private_server import PrivateServer
+from tests.support.waiting import DEADLINE_SECONDS
 
-_READY_SECONDS = 60
+_READY_SECONDS = 2 * DEADLINE_SECONDS
 _TRIES = 5
 _PORT_TAKEN = ("dist_port_already_used", "in use by another node", "eaddrinuse", "address already in use")
 """What a node says, in whatever case, when somebody else took one of its ports after it was found free."""

@@ -14,7 +14,7 @@ import orjson
 from flexrun.client import API, GatewayClient, GatewayUnreachableError
 from tests.support.forked import ForkedServer, StandardFiles
 from tests.support.processes import ROOT, Site, clean_environment
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 EXAMPLES = ROOT / "examples"
 
@@ -30,7 +30,9 @@ async def status_of(client: GatewayClient, run_id: str) -> str:
     return (await client.call("GET", f"{API}/runs/{run_id}"))["status"]
 
 
-async def reached(client: GatewayClient, run_id: str, *statuses: str, timeout_seconds: float = 30) -> str:
+async def reached(
+    client: GatewayClient, run_id: str, *statuses: str, timeout_seconds: float = DEADLINE_SECONDS
+) -> str:
     """Wait until the run is in one of these statuses. A gateway that is just starting counts as "not yet"."""
 
     async def there() -> str:
@@ -116,6 +118,6 @@ class CommandLine:
             given.write_bytes(orjson.dumps(stdin) if stdin is not None else b"")
             files = StandardFiles(out, err, given, self.folder)
             process = ForkedServer("flexrun", arguments, self._environment, files)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(2 * DEADLINE_SECONDS):
                 code = await process.ended()
             return Said(code, out.read_text(), err.read_text())

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from tests.support.forked import ForkedServer, StandardFiles
 from tests.support.processes import ROOT, clean_environment
+from tests.support.waiting import DEADLINE_SECONDS
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_SECONDS = 60.0
+_SECONDS = 2 * DEADLINE_SECONDS
 
 
 class Terminal:

@@ -2,18 +2,25 @@
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
 Value = TypeVar("Value")
 
+DEADLINE_SECONDS = 30 * float(os.environ.get("TEST_DEADLINE_FACTOR", "1"))
+"""After how long a test gives up what it waits for. Generous: a loaded machine is no failure. On a slower one set
+TEST_DEADLINE_FACTOR, by which it is multiplied."""
+
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
 
 
 async def eventually(
-    predicate: Callable[[], Value | Awaitable[Value]], timeout_seconds: float = 30, describe: str = ""
+    predicate: Callable[[], Value | Awaitable[Value]],
+    timeout_seconds: float = DEADLINE_SECONDS,
+    describe: str = "",
 ) -> Value:
     """Return the first truthy value of `predicate` (plain or async), asked again until the deadline.
 

@@ -29,7 +29,7 @@ from runs.event import Event
 from runs.state import RunState
 from tests.support.capabilities import FunctionCapability
 from tests.support.no_spare import NO_SPARE
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 QUICK = ExecutorConfig(
     slots=16,
@@ -122,12 +122,12 @@ class StoreWiring:
             )
             return [row[0] for row in await cursor.fetchall()]
 
-    async def ended(self, run_id: str, timeout_seconds: float = 15) -> RunState:
+    async def ended(self, run_id: str, timeout_seconds: float = DEADLINE_SECONDS) -> RunState:
         """The run's state when it has ended."""
         return await self.reached(run_id, lambda state: state.finished, timeout_seconds)
 
     async def reached(
-        self, run_id: str, condition: Callable[[RunState], object], timeout_seconds: float = 15
+        self, run_id: str, condition: Callable[[RunState], object], timeout_seconds: float = DEADLINE_SECONDS
     ) -> RunState:
         """The run's state as soon as `condition` holds for it."""
 

@@ -155,7 +155,7 @@ async def test_a_restart_of_the_database_loses_nothing(
         await server.start()
         for run in runs:
             await run.log("afterwards")
-        await eventually(lambda: _delivered(store, hook, 20), timeout_seconds=30)
+        await eventually(lambda: _delivered(store, hook, 20))
         assert {(call.run_id, call.seq) for call in receiver.calls} == {
             (run.run_id, seq) for run in runs for seq in (1, 2)
         }

@@ -38,15 +38,15 @@ async def test_a_run_that_waits_and_ends_is_told_of_and_every_command_does_what_
         made = await done(flexrun, "webhooks", "add", f"{receiver.url}/a", *EVENTS)
         hook, receiver.secrets["a"] = made["webhookId"], made["secret"]
         run_id = await client.start_run((EXAMPLES / "linkedin-approval.json").read_bytes())
-        asked = await eventually(lambda: _one(receiver, "hitl_request"), timeout_seconds=30)
+        asked = await eventually(lambda: _one(receiver, "hitl_request"))
         assert asked.run_id == run_id
         request_id = asked.frame["payload"]["requestId"]
         decision = {"responses": [{"requestId": request_id, "responseType": "approval"}], "runId": run_id}
         await client.call("POST", "/api/hitl/resume", decision)
-        ended = await eventually(lambda: _one(receiver, "complete"), timeout_seconds=30)
+        ended = await eventually(lambda: _one(receiver, "complete"))
         assert ended.frame["payload"]["status"] == "completed"
         assert receiver.refused == []
-        rows = await eventually(lambda: _all_delivered(client, hook), timeout_seconds=30)
+        rows = await eventually(lambda: _all_delivered(client, hook))
         assert [row["type"] for row in rows] == ["complete", "hitl_request"]
 
         assert (await done(flexrun, "webhooks", "list"))["webhooks"][0]["webhookId"] == hook
