@@ -1,4 +1,4 @@
-"""Work that the keeper failed at lately, and leaves alone for a while."""
+"""Back-off for work that the keeper failed to handle lately."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Key = tuple[str, str, str]
 
 
 class Backoff:
-    """Rests of growing length, by work; what was not heard of for long is forgotten."""
+    """Delays by work, doubling with each failure; an entry without a new failure expires."""
 
     def __init__(self) -> None:
         self._until: dict[_Key, tuple[datetime, timedelta]] = {}
@@ -23,7 +23,7 @@ class Backoff:
         return len(self._until)
 
     def add(self, row: WorkRow, now: datetime) -> None:
-        """It failed, again perhaps: its rest is twice as long as the last one."""
+        """Record a failure: the delay is twice the last one, from 1 s up to 60 s."""
         key = (row.run_id, row.kind, row.ref)
         _, rest = self._until.pop(key, (now, timedelta()))
         rest = min(max(rest * 2, _FIRST_REST), _LONGEST_REST)
@@ -31,7 +31,7 @@ class Backoff:
         self._forget(now)
 
     def rests(self, row: WorkRow, now: datetime) -> bool:
-        """Whether to leave this work alone for now."""
+        """Whether this work is still in its delay."""
         until, _ = self._until.get((row.run_id, row.kind, row.ref), (now, None))
         return until > now
 

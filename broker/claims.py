@@ -1,13 +1,13 @@
-"""Plans and outputs are counted before they are begun, so that a process that dies or hangs over them is charged.
+"""Plans and outputs are claimed before they start, so that a process that dies or hangs in one is charged to it.
 
-Planning and composing are one append with their result: the log does not show that they were begun. What is found in
-the table is claimed there from the start. What comes by a hint is claimed by name (`leases.take`), in the statement
-that reads the run; in a process with a supervisor that outlives it, what comes from its own commits is noted in memory
-that they share (`broker.journal`), which costs no statement. A claim whose worker is not heard of any more is charged
-to the work by `broker.keeper`.
+Planning and composing are one append with their result: the log does not show that they started. Work found in
+the table is claimed by that query. Work from a hint is claimed by name (`leases.take`), in the statement
+that reads the run; in a process with a supervisor that outlives it, work from its own commits is noted in memory
+that they share (`broker.journal`), which costs no statement. A claim whose worker sends no heartbeat any more is
+charged to the work by `broker.keeper`.
 
-A dead worker is charged to all that it had claimed. So a suspect, which has been charged before, is claimed only while
-no other suspect is at work here: those that were lost together would be lost together until all are poisoned.
+A dead worker is charged to all work that it had claimed. So a suspect (work charged before) is claimed only while no
+other suspect is in flight here: suspects lost together would be lost together again until all are poisoned.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COUNTED_BEFORE = frozenset({"plan", "output"})
 
 @dataclass(slots=True)
 class Claims:
-    """The claims of one consumer, `claimant`, kept alive while they are at work."""
+    """The claims of one consumer, `claimant`, with heartbeats while they are in flight."""
 
     store: EventStore
     claimant: str
@@ -52,7 +52,7 @@ class Claims:
         self.store.on_commit(self._on_commit)
 
     def guarded(self, handle: Handle) -> Handle:
-        """`handle`, which is called for a plan or an output once that is counted."""
+        """`handle`, called for a plan or an output only once that is claimed or noted."""
 
         async def guard(hint: WorkHint) -> asyncio.Task[None] | None:
             if hint.claimed or hint.kind not in COUNTED_BEFORE:
@@ -70,7 +70,7 @@ class Claims:
         return guard
 
     def is_noted(self, hint: WorkHint) -> bool:
-        """Whether this is at work here without a claim; one that is made meanwhile is given back when it ends."""
+        """Whether this is in flight here without a claim; a claim made meanwhile is released when it ends."""
         return hint in self._noted
 
     async def _claim(self, hint: WorkHint, handle: Handle) -> asyncio.Task[None] | None:
@@ -93,17 +93,17 @@ class Claims:
         return await leases.take(self.store, work, self.claimant, self.seconds, suspects=suspects)
 
     def hold(self, hint: WorkHint) -> None:
-        """This is claimed: keep the claim until it is released."""
+        """Extend the lease of this claimed hint until it is released."""
         self._held.add(hint)
         if self._beating is None:
             self._beating = start_background("claims", self._keep_beating())
 
     def begun(self, hint: WorkHint) -> None:
-        """The work is started, and its lease is somebody's who keeps it alive."""
+        """The work has started: another part extends its lease from now on."""
         self._held.discard(hint)
 
     async def release(self, *hints: WorkHint) -> None:
-        """Give back those that are not started or gone. Where the database is away, that is done later."""
+        """Release the claims that are not started or gone; later, if the database is unavailable."""
         held = [hint for hint in hints if hint in self._held]
         self._held.difference_update(held)
         if held:
@@ -117,7 +117,7 @@ class Claims:
             self.store.outage.failed("claims", outage.reason, on_demand=True)
 
     def _on_commit(self, commit: Commit) -> None:
-        """Forget what this process has just done: the claim went with the work, and need not be given back."""
+        """Forget work that this process has just finished: its claim is gone with it and needs no release."""
         run_id = commit.after.run_id
         held = [hint for hint in self._held if hint.run_id == run_id]
         if held:
@@ -128,7 +128,7 @@ class Claims:
                     self._held.discard(hint)
 
     async def close(self) -> None:
-        """Give back all that is left: who stops in good order has not died of it."""
+        """Release all claims that are left: a graceful stop is not a loss."""
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)

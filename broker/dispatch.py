@@ -1,4 +1,4 @@
-"""Tells the broker of work as soon as it is committed."""
+"""Publishes hints for work as soon as it is committed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _PART = "hints"
 class Dispatcher:
     """Publishes a hint for each piece of work that a commit of this process made outstanding.
 
-    What is due within a minute is published when its time has come; what is due later, and every hint that is lost, is
-    the keeper's. Hints of one turn of the event loop travel together. Nothing here can hold up or fail a commit.
+    Work due within a minute is published when it is due; the keeper publishes work due later and hints that were lost.
+    Hints of one turn of the event loop are sent together. Nothing here can delay or fail a commit.
     """
 
     def __init__(self, store: EventStore, broker: Broker, *, clock: Clock | None = None) -> None:
@@ -40,13 +40,13 @@ class Dispatcher:
         self._open = False
 
     async def start(self) -> None:
-        """Begin to listen to commits."""
+        """Start listening to commits."""
         refuse_second_start(self, started=self._open)
         self._open = True
         self._store.on_commit(self._on_commit)
 
     async def close(self) -> None:
-        """Let what is being published go out, for a moment; forget the rest."""
+        """Wait a moment for what is being published; drop the rest."""
         self._open = False
         for timer in self._timers:
             timer.cancel()
@@ -97,7 +97,7 @@ class Dispatcher:
             self._broker.outage.worked(_PART)
         except BrokerUnavailable as unavailable:
             self._leave(unavailable.reason)
-        except Exception as error:  # noqa: BLE001 - the keeper sends these again, whatever happened to them here
+        except Exception as error:  # noqa: BLE001 - the keeper sends these again, for any error here
             _log.exception("hints_not_published")
             self._leave(repr(error))
         finally:

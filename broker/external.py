@@ -1,4 +1,4 @@
-"""How an external message is handled, whatever broker brought it: done, a dead letter, or tried again."""
+"""How an external message is handled, for every broker: done, a dead letter, or tried again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_DELAY_SECONDS = 10.0
 async def take_message(
     handle: HandleMessage, name: str, body: bytes, earlier_failures: int
 ) -> HandlingResult:
-    """Handle a message that was tried `earlier_failures` times. While the database is away it is held, not counted."""
+    """Handle a message that failed `earlier_failures` times. It waits out a database outage, uncounted."""
     outages = 0
     while True:
         try:
@@ -41,7 +41,7 @@ async def take_message(
             )
             await asyncio.sleep(_delay_seconds(outages))
             outages += 1
-        # A bug that a message wakes must not stop the consumer; the limit keeps it from coming back for ever.
+        # A bug that a message triggers must not stop the consumer; the limit ends its redelivery.
         except Exception as error:  # noqa: BLE001 - see above
             failures = earlier_failures + 1
             _log.exception("message_failed", queue=name, failures=failures)

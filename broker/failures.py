@@ -1,8 +1,8 @@
-"""What happens to work whose handler breaks: it is tried again, counted, and ended before it comes back for ever.
+"""What happens to work whose handler raises: it is tried again, counted, and ended at a limit of failures.
 
-The rule is the same for every broker, so it stands here once. Failures are counted with the work in Postgres, not with
-the message, because the keeper makes new messages for the same work. A database that is away is nobody's fault and is
-not counted. What a capability does wrong never comes here: that is the executor's, and an event.
+The rule is the same for every broker. Failures are counted with the work in Postgres, not with the message, because
+the keeper makes new messages for the same work. An outage of the database is not counted. A capability's failures do
+not come here: the executor handles them, as events.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 FAILURE_LIMIT = 5
 NOBODYS_FAULT = (StoreUnavailable, VersionConflict)
-"""The database is away, or so many work on one run that the handler gave up: the work itself is sound."""
+"""The database is unavailable, or too many appends to one run conflicted: the work itself is sound."""
 
 _FIRST_DELAY_SECONDS = 0.25
 _OUTAGE_DELAY_SECONDS = 2.0
@@ -37,14 +37,14 @@ _HOPELESS_DELAY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """It has done its duty; `task` is the rest of the work, None where there is none or the hint was stale."""
+    """The hint is handled; `task` is the rest of the work, None where there is none or the hint was stale."""
 
     task: asyncio.Task[None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Not now: offer it again after `delay_seconds`, if it is meant for somebody else without looking at it first."""
+    """Offer it again after `delay_seconds`; `elsewhere`: to another worker, so this one does not query for it."""
 
     delay_seconds: float
     reason: str = ""
@@ -53,7 +53,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class DeadLettered:
-    """Never again: a dead letter."""
+    """Not offered again: it becomes a dead letter."""
 
     reason: str
 
@@ -62,7 +62,7 @@ HandlingResult = Taken | Again | DeadLettered
 
 
 class FailureRule:
-    """Calls handlers and judges what they raise."""
+    """Calls handlers and classifies what they raise."""
 
     def __init__(
         self,
@@ -88,12 +88,12 @@ class FailureRule:
         except NOBODYS_FAULT as trouble:
             self._say_waiting("work_has_to_wait", hint, trouble)
             return Again(_OUTAGE_DELAY_SECONDS)
-        # Whatever a worker's bug raises must neither stop the consumer nor come back for ever.
+        # No exception of a worker's bug may stop the consumer, and the limit ends its redelivery.
         except Exception as error:  # noqa: BLE001 - see above
             return await self.count(hint, error)
 
     def task_failed(self, hint: WorkHint, error: BaseException) -> None:
-        """The rest of a claimed work broke; its lease brings it back, and it is counted like the others."""
+        """The task of claimed work raised; the work comes back when its lease expires, and the failure is counted."""
         if isinstance(error, NOBODYS_FAULT):
             self._say_waiting("work_left_to_its_lease", hint, error)
             return
@@ -102,14 +102,14 @@ class FailureRule:
         task.add_done_callback(self._counting.discard)
 
     def _say_waiting(self, event: str, hint: WorkHint, trouble: BaseException) -> None:
-        """A line for each run where it alone is held up; an outage of the database is one for all."""
+        """Log a line for each run that alone is delayed; one line for all in an outage of the database."""
         level = logging.DEBUG if isinstance(trouble, StoreUnavailable) else logging.WARNING
         if isinstance(trouble, StoreUnavailable):
             self.store.outage.failed("work", trouble.reason, on_demand=True)
         _log.log(level, event, run_id=hint.run_id, kind=hint.kind, ref=hint.ref, reason=str(trouble))
 
     async def count(self, hint: WorkHint, error: BaseException) -> HandlingResult:
-        """Record a failure, and end the run where there were too many."""
+        """Record a failure; end the run when its limit is reached."""
         name = redact(f"{type(error).__name__}: {error}")
         try:
             failures = await leases.record_failure(self.store, hint.run_id, hint.kind, hint.ref)
@@ -122,7 +122,7 @@ class FailureRule:
                 exc_info=error,
             )
             if failures == 0:
-                return Taken()  # there is no such work any more
+                return Taken()  # the work is gone
             if failures < self._limit:
                 return Again(min(self._first_delay_seconds * 2**failures, 10.0))
             ended = await self._end_run(hint, name, failures)
@@ -130,11 +130,11 @@ class FailureRule:
             return Again(_OUTAGE_DELAY_SECONDS)
         if ended or failures == self._limit:
             return DeadLettered(f"failed {failures} times, at last with {name}")
-        # The run cannot even be ended, and there is a dead letter that says so: do not fill the queue with more.
+        # The run could not be ended, and a dead letter says so: do not fill the queue with more.
         return Again(_HOPELESS_DELAY_SECONDS)
 
     async def _end_run(self, hint: WorkHint, name: str, failures: int) -> bool:
-        """End the run with the reason; False where not even that is possible."""
+        """End the run with the reason; False where that fails."""
         what = f"{hint.kind} {hint.ref}".strip()
         command = FailRun(
             now=self._clock(),
@@ -148,7 +148,7 @@ class FailureRule:
             _log.info("run_is_over_already", run_id=hint.run_id, reason=refusal.message)
         except NOBODYS_FAULT:
             raise
-        # What breaks the handler may break this too, a log that cannot be folded for instance; an operator must look.
+        # What breaks the handler may break this too, such as a log that cannot be folded; an operator must look.
         except Exception:  # noqa: BLE001 - see above
             _log.exception("run_cannot_be_ended", run_id=hint.run_id, kind=hint.kind, ref=hint.ref)
             return False

@@ -1,4 +1,4 @@
-"""A work hint as it travels."""
+"""The serialized form of a work hint."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from schemas.vocabulary import HintKind
 
 
 def encode_hint(hint: WorkHint) -> bytes:
-    """The bytes of a hint; the queue is where they travel, not part of them."""
+    """The bytes of a hint, without its queue."""
     kind = cast("HintKind", hint.kind)
     work_id = f"{hint.run_id}/{hint.kind}/{hint.ref}/{hint.attempt}"
     return encode_work(WorkMessage(kind, hint.run_id, hint.ref or None, hint.attempt, work_id))
 
 
 def decode_hint(body: bytes, queue: str) -> WorkHint:
-    """The hint in a message that came by `queue`. Raises MessageRefused."""
+    """The hint in a message from `queue`. Raises MessageRefused."""
     message = decode_work(body)
     return WorkHint(message.run_id, message.kind, message.node_id or "", message.attempt, queue)

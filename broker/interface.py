@@ -1,4 +1,4 @@
-"""The interface of a broker: what each can do, whatever carries the messages.
+"""The interface of a broker: what each can do, however it carries the messages.
 
 A work hint carries ids only. Losing one costs time (the keeper sends it again), doubling one costs nothing (the append
 with the expected version is the claim). External messages, such as decisions posted to the queue `hitl`, carry their
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class BrokerUnavailable(Exception):
-    """Nothing can be sent now: not connected, blocked by an alarm, full, or too slow. Hints are sent again later."""
+    """Sending fails now: not connected, blocked by an alarm, full, or too slow. Hints are sent again later."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -54,10 +54,10 @@ class NotServedHere(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkHint:
-    """There is work: go and look. The fields are those of `flex_work`; `queue` is `plan` or `node.<group>`.
+    """Says that there is work. The fields are those of `flex_work`; `queue` is `plan` or `node.<group>`.
 
-    `front`: it goes before all that waits in its queue. `claimed`: the consumer that serves it has claimed the row
-    already (see `broker.claims`). Neither makes it another hint.
+    `front`: it is served before all that waits in its queue. `claimed`: the consumer that serves it has claimed the
+    row already (see `broker.claims`). Neither counts in a comparison of hints.
     """
 
     run_id: str
@@ -76,7 +76,7 @@ class WorkHint:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What nobody could handle, from which queue, why, and since when."""
+    """A message that could not be handled, with its queue, the reason and the time."""
 
     queue: str
     body: bytes
@@ -95,64 +95,64 @@ HandleMessage = Callable[[bytes], Awaitable[None]]
 """Handles one external message. MessageRefused makes it a dead letter; any other exception is tried again."""
 
 KeepOfMessage = Callable[[bytes], Awaitable[bytes]]
-"""What of a message may be kept as a dead letter, where it has something that must not be stored."""
+"""The part of a message that may be kept as a dead letter, without what must not be stored."""
 
 
 async def keep_all(body: bytes) -> bytes:
-    """A message with nothing to hide."""
+    """The whole message: it has nothing to hide."""
     return body
 
 
 class Consumer(Protocol):
-    """A subscription. It outlives lost connections, closed channels and being cancelled by the server."""
+    """A subscription. It survives lost connections, closed channels and being cancelled by the server."""
 
     @property
     def busy(self) -> int:
-        """How many slots are occupied."""
+        """The number of occupied slots."""
         ...
 
     async def cancel(self, *, drain_seconds: float) -> None:
-        """Take nothing new, and wait up to `drain_seconds` for what is being done. Tasks that go on are left alone."""
+        """Take nothing new, and wait up to `drain_seconds` for work in flight. Tasks that run longer are left alone."""
         ...
 
 
 class WorkConsumer(Consumer, Protocol):
-    """A subscription to work. A slot of it can be had for work that no hint brings: whoever makes work ready, and may
-    do it right here, reserves a slot, starts the work in the same append, and says what became of it."""
+    """A subscription to work. Its slots also serve work without a hint: code that makes work ready, and may do it in
+    this process, reserves a slot, starts the work in the same append, and then fills or frees the slot."""
 
     @property
     def idle_seconds(self) -> float:
-        """For how long it has had a free slot and taken nothing."""
+        """Seconds for which it has had a free slot and taken nothing."""
         ...
 
     def reserve(self) -> bool:
-        """Take a slot for work that is younger than all that waits; False where none is free or something waits."""
+        """Take a slot for work younger than all that waits; False where no slot is free or something waits."""
         ...
 
     def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
-        """The reserved slot is for `task`: it is treated like what a handler returned for `hint`."""
+        """Give the reserved slot to `task`, which is treated like what a handler returned for `hint`."""
         ...
 
     def give_back(self) -> None:
-        """The reserved slot is not needed."""
+        """Free the reserved slot."""
         ...
 
 
 class Broker(Protocol):
-    """Carries work to workers and messages from outside."""
+    """Carries work hints and external messages to workers."""
 
     @property
     def healthy(self) -> bool:
-        """Whether messages are getting through at the moment. The log goes on without the broker, only slower."""
+        """Whether messages get through now. Without the broker, runs continue more slowly."""
         ...
 
     @property
     def outage(self) -> Outage:
-        """Where its parts say that the server cannot be reached, and that it can again."""
+        """Where its parts report that the server is unavailable, and that it is available again."""
         ...
 
     async def troubles(self) -> list[str]:
-        """What does not work now: sending, receiving, work that waits and is not taken. For anybody to read.
+        """What does not work now: sending, receiving, work that waits and is not taken. Safe to publish.
 
         It tries: something is sent and confirmed. Raises nothing.
         """
@@ -160,11 +160,11 @@ class Broker(Protocol):
 
     @property
     def forgets_hints(self) -> bool:
-        """Whether a hint can be lost on its way, so that the keeper has to send it again."""
+        """Whether a hint can be lost in transit, so that the keeper has to send it again."""
         ...
 
     async def start(self) -> None:
-        """Return within seconds; where a server is needed and not there, it is tried for until `close`.
+        """Return within seconds; a server that is unavailable is retried until `close`.
 
         Raises BrokerRefused.
         """
@@ -177,11 +177,11 @@ class Broker(Protocol):
         ...
 
     async def depth(self, queue: str) -> int:
-        """How many hints wait in a queue. Raises BrokerUnavailable."""
+        """The number of hints that wait in a queue. Raises BrokerUnavailable."""
         ...
 
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
-        """Hand hints from `queues` to `handle`, for at most `slots` pieces of work at a time."""
+        """Pass hints from `queues` to `handle`, for at most `slots` pieces of work at a time."""
         ...
 
     async def publish_message(self, name: str, body: bytes) -> None:
@@ -191,7 +191,7 @@ class Broker(Protocol):
     async def consume_messages(
         self, name: str, handle: HandleMessage, *, prefetch: int, kept: KeepOfMessage = keep_all
     ) -> Consumer:
-        """Hand messages of the queue `name` to `handle`, `prefetch` at a time; `kept` is what dead letters hold."""
+        """Pass messages of the queue `name` to `handle`, `prefetch` at a time; `kept` gives what dead letters store."""
         ...
 
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:

@@ -1,7 +1,7 @@
-"""What a process is at, in memory that outlives it: its supervisor made it, and gives it to the next one.
+"""The work in flight in a process, in memory that outlives it: its supervisor makes it, and gives it to the next one.
 
-A note costs no statement and no system call, and is there after a `kill -9`. It is for work that no other process can
-have begun meanwhile: what the next engine finds here is charged with the loss of the one before.
+A note costs no statement and no system call, and survives a `kill -9`. It is for work that no other process can have
+started meanwhile: work that the next engine finds here is charged with the loss of the one before.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _EMPTY = bytes(_PLACE_BYTES)
 
 
 class Journal:
-    """Notes of fixed size; each is one write, so that none is half there."""
+    """Notes of fixed size; each is one write, so that none is partial."""
 
     def __init__(self, memory: mmap.mmap) -> None:
         self._memory = memory
         self._free = list(range(0, len(memory) - _PLACE_BYTES + 1, _PLACE_BYTES))
 
     def begin(self, hint: WorkHint) -> int | None:
-        """Note that this work begins; the place of the note, None where there is no room: claim it otherwise."""
+        """Note that this work starts; the place of the note, None where there is no room: claim it otherwise."""
         note = f"{hint.run_id} {hint.kind} {hint.attempt} {hint.ref}".encode()
         if not self._free or len(note) > _PLACE_BYTES:
             return None
@@ -34,12 +34,12 @@ class Journal:
         return place
 
     def end(self, place: int) -> None:
-        """It has ended, in whatever way."""
+        """Remove the note: the work ended, well or badly."""
         self._memory[place : place + _PLACE_BYTES] = _EMPTY
         self._free.append(place)
 
     def left_behind(self) -> list[ClaimedWork]:
-        """What is noted: at the start, what the process before this one was at when it was lost."""
+        """The notes: at the start, the work in flight when the process before this one was lost."""
         return list(self._notes())
 
     def clear(self) -> None:

@@ -1,7 +1,7 @@
-"""Keeps the house: what is due by the clock, what its worker has left behind, what a broker has lost.
+"""Fires due timers, hands back work of lost workers, and sends lost hints again.
 
-Every process that works has a keeper; an advisory lock lets one of them at a time do the rounds. All it does goes
-through the run's own rules, so that two of them, or one that is late, do no harm.
+Every worker process has a keeper; an advisory lock lets one at a time do the rounds. All changes go through the run's
+own rules, so that two keepers at once, or a late one, do no harm.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _ENDS = {
     "broke": "broke off in it",
 }
 _NO_LOSS = frozenset({"bystander", "broke"})
-"""What the work is not charged with: its worker fell over something else, or is alive and has counted a failure."""
+"""Ends that the work is not charged with: other work ended the worker, or it lives and has counted a failure."""
 
 _HOW: dict[str, LossKind] = {"died": "died", "stalled": "stalled"}
 
@@ -63,9 +63,9 @@ _HOW: dict[str, LossKind] = {"died": "died", "stalled": "stalled"}
 class KeeperConfig:
     """How often, how late, how much at a time.
 
-    `round_seconds` is the longest pause between two rounds; `resend_seconds` how long work may be nobody's before its
-    hint counts as lost; `batch` how much of each kind one round looks at; `at_once` how many runs it changes at a time;
-    `grace_seconds` how long no lease counts as lapsed after the database was away.
+    `round_seconds` is the longest pause between two rounds; `resend_seconds` how long work may be unclaimed before
+    its hint counts as lost; `batch` how much of each kind one round reads; `at_once` how many runs it changes at a
+    time; `grace_seconds` how long no lease counts as lapsed after an outage of the database.
     """
 
     round_seconds: Period = 1.0
@@ -77,7 +77,7 @@ class KeeperConfig:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round did: timers fired, lost work handed back, hints sent again, and what it had to leave for later."""
+    """What one round did: timers fired, lost work handed back, hints sent again, and what it left for later."""
 
     timers: int = 0
     lost: int = 0
@@ -86,7 +86,7 @@ class Round:
 
 
 class Keeper:
-    """`run_once` is the duty; the loop around it only waits for its time and its turn."""
+    """`run_once` is one round; the loop around it only waits for the time and the lock."""
 
     def __init__(
         self,
@@ -110,20 +110,20 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin the rounds, in the background."""
+        """Start the rounds, in the background."""
         refuse_second_start(self, started=self._task is not None)
         self._task = start_background("keeper", self._keep())
 
     async def close(self) -> None:
-        """Stop, and let another process have the turn."""
+        """Stop, and release the lock to another process."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._turn.give_up()
 
     async def run_once(self) -> Round:
-        """One round. Raises StoreUnavailable where the database is away."""
-        # Those that failed lately are still at the head of the list; they must not fill it.
+        """One round. Raises StoreUnavailable where the database is unavailable."""
+        # Work that failed lately is still at the head of the list; it must not fill it.
         limit = self._config.batch + len(self._troublemakers)
         timers = await self._all(await leases.due_timers(self._store, limit), self._fire)
         lost, claims = Counter[bool](), Counter[bool]()
@@ -145,16 +145,16 @@ class Keeper:
                     pause_seconds = await self._pause_seconds(report)
                     self._store.outage.worked("keeper")
             except StoreUnavailable as outage:
-                # The workers could not extend their leases either: they get the time for a heartbeat first.
+                # The workers could not extend their leases either: they get time for a heartbeat first.
                 self._lenient_until = asyncio.get_running_loop().time() + self._config.grace_seconds
                 self._store.outage.failed("keeper", outage.reason, on_demand=True)
-            # Whatever one round meets, there must be another: runs would hang where nobody keeps the house.
+            # No error of one round may end the loop: runs would hang without a keeper.
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("keeper_round_failed")
             await asyncio.sleep(pause_seconds)
 
     async def _pause_seconds(self, report: Round) -> float:
-        """Until something falls due, but never longer than a round; hardly at all where there was more than a batch."""
+        """Seconds until something is due, at most a round; short where there was more than a batch."""
         if max(report.timers, report.lost) >= self._config.batch:
             return _SHORTEST_PAUSE_SECONDS
         next_due_at = await leases.next_due_at(self._store)
@@ -164,7 +164,7 @@ class Keeper:
         return min(max(seconds, _SHORTEST_PAUSE_SECONDS), self._config.round_seconds)
 
     async def _all(self, rows: Sequence[WorkRow], act: Callable[[WorkRow], Awaitable[None]]) -> Counter[bool]:
-        """Act on each row; how many went well (True) and how many did not."""
+        """Act on each row; how many succeeded (True) and how many did not."""
         now = self._clock()
         rows = [row for row in rows if not self._troublemakers.rests(row, now)]
         results = await asyncio.gather(*(self._guarded(row, act) for row in rows), return_exceptions=True)
@@ -180,13 +180,13 @@ class Keeper:
             except StoreUnavailable:
                 raise
             except (RunError, VersionConflict) as refusal:
-                # It has moved on by itself, most likely, and is gone from the table.
+                # The work has most likely changed by itself, and is gone from the table.
                 self._troublemakers.add(row, self._clock())
                 _log.debug(
                     "left_for_later", run_id=row.run_id, kind=row.kind, ref=row.ref, reason=str(refusal)
                 )
                 return False
-            # One bad run must not keep the others waiting; the failure rule ends it if it goes on like this.
+            # One bad run must not delay the others; the failure rule ends it if it keeps failing.
             except Exception as error:  # noqa: BLE001 - see above
                 self._troublemakers.add(row, self._clock())
                 await self._failures.count(_hint(row), error)
@@ -194,8 +194,8 @@ class Keeper:
         return True
 
     async def _fire(self, row: WorkRow) -> None:
-        """A timer whose time has come."""
-        # The database has found that its time has come: our clock, a moment behind perhaps, is not asked again.
+        """Fire a due timer."""
+        # The database found it due: the clock of this process, which may be behind, does not decide again.
         now = max(self._clock(), row.due_at)
         command: Command
         if row.kind == "request_expiry":
@@ -207,7 +207,7 @@ class Keeper:
         await self._handler.execute(row.run_id, command)
 
     async def _hand_back(self, row: WorkRow) -> None:
-        """Work whose worker is gone: say so in the log, which makes it due again."""
+        """Record in the log that the worker of this work is lost, which makes the work due again."""
         _log.warning(
             "worker_lost",
             run_id=row.run_id,
@@ -219,7 +219,7 @@ class Keeper:
         await self._handler.execute(row.run_id, _lost(row, self._clock()))
 
     async def _charge(self, row: WorkRow) -> None:
-        """A plan or an output that was claimed and never begun in the log: its worker is gone with it."""
+        """Charge a plan or an output that was claimed and never started in the log, and whose worker is lost."""
         now = self._clock()
         how = _HOW.get(row.lost_as or "", "unheard")
         loss: JsonObject = {
@@ -242,7 +242,7 @@ class Keeper:
         )
 
     async def _resend(self) -> int:
-        """Send hints again for work that nobody took, where the broker has lost some; how many."""
+        """Send hints again for unclaimed work, where the broker has lost some; how many."""
         if not self._broker.forgets_hints or not self._broker.healthy:
             return 0
         by_queue: defaultdict[str, list[WorkHint]] = defaultdict(list)
@@ -256,7 +256,7 @@ class Keeper:
             return 0
 
     async def _resend_queue(self, queue: str, hints: list[WorkHint]) -> int:
-        # As many hints as wait in the queue are not lost: its workers are only busy, and more would make it worse.
+        # As many hints as wait in the queue are not lost: the workers are busy, and more hints would make it worse.
         lost = hints[: max(0, len(hints) - await self._broker.depth(queue))]
         if lost:
             await self._broker.publish(lost)

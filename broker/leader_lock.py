@@ -1,4 +1,4 @@
-"""One process at a time: an advisory lock, held as long as its connection lives."""
+"""The leader lock: an advisory lock, which lasts as long as its connection."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from eventstore.statements import statement
 _ANSWER_SECONDS = 5.0
 
 _SILENCE = "set idle_session_timeout = '10s'"
-"""A holder asks at every turn. One that says nothing for so long stands still, frozen or blocked by its own process,
+"""The leader pings at every turn. One that is silent for so long hangs, frozen or blocked by its own process,
 although its connection lives: the database ends the session, and the lock with it."""
 
 
 class LeaderLock:
-    """Tries for the lock that `lock_statement` takes. A holder of whom the database hears nothing more loses it."""
+    """Tries for the lock that `lock_statement` takes. A leader that stops pinging the database loses it."""
 
     def __init__(self, database_url: str, lock_statement: str, outage: Outage) -> None:
         self._database_url = database_url
@@ -24,7 +24,7 @@ class LeaderLock:
         self._held = False
 
     async def held(self) -> bool:
-        """Whether it is us, as the database says at this moment. Raises nothing: without a database it is nobody."""
+        """Whether this process is the leader now, by the database. Raises nothing: False without a database."""
         try:
             if self._connection is None:
                 self._connection = await connect(self._database_url, "keeper")
@@ -45,7 +45,7 @@ class LeaderLock:
         return self._held
 
     async def give_up(self) -> None:
-        """Let somebody else have it."""
+        """Release the lock to another process."""
         connection, self._connection, self._held = self._connection, None, False
         if connection is not None:
             await connection.close()

@@ -1,6 +1,6 @@
-"""Whether a run could be started and finished now: one object per process, for every endpoint that wants to say so.
+"""Whether a run could be started and finished now: one object per process, for all endpoints that report it.
 
-What it finds is told to strangers, so it is told in our own words; addresses and the texts of servers go into the log.
+Its findings are public, so they are in our own words; addresses and the texts of servers go into the log.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from eventstore.store import EventStore
 Question = Callable[[], Coroutine[None, None, tuple[str, ...]]]
 
 ROLES = ("planner", "executor")
-"""What there must be, in some process, for a run to be finished."""
+"""The roles that some process must have for a run to be finished."""
 
 FRESH_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
@@ -32,7 +32,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is not as it should be, as sentences without a full stop, by part. `missing` are roles without a process."""
+    """Faults by part, as sentences without a full stop. `missing` are roles without a process."""
 
     database: tuple[str, ...] = ()
     broker: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Found:
 
 
 class ReadinessProbe:
-    """Asks at most once a second, however often it is asked itself; who asks meanwhile shares the answer.
+    """Checks at most once a second; concurrent callers share the answer.
 
     `roles` are those of this process. An answer that takes longer than `answer_seconds` counts as none.
     """
@@ -71,7 +71,7 @@ class ReadinessProbe:
         self.stopping = False
 
     async def found(self) -> Found:
-        """What is wrong now, or was within the last second."""
+        """The faults now, or within the last second."""
         if self._asking is None and time.monotonic() - self._asked_at >= self._fresh_seconds:
             self._asking = asyncio.create_task(self._ask())
         if self._asking is not None:
@@ -79,7 +79,7 @@ class ReadinessProbe:
         return self._found
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Stop checking."""
         asking: list[asyncio.Task[Any]] = [*self._probes.values()]
         if self._asking is not None:
             asking.append(self._asking)
@@ -103,7 +103,7 @@ class ReadinessProbe:
             self._asking = None
 
     async def _probe(self, part: str, question: Question) -> tuple[str, ...]:
-        """The answer in time. A question that is not answered goes on, and is not asked a second time meanwhile."""
+        """The answer in time. A late check continues, and is not started a second time meanwhile."""
         task = self._probes.get(part)
         if task is None:
             task = self._probes[part] = asyncio.create_task(question())
@@ -114,7 +114,7 @@ class ReadinessProbe:
     async def _database(self) -> tuple[str, ...]:
         needed = migrations()[-1].number
         try:
-            # First, because it fails at once where a read is tried again.
+            # First, because it fails at once where a read is retried.
             await self._store.probe()
             version = await applied_version(self._store)
             if version < needed:

@@ -13,13 +13,13 @@ from broker.tasks import finish
 from eventstore.task_names import name_task
 
 Settle = Callable[[HandlingResult], Awaitable[None]]
-"""Tells the broker what became of a hint: acknowledge, offer again, bury. Must not raise."""
+"""Settles a hint with the broker: acknowledge, offer again, dead-letter. Must not raise."""
 
 _SETTLING_SECONDS = 1.0
 
 
 class Serving:
-    """Slots, and what occupies them. `on_free` is called each time that one is given back."""
+    """Slots, and what occupies them. `on_free` is called each time that one is freed."""
 
     def __init__(
         self, handle: Handle, slots: int, failures: FailureRule, on_free: Callable[[], None]
@@ -33,7 +33,7 @@ class Serving:
 
     @property
     def idle_seconds(self) -> float:
-        """For how long there has been a free slot and none was taken."""
+        """Seconds for which there has been a free slot and none was taken."""
         return time.monotonic() - self._active_at if self.free > 0 else 0.0
 
     @property
@@ -42,11 +42,11 @@ class Serving:
 
     @property
     def free(self) -> int:
-        """Slots that can be filled now; none once it was stopped."""
+        """The number of slots that can be filled now; 0 once stopped."""
         return 0 if self._closing else self._slots.free
 
     def offer(self, hint: WorkHint, settle: Settle) -> bool:
-        """Start to work on a hint, or return False where no slot is free."""
+        """Start work on a hint; False where no slot is free."""
         if self._closing or not self._slots.take():
             return False
         self._active_at = time.monotonic()
@@ -57,7 +57,7 @@ class Serving:
         return True
 
     def reserve(self) -> bool:
-        """Take a slot for work that comes without a hint; False where none is free."""
+        """Take a slot for work without a hint; False where none is free."""
         self._active_at = time.monotonic()
         return not self._closing and self._slots.take()
 
@@ -75,7 +75,7 @@ class Serving:
         self._closing = True
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing new, wait for what is being done, then give up claims that are still on their way."""
+        """Take nothing new, wait for work in flight, then cancel claims that are still being made."""
         self.stop()
         await self._slots.drained(seconds)
         await finish(self._serving, min(seconds, _SETTLING_SECONDS))

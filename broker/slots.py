@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Slots:
-    """Counts what is being done; `on_free` is called, in the loop, each time that a slot is given back."""
+    """Counts work in flight; `on_free` is called, in the loop, each time that a slot is freed."""
 
     def __init__(self, total: int, on_free: Callable[[], None]) -> None:
         if total < 1:
@@ -31,14 +31,14 @@ class Slots:
         return True
 
     def give_back(self) -> None:
-        """Give a slot back."""
+        """Free a slot."""
         self.busy -= 1
         if self.busy == 0:
             self._idle.set()
         self._on_free()
 
     async def drained(self, seconds: float) -> bool:
-        """Wait until nothing is being done; False when `seconds` are over first."""
+        """Wait until nothing is in flight; False when `seconds` are over first."""
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()

@@ -8,9 +8,9 @@ from typing import Any
 
 
 async def finish(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
-    """Let tasks come to their end for so long, then cancel those that are left, and those that came meanwhile.
+    """Wait for tasks for so long, then cancel those that are left, and those that were added meanwhile.
 
-    What they raise is theirs to tell; none of them runs when this returns.
+    Their exceptions are not raised here; none of them runs when this returns.
     """
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)

@@ -1,7 +1,7 @@
-"""Notices work that waits while this process has room for it and takes none, whatever the reason.
+"""Detects work that waits while this process has room for it and takes none, for any reason.
 
-Asked of the database and not of the broker: a hint that is lost, a subscription that gets nothing and a claim that
-always fails look the same from there.
+It queries the database and not the broker: a lost hint, a subscription that gets nothing and a claim that always
+fails look the same there.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Taker(Protocol):
 
     @property
     def idle_seconds(self) -> float:
-        """For how long it has had a free slot and taken nothing."""
+        """Seconds for which it has had a free slot and taken nothing."""
         ...
 
 
 class WaitingWork:
-    """Looks every two seconds. `trouble` names what waits, None while work is taken."""
+    """Checks every two seconds. `trouble` names what waits, None while work is taken."""
 
     def __init__(
         self,
@@ -57,18 +57,18 @@ class WaitingWork:
         return self._task is not None
 
     def start(self) -> None:
-        """Begin to look, in the background."""
+        """Start checking, in the background."""
         refuse_second_start(self, started=self.started)
         self._task = start_background("waiting-work", self._keep())
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> None:
-        """Look once."""
+        """Check once."""
         idle = [taker for taker in self._takers() if taker.idle_seconds >= self._longest_wait_seconds]
         queues = sorted({queue for taker in idle for queue in taker.queues})
         waited = (
@@ -93,6 +93,6 @@ class WaitingWork:
                 self._store.outage.worked("waiting work")
             except StoreUnavailable as outage:
                 self._store.outage.failed("waiting work", outage.reason)
-            # Whatever one look meets, there must be another.
+            # No error of one check may end the loop.
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("waiting_work_not_seen")

@@ -30,7 +30,9 @@ class GatewayConfig:
     backlog_limit: Count = 50_000
     """Unstarted work in the whole system beyond which new runs are answered 503."""
 
-    backlog_sample_seconds: Period = 0.25
+    backlog_sample_seconds: Seconds = 0.25
+    """How old the last count of that work may be; 0 counts for every run."""
+
     ready_seconds: Seconds = 2.0
     """How long readiness waits for the database."""
 

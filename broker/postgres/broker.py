@@ -1,4 +1,4 @@
-"""The Postgres broker. A hint needs no carrying: the work is in `flex_work` already, a NOTIFY and a poll find it."""
+"""The Postgres broker. It sends no hints: the work is in `flex_work` already, a NOTIFY and a poll find it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from eventstore.store import EventStore
 
 
 class PostgresBroker:
-    """See `Broker`. Without a listener, consumers go by their poll and by what this process commits."""
+    """See `Broker`. Without a listener, consumers rely on their poll and on what this process commits."""
 
     forgets_hints = False
     healthy = True
@@ -55,7 +55,7 @@ class PostgresBroker:
         self._waiting = WaitingWork(store, lambda: self._workers)
 
     async def troubles(self) -> list[str]:
-        """See `broker.interface.Broker`. Sending is an append, which is the database's to judge."""
+        """See `broker.interface.Broker`. Sending is an append, so only the database can fail it."""
         found = [consumer.trouble for consumer in (*self._workers, *self._readers)]
         return [trouble for trouble in (*found, self._waiting.trouble) if trouble is not None]
 
@@ -75,12 +75,12 @@ class PostgresBroker:
         await asyncio.gather(*(consumer.cancel(drain_seconds=0) for consumer in consumers))
 
     async def publish(self, hints: Sequence[WorkHint]) -> None:
-        """Offer hints to the consumers of this process; whatever they do not take waits in the table."""
+        """Offer hints to the consumers of this process; what they do not take waits in the table."""
         for hint in hints:
             any(worker.offer(hint) for worker in self._workers)
 
     async def depth(self, queue: str) -> int:
-        """How much due work of a queue is nobody's."""
+        """How much due work of a queue is unclaimed."""
         rows = await self._fetch("work/count_due", {"queue": queue})
         return rows[0][0]
 
@@ -95,7 +95,7 @@ class PostgresBroker:
         return worker
 
     async def publish_message(self, name: str, body: bytes) -> None:
-        """Store a message; it is there when this returns. Raises BrokerUnavailable."""
+        """Store a message; it is durable when this returns. Raises BrokerUnavailable."""
         await self._fetch("messages/send", {"queue": name, "body": body})
 
     async def consume_messages(

@@ -24,7 +24,7 @@ DELIVERY_LIMIT = 20
 
 
 class PostgresMessageConsumer:
-    """Hands messages of one queue to a handler, at most `prefetch` at a time."""
+    """Passes messages of one queue to a handler, at most `prefetch` at a time."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class PostgresMessageConsumer:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps messages from being claimed, None where the last claim went well."""
+        """Why messages are not claimed, None where the last claim succeeded."""
         return f"no messages of {self._name} can be claimed" if self._failed else None
 
     def wake(self, queues: set[str] | None) -> None:
@@ -64,7 +64,7 @@ class PostgresMessageConsumer:
             self._woken.set()
 
     async def cancel(self, *, drain_seconds: float) -> None:
-        """Take nothing new and wait for the messages at hand; others see those given up when their time is over."""
+        """Take nothing new and wait for those in flight; others see the rest when their hidden time is over."""
         self._closing = True
         self._woken.set()
         await finish([self._task], LAST_CLAIM_SECONDS)
@@ -84,7 +84,7 @@ class PostgresMessageConsumer:
             except StoreUnavailable as outage:
                 self._failed = True
                 self._store.outage.failed(f"messages of {self._name}", outage.reason)
-            # Whatever one look meets, there must be another, or all that waits would go on waiting.
+            # No error of one poll may end the loop, or all that waits would wait without end.
             except Exception:  # noqa: BLE001 - see above
                 self._failed = True
                 _log.exception("claim_failed", queue=self._name)

@@ -1,9 +1,9 @@
 """Consumes work from the table `flex_work`: claimed with SKIP LOCKED, only as much as there are free slots.
 
 Work that was committed in this process is handed over without asking the table, unless older work may be waiting there:
-the append with the expected version is the claim, and what comes first is served first. What comes while the table is
-being asked is handed over behind the answer. Other processes hear of that work as well; those who come too late for it
-time and again learn to wait for a moment before they look.
+the append with the expected version is the claim, and the oldest is served first. Work that comes during a query of
+the table is handed over after its answer. Other processes are notified of that work as well; those that repeatedly
+come too late for it wait a moment before they query.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _LONGEST_MEMORY = 16
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class PostgresBrokerConfig:
-    """How often the tables are looked at when nobody says that there is something, and how long a claim holds.
+    """How often the tables are polled without a notification, and how long a claim lasts.
 
-    `hidden_seconds` is the same for a message: nobody else sees it for so long.
+    `hidden_seconds` is the same for a message: no other consumer sees it for so long.
     """
 
     poll_seconds: Period = 1.0
@@ -50,7 +50,7 @@ class PostgresBrokerConfig:
 
 
 class PostgresWorkConsumer:
-    """Hands work to a handler while there are free slots."""
+    """Passes work to a handler while there are free slots."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class PostgresWorkConsumer:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps work from being claimed, None where the last claim went well."""
+        """Why work is not claimed, None where the last claim succeeded."""
         return f"no work of {', '.join(self.queues)} can be claimed" if self._failed else None
 
     def offer(self, hint: WorkHint) -> bool:
@@ -131,19 +131,19 @@ class PostgresWorkConsumer:
         self._woken.set()
 
     async def cancel(self, *, drain_seconds: float) -> None:
-        """Claim nothing new and wait for what is being done."""
+        """Claim nothing new and wait for work in flight."""
         self._serving.stop()
         self._closing = True
         if self._patient is not None:
             self._patient.cancel()
         self._woken.set()
-        # A claim that is on its way is not cut off: what it brings is released.
+        # A claim query that is running is not cancelled: what it returns is released.
         await finish([self._task], LAST_CLAIM_SECONDS)
         await self._serving.drain(drain_seconds)
         await self._claims.close()
 
     def _slot_is_free(self) -> None:
-        # While the table is being asked, its answer tells whether there is more for this slot.
+        # During a query of the table, its answer tells whether there is more for this slot.
         if self._maybe_more and self._meanwhile is None:
             self._woken.set()
 
@@ -161,7 +161,7 @@ class PostgresWorkConsumer:
             except StoreUnavailable as outage:
                 self._failed = True
                 self._store.outage.failed(f"work of {self._queues[0]}", outage.reason)
-            # Whatever one look meets, there must be another, or all that waits would go on waiting.
+            # No error of one poll may end the loop, or all that waits would wait without end.
             except Exception:  # noqa: BLE001 - see above
                 self._failed = True
                 _log.exception("claim_failed", queues=self._queues)
@@ -184,7 +184,7 @@ class PostgresWorkConsumer:
                 return
 
     async def _ask_table(self, free: int) -> tuple[list[WorkRow], list[WorkHint]]:
-        """The oldest work of the table, and what was offered until the table had answered: that is younger."""
+        """The oldest work of the table, then the younger work that was offered during the query."""
         meanwhile = self._meanwhile = []
         try:
             rows = await leases.claim(
@@ -211,7 +211,7 @@ class PostgresWorkConsumer:
         return True
 
     def _learn(self, *, stale: bool) -> None:
-        """Whether what was claimed was still to be had."""
+        """Whether claimed work was still available."""
         self._too_late = min(self._too_late + 1, _LONGEST_MEMORY) if stale else max(self._too_late - 1, 0)
 
     async def _settle(self, hint: WorkHint, claimed: WorkRow | None, verdict: HandlingResult) -> None:

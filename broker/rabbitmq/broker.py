@@ -1,4 +1,4 @@
-"""The RabbitMQ broker: two connections, one to publish and one to consume, and what hangs on them."""
+"""The RabbitMQ broker: two connections, one to publish and one to consume, and what uses them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FIRST_ANSWER_SECONDS = 3.0
 
 
 class RabbitBroker:
-    """See `Broker`. It can be used before the server is there: consumers wait, publishing is refused."""
+    """See `Broker`. It can be used before the server is available: consumers wait, publishing is refused."""
 
     forgets_hints = True
 
@@ -92,7 +92,7 @@ class RabbitBroker:
         return [trouble for trouble in (*found, self._waiting.trouble) if trouble is not None]
 
     async def start(self) -> None:
-        """Begin to connect. Raises BrokerRefused where the server says soon that the queues are another's."""
+        """Start connecting. Raises BrokerRefused where the server says soon that the queues are another's."""
         refuse_second_start(self, started=self._publishing.started)
         links = (self._publishing, self._consuming)
         for link in links:
@@ -123,7 +123,7 @@ class RabbitBroker:
         return await inspection.queue_depth(self._server, queue)
 
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> RabbitWorkConsumer:
-        """Subscribe to queues of work; the subscription is there as soon as the server is."""
+        """Subscribe to queues of work; the subscription starts when the server is available."""
         consumer = RabbitWorkConsumer(
             self._server,
             self._failures,
@@ -137,7 +137,7 @@ class RabbitBroker:
         return consumer
 
     async def publish_message(self, name: str, body: bytes) -> None:
-        """Put a message into a queue; it is there when this returns. Raises BrokerUnavailable."""
+        """Put a message into a queue; it is durable when this returns. Raises BrokerUnavailable."""
         await self._publisher.publish([Outgoing(name, body)])
 
     async def consume_messages(

@@ -51,7 +51,7 @@ class Fallback:
         self._task = start_background(f"fallback-{self._queues[0]}", self._keep())
 
     async def close(self) -> None:
-        """Look no more. Raises nothing."""
+        """Stop polling. Raises nothing."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -87,7 +87,7 @@ class Fallback:
                 self._store.outage.worked(self._part)
             except StoreUnavailable as outage:
                 self._store.outage.failed(self._part, outage.reason)
-            # Whatever one look meets, there must be another, or all that waits would go on waiting.
+            # No error of one poll may end the loop, or all that waits would wait without end.
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("claim_failed", queues=self._queues)
 
@@ -110,7 +110,7 @@ class Fallback:
             case Again(delay_seconds):
                 await asyncio.sleep(delay_seconds)
             case DeadLettered(reason):
-                # Its run was ended, or the failure rule comes back to it: there is no message to bury.
+                # Its run was ended, or the failure rule comes back to it: there is no message to dead-letter.
                 _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
             case _:
                 pass

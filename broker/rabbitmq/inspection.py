@@ -43,7 +43,7 @@ async def dead_letters(server: RabbitNamespace, name: str, limit: int) -> list[D
     try:
         async with asyncio.timeout(server.answer_seconds):
             connection = await server.consuming.connection()
-            # Closing the channel gives everything back.
+            # Closing the channel returns all messages to the queue.
             async with connection.channel(publisher_confirms=False) as channel:
                 dead = await server.topology.declare_dead(channel)
                 for _ in range(_MOST_LOOKED_AT):

@@ -2,7 +2,7 @@
 
 Plain aio-pika connections under one loop, not its robust ones: those restore a connection, its channels and its
 consumers each by a mechanism of its own, and do not declare a queue again that was deleted meanwhile.
-Here, whatever was lost, its owner makes a new one the same way as the first.
+Here the owner of anything lost makes a new one the same way as the first.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from eventstore.errors import StoreUnavailable
 from eventstore.lifecycle import refuse_second_start
 from eventstore.outage import Outage
 
-# A server that is not there yet, or not any more, is what the link is for; it says so itself, without a traceback.
+# The link itself logs a server that is not available yet, or not any more, without a traceback.
 logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError)
-"""What aio-pika usually raises when a connection or channel is gone; RuntimeError is its word for a closed transport.
+"""What aio-pika usually raises when a connection or channel is gone; RuntimeError means a closed transport.
 It only decides how an error is logged. No loop ends by an error that is missing here: when the other side closes before
 its first frame, for example, aiormq raises StopAsyncIteration."""
 
@@ -68,7 +68,7 @@ def surprise(error: BaseException) -> BaseException | None:
 
 
 def plainly(error: BaseException) -> str:
-    """What an error means, in words that may be shown to anybody: no address, no account, no text of the server."""
+    """What an error means, safe to publish: no address, no account, no text of the server."""
     text = str(error)
     # The last is how aiormq tells that the server closed the connection in place of opening the vhost.
     if "got <Connection.Close" in text:
@@ -81,7 +81,7 @@ def plainly(error: BaseException) -> str:
 
 
 async def leave(what: AbstractConnection | AbstractChannel) -> None:
-    """Close a connection or channel that may be dead, without waiting long for the server's farewell."""
+    """Close a connection or channel that may be dead, without waiting long for the server's close-ok."""
     with suppress(Exception):
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await what.close()
@@ -95,7 +95,7 @@ def _is_trouble(error: BaseException) -> bool:
 
 
 Admit = Callable[[AbstractConnection], Awaitable[None]]
-"""Looks at a new connection before it is used; what it raises is trouble like that of connecting."""
+"""Looks at a new connection before it is used; what it raises counts as a failure to connect."""
 
 
 async def anybody(_connection: AbstractConnection) -> None:
@@ -140,16 +140,16 @@ class RabbitLink:
 
     @property
     def plain_trouble(self) -> str:
-        """Why there is no connection, for anybody to read."""
+        """Why there is no connection, safe to publish."""
         return plainly(self.trouble) if self.trouble is not None else "not connected to RabbitMQ"
 
     def start(self) -> None:
-        """Begin to connect, in the background."""
+        """Start connecting, in the background."""
         refuse_second_start(self, started=self.started)
         self._task = start_background(f"rabbitmq-{self.purpose}", self._keep(), closing=lambda: self._closed)
 
     async def tried(self) -> None:
-        """Return when the first attempt to connect is over, however it went."""
+        """Return when the first attempt to connect has succeeded or failed."""
         await self._tried.wait()
 
     async def close(self) -> None:
@@ -181,7 +181,7 @@ class RabbitLink:
             except asyncio.CancelledError:
                 if cancelled_from_outside():
                     raise
-            # A link that ended here would leave its process without a broker until somebody restarts it.
+            # A link that ended here would leave its process without a broker until a restart.
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("rabbitmq_link_failed", purpose=self.purpose, address=self.address)
                 await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
@@ -235,6 +235,6 @@ class RabbitLink:
         if surprise(error) is not None:
             _log.error("rabbitmq_link_failed", purpose=self.purpose, address=self.address, exc_info=error)
         reason = f"{plainly(error)} at {self.address}: {str(error) or type(error).__name__}"
-        if "object at 0x" in reason:  # what a library prints of its own insides
+        if "object at 0x" in reason:  # a repr of a library's own object
             reason = f"{plainly(error)} at {self.address}"
         self.outage.failed(f"{self.purpose} connection", reason)

@@ -1,4 +1,4 @@
-"""Consumes external messages, each kept until it is handled or buried."""
+"""Consumes external messages, each kept until it is handled or dead-lettered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from broker.tasks import finish
 
 
 class RabbitMessageConsumer:
-    """Hands messages to a handler, as many at a time as the prefetch lets through."""
+    """Passes messages to a handler, at most the prefetch at a time."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class RabbitMessageConsumer:
         return self._subscription.trouble
 
     async def cancel(self, *, drain_seconds: float) -> None:
-        """Stop taking messages and wait for those at hand; the others go back to the queue."""
+        """Stop taking messages and wait for those in flight; the others return to the queue."""
         await self._subscription.silence()
         await finish(self._tasks, drain_seconds)
         await self._subscription.close()
@@ -70,7 +70,7 @@ class RabbitMessageConsumer:
     async def _verdict(self, message: AbstractIncomingMessage, name: str) -> HandlingResult:
         earlier = _earlier_deliveries(message)
         if earlier >= DELIVERY_LIMIT - 1:
-            # The last delivery before the server buries it by itself, with all that is in it.
+            # The last delivery before the server dead-letters it by itself, with its whole body.
             return DeadLettered(f"delivered {earlier} times, and each time its consumer died")
         return await take_message(self._handle, name, message.body, earlier)
 

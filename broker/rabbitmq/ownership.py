@@ -1,4 +1,4 @@
-"""Whose queues these are. Two installations that share queues take each other's work and bury each other's decisions.
+"""Who owns the queues. Installations that share them take each other's work and dead-letter each other's decisions.
 
 The first installation that comes declares an exchange that carries its name; nothing is ever sent to it. RabbitMQ
 compares the arguments of a declaration with those of the exchange that is there, atomically and across a cluster, so

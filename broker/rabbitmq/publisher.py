@@ -57,10 +57,10 @@ class Publisher:
         return self._link.connected and self._stall is None
 
     async def probe(self) -> str | None:
-        """Why a message could not be sent now, in words for anybody; None where one was taken and confirmed.
+        """Why a message could not be sent now, safe to publish; None where one was taken and confirmed.
 
-        On a channel of its own, because the server remembers for a channel what it was allowed to do. The message comes
-        back: no queue has its name.
+        On a channel of its own, because the server remembers for a channel what it was allowed to do. The message is
+        returned: no queue has its name.
         """
         if self._stall is not None:
             return "messages cannot be sent: RabbitMQ takes none (an alarm for memory or disk?)"
@@ -75,7 +75,7 @@ class Publisher:
                     await channel.default_exchange.publish(
                         Message(b""), routing_key=self._topology.queue("probe"), mandatory=True
                     )
-        except Exception as error:  # noqa: BLE001 - whatever aio-pika raises, nothing could be sent
+        except Exception as error:  # noqa: BLE001 - for any error of aio-pika, nothing could be sent
             self._translate(error)
             if surprise(error) is not None:
                 _log.error("rabbitmq_probe_failed", exc_info=error)
@@ -108,7 +108,7 @@ class Publisher:
             try:
                 await self._send_once(message)
             except PublishError:
-                # The queue was deleted after we declared it. Let its consumers hear of that before it is there again.
+                # The queue was deleted after we declared it. Let its consumers be notified before it is declared again.
                 await asyncio.sleep(FORGETTING_SECONDS)
                 self._declared.discard(message.name)
                 await self._send_again(message)
@@ -141,7 +141,7 @@ class Publisher:
         )
 
     def _translate(self, error: BaseException) -> BrokerUnavailable:
-        """The seam's word for what aio-pika raised."""
+        """The interface's exception for what aio-pika raised."""
         match error:
             case TimeoutError():
                 self._watch_stall()
@@ -184,7 +184,7 @@ class Publisher:
             self._stall = asyncio.create_task(self._until_unblocked(connection))
 
     async def _until_unblocked(self, connection: AbstractConnection) -> None:
-        """Until the server says that it takes messages again; at once when it was only slow."""
+        """Wait until the server says that it takes messages again; no wait when it was only slow."""
         try:
             reason = f"RabbitMQ at {self._link.address} takes no messages (an alarm for memory or disk?)"
             self._link.outage.failed("publisher", reason)

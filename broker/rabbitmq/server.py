@@ -12,7 +12,7 @@ from broker.rabbitmq.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class RabbitNamespace:
-    """One namespace on one RabbitMQ. A question that it does not answer within `answer_seconds` is given up.
+    """One namespace on one RabbitMQ. A request without an answer after `answer_seconds` is given up.
 
     `work_waits` says whether work waits for long that this process has room for: its hints do not come.
     """

@@ -1,4 +1,4 @@
-"""What a consumer tells the broker about a message: done, take it back, bury it."""
+"""How a consumer settles a message: acknowledge, requeue, dead-letter."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _BURIAL_PAUSE_SECONDS = 1.0
 
 
 async def acknowledge(message: AbstractIncomingMessage) -> None:
-    """Done with it. On a channel that is gone the message comes again, which is harmless."""
+    """Acknowledge it. On a channel that is gone the message comes again, which is harmless."""
     with suppress(Exception):
         await message.ack()
 
 
 async def give_back(message: AbstractIncomingMessage) -> None:
-    """Let the queue have it again; this counts as a delivery."""
+    """Requeue it; this counts as a delivery."""
     with suppress(Exception):
         await message.nack(requeue=True)
 
@@ -52,8 +52,8 @@ async def bury(
 ) -> None:
     """Make it a dead letter with its reason, without secrets.
 
-    Where it cannot be published the server can bury it by itself, though it will only say "rejected", and with all that
-    is in it: so not where `kept` leaves something out. Such a message is held until it can be published.
+    Where it cannot be published the server can dead-letter it by itself, but with the reason "rejected" and the whole
+    body: so not where `kept` leaves something out. Such a message stays unacknowledged until it can be published.
     """
     reason = redact(reason)
     _log.error("dead_letter", queue=name, reason=reason)

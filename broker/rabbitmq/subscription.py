@@ -1,7 +1,7 @@
-"""Keeps queues subscribed, and subscribes again after whatever ends a subscription.
+"""Keeps queues subscribed, and subscribes again when a subscription ends for any reason.
 
-That is a lost connection, a channel that the server closes, a consumer that the server cancels, a queue that somebody
-deletes. In every case the same steps are taken again, on a new channel: declare, consume, wait. In case the server does
+Reasons are a lost connection, a channel that the server closes, a consumer that the server cancels, a deleted queue.
+In every case the same steps are taken again, on a new channel: declare, consume, wait. In case the server does
 not tell, the queues are also looked at now and then; a consumer that gets nothing though something waits begins again.
 """
 
@@ -38,7 +38,7 @@ Receive = Callable[[AbstractIncomingMessage, str], None]
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class SubscriptionConfig:
-    """How to subscribe: `prefetch` for each queue; every `check_seconds` the server is asked whether it knows us.
+    """How to subscribe: `prefetch` for each queue; every `check_seconds` the server is asked for our consumers.
 
     `disposable` says that the messages are hints, which may be lost.
     """
@@ -90,11 +90,11 @@ class QueueSubscription:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing comes from the queues, for anybody to read; None while they are consumed or paused."""
+        """Why nothing comes from the queues, safe to publish; None while they are consumed or paused."""
         return f"{', '.join(self._names)} cannot be consumed: {self._reason}" if self._reason else None
 
     def pause(self) -> None:
-        """Let the server give new messages to others; those that came stay ours to acknowledge."""
+        """Let the server give new messages to others; those delivered here are still acknowledged here."""
         self._paused = True
         self._changed.set()
 
@@ -113,7 +113,7 @@ class QueueSubscription:
                 await self._silent.wait()
 
     async def close(self) -> None:
-        """Close the channel; what was not acknowledged goes back to its queue."""
+        """Close the channel; what was not acknowledged returns to its queue."""
         self._closing = True
         self._link.outage.worked(self._part)
         self._task.cancel()
@@ -130,14 +130,14 @@ class QueueSubscription:
                 finally:
                     self._silent.set()
                     await leave(channel)
-            # Whatever ends a subscription, there must be another: its work would wait for as long as the process lives.
+            # No error may end the loop: the work of its queues would wait for as long as the process lives.
             except Exception as trouble:  # noqa: BLE001 - see above
                 self._reason = plainly(trouble)
                 if surprise(trouble) is not None:
                     _log.error("subscription_failed", queues=self._names, exc_info=trouble)
                 self._link.outage.failed(self._part, repr(trouble))
             except asyncio.CancelledError:
-                # aiormq cancels whoever waits for an answer when it closes; only our own cancellation ends the loop.
+                # aiormq cancels all that wait for an answer when it closes; only our own cancellation ends the loop.
                 if cancelled_from_outside():
                     raise
             self._on_lost()
@@ -197,7 +197,7 @@ class QueueSubscription:
         return tag
 
     async def _replace(self, name: str) -> None:
-        """Delete a queue that is there and never answers, so that the next round declares it anew.
+        """Delete a queue that exists and never answers, so that the next round declares it anew.
 
         Such is a quorum queue (of 3.10 at least) that was declared a moment before the server was killed. Hints can
         be lost, the keeper sends them again; what people have decided cannot, so that is left to an operator.

@@ -1,8 +1,8 @@
 """The queues. Their arguments cannot be changed in place: another set of arguments needs another version in the name.
 
-Quorum queues with an explicit positive delivery limit behave the same on RabbitMQ 3.10 and 4.x. What nobody could
-handle goes to one dead-letter queue, through the default exchange. That queue's own limit is beyond reach, because
-looking at its letters counts as delivering them.
+Quorum queues with an explicit positive delivery limit behave the same on RabbitMQ 3.10 and 4.x. Messages that could
+not be handled go to one dead-letter queue, through the default exchange. That queue's own limit is out of reach,
+because reading its letters counts as delivering them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NODE_QUEUE = "node."
 
 
 def front_of(name: str) -> str:
-    """The queue for work that goes before all that waits in the queue `name`; only queues of nodes have one."""
+    """The queue for work that is served before all that waits in `name`; only queues of nodes have one."""
     return name + _FRONT if name.startswith(_NODE_QUEUE) else name
 
 

@@ -1,9 +1,9 @@
 """Consumes work hints.
 
 Back-pressure: each queue is consumed with as much prefetch as there are slots, and a hint is acknowledged when its work
-is over, so that a busy worker is sent nothing more. Work that takes long is acknowledged earlier: the lease in Postgres
-guards it, and a message that is held for half an hour would close the channel. Hints that then wait for a slot all the
-same are handed on to other workers, and no more are taken until a slot is free.
+is over, so that a busy worker is sent nothing more. Long work is acknowledged earlier: the lease in Postgres guards it,
+and a message that is unacknowledged for half an hour would close the channel. Hints that then still wait for a slot
+are passed on to other workers, and no more are taken until a slot is free.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _LAST_WORD_SECONDS = 1.0
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True)
 class WorkConsumerConfig:
-    """How long a message is held: till its work is over or `acknowledge_seconds`; without a slot `hand_on_seconds`.
+    """How long a message is unacknowledged: until its work ends or `acknowledge_seconds`; slotless, `hand_on_seconds`.
 
-    Every `check_seconds` a subscription makes sure that the server knows of it. When the server has been away for
+    Every `check_seconds` a subscription checks that the server still has it. When the server has been unavailable for
     `fallback_after_seconds`, work is taken from the database every `fallback_poll_seconds`.
     """
 
@@ -61,7 +61,7 @@ class _Delivery:
 
 
 class RabbitWorkConsumer:
-    """Hands hints to a handler while there are free slots."""
+    """Passes hints to a handler while there are free slots."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class RabbitWorkConsumer:
         self._serving.give_back()
 
     async def cancel(self, *, drain_seconds: float) -> None:
-        """Stop taking hints, let others have those that wait, and wait for what is being done."""
+        """Stop taking hints, requeue those that wait, and wait for work in flight."""
         self._serving.stop()
         await self._fallback.close()
         await self._subscription.silence()
@@ -137,7 +137,7 @@ class RabbitWorkConsumer:
         self._waiting.clear()
         await asyncio.gather(*(give_back(delivery.message) for delivery in waiting))
         await self._serving.drain(drain_seconds)
-        # What a silent server does not let go out, it will hand to others when the channel is closed.
+        # What cannot be sent to a silent server, it redelivers to others when the channel is closed.
         await finish(self._background, _LAST_WORD_SECONDS)
         await self._claims.close()
         await self._subscription.close()
@@ -187,7 +187,7 @@ class RabbitWorkConsumer:
             self._alarm = self._loop.call_at(due_at, self._stand_aside)
 
     def _stand_aside(self) -> None:
-        """Where the oldest hint has waited too long, let other workers have them all."""
+        """Where the oldest hint has waited too long, pass all on to other workers."""
         self._alarm = None
         now = self._loop.time()
         if self._waiting and now - self._waiting[0].arrived_at >= self._patience.hand_on_seconds:
@@ -208,7 +208,7 @@ class RabbitWorkConsumer:
                     await give_back(message)
 
     def _needs_database(self) -> bool:
-        """Whether hints have not come for a while, because of the server or for a reason that nothing here knows."""
+        """Whether hints have not come for a while, because of the server or for an unknown reason."""
         away_seconds = self._server.consuming.outage.seconds
         is_away = away_seconds is not None and away_seconds >= self._patience.fallback_after_seconds
         return is_away or self._server.work_waits()
