@@ -26,7 +26,7 @@ from webhooks.service import Webhooks
 
 
 class GatewayRole:
-    """Made before anything is started, so that what may not be is refused first: bad tokens, an open door.
+    """Made before anything is started, so that bad tokens and open access are refused first.
 
     `alone` says that this engine is all on this machine; `listening` is a socket that is bound already, and
     `take_socket`, called in a thread, waits until no other process accepts on it.

@@ -57,7 +57,7 @@ class Parts:
         return self._sandbox
 
     async def contracts(self) -> ContractChecker:
-        """The one door to contracts, opened for the first role that asks; it checks in the sandbox."""
+        """The process's contract checker, opened for the first role that asks; it checks in the sandbox."""
         if self._contracts is None:
             from contracts.checker import ContractChecker  # noqa: PLC0415 - for whoever opens it
 
