@@ -1,4 +1,4 @@
-"""What there is to know of a gateway before one is asked: where its doors are, and how it says no."""
+"""The gateway's API as its clients see it: the root of its paths, and its refusals as exceptions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ API = "/api/v1/flex"
 
 
 class GatewayProblemError(Exception):
-    """The gateway said no: an `application/problem+json` with its status."""
+    """The gateway refused the request: an `application/problem+json` with its status."""
 
     def __init__(self, status: int, problem: Frame) -> None:
         super().__init__(problem.get("detail") or problem.get("title") or f"HTTP {status}")
@@ -19,4 +19,4 @@ class GatewayProblemError(Exception):
 
 
 class GatewayUnreachableError(Exception):
-    """Nothing answers at the address, or the answer broke off."""
+    """Nothing answers at the address, or the answer was cut off."""

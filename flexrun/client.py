@@ -1,4 +1,4 @@
-"""A client of the gateway that never loses its place: it reconnects with `Last-Event-ID` until the run is complete."""
+"""A client of the gateway that misses no frame: it reconnects with `Last-Event-ID` until the run is complete."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from flexrun.sse import SseParser
 
 READ_LIMIT = 64 * 1024
 SILENCE_SECONDS = 60.0
-"""Four missed keep-alive comments: the connection is taken for dead and made anew."""
+"""Four missed keep-alive comments: the client drops the connection and reconnects."""
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
 _AWAY = (502, 503, 504)
-"""What a gateway that stops, or a proxy before one that is away, answers."""
+"""Statuses from a gateway that stops, or from a proxy whose gateway is unavailable."""
 
 _RESTARTING = ("engine_restarting", "stopping")
 """Codes of problems that end by themselves within seconds, before anything was done with the request."""
 
 
 def pause_seconds(attempt: int, chance: float) -> float:
-    """How long to wait after the attempt of this number, from 1. `chance` in [0, 1) spreads a crowd."""
+    """The pause after the attempt of this number, from 1. `chance` in [0, 1) spreads the retries of many clients."""
     doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 10)
     return chance * min(doubled, LONGEST_PAUSE_SECONDS)
 
@@ -114,7 +114,7 @@ class GatewayClient:
     async def frames(self, run_id: str, after: int = 0) -> AsyncIterator[Frame]:
         """The frames after `after`, each once and in order, up to `complete`. Reconnects as often as it takes.
 
-        A stream that brought nothing is asked for again after a pause that grows: whoever ends it may go on doing so.
+        A stream that brought no frame is requested again after a growing pause: the next one may end so, too.
         """
         cursor, fruitless = after, 0
         while True:
@@ -128,7 +128,7 @@ class GatewayClient:
                     if frame["type"] == "complete":
                         return
             except (aiohttp.ClientError, OSError, TimeoutError):
-                pass  # the next stream goes on after the last frame
+                pass  # the next stream continues after the last frame
             finally:
                 response.close()
             fruitless += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def default_data_dir() -> Path:
-    """Where data is kept unless a person says otherwise: `$XDG_DATA_HOME/flexrun`, `~/.local/share/flexrun`.
+    """The default data folder: `$XDG_DATA_HOME/flexrun`, `~/.local/share/flexrun`.
 
     For root it is /var/lib/flexrun: the account that runs Postgres cannot enter root's home.
     """

@@ -1,6 +1,6 @@
-"""The one place where the parts meet: a process of flexrun with the roles it was asked for.
+"""The one place where the parts are wired together: a process of flexrun with the roles it was asked for.
 
-Each role is wired in its own module of `flexrun.roles`, imported when it is played: a planner needs no routes.
+Each role is wired in its own module of `flexrun.roles`, imported only for that role: a planner needs no routes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def worker_name(origin: str) -> str:
 class Supervised:
     """What a supervisor gives to the engine that it starts.
 
-    `predecessor` is the origin of the engine that died before this one: what it held is taken over at once. `memory`
+    `predecessor` is the origin of the engine that died before this one: its leases are taken over at once. `memory`
     is shared by all engines of a supervisor, see `broker.journal`.
     """
 
@@ -77,8 +77,8 @@ class Supervised:
 
 
 class Engine:
-    """A running process. Parts are started in the order in which they stand on each other; those that work are
-    stopped side by side, the others closed in reverse.
+    """A running process. Parts are started in the order of their dependencies; those that work are
+    stopped concurrently, the others closed in reverse.
 
     `server` is the listening gateway, where that role was asked for. `capabilities` are what its executor can do, the
     stubs by default. Use as an async context manager.
@@ -182,7 +182,7 @@ class Engine:
         return "up" if self.roles == frozenset(ROLES) else "+".join(sorted(self.roles))
 
     def _cached_runs(self) -> int:
-        """Who only plans seldom sees a run again: it remembers those that it may be planning, and no more."""
+        """A process that only plans seldom sees a run again: it caches only those that it may be planning."""
         return self.settings.planner_slots if self.roles <= {"planner"} else CACHED_RUNS
 
     async def _open_database(self) -> None:
@@ -191,7 +191,7 @@ class Engine:
 
             drop_libpq_variables()  # the supervisor's other child, which owns the database, did so for itself only
         if not self.database_url:
-            # Imported here: whoever is told of a database needs no embedded one.
+            # Imported here: a process with a database URL needs no embedded one.
             from flexrun.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 - see above
 
             postgres = EmbeddedPostgres(self.settings.data)
@@ -199,9 +199,9 @@ class Engine:
             self._stack.push_async_callback(postgres.stop)
 
     async def _open_store(self, database_url: str) -> EventStore:
-        """Migrate and connect. A database that is away is waited for, as it is while the process serves.
+        """Migrate and connect. An unavailable database is waited for, as it is while the process serves.
 
-        Raises psycopg.Error and DatabaseUnsuitable for what waiting does not mend.
+        Raises psycopg.Error and DatabaseUnsuitable for errors that waiting does not end.
         """
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
@@ -237,7 +237,7 @@ class Engine:
         return store
 
     async def _take_over(self, store: EventStore, predecessor: str) -> None:
-        """End all that the engine before this one held, and charge it with what it was lost over."""
+        """End all leases of the engine before this one, and count the loss against the work that was in flight."""
         if self.journal is not None:
             for work in self.journal.left_behind():
                 await leases.take(store, work, f"claim:{predecessor}", 0)
@@ -270,7 +270,7 @@ class Engine:
         return broker
 
     async def _start_carriers(self, listener: LogListener) -> None:
-        """What takes a commit's consequences to other processes and picks up what was dropped on the way."""
+        """Start what sends a commit's wake-ups and hints to other processes, and what re-sends those that were lost."""
         notifier = Notifier(self.store, listener)
         await notifier.start()
         self._stack.push_async_callback(self._shutdown.foundation, "notifier", notifier.close)

@@ -1,4 +1,4 @@
-"""What answers on the gateway's socket while there is no engine to do it: 503, in the select loop of `flexrun up`.
+"""Answers 503 on the gateway's socket while there is no engine, in the select loop of `flexrun up`.
 
 It never blocks, and everything is bounded: connections, bytes of a head, seconds of a connection. It reads of a request
 only what it takes to answer it: the method, the path, `Accept` and `Origin`. The answer is the same for all callers, so
@@ -66,7 +66,7 @@ class FallbackServer:
         return readers, writers
 
     def turn(self, readable: Sequence[int], writable: Sequence[int]) -> None:
-        """Go on with what is ready, and end what has taken too long. Never blocks, never raises OSError."""
+        """Continue the ready connections, and close those that took too long. Never blocks, never raises OSError."""
         if self._may_accept() and self.listening.fileno() in readable:
             self._accept()
         for number in {*readable, *writable} & self._connections.keys():
@@ -89,7 +89,7 @@ class FallbackServer:
         return any(not each.answered for each in self._connections.values())
 
     def close(self) -> None:
-        """Stop listening in this process; the engine has a copy of the socket. Callers at work are answered still."""
+        """Stop listening in this process; the engine has a copy of the socket. Open connections are still answered."""
         self.accepting = False
         self.listening.close()
 
@@ -107,7 +107,7 @@ class FallbackServer:
         )
 
     def _accept(self) -> None:
-        """One caller: between two of them the supervisor hears whether there is an engine again."""
+        """Accept one caller: between two of them the supervisor checks whether there is an engine again."""
         self.listening.setblocking(False)
         try:
             accepted, _ = self.listening.accept()

@@ -1,4 +1,4 @@
-"""The address of the gateway, taken before anything else is started: an address that is taken costs nothing then."""
+"""The address of the gateway, bound before anything else is started: an address in use costs nothing then."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Structured logs: coloured lines on a terminal, one JSON object per line elsewhere, always on standard error.
 
 Lines of libraries, warnings and unhandled exceptions are such lines too, and every line names the role and the worker.
-Whatever a line says has passed through `_made_safe`: secrets are redacted, and what would steer a terminal is escaped.
+All text of a line has passed through `_made_safe`: secrets are redacted, terminal control characters are escaped.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _process: dict[str, str] = {}
 
 
 def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
-    """Set up the log of this process; libraries that log through `logging` are held to warnings."""
+    """Set up the log of this process; libraries that log through `logging` are limited to warnings."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _with_process,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # Plain tracebacks: the rich ones print local variables, which may be megabytes of somebody's documents.
+        # Plain tracebacks: the rich ones print local variables, which may be megabytes of callers' documents.
         structlog.processors.format_exc_info,
         _made_safe,
     ]
@@ -69,7 +69,7 @@ def writes_json() -> bool:
 
 
 def _shortened(text: str) -> str:
-    """A traceback or a library's message; an error may quote megabytes of somebody's document."""
+    """A traceback or a library's message; an error may quote megabytes of a caller's document."""
     left_out = len(text) - _LONGEST_TEXT
     if left_out <= 0:
         return text

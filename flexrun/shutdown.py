@@ -1,4 +1,4 @@
-"""Stopping in good order and in time: the parts that work stop side by side, then what they stand on.
+"""Stopping gracefully and in time: the parts that work stop concurrently, then what they depend on.
 
 A supervisor kills what takes too long, and then all work in progress is lost. So there is one deadline for the whole
 stop: a part that does not close in its time is cancelled, which is logged, and the next one is closed.
@@ -26,7 +26,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("flexrun")
 
 
 class Shutdown:
-    """The stop of one process, which begins when `work` is called. `drain_seconds` is how long work may go on.
+    """The stop of one process, which begins when `work` is called. `drain_seconds` is how long work may continue.
 
     `notice_seconds` is how long a gateway answers 503 before it stops listening: 0 unless set before the stop begins.
     """
@@ -38,7 +38,7 @@ class Shutdown:
         self._deadline: float | None = None
 
     def add(self, name: str, close: Close) -> None:
-        """A part that works, to be stopped beside the others."""
+        """Add a part that works, to be stopped concurrently with the others."""
         self._working.append((name, close))
 
     async def work(self) -> None:
@@ -48,7 +48,7 @@ class Shutdown:
         await asyncio.gather(*(self._within(seconds, name, close) for name, close in self._working))
 
     async def foundation(self, name: str, close: Close) -> None:
-        """Close a part that others stood on, in what is left of the time."""
+        """Close a part that others depended on, in the time that is left."""
         left = self._begin() - asyncio.get_running_loop().time()
         await self._within(max(left, _LEAST_SECONDS), name, close)
 

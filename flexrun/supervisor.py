@@ -6,7 +6,7 @@ Callers wait in the queue of the socket, for _PATIENCE_SECONDS; then the parent 
 until an engine asks for the socket. The parent imports nothing that an engine needs, so that each engine starts from a
 small process with a single thread.
 
-An engine whose loop stands still where even its watchdog thread cannot run (a call that keeps the interpreter lock)
+An engine whose loop hangs where even its watchdog thread cannot run (a call that keeps the interpreter lock)
 sends no more beats, and the parent kills it. Children end with their parent, however it ends.
 """
 
@@ -34,7 +34,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 _GOOD_LIFE_SECONDS = 30.0
 _LOOK_SECONDS = 0.25
 _MEMORY_BYTES = 64 * 1024
-"""For notes of what an engine is at: 1,024 of them, see `broker.journal`."""
+"""For notes of what an engine is working on: 1,024 of them, see `broker.journal`."""
 
 _LATE_SECONDS = 1.0
 """How long after the watchdog's own time the parent waits for it, before it kills the engine."""
@@ -69,7 +69,7 @@ class _Child:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What an engine has to its supervisor. `origin` and that of the engine before it name them in leases."""
+    """An engine's connection to its supervisor. `origin` and that of the engine before it name them in leases."""
 
     origin: str
     predecessor: str | None
@@ -91,7 +91,7 @@ class Supervisor:
 
     `database` owns the database and tells its address; None where there is one already.
     `stalled_seconds`: after so long without a turn the engine's watchdog calls its loop stalled. `silent_seconds`: how
-    long the engine may be silent after its first sign of life (0: for as long as it likes). `say` writes an event and
+    long the engine may be silent after its first sign of life (0: no limit). `say` writes an event and
     its fields to the log; `fallback` answers callers while no engine does.
     """
 
@@ -204,7 +204,7 @@ class Supervisor:
         readers, writers = self._fallback.watched()
         look_seconds = _LOOK_SECONDS if self._engine else 0.05
         ready, writable, _ = select.select([*pipes, *readers], writers, [], look_seconds)
-        # Counted in looks of our own, so that time in which this process did not run is not counted.
+        # Counted in this process's own checks, so that time in which it did not run is not counted.
         passed = min(time.monotonic() - before, 2 * _LOOK_SECONDS)
         if self._wake in ready:
             os.read(self._wake, 512)
@@ -223,7 +223,7 @@ class Supervisor:
             self._give_socket(self._engine)
 
     def _engine_is_away(self) -> bool:
-        """Whether callers are answered here: the engine has been down, or its loop has stood still, for too long."""
+        """Whether callers are answered here: the engine has been down, or its loop has hung, for too long."""
         if self._stopping or not self._ready:
             return False
         if self._engine is not None and self._engine.has_socket:
@@ -256,7 +256,7 @@ class Supervisor:
             os.kill(engine.pid, signal.SIGKILL)
 
     def _reap(self) -> int | None:
-        """Look who has ended; the status to leave with, if that is it."""
+        """Reap ended children; the status to exit with, or None to continue."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

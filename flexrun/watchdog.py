@@ -1,4 +1,4 @@
-"""A thread that sees when the event loop stands still: it logs where, and in the end ends the process.
+"""A thread that detects a hung event loop: it logs where, and in the end ends the process.
 
 The loop shows that it turns by a callback every tick. The thread counts its own ticks since the loop last turned, each
 as no longer than a tick and a half, so that a process that was stopped, a machine that slept and a clock that jumped
@@ -122,11 +122,11 @@ class Watchdog:
         )
 
     def _blocking(self) -> dict[str, Any]:
-        """What the task that blocks the loop is at work on, where it has said so."""
+        """What the task that blocks the loop is working on, where it has noted that."""
         return names_of(asyncio.current_task(self._loop))
 
     def _end_process(self, still: float) -> None:
-        # Neither a log that nobody reads nor a database that does not answer may keep this process.
+        # Neither a log without a reader nor a database that does not answer may delay this process's end.
         last = threading.Timer(_LAST_WORD_SECONDS, self._end, [EXIT_STALLED])
         last.daemon = True
         last.start()

@@ -50,7 +50,7 @@ RoleFilter = Annotated[
 
 
 class CommandContext:
-    """One command's way to the gateway, and its way of showing what came back."""
+    """Calls the gateway for one command and prints the answers."""
 
     def __init__(self, url: str | None, token: str | None, as_json: bool) -> None:
         self._settings = load_settings(url=url, token=token)
@@ -82,7 +82,7 @@ class CommandContext:
         return command(self._settings, *words)
 
     def show(self, answer: Any, shown: Callable[[Any], Any]) -> None:
-        """The answer as JSON where that was asked for, else what `shown` makes of it."""
+        """Print the answer as JSON where that was asked for, else as `shown` renders it."""
         if self._as_json:
             print_json(answer)
             return
@@ -119,7 +119,7 @@ def _query(query: Query) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> FittedTable | Text:
-    """A plain table; `empty` is said without rows."""
+    """A plain table; the text `empty` when there are no rows."""
     made = FittedTable(columns, rows)
     return words(empty, "dim") if made.is_empty else made
 

@@ -1,6 +1,6 @@
 """`flexrun db …`: the schema and the read models.
 
-The event store is imported by the commands themselves: it takes its time, and most of `flexrun` needs none of it.
+The commands import the event store themselves: the import is slow, and most of `flexrun` does not need it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def attach(
 
 
 def read_envelope(file: str) -> bytes:
-    """The bytes of FILE or of standard input; what is in them is the gateway's to judge."""
+    """The bytes of FILE or of standard input; the gateway validates them."""
     if file == "-":
         return sys.stdin.buffer.read()
     try:
@@ -86,7 +86,7 @@ async def _follow(
 
 
 async def show_run(client: GatewayClient, run_id: str, as_json: bool, after: int = 0) -> None:
-    """`follow_run` for a run that ends with whoever follows it."""
+    """`follow_run` for a run that ends when its follower does."""
     renderer = make_renderer(as_json)
     client.on_outage = renderer.gateway_away
     status: str | None = None

@@ -1,4 +1,4 @@
-"""`flexrun hitl …`: what waits for a person, and what to say to it."""
+"""`flexrun hitl …`: requests that wait for a person, and responses to them."""
 
 from __future__ import annotations
 

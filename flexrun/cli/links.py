@@ -1,4 +1,4 @@
-"""`flexrun hitl links …`: which links there are, and taking one back."""
+"""`flexrun hitl links …`: list approval links, and revoke one."""
 
 from __future__ import annotations
 

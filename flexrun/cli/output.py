@@ -1,7 +1,7 @@
-"""Standard output that may end before we do: a reader that has enough (`| head`), a disk that is full.
+"""Standard output that fails before the command ends: the reader has gone (`| head`), or the disk is full.
 
-Rich and typer each have an answer of their own to a broken pipe, and none to a full disk. Here a write that fails is
-OutputLost, which neither of them knows, and `lost_output_told` gives the one answer.
+Rich and typer each handle a broken pipe in their own way, and a full disk not at all. Here a write that fails raises
+OutputLost, which neither of them knows, and `lost_output_told` handles it in one place.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _StandardOutput(io.FileIO):
 
 @contextmanager
 def lost_output_told() -> Generator[None]:
-    """Leave with 141 and without a word where the reader has gone, with 74 and a sentence where a write fails."""
+    """Exit with 141, silently, when the reader has gone; with 74 and a message when a write fails otherwise."""
     try:
         _guard()
         try:
@@ -50,7 +50,7 @@ def lost_output_told() -> Generator[None]:
         finally:
             sys.stdout.flush()
     except OutputLost as lost:
-        # What is still buffered goes nowhere, so that the interpreter does not complain at its end.
+        # What is still buffered is discarded, so that the interpreter reports no error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_OUTPUT)
         if lost.reader_is_gone:
             sys.exit(EXIT_READER_GONE)

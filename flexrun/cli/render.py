@@ -102,7 +102,7 @@ class TextRenderer:
             self._show_result(frame["payload"])
 
     def gateway_away(self, away: bool) -> None:
-        """The spinner says it, since what else it says may not be so any more."""
+        """Show the outage in the spinner: the state that it showed may be out of date."""
         self._status.update("the gateway does not answer; trying again" if away else self._activity)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Running an engine from the command line. Apart from the commands, because importing an engine takes its time."""
+"""Running an engine from the command line. Apart from the commands, because importing an engine is slow."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def serve_roles(
     on_turn: Callable[[], None] = lambda: None,
     capabilities: Sequence[Capability] | None = None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP, then stop in good order. Raises typer.Exit after a fault.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then stop gracefully. Raises typer.Exit after a fault.
 
     `capabilities` are what an executor can do, the stubs by default; `on_turn` is called while the event loop turns.
     """
@@ -56,7 +56,7 @@ async def serve_roles(
     stopping = Stopping(settings.drain_seconds)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(stopping.on_exception)
-    # A terminal that closes sends SIGHUP, and so do some operators: work in progress is not to be lost by either.
+    # A terminal that closes sends SIGHUP, and so do some operators: neither may lose work in flight.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.ask, number)
     async with (
@@ -78,7 +78,7 @@ async def serve_roles(
 
 @asynccontextmanager
 async def _showing_life(on_turn: Callable[[], None]) -> AsyncGenerator[asyncio.Task[None]]:
-    """Call `on_turn` while the loop turns and the engine starts, which may take as long as its database is away."""
+    """Call `on_turn` while the loop turns and the engine starts; that may last until its database is available."""
 
     async def show() -> None:
         while True:
@@ -93,7 +93,7 @@ async def _showing_life(on_turn: Callable[[], None]) -> AsyncGenerator[asyncio.T
 
 
 async def _tell_when_ready(engine: Engine, stopping: Stopping) -> None:
-    """Say that the process is ready when it is; until then, at doubling gaps, what it waits for."""
+    """Report that the process is ready; until it is, report at doubling gaps what it waits for."""
     began = time.monotonic()
     gap_seconds = _FIRST_GAP_SECONDS
     say_at = began + gap_seconds
@@ -110,7 +110,7 @@ async def _tell_when_ready(engine: Engine, stopping: Stopping) -> None:
 
 
 async def serve_database(settings: Settings, tell: Callable[[str], None]) -> None:
-    """Own the embedded Postgres until SIGTERM, or until the parent is gone; `tell` gets its address."""
+    """Own the embedded Postgres until SIGTERM or until the parent ends; `tell` is called with its address."""
     from flexrun.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 - for `up` without a database
 
     configure_logs(settings.log_level, settings.log_format)
@@ -145,7 +145,7 @@ def announce(message: str) -> None:
 
 
 def refuse(message: str) -> NoReturn:
-    """The same for what keeps a process from starting; leaves with status 2."""
+    """The same for what keeps a process from starting; exits with status 2."""
     if not writes_json():
         stop(message)
     structlog.get_logger("flexrun").error(message)
@@ -157,11 +157,11 @@ def _watchdog(engine: Engine, on_turn: Callable[[], None]) -> Watchdog:
     config = WatchdogConfig(settings.watchdog_warn_seconds, settings.watchdog_exit_seconds)
 
     def give_up_leases(blocking: dict[str, Any]) -> None:
-        # Nobody has to wait for them to run out, and only what blocked is charged with the loss.
+        # Other workers need not wait until they expire, and only the work that blocked counts the loss.
         ref = blocking.get("node_id") or blocking.get("ref") or ""
         lapse_now(engine.database_url, engine.worker, engine.supervised.origin, blocking.get("run_id"), ref)
         if engine.journal is not None and blocking.get("run_id"):
-            engine.journal.clear()  # what stood still is known and charged, so that all else is a bystander
+            engine.journal.clear()  # the work that blocked is known and its loss counted; all else is not suspect
 
     return Watchdog(engine.worker, sorted(engine.roles), config, farewell=give_up_leases, on_turn=on_turn)
 
@@ -186,7 +186,7 @@ async def running(
     capabilities: Sequence[Capability] | None = None,
     stopping: Stopping | None = None,
 ) -> AsyncGenerator[Engine]:
-    """An engine, with what goes wrong at start told as a sentence. A start that waits ends when `stopping` is asked."""
+    """An engine; an error at start is printed as a sentence. A start that waits ends when `stopping` is asked."""
     engine = Engine(settings, roles, capabilities, supervised)
     identify_process(",".join(sorted(engine.roles)), engine.worker)
     try:
@@ -233,7 +233,7 @@ async def _start(engine: Engine, stopping: Stopping | None) -> None:
 
 
 async def run_demo(file: Path, as_json: bool) -> None:
-    """An engine on data that is thrown away, one run, and its frames."""
+    """Run one envelope on an engine with temporary data, and show its frames."""
     configure_logs("warning")
     began = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""`flexrun runs …`: an operator's hands on runs."""
+"""`flexrun runs …`: list, show and control runs."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _listed(answer: Document) -> Any:
 
 
 def _waits(run: Document) -> str | None:
-    """`the broker since 12:03:04`; None where nothing is away."""
+    """`the broker since 12:03:04`; None where nothing is unavailable."""
     waits: list[Document] = run.get("waitingFor") or []
     return "; ".join(f"the {each['kind']} since {short_time(each['since'])}" for each in waits) or None
 

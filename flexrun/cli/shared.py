@@ -1,7 +1,7 @@
-"""What several commands need: settings with clear errors, a way into asyncio, a way out with a message.
+"""What several commands need: settings with clear errors, running a coroutine, exiting with a message.
 
-Settings and the client are imported by whoever asks for them: pydantic and aiohttp take longer than all else together,
-and neither `--help` nor the answer to a mistyped flag is to wait for them.
+Settings and the client are imported by the functions that use them: pydantic and aiohttp take longer than all else
+together, and neither `--help` nor the error for a mistyped flag may wait for them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ EXIT_READER_GONE = 141
 
 
 def say(message: str, style: str | None = None) -> None:
-    """Tell a person something on standard error: no secret is shown, and foreign text steers no terminal.
+    """Print a message on standard error: secrets are redacted, control characters in foreign text are escaped.
 
     Its line breaks are shown as such: a text that could have some of its own goes through `visible` before.
     """
@@ -52,7 +52,7 @@ def say(message: str, style: str | None = None) -> None:
 
 
 def stop(message: str, code: int = EXIT_REFUSED) -> NoReturn:
-    """Say what is wrong on standard error and leave."""
+    """Print an error on standard error and exit."""
     say(message, "red")
     raise typer.Exit(code)
 
@@ -97,7 +97,7 @@ def _unknown_settings() -> list[str]:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop; Ctrl-C cancels `work` and leaves with 130."""
+    """Run on uvloop; Ctrl-C cancels `work` and exits with 130."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
@@ -110,11 +110,11 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 
 def describe_problem(error: GatewayProblemError) -> str:
-    """A problem as a person reads it: what happened, then each place. The line breaks are ours alone."""
+    """A problem as text for a person: what happened, then each place. No line break comes from the gateway's text."""
     items: list[dict[str, Any]] = error.problem.get("errors") or []
     head = f"The gateway refused ({error.status} {error.problem.get('code', '')}):"
     if error.status == 401:
-        # Its own words are for those who write HTTP.
+        # The problem's own text is for callers of the HTTP API.
         head += " it wants a token that it knows: --token, FLEXRUN_TOKEN or FLEXRUN_TOKEN_FILE."
     elif not items or str(items[0].get("message")) not in str(error):
         head += f" {error}"  # where it is made of the places, these say it all

@@ -1,4 +1,4 @@
-"""`flexrun webhooks …`: who is told of what happens in runs."""
+"""`flexrun webhooks …`: the addresses that receive events of runs."""
 
 from __future__ import annotations
 

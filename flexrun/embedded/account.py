@@ -1,4 +1,4 @@
-"""Postgres refuses to run as root; this is who runs it then, and what that account can reach."""
+"""Postgres refuses to run as root: the account that runs it instead, and what that account can reach."""
 
 import os
 import pwd
@@ -12,7 +12,7 @@ from sandbox.environment import child_environment
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An unprivileged account that root hands a server to."""
+    """An unprivileged account that runs a server for root."""
 
     name: str
     uid: int
@@ -47,7 +47,7 @@ class Account:
 
 
 def server_account(preferred: tuple[str, ...] = ("postgres", "nobody")) -> Account | None:
-    """The account to run a server as: None for "as we are", which is what anyone but root does."""
+    """The account to run a server as; None (the current account) unless this process is root's."""
     if os.geteuid() != 0:
         return None
     for name in preferred:

@@ -83,7 +83,7 @@ def _newest_first(folders: list[Path]) -> list[PostgresBinaries]:
 
 
 def choose_binaries(data_major: int | None) -> PostgresBinaries:
-    """The first on the ladder (system, then wheel) that can open data of `data_major` (None: new data).
+    """The first (the system's, then the wheel's) that can open data of `data_major` (None: new data).
 
     Raises EmbeddedPostgresError, naming what is missing.
     """
@@ -107,7 +107,7 @@ def binaries_for(
 ) -> PostgresBinaries:
     """The same binaries where `account` can run them: in place if it can, else in a private copy below `copies`.
 
-    A wheel may live below a folder that is closed to others (root's home); we never open such a folder.
+    A wheel may live below a folder that is closed to others (root's home); flexrun never opens such a folder.
     """
     if account is None or account.runs([binaries.postgres, "--version"]):
         return binaries

@@ -1,8 +1,8 @@
-"""The folder that an embedded Postgres keeps its data in: one owner at a time, and no stranger's leftovers.
+"""The folder that an embedded Postgres keeps its data in: one owner at a time, and nothing left of an earlier one.
 
 <data>/flexrun.lock      locked (flock) by the owner, holding its process id
 <data>/postgres/         the cluster
-<data>/postgres.log      what Postgres had to say
+<data>/postgres.log      Postgres's log
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _LONG_LOG_BYTES = 10_000_000
 
 
 class DataFolder:
-    """One data folder, held by at most one process."""
+    """One data folder, owned by at most one process."""
 
     def __init__(self, path: Path, account: Account | None, owner_pid: int | None = None) -> None:
         self._owner_pid = owner_pid or os.getpid()
@@ -54,7 +54,7 @@ class DataFolder:
     def acquire(self) -> None:
         """Make the folder if need be and become its owner.
 
-        Raises DataFolderInUseError naming the process that is, EmbeddedPostgresError when it is of no use.
+        Raises DataFolderInUseError naming the present owner, EmbeddedPostgresError when the folder cannot be used.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,15 +79,15 @@ class DataFolder:
         self._lock_file = lock_file
 
     def release(self) -> None:
-        """Let the next owner in."""
+        """Unlock the folder for the next owner."""
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
 
     def _open_passage(self, account: Account) -> None:
-        """Let the account that runs Postgres through a folder that is new; leave everything else as it is.
+        """Let the account that runs Postgres enter a new folder; change nothing else.
 
-        The folder stays root's, so that nothing in it but the cluster is in the hands of that account.
+        The folder stays root's, so that only the cluster belongs to that account.
         """
         if not any(self.path.iterdir()):
             self.path.chmod(0o711)
@@ -110,7 +110,7 @@ class DataFolder:
         building.rename(self.cluster)
 
     def shorten_log(self) -> None:
-        """Set a log that has grown long aside, over the one before it."""
+        """Rename a log that has grown long, replacing the one before it."""
         with contextlib.suppress(FileNotFoundError):
             if self.log_path.stat().st_size > _LONG_LOG_BYTES:
                 self.log_path.replace(self.path / "postgres.log.old")
@@ -132,11 +132,11 @@ class DataFolder:
         if process is not None:
             _end(process)
         elif psutil.pid_exists(pid):
-            # Postgres sees that a pid is dead, but takes a zombie or a stranger with it for its own.
+            # Postgres detects a dead pid, but takes a zombie or another program with that pid for its own.
             pid_file.unlink(missing_ok=True)
 
     def _postmaster(self, pid: int) -> psutil.Process | None:
-        """The live postmaster of this very cluster with that pid, if that is what it is."""
+        """The live postmaster of this cluster with that pid; None where the pid is something else."""
         try:
             process = psutil.Process(pid)
             alive = process.status() != psutil.STATUS_ZOMBIE
@@ -172,5 +172,5 @@ def run_initdb(binaries: PostgresBinaries, cluster: Path, account: Account | Non
 
 
 def server_environment() -> dict[str, str]:
-    """What Postgres needs to start: no secret of ours, nothing that would steer it elsewhere, a locale that it has."""
+    """What Postgres needs to start: no secret of flexrun, nothing that redirects it, a locale that it has."""
     return child_environment(LC_ALL="C")

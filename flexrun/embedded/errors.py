@@ -1,4 +1,4 @@
-"""What can keep an embedded Postgres from running, said so that a person can act on it."""
+"""Why an embedded Postgres cannot run; each message says what to do."""
 
 
 class EmbeddedPostgresError(RuntimeError):

@@ -1,10 +1,10 @@
-"""Stands between an owner and a server that must not outlive it. Run as a script; standard library only.
+"""A process between an owner and a server that must not outlive it. Run as a script; standard library only.
 
     python -I -S guard.py [--user UID:GID] [--stop-signal NAME] [--grace SECONDS] [--scratch DIR] -- COMMAND
 
 The guard starts COMMAND in a session of its own (so a Ctrl-C for the owner is not one for the server) and
 writes the server's process id as one line to stdout. When the owner writes a line to the guard's stdin or is
-gone, by whatever signal, or when the guard gets SIGTERM, it sends the stop signal, after the grace period
+gone, by any signal, or when the guard gets SIGTERM, it sends the stop signal, after the grace period
 SIGQUIT, then SIGKILL. On Linux it also adopts and ends what the server leaves behind (RabbitMQ's epmd), and the
 server is told to stop if the guard itself is killed. If the owner is gone, the scratch folder is removed. The
 exit status is the server's.
@@ -85,7 +85,7 @@ class Guard:
         os.write(1, f"{self.server}\n".encode())
 
     def status(self) -> int | None:
-        """The server's exit status, reaping whatever else came home on the way."""
+        """The server's exit status, reaping other ended children on the way."""
         while self._status is None:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -100,7 +100,7 @@ class Guard:
             self._listen(_OWNER_CHECK_SECONDS)
 
     def owner_left_us(self) -> bool:
-        """Whether the owner went without telling the guard to stop."""
+        """Whether the owner ended without telling the guard to stop."""
         if not self.told_to_stop and not self.owner_gone:
             self._listen(0)
         return self.owner_gone
@@ -112,11 +112,11 @@ class Guard:
         if 0 in ready and os.read(0, 512):
             self.told_to_stop = True
         elif 0 in ready or os.getppid() != self.owner:
-            # The parent is asked for as well: an owner that forked leaves its end of the pipe open when it dies.
+            # The parent is checked as well: an owner that forked leaves its end of the pipe open when it dies.
             self.owner_gone = True
 
     def stop(self, stop_signal: signal.Signals, grace_seconds: float) -> None:
-        """Ask, then insist."""
+        """Send the stop signal, after the grace period SIGQUIT, then SIGKILL."""
         for number, patience_seconds in (
             (stop_signal, grace_seconds),
             (signal.SIGQUIT, _LAST_WORD_SECONDS),

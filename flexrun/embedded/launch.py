@@ -1,4 +1,4 @@
-"""Starting a server under a guard, which ends it when we are gone. See guard.py."""
+"""Starting a server under a guard, which ends it when this process ends. See guard.py."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _GUARD = Path(__file__).with_name("guard.py")
 
 
 class GuardedServer:
-    """A running server and its guard. It ends on `stop`, or when this process is gone, however it went."""
+    """A running server and its guard. It ends on `stop`, or when this process ends for any reason."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -86,7 +86,7 @@ class GuardedServer:
     def wait(self) -> int:
         """Block until server and guard are gone; the exit status."""
         status = self._process.wait()
-        self.request_stop()  # nobody listens any more, but it closes our end
+        self.request_stop()  # the guard is gone; this closes our end
         self._stdout.close()
         return status
 

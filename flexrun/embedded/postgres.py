@@ -1,4 +1,4 @@
-"""A private Postgres that lives and dies with this process: nothing to install, nothing left running."""
+"""A private Postgres that ends with this process: nothing to install, nothing left running."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ from flexrun.embedded.variables import drop_libpq_variables
 
 DATABASE = "flexrun"
 _PORT = 5432
-"""Part of the socket's name. Said to both sides, so that neither takes another one from its surroundings."""
+"""Part of the socket's name. Given to both sides, so that neither takes another one from its environment."""
 
 _READY_SECONDS = 60
 _STOP_SECONDS = 20
@@ -55,9 +55,9 @@ SETTINGS: Mapping[str, str] = {
 class EmbeddedPostgres:
     """Postgres on the data in `data_dir`, reached through a Unix socket, started again when it crashes.
 
-    `binaries` is for those who must choose; otherwise the first that can open the data is taken, the
-    system's before the wheel's. As root, Postgres runs as an unprivileged account. `owner_pid` is named to those who
-    find the folder in use.
+    `binaries` overrides the choice; otherwise the first that can open the data is taken, the
+    system's before the wheel's. As root, Postgres runs as an unprivileged account. `owner_pid` is named in the
+    error of processes that find the folder in use.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class EmbeddedPostgres:
 
     @property
     def running(self) -> bool:
-        """Whether Postgres is up at this moment (it may be on its way back after a crash)."""
+        """Whether Postgres is up at this moment (it may be restarting after a crash)."""
         return self._server is not None and self._server.exit_status is None
 
     @property

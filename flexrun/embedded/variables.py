@@ -1,4 +1,4 @@
-"""libpq's environment variables, which would lead a connection to the embedded Postgres astray."""
+"""libpq's environment variables, which would redirect a connection to the embedded Postgres."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WITHOUT_OPTION = frozenset(
 def drop_libpq_variables() -> list[str]:
     """Take them out of this process's environment, and so out of its children's; the names of those that were there.
 
-    An address cannot shut all of them out: libpq reads PGSERVICE, PGTZ and others whatever the address says.
+    An address cannot override all of them: libpq reads PGSERVICE, PGTZ and others with any address.
     """
     options = {option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar}
     names = sorted((options | _WITHOUT_OPTION) & os.environ.keys())

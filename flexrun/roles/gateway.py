@@ -26,7 +26,7 @@ from webhooks.service import Webhooks
 
 
 class GatewayRole:
-    """Made before anything is started, so that bad tokens and open access are refused first.
+    """Made before anything is started, so that bad tokens and a public address without tokens are refused first.
 
     `alone` says that this engine is all on this machine; `listening` is a socket that is bound already, and
     `take_socket`, called in a thread, waits until no other process accepts on it.
@@ -53,7 +53,7 @@ class GatewayRole:
         Acceptance(self._house, TokenHolders(self._tokens.actors)).check_house()
 
     def bind(self) -> socket.socket:
-        """Take the address; nobody is listened to yet. Raises AddressRefused."""
+        """Bind the address without listening on it. Raises AddressRefused."""
         self._listening = self._listening or bind(self._settings)
         return self._listening
 
@@ -107,7 +107,7 @@ class GatewayRole:
         parts.shutdown.add("webhooks", webhooks.close)
 
     def _webhooks_may_be_private(self) -> bool:
-        """Where it is not said: whoever can reach an engine that is all on this machine is on this machine anyway."""
+        """Where it is unset: only callers on this machine can reach an engine that is all on this machine."""
         told = self._settings.webhook_allow_private
         if told is not None:
             return told

@@ -1,4 +1,4 @@
-"""What the roles of one process stand on together."""
+"""The parts that the roles of one process share."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _PRELOADED: dict[Role, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class Parts:
-    """The parts that are there once, whatever the roles; `worker` names this process in leases.
+    """The parts that exist once for all roles; `worker` names this process in leases.
 
-    What works in a role is stopped by `shutdown`, beside the other roles; what it stands on is closed by `stack`.
+    What works in a role is stopped by `shutdown`, concurrently with the other roles; `stack` closes what it depends on.
     """
 
     store: EventStore
@@ -46,7 +46,7 @@ class Parts:
     _contracts: ContractChecker | None = None
 
     async def sandbox(self) -> Sandbox:
-        """The child processes that compute for strangers, started for the first role that asks."""
+        """The child processes that compute on untrusted input, started for the first role that asks."""
         if self._sandbox is None:
             from sandbox.config import SandboxConfig  # noqa: PLC0415 - for a role that asks
             from sandbox.sandbox import Sandbox  # noqa: PLC0415 - the same
@@ -57,7 +57,7 @@ class Parts:
         return self._sandbox
 
     async def contracts(self) -> ContractChecker:
-        """The process's contract checker, opened for the first role that asks; it checks in the sandbox."""
+        """The one contract checker, started for the first role that asks; it checks in the sandbox."""
         if self._contracts is None:
             from contracts.checker import ContractChecker  # noqa: PLC0415 - for whoever opens it
 
