@@ -71,8 +71,8 @@ def list_requests(  # noqa: PLR0913, PLR0917 - a command's parameters are its fl
 ) -> None:
     """What waits for a decision, oldest first."""
     query = {"runId": run, "threadId": thread, "clientId": client, "role": role, "limit": limit}
-    desk = CommandContext(url, token, as_json)
-    desk.show(desk.get("/api/hitl/pending", query), _listed)
+    context = CommandContext(url, token, as_json)
+    context.show(context.get("/api/hitl/pending", query), _listed)
 
 
 @app.command()
@@ -84,12 +84,12 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """One request: the question, what is to be decided on, and the rules."""
-    desk = CommandContext(url, token, as_json)
-    found = desk.ask(lambda client: _find(client, request))
+    context = CommandContext(url, token, as_json)
+    found = context.ask(lambda client: _find(client, request))
     if output:
         print_json(found.get("pendingOutput"))
         return
-    desk.show(found, _shown)
+    context.show(found, _shown)
 
 
 @app.command()
@@ -195,14 +195,14 @@ def remove(
     as_json: JsonFlag = False,
 ) -> None:
     """Take a request back: its run cannot go on and ends as aborted."""
-    desk = CommandContext(url, token, as_json)
+    context = CommandContext(url, token, as_json)
 
     async def work(client: GatewayClient) -> Any:
         found = await _find(client, request)
         body = {"requestId": found["requestId"], "reason": reason, "operator": operator}
         return await client.call("POST", "/api/hitl/remove", given(body))
 
-    desk.show(desk.ask(work), lambda shown: _outcome(desk, shown))
+    context.show(context.ask(work), lambda shown: _outcome(context, shown))
 
 
 @app.command()
@@ -219,7 +219,7 @@ def link(
     as_json: JsonFlag = False,
 ) -> None:
     """A link to a page on which its holder may decide this request, once."""
-    desk = CommandContext(url, token, as_json)
+    context = CommandContext(url, token, as_json)
 
     async def work(client: GatewayClient) -> Any:
         found = await _find(client, request)
@@ -227,7 +227,7 @@ def link(
         return await client.call("POST", "/api/hitl/link", given(body))
 
     # Nothing but the link on standard output, and on one line, so that it can be piped.
-    made: Document = desk.ask(work)
+    made: Document = context.ask(work)
     if as_json:
         print_json(made)
     else:
@@ -238,13 +238,13 @@ def _said(note: str | None, operator: str | None, plan_version: int | None) -> D
     return {"note": note, "operator": operator, "expectedPlanVersion": plan_version}
 
 
-def _respond(desk: CommandContext, request: str, response: Document, said: Document) -> None:
+def _respond(context: CommandContext, request: str, response: Document, said: Document) -> None:
     async def work(client: GatewayClient) -> Any:
         found = await _find(client, request)
         body = {"runId": found["runId"], "requestId": found["requestId"], "responses": [response], **said}
         return await client.call("POST", "/api/hitl/resume", given(body))
 
-    desk.show(desk.ask(work), lambda shown: _outcome(desk, shown))
+    context.show(context.ask(work), lambda shown: _outcome(context, shown))
 
 
 async def _find(client: GatewayClient, identity: str) -> Document:
@@ -325,7 +325,7 @@ def _proposed(proposal: Document | None) -> str | None:
     return f"{answer or 'another output'} by {proposal['operator']} (proposal {proposal['id']})"
 
 
-def _outcome(desk: CommandContext, answer: Document) -> Any:
+def _outcome(context: CommandContext, answer: Document) -> Any:
     lines: list[Any] = []
     for each in answer["requests"]:
         if each["status"] == "resolved":
@@ -334,5 +334,5 @@ def _outcome(desk: CommandContext, answer: Document) -> Any:
             lines.append(words(f"counted: {len(each['votes'])} of {each['quorum']} have approved"))
     lines.append(words(f"run {answer['runId']} is {answer['status']}"))
     if answer.get("pendingRequestId"):
-        lines.append(words(f"next: {desk.command('hitl', 'show', answer['pendingRequestId'])}", "dim"))
+        lines.append(words(f"next: {context.command('hitl', 'show', answer['pendingRequestId'])}", "dim"))
     return lines

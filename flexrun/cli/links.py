@@ -33,9 +33,9 @@ def list_links(
     as_json: JsonFlag = False,
 ) -> None:
     """Links, newest first, without their addresses."""
-    desk = CommandContext(url, token, as_json)
+    context = CommandContext(url, token, as_json)
     query = {"runId": run, "requestId": request, "limit": limit}
-    desk.show(desk.get("/api/hitl/links", query), _listed)
+    context.show(context.get("/api/hitl/links", query), _listed)
 
 
 @app.command()
@@ -46,9 +46,9 @@ def revoke(
     as_json: JsonFlag = False,
 ) -> None:
     """Take a link back: it decides nothing from now on."""
-    desk = CommandContext(url, token, as_json)
-    answer = desk.post(f"/api/hitl/links/{in_path(link)}/revoke", {})
-    desk.show(answer, lambda shown: words(f"link {shown['linkId']} is {shown['status']}"))
+    context = CommandContext(url, token, as_json)
+    answer = context.post(f"/api/hitl/links/{in_path(link)}/revoke", {})
+    context.show(answer, lambda shown: words(f"link {shown['linkId']} is {shown['status']}"))
 
 
 def _listed(answer: Document) -> Any:

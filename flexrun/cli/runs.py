@@ -48,15 +48,15 @@ def list_runs(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 ) -> None:
     """Runs, newest first."""
     query = {"status": status, "threadId": thread, "label": label, "clientId": client, "limit": limit}
-    desk = CommandContext(url, token, as_json)
-    desk.show(desk.get(f"{API}/runs", query), _listed)
+    context = CommandContext(url, token, as_json)
+    context.show(context.get(f"{API}/runs", query), _listed)
 
 
 @app.command()
 def show(run: RunArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
     """One run: its nodes, what it waits for, its output, and the runs that were made from it."""
-    desk = CommandContext(url, token, as_json)
-    desk.show(desk.get(f"{API}/runs/{in_path(run)}"), _shown)
+    context = CommandContext(url, token, as_json)
+    context.show(context.get(f"{API}/runs/{in_path(run)}"), _shown)
 
 
 @app.command()
@@ -108,9 +108,11 @@ def retry(
     as_json: JsonFlag = False,
 ) -> None:
     """A new run that begins at the failed nodes of this one. Asked again, it is the same new run."""
-    desk = CommandContext(url, token, as_json)
+    context = CommandContext(url, token, as_json)
     body = {"reason": reason, "operator": operator}
-    desk.show(desk.post(f"{API}/runs/{in_path(run)}/retry", body), lambda shown: _forked(desk, shown))
+    context.show(
+        context.post(f"{API}/runs/{in_path(run)}/retry", body), lambda shown: _forked(context, shown)
+    )
 
 
 @app.command()
@@ -133,14 +135,14 @@ def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     for key, file in (("inputs", inputs), ("policies", policies), ("nodes", nodes)):
         if file is not None:
             body[key] = read_json(file)
-    desk = CommandContext(url, token, as_json)
-    desk.show(desk.post(f"{API}/runs/{in_path(run)}/fork", body), lambda shown: _forked(desk, shown))
+    context = CommandContext(url, token, as_json)
+    context.show(context.post(f"{API}/runs/{in_path(run)}/fork", body), lambda shown: _forked(context, shown))
 
 
-def _control(desk: CommandContext, run: str, verb: str, reason: str | None, operator: str | None) -> None:
+def _control(context: CommandContext, run: str, verb: str, reason: str | None, operator: str | None) -> None:
     body = {"reason": reason, "operator": operator}
-    answer = desk.post(f"{API}/runs/{in_path(run)}/{verb}", body)
-    desk.show(answer, lambda shown: words(f"run {shown['runId']} is {shown['status']}"))
+    answer = context.post(f"{API}/runs/{in_path(run)}/{verb}", body)
+    context.show(answer, lambda shown: words(f"run {shown['runId']} is {shown['status']}"))
 
 
 def _listed(answer: Document) -> Any:
@@ -199,8 +201,8 @@ def _attempt(node: Document) -> object:
     return "kept" if node["status"] == "completed" and not node["attempt"] else node["attempt"]
 
 
-def _forked(desk: CommandContext, answer: Document) -> Any:
+def _forked(context: CommandContext, answer: Document) -> Any:
     return [
         words(f"run {answer['runId']} is {answer['status']}"),
-        words(f"follow it: {desk.command('attach', answer['runId'])}", "dim"),
+        words(f"follow it: {context.command('attach', answer['runId'])}", "dim"),
     ]

@@ -49,15 +49,15 @@ def list_tasks(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 ) -> None:
     """What waits for a person's work, longest waiting first."""
     query = {"runId": run, "threadId": thread, "clientId": client, "role": role, "limit": limit}
-    desk = CommandContext(url, token, as_json)
-    desk.show(desk.get(f"{API}/tasks", query), _listed)
+    context = CommandContext(url, token, as_json)
+    context.show(context.get(f"{API}/tasks", query), _listed)
 
 
 @app.command()
 def show(task: TaskArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
     """One task with all that is known: instructions, inputs, the outputs of the nodes before."""
-    desk = CommandContext(url, token, as_json)
-    desk.show(desk.get(f"{API}/tasks/{in_path(task)}"), _shown)
+    context = CommandContext(url, token, as_json)
+    context.show(context.get(f"{API}/tasks/{in_path(task)}"), _shown)
 
 
 @app.command()
@@ -74,9 +74,9 @@ def submit(
     # The output may be null, and is sent so; what was not given is left out.
     more = {name: value for name, value in (("note", note), ("operator", operator)) if value is not None}
     body = {"output": read_json(file), **more}
-    desk = CommandContext(url, token, as_json)
-    answer = desk.ask(lambda client: client.call("POST", f"{API}/tasks/{in_path(task)}/submit", body))
-    desk.show(answer, _outcome)
+    context = CommandContext(url, token, as_json)
+    answer = context.ask(lambda client: client.call("POST", f"{API}/tasks/{in_path(task)}/submit", body))
+    context.show(answer, _outcome)
 
 
 @app.command()
@@ -90,9 +90,9 @@ def decline(
     as_json: JsonFlag = False,
 ) -> None:
     """Say that you will not do it; what happens then says the node's fallback."""
-    desk = CommandContext(url, token, as_json)
+    context = CommandContext(url, token, as_json)
     body = {"reason": reason, "note": note, "operator": operator}
-    desk.show(desk.post(f"{API}/tasks/{in_path(task)}/decline", body), _outcome)
+    context.show(context.post(f"{API}/tasks/{in_path(task)}/decline", body), _outcome)
 
 
 def _listed(answer: Document) -> Any:

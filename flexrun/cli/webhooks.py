@@ -39,16 +39,16 @@ def add(
     as_json: JsonFlag = False,
 ) -> None:
     """Send events from now on. The secret is shown this once: its receiver checks signatures with it."""
-    desk = CommandContext(url, token, as_json)
+    context = CommandContext(url, token, as_json)
     body = given({"url": receiver, "eventTypes": event, "description": description})
-    desk.show(desk.post(f"{API}/webhooks", body), _added)
+    context.show(context.post(f"{API}/webhooks", body), _added)
 
 
 @app.command(name="list")
 def list_webhooks(url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
     """All webhooks, oldest first, and how much waits for them."""
-    desk = CommandContext(url, token, as_json)
-    desk.show(desk.get(f"{API}/webhooks"), lambda shown: _listed(desk, shown))
+    context = CommandContext(url, token, as_json)
+    context.show(context.get(f"{API}/webhooks"), lambda shown: _listed(context, shown))
 
 
 @app.command()
@@ -56,9 +56,9 @@ def remove(
     webhook: WebhookArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False
 ) -> None:
     """Send nothing more, and forget what waited."""
-    desk = CommandContext(url, token, as_json)
-    desk.ask(lambda client: client.call("DELETE", f"{API}/webhooks/{in_path(webhook)}"))
-    desk.show({"removed": webhook}, lambda _: words(f"removed {webhook}"))
+    context = CommandContext(url, token, as_json)
+    context.ask(lambda client: client.call("DELETE", f"{API}/webhooks/{in_path(webhook)}"))
+    context.show({"removed": webhook}, lambda _: words(f"removed {webhook}"))
 
 
 @app.command()
@@ -73,9 +73,9 @@ def deliveries(
     as_json: JsonFlag = False,
 ) -> None:
     """What became of the events for one webhook, newest runs first."""
-    desk = CommandContext(url, token, as_json)
+    context = CommandContext(url, token, as_json)
     query = {"status": status, "limit": limit}
-    desk.show(desk.get(f"{API}/webhooks/{in_path(webhook)}/deliveries", query), _delivered)
+    context.show(context.get(f"{API}/webhooks/{in_path(webhook)}/deliveries", query), _delivered)
 
 
 def _added(webhook: Document) -> Any:
@@ -85,13 +85,13 @@ def _added(webhook: Document) -> Any:
     ]
 
 
-def _listed(desk: CommandContext, answer: Document) -> Any:
+def _listed(context: CommandContext, answer: Document) -> Any:
     rows = [
         (each["webhookId"], _state(each), " ".join(each["eventTypes"]), each["url"])
         for each in answer["webhooks"]
     ]
     empty = (
-        f"There are no webhooks. Make one: {desk.command('webhooks', 'add', 'URL', '--event', 'complete')}"
+        f"There are no webhooks. Make one: {context.command('webhooks', 'add', 'URL', '--event', 'complete')}"
     )
     return table(("webhook", "state", "events", "url"), rows, empty=empty)
 
