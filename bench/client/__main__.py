@@ -11,7 +11,7 @@ import uvloop
 
 from bench.client.report import say
 
-# Imported by need: a client that only posts has no business loading the event store.
+# Imported by need: a client that only posts must not load the event store.
 _JOBS = {
     "load": ("bench.client.load", "run_load"),
     "streams": ("bench.client.streams", "hold_streams"),
