@@ -1,4 +1,4 @@
-"""append/s: the engine's way, beside pgbench making the same insert."""
+"""append/s: the engine's own code, beside pgbench making the same insert."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a person's approval to what whoever follows the run sees of it."""
+"""The time from a person's approval to the frames that a follower of the run reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who used how much CPU and memory: flexrun, Postgres, RabbitMQ, told apart by what the processes are."""
+"""CPU and memory used by flexrun, Postgres and RabbitMQ, told apart by their processes."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class MeasuredEngine:
 
 @asynccontextmanager
 async def running_engine(kind: EngineKind, services: Services) -> AsyncIterator[MeasuredEngine]:
-    """`kind` on a fresh database, with the default settings; it ends with this process, however that goes."""
+    """`kind` on a fresh database, with the default settings; it ends with this process, however that ends."""
     with services.database() as database_url:
         engine = MeasuredEngine(kind, database_url)
         try:

@@ -45,7 +45,7 @@ class ClientProcess:
             await process.wait()
 
     async def until(self, event: str) -> dict[str, Any]:
-        """Read on until `event` is told. Raises ClientFailed when the job fails before it."""
+        """Read until `event` is reported. Raises ClientFailed when the job fails before it."""
         while line := await self._stdout.readline():
             told = orjson.loads(line)
             if told["event"] == "failed":

@@ -1,4 +1,4 @@
-"""What the figures were made on; without it they mean nothing."""
+"""The machine that the figures were measured on; without it they mean nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.cpu import own_seconds
 from bench.engines import ROOT
 
 BUSY_LOAD = 0.7
-"""More runnable processes than this before we begin, and somebody else has a part in the figures."""
+"""With more runnable processes than this before the start, other programs affect the figures."""
 
 
 def describe_machine() -> dict[str, Any]:
@@ -34,7 +34,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 class Neighbours:
-    """How much of the machine was used by processes that are not ours, since this was made."""
+    """How much of the machine was used by processes that are not the benchmark's, since this was made."""
 
     def __init__(self) -> None:
         self._used, self._whole = _used_by_others(), _whole()

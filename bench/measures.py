@@ -37,7 +37,7 @@ async def measure_idle(engine: MeasuredEngine, sizes: Sizes) -> Figures:
 
 
 async def measure_approve(engine: MeasuredEngine, sizes: Sizes) -> Figures:
-    """One approval after the other over HTTP: how soon whoever follows the run sees the next frame."""
+    """One approval after the other over HTTP: how soon a follower of the run reads the next frame."""
     runs = await _waiting_runs(engine, sizes.approvals)
     return await measure_approvals(engine.url, runs, pause_seconds=sizes.idle_pause_seconds)
 
@@ -97,7 +97,7 @@ async def measure_fan_out(engine: MeasuredEngine, sizes: Sizes) -> Figures:
 
 
 async def measure_streams(engine: MeasuredEngine, sizes: Sizes) -> Figures:
-    """Memory of the gateway for each idle stream, and its CPU while it holds them all."""
+    """Memory of the gateway for each idle stream, and its CPU while they all are open."""
     waiting = await _waiting_runs(engine, sizes.waiting_runs)
     paths = [[_events_path(run.run_id), run.head] for run in waiting]
     async with ClientProcess("streams", url=engine.url, paths=paths, count=sizes.idle_streams) as client:

@@ -1,4 +1,4 @@
-"""What Postgres does without us: pgbench, making the same insert."""
+"""What Postgres does without flexrun: pgbench, making the same insert."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINE = "A line of some length, as a capability writes it while it works. " * 5
 
 _EXPECTED = 777_000
 _RUN_ID = "01900000-0000-7000-8000-00000000777a"
-"""Marks in the batch that the script puts its own values in the place of."""
+"""Marks in the batch that the script replaces by its own values."""
 
 
 def flex_append_script() -> str:

@@ -37,7 +37,7 @@ class Done:
 
 
 def engine_steps(kind: EngineKind, measures: Sequence[str], sizes: Sizes) -> list[Step]:
-    """What one engine is put through; the same for each, so that the rows can be compared."""
+    """The steps of one engine; the same for each, so that the rows can be compared."""
     steps: list[Step] = []
     # First of all: later measures leave free memory behind, in which these streams would seem to cost nothing.
     if "streams" in measures:
@@ -70,7 +70,7 @@ async def run_steps(
 ) -> AsyncIterator[Done]:
     """Measure; what is done is given at once, so that an interrupted run keeps what it has.
 
-    Raises TimeoutError for a step that exceeds `step_limit_seconds`, and whatever a step raises.
+    Raises TimeoutError for a step that exceeds `step_limit_seconds`, and what a step raises.
     """
     if "append" in measures:
         for clients in CLIENTS:

@@ -358,7 +358,7 @@ def _be_child(parent: int, work: Callable[[], None]) -> NoReturn:
         status = 0
     except typer.Exit as left:
         status = left.exit_code
-    except BaseException as error:  # noqa: BLE001 - said here, since nobody above is this process
+    except BaseException as error:  # noqa: BLE001 - logged here: no caller above is in this process
         sys.excepthook(type(error), error, error.__traceback__)  # a line of the log, where that is set up
     finally:
         with suppress(OSError):

@@ -36,7 +36,7 @@ def serve(calls: BinaryIO, replies: int, preload: Iterable[str] = ()) -> None:
 
 
 def _answer(functions: dict[str, Function], call: Call) -> bytes:
-    """The reply to a call. MemoryError is not caught: what is left of the process is not to be relied on."""
+    """The reply to a call. MemoryError is not caught: the process is not reliable after it."""
     try:
         function = functions.get(call.function)
         if function is None:
@@ -72,17 +72,17 @@ def main() -> None:
     """Entry point; the one argument is the memory limit in bytes and the modules to preload, as JSON."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the parent, which ends us by closing our stdin
+    )  # Ctrl-C is for the parent, which ends this process by closing its stdin
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     memory_bytes, preload = orjson.loads(sys.argv[1])
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, memory_bytes)
     replies = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else writes to stdout cannot spoil a frame
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # other writes to stdout cannot corrupt a frame
     try:
         serve(sys.stdin.buffer, replies, preload)
     except BrokenPipeError:
-        return  # the parent went away while we were answering
+        return  # the parent ended during the answer
 
 
 def _limit(what: int, amount: int) -> None:

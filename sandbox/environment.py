@@ -1,7 +1,7 @@
-"""What our child processes get to know of our environment: only what they need to start.
+"""What child processes of flexrun get of its environment: only what they need to start.
 
-Postgres runs as another account, and checkers handle hostile input; whoever may look at such a process may read its
-environment (`/proc/PID/environ`), so no setting of ours is in it.
+Postgres runs as another account, and checkers handle hostile input; a process that can inspect such a process can read
+its environment (`/proc/PID/environ`), so no setting of flexrun is in it.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ PASSED_ON = (
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """The variables of the allow-list that we have, and `more`, which wins."""
+    """The variables of the allow-list that are set, and `more`, which takes precedence."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | more

@@ -16,11 +16,11 @@ class SandboxCrashed(SandboxFailed):
 
 
 class SandboxUnavailable(SandboxFailed):
-    """No child could be started, or the sandbox is closed: our fault, and worth a retry."""
+    """No child could be started, or the sandbox is closed: not the caller's fault, and worth a retry."""
 
 
 class FunctionFailed(SandboxFailed):
-    """The function raised something that it does not document: a mistake of ours. The message names it."""
+    """The function raised something that it does not document: a bug in the function. The message names it."""
 
 
 class InputRefused(Exception):

@@ -1,7 +1,7 @@
-"""Keeps child processes at work and a spare warm; sees that every call is answered whatever happens to a process.
+"""Keeps child processes at work and a spare warm; every call is answered, also when a process dies or hangs.
 
-A child works in order, so when it dies the oldest unanswered call is the guilty one, or was unlucky: it gets one more
-chance, unless the kernel says that it used up its time. The others are simply sent again.
+A child works in order, so when it dies the oldest unanswered call caused it, or was only running: it gets one more
+try, unless the kernel says that it used up its time. The others are simply sent again.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class ChildPool:
-    """`start` once, `ask` as often and as concurrently as you like, `close`."""
+    """`start` once, `ask` any number of times, also concurrently, `close`."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self._config = config
@@ -78,7 +78,7 @@ class ChildPool:
         return await job.answer
 
     def became_ready(self, process: ChildProcess) -> None:
-        """From a process: it has started, and takes its place behind those that had before."""
+        """From a process: it has started, and is placed behind those that started before."""
         self._processes.sort(key=lambda other: not other.is_ready or other is process)
         self._failed_starts = 0
         self._started.set()
@@ -92,7 +92,7 @@ class ChildPool:
 
     def ended(self, process: ChildProcess, unanswered: list[Job]) -> None:
         """From a process: it is gone. Say which call did it, send the others again, start another."""
-        if process in self._processes:  # one that died at once may not have come so far
+        if process in self._processes:  # one that died at once may not be in it yet
             self._processes.remove(process)
         if not self._is_open:
             _fail(unanswered, SandboxUnavailable, "The sandbox was closed.")

@@ -19,7 +19,7 @@ _LAST_LOOK_SECONDS = 0.05
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A call on its way: its frame, and who waits for the reply."""
+    """A call on its way: its frame, and the future of the reply."""
 
     function: str
     frame: bytes
@@ -46,7 +46,7 @@ class Owner(Protocol):
 
 
 class ChildProcess(asyncio.SubprocessProtocol):
-    """Made by `spawn`; `send` while there is `room`; the owner hears the rest."""
+    """Made by `spawn`; `send` while there is `room`; the rest goes to the owner."""
 
     _transport: asyncio.SubprocessTransport
     _stdin: asyncio.WriteTransport
@@ -71,7 +71,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         _, protocol = await asyncio.get_running_loop().subprocess_exec(
             lambda: cls(owner, config),
             sys.executable,
-            "-P",  # without it Python looks for our modules in the current folder first
+            "-P",  # without it Python looks for modules in the current folder first
             "-m",
             "sandbox.child",
             orjson.dumps([config.memory_bytes, config.preload]).decode(),
@@ -113,7 +113,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._stdin.write(job.frame)
 
     def kill(self) -> None:
-        """End it now; the owner hears when it is gone."""
+        """End it now; the owner's `ended` follows when it is gone."""
         self._is_broken = True
         if self.exit_code is None:
             self._transport.kill()
@@ -159,7 +159,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             self._watch.cancel()
 
     def _look(self) -> None:
-        """The watch over a process that may be stopped or hung: it must start, and then answer, in time."""
+        """Check a process that may be stopped or hung: it must start, and then answer, in time."""
         self._watch = None
         if self.is_ready and not self._in_flight and not self._is_broken:
             return
@@ -169,7 +169,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             self.kill()
             return
         if remaining <= 0:
-            # Perhaps we were late and not the process: one more turn of the loop reads an answer that waits.
+            # Perhaps this loop was late and not the process: one more turn of the loop reads an answer that waits.
             self._is_suspected = True
             remaining = _LAST_LOOK_SECONDS
         self._watch = self._loop.call_later(remaining, self._look)
@@ -183,5 +183,5 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
 
 def _environment() -> dict[str, str]:
-    """Only what Python needs to start: a process that handles hostile input has none of our secrets."""
+    """Only what Python needs to start: a process that handles hostile input has no secret of flexrun."""
     return child_environment(PYTHONPATH=os.pathsep.join(path for path in sys.path if path))

@@ -4,7 +4,7 @@
         result = await sandbox.call("package.module:function", {"any": "JSON"}, b"bytes, as they are")
 
 The function is `function(argument, blob)`: it gets what JSON made of the argument, and the blob; it returns anything
-that JSON can hold, or bytes, which arrive as bytes. It raises Refusal where its input is at fault. What it keeps
+that JSON can hold, or bytes, which arrive as bytes. It raises InputRefused where its input is at fault. What it keeps
 between calls is a cache: a child may end at any time, and there are several.
 """
 
@@ -58,8 +58,8 @@ class Sandbox:
     ) -> Any:
         """What `function` (`package.module:name`) returns for `argument` (JSON) and `blob`.
 
-        `deadline_seconds` is CPU time; the config's unless told. Raises Refusal where the function does,
-        SandboxTimedOut, SandboxCrashed, SandboxUnavailable, and FunctionFailed where the function has a mistake.
+        `deadline_seconds` is CPU time; the config's by default. Raises InputRefused where the function does,
+        SandboxTimedOut, SandboxCrashed, SandboxUnavailable, and FunctionFailed where the function has a bug.
         """
         seconds = self._config.deadline_seconds if deadline_seconds is None else deadline_seconds
         return _result(

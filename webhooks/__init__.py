@@ -1,1 +1,1 @@
-"""Outgoing notices: events of the log, posted to whoever asked for them, signed, in order and until they arrive."""
+"""Webhooks: events of the log, posted to the addresses registered for them, signed, in order and until they arrive."""

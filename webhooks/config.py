@@ -1,4 +1,4 @@
-"""What the deliverer of webhooks can be told."""
+"""The settings of the deliverer of webhooks."""
 
 from __future__ import annotations
 

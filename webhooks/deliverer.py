@@ -52,7 +52,7 @@ class Deliverer:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run_once(self) -> float:
-        """Claim what is due and begin to deliver it; how many seconds there is nothing more to do, at most a poll.
+        """Claim what is due and begin to deliver it; seconds until there is more to do, at most `poll_seconds`.
 
         Raises StoreUnavailable.
         """
@@ -72,7 +72,7 @@ class Deliverer:
         return config.poll_seconds if seconds is None else _between(seconds, config.poll_seconds)
 
     async def finish(self) -> None:
-        """Wait for what is under way, no longer than the drain; cut the rest and give it back to others."""
+        """Wait for deliveries in flight, no longer than the drain; cancel the rest and release them for others."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=self._config.drain_seconds)
         cut = list(self._under_way)
@@ -93,7 +93,7 @@ class Deliverer:
             await self._record(claimed, answer)
         except StoreUnavailable as outage:
             _log.warning("webhook_left_to_its_lease", **_about(claimed), reason=outage.reason)
-        # One delivery must not stop the others; it is counted already, so its lease does not bring it back for ever.
+        # One delivery must not stop the others; it is counted already, so its lease does not bring it back without end.
         except Exception:  # noqa: BLE001 - see above
             _log.exception("webhook_delivery_broke", **_about(claimed))
         finally:
@@ -117,7 +117,7 @@ class Deliverer:
             retry_seconds=self._retry_seconds(claimed, answer),
         )
         if answer.status == GONE:
-            # Before the lane is let go: its next delivery must not follow.
+            # Before the lane is released: its next delivery must not follow.
             await webhook_lanes.disable(self._store, claimed.hook_id, "the receiver answered 410 Gone")
             self._on_gone()
         status = await webhook_lanes.record_attempt(
@@ -129,7 +129,7 @@ class Deliverer:
             )
 
     def _retry_seconds(self, claimed: Claimed, answer: ReceiverAnswer) -> float | None:
-        """When to try again, should the attempt have failed; None for never."""
+        """Seconds until the next attempt if this one failed; None for no further attempt."""
         if answer.status == GONE:
             return None
         pause_seconds = self._config.pause_seconds(claimed.attempt, random.random())  # noqa: S311 - spreads retries

@@ -1,4 +1,4 @@
-"""Connections to addresses that were given by others: resolved apart, judged at the moment they are opened."""
+"""Connections to addresses from callers: resolved in separate threads, checked at the moment they are opened."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ReceiverRefused(OSError):
 
 
 def guarded_connector(resolver: AbstractResolver, *, allow_private: bool) -> TCPConnector:
-    """A connector that opens no connection to an address that is not public, whatever name or literal led to it.
+    """A connector that opens no connection to an address that is not public, by any name or literal.
 
-    It judges the address that a socket is made for, so a name that resolves differently the second time gains nothing.
+    It checks the address that a socket is made for, so a name that resolves differently the second time gains nothing.
     """
     return TCPConnector(
         limit=0,

@@ -15,14 +15,14 @@ from webhooks.guard import ReceiverRefused, ThreadResolver, guarded_connector
 _DNS_THREADS = 16
 _MAX_BODY_BYTES = 64 * 1024
 _BODY_SECONDS = 1.0
-"""What of an answer's body is waited for, so that the connection can be used again; beyond it is closed."""
+"""How long an answer's body is read, so that the connection can be reused; after that it is closed."""
 
 GONE = 410
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverAnswer:
-    """What a receiver answered, or why there is no answer. `error` is None for a delivery that was taken."""
+    """What a receiver answered, or why there is no answer. `error` is None for an accepted delivery."""
 
     status: int | None
     error: str | None
@@ -50,7 +50,7 @@ class Sender:
         await self._resolver.close()
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> ReceiverAnswer:
-        """Try once. Whatever goes wrong out there is an Answer; nothing is raised but cancellation."""
+        """Try once. Every failure is a ReceiverAnswer; nothing is raised but cancellation."""
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 answer = _judge(response)
@@ -64,7 +64,7 @@ class Sender:
             return ReceiverAnswer(None, "the URL cannot be called")
         # Not a list of what aiohttp may raise: an error that is missing there would leave the delivery to its lease.
         except Exception as error:  # noqa: BLE001 - see above
-            # Its text may quote what the other side sent, which is nobody's business.
+            # Its text may quote what the receiver sent, which must not be shown.
             return ReceiverAnswer(
                 None, f"the connection broke off or did not speak HTTP ({type(error).__name__})"
             )
@@ -91,7 +91,7 @@ def _judge(response: aiohttp.ClientResponse) -> ReceiverAnswer:
 
 
 def _retry_after(text: str) -> float | None:
-    """Its form in seconds; a date is not heeded, since it depends on the receiver's clock."""
+    """Its form in seconds; a date is ignored, since it depends on the receiver's clock."""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 

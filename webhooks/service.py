@@ -1,7 +1,7 @@
-"""The service: three duties, each in a dull loop of its own, in every gateway process.
+"""The service: three duties, each in a loop of its own, in every gateway process.
 
-Feeding reads the log on and queues what was asked for; delivering sends what is due; tidying drops what is over. What
-they share is in the database, so any number of processes may do it, and each may die at any moment.
+Feeding reads new events and queues those that a webhook asks for; delivering sends what is due; tidying deletes what is
+over. What they share is in the database, so any number of processes may do it, and each may die at any moment.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Webhooks:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin, in the background. It never fails: a database that is away is tried again."""
+        """Begin, in the background. It never fails: an unavailable database is tried again."""
         refuse_second_start(self, started=bool(self._tasks))
         self._sender = Sender(self._config)
         self._deliverer = Deliverer(
@@ -83,7 +83,7 @@ class Webhooks:
         ]
 
     async def close(self) -> None:
-        """Begin nothing more; deliveries under way are finished, or given back for others to take at once."""
+        """Begin nothing more; deliveries in flight are finished, or released for others to claim at once."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -123,7 +123,7 @@ class Webhooks:
             except StoreUnavailable as outage:
                 self._store.outage.failed(part, outage.reason)
                 pause_seconds = self._config.poll_seconds
-            # Whatever one round meets, there must be another: nobody would be told of anything any more.
+            # After any error of one round there must be another, or no more events would be delivered.
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("webhooks_round_failed")
                 pause_seconds = self._config.poll_seconds

@@ -10,7 +10,7 @@ from hashlib import sha256
 def message_headers(secret: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """The three headers of a message; `timestamp` is that of the attempt, in Unix seconds.
 
-    Neither `message_id` nor `timestamp` may hold a full stop: it is what keeps the signed parts apart.
+    Neither `message_id` nor `timestamp` may contain a full stop: it separates the signed parts.
     """
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
     return {

@@ -11,7 +11,7 @@ import uvloop
 
 from bench.client.report import say
 
-# Imported by need: a client that only posts has no business loading the event store.
+# Imported by need: a client that only posts must not load the event store.
 _JOBS = {
     "load": ("bench.client.load", "run_load"),
     "streams": ("bench.client.streams", "hold_streams"),
@@ -35,6 +35,6 @@ if __name__ == "__main__":
         uvloop.run(_main())
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:  # noqa: BLE001 - said to the measuring process, then left with
+    except Exception as error:  # noqa: BLE001 - reported to the measuring process, then the exit status
         say("failed", reason="".join(traceback.format_exception_only(_first(error))).strip())
         sys.exit(1)

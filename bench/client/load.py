@@ -84,7 +84,7 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
 
 
 async def _require_nodes(where: tuple[str, int], request: bytes, nodes: int) -> None:
-    """Refuse to measure something else than a run of so many nodes."""
+    """Raise unless the measured run has so many nodes."""
     call = await one_run(where, request)
     lines = (line for line in bytes(call.received).split(b"\n") if line.startswith(b"data: "))
     frames = [orjson.loads(line.removeprefix(b"data: ")) for line in lines]

@@ -1,4 +1,4 @@
-"""How the client process speaks to the one that measures: a line of JSON for each thing that happened."""
+"""The client process's reports to the measuring process: a line of JSON for each event."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import orjson
 
 
 def say(event: str, **more: Any) -> None:
-    """Tell the measuring process."""
+    """Report to the measuring process."""
     sys.stdout.buffer.write(orjson.dumps({"event": event, **more}) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def cpu_seconds() -> float:
-    """What this process has used so far, user and system."""
+    """CPU seconds that this process has used so far, user and system."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

@@ -1,4 +1,4 @@
-"""Open streams: idle ones that are only held, and a thousand readers of one run."""
+"""Open streams: idle ones that only stay open, and a thousand readers of one run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def open_streams(url: str, paths: Sequence[tuple[str, int]]) -> list[Subsc
 
 
 async def hold_streams(job: dict[str, Any]) -> None:
-    """`url`, `paths` [[path, after]], `count`: open so many, say `open`, and hold them until stdin ends."""
+    """`url`, `paths` [[path, after]], `count`: open so many, report `open`, and keep them until stdin ends."""
     paths = [tuple(job["paths"][number % len(job["paths"])]) for number in range(job["count"])]
     held = await open_streams(job["url"], paths)
     say("open", streams=len(held))

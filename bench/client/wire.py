@@ -1,4 +1,4 @@
-"""HTTP as thin as it gets: bytes written, bytes searched. The client must not be what is measured."""
+"""Minimal HTTP: bytes written, bytes searched. The client's own time must not count in the figures."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Subscriber(asyncio.Protocol):
             self._check()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody expects this while measuring."""
+        """Unexpected while measuring."""
         self.lost = True
         for waiting in (self.opened, self.reached):
             if waiting is not None and not waiting.done():

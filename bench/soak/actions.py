@@ -1,4 +1,4 @@
-"""What customers do while a run goes on, each when a frame gives the occasion; every 200 is remembered."""
+"""What customers do during a run, each in reply to a frame; every 200 is recorded."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ Action = Callable[[Visit, Frame], Awaitable[None]]
 
 
 async def approve(visit: Visit, frame: Frame) -> None:
-    """Every reader who sees the question answers it: one of them counts, the others are told 409."""
+    """Every reader who sees the question answers it: one of them counts, the others get 409."""
     if frame["type"] == "hitl_request":
         await visit.respond(frame, {"responseType": "approval"}, visit.caller.chance.choice(_VOTERS))
 
@@ -95,7 +95,7 @@ async def abort(visit: Visit, frame: Frame) -> None:
 
 
 async def pause_for_a_moment(visit: Visit, frame: Frame) -> None:
-    """Pause when there is a plan, go on a moment later."""
+    """Pause when there is a plan, resume a moment later."""
     if frame["type"] != "plan_generated":
         return
     answer = await visit.control(frame["runId"], "pause", "ann")

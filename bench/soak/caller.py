@@ -1,4 +1,4 @@
-"""One customer's way to the gateways: any of them, again and again, until one answers."""
+"""One customer's requests to the gateways: to any of them, repeated until one answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.followers import LOST, PromiseBroken
 
 _PAUSE_SECONDS = 0.25
 _AWAY = (502, 503, 504)
-"""What says that nothing was done and that it may be asked again."""
+"""Statuses that say that nothing was done and that the request may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)

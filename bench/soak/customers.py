@@ -1,4 +1,4 @@
-"""The load: customers who submit, read, lose their connection, come back, decide, and remember what they were told."""
+"""The load: customers who submit, read, lose their connection, come back, decide, and record their answers."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _COMMIT_SECONDS = 0.05
 
 
 class GoodOrderBroken(Exception):
-    """A process that was asked to stop did not do so in good order."""
+    """A process that was asked to stop did not stop gracefully."""
 
 
 class Faults:
@@ -111,7 +111,7 @@ class Faults:
         """
         suspended = psutil.Process(process.pid)
         suspended.suspend()
-        with suppress(psycopg.Error, TimeoutError):  # a database that is away cannot tell
+        with suppress(psycopg.Error, TimeoutError):  # an unavailable database cannot tell
             async with (
                 asyncio.timeout(_AT_WORK_SECONDS),
                 await psycopg.AsyncConnection.connect(
@@ -126,7 +126,7 @@ class Faults:
     async def _is_at_work(
         self, connection: psycopg.AsyncConnection[tuple[object, ...]], process: FlexrunProcess
     ) -> bool:
-        """Looks once more after what it had already sent was committed."""
+        """Whether it has work in flight, also after what it had already sent was committed."""
         worker = [f"%:{process.pid}:%"]
         if (await connection.execute(_AT_WORK, worker)).rowcount == 0:
             return False
@@ -139,7 +139,7 @@ class Faults:
         await _bring_back(process)
 
     async def _stop(self, process: FlexrunProcess) -> None:
-        """SIGTERM, with whatever streams and work there are."""
+        """SIGTERM, with all streams and work in flight."""
         process.send(signal.SIGCONT)
         disorder = await _stop_in_good_order(process)
         await self._pause()
@@ -151,7 +151,7 @@ class Faults:
         await self._stand_still(process.pid)
 
     async def _stand_still(self, *pids: int) -> None:
-        """For longer than a lease, then go on as if nothing had been."""
+        """Suspend them for longer than a lease, then resume them."""
         stopped: list[psutil.Process] = []
         try:
             for pid in pids:
@@ -184,7 +184,7 @@ class Faults:
             await connection.execute(_CUT_ALL)
 
     async def _freeze_postgres(self) -> None:
-        """The database says nothing while all leases run out, whose workers are well."""
+        """The database does not answer while all leases expire, whose workers are alive."""
         async with self._busy["postgres"]:
             postmaster = self._house.postgres.pid
             backends = psutil.Process(postmaster).children()
@@ -252,7 +252,7 @@ async def _stop_in_good_order(process: FlexrunProcess) -> str:
 
 
 async def _bring_back(process: FlexrunProcess) -> None:
-    """As a supervisor would: again and again, since the database may be away for another fault's sake."""
+    """As a supervisor would: repeatedly, since another fault may have made the database unavailable."""
     deadline = asyncio.get_running_loop().time() + _COME_BACK_SECONDS
     while True:
         try:

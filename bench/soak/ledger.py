@@ -62,7 +62,7 @@ def read_of(frames: Sequence[bytes]) -> Read:
 
 @dataclass(slots=True)
 class Ledger:
-    """`accepted`: runs whose acceptance a customer has seen. `read`: those that somebody has read to the end.
+    """`accepted`: runs whose acceptance a customer has seen. `read`: those that a customer has read to the end.
 
     `told`: what the 200s said. `notified`: runs whose `complete` came to the webhook; None where there is no webhook.
     `waits`: for each run that was read to the end, when its reader began and had its last frame (seconds, monotonic).

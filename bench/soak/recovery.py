@@ -1,4 +1,4 @@
-"""How long it took, after each fault, until a run that came later was through."""
+"""How long it took, after each fault, until a run that began later had ended."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class FaultUnknown(Exception):
 class Plan:
     """`faults`: those to choose from, all for none. They come once each, one at a time, then at random, also together.
 
-    `each_once`: go on beyond `seconds` until each has been. `settle_seconds`: how long everything may take to end.
+    `each_once`: continue beyond `seconds` until each has been. `settle_seconds`: how long everything may take to end.
     """
 
     broker: str
@@ -161,7 +161,7 @@ class Soak:
                 return
 
     async def _commit(self, faults: Faults, names: list[str], chance: Random) -> bool:
-        """Whether the soak can go on."""
+        """Whether the soak can continue."""
         await self._pause(chance.uniform(0.2, _LONGEST_GAP_SECONDS))
         if self.stopping.is_set():
             return False

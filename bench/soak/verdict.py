@@ -116,7 +116,7 @@ async def _rows(connection: psycopg.AsyncConnection[Row], query: str) -> list[Ro
 
 
 async def _told_otherwise(database_url: str, ledger: Ledger) -> list[str]:
-    """Callers who were answered 200 for something that the log does not know."""
+    """Callers who got 200 for something that is not in the log."""
     by_run: dict[str, list[Told]] = {}
     for told in ledger.told:
         by_run.setdefault(told.run_id, []).append(told)
@@ -134,7 +134,7 @@ async def _told_otherwise(database_url: str, ledger: Ledger) -> list[str]:
 
 
 async def _read_otherwise(database_url: str, ledger: Ledger) -> list[str]:
-    """Runs of which a reader was given something else than what is in the log."""
+    """Runs whose reader got something else than what is in the log."""
     breaches: list[str] = []
     async with aclosing(_logged(database_url, list(ledger.read))) as runs:
         async for run_id, logged in runs:

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def settings(context: typer.Context, as_json: JsonFlag = False) -> None:
     """List all settings: variable, flag, default, what it is. Their values are not shown."""
-    from flexrun.settings_page import described_settings, flags_of  # noqa: PLC0415 - pydantic takes its time
+    from flexrun.settings_page import described_settings, flags_of  # noqa: PLC0415 - importing pydantic is slow
 
     rows = described_settings(flags_of(context.find_root().command))
     if as_json:

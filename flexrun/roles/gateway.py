@@ -53,7 +53,7 @@ class GatewayRole:
         Acceptance(self._house, TokenHolders(self._tokens.actors)).check_house()
 
     def bind(self) -> socket.socket:
-        """Bind the address without listening on it. Raises AddressRefused."""
+        """Bind the address without listening on it. Raises ListenRefused."""
         self._listening = self._listening or bind(self._settings)
         return self._listening
 

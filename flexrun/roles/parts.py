@@ -59,7 +59,7 @@ class Parts:
     async def contracts(self) -> ContractChecker:
         """The one contract checker, started for the first role that asks; it checks in the sandbox."""
         if self._contracts is None:
-            from contracts.checker import ContractChecker  # noqa: PLC0415 - for whoever opens it
+            from contracts.checker import ContractChecker  # noqa: PLC0415 - only for a role that checks
 
             self._contracts = await self.stack.enter_async_context(
                 ContractChecker(sandbox=await self.sandbox())

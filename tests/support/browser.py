@@ -36,7 +36,7 @@ class Page:
         self._devtools = devtools
         self._number = 0
         self.events: list[dict[str, Any]] = []
-        """What the browser has said since, of the domains that were enabled, as of the last call."""
+        """Events of the enabled domains since then, as of the last call."""
 
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""

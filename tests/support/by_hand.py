@@ -1,4 +1,4 @@
-"""A run that a test leads through its life by hand, through the one handler, instead of planner and executor."""
+"""A run that a test advances by hand, through the command handler, instead of planner and executor."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ByHand:
         return await self.do(c.DeliverOutput, output={"text": "hello"} if output is None else output)
 
     async def to_the_end(self) -> None:
-        """The shortest life that ends well, which makes six events."""
+        """The shortest successful run: six events."""
         await self.planned()
         await self.work()
         await self.deliver()

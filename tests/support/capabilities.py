@@ -30,7 +30,7 @@ class FunctionCapability:
 
 
 def returns(capability_id: str, output: Any, **descriptor: Any) -> FunctionCapability:
-    """Gives the same output whatever it is asked."""
+    """Returns the same output for every bundle."""
 
     async def work(context: CapabilityContext) -> Any:
         return output
@@ -48,7 +48,7 @@ def raises(capability_id: str, error: BaseException, **descriptor: Any) -> Funct
 
 
 def echo(capability_id: str = "test.echo") -> FunctionCapability:
-    """Gives its bundle back."""
+    """Returns its bundle."""
 
     async def work(context: CapabilityContext) -> Any:
         return context.bundle
@@ -57,7 +57,7 @@ def echo(capability_id: str = "test.echo") -> FunctionCapability:
 
 
 class Scripted(FunctionCapability):
-    """Does one thing after the other: an exception is raised, anything else returned. Keeps its bundles."""
+    """Takes its results in order: raises an exception, returns anything else. Keeps its bundles."""
 
     def __init__(self, capability_id: str, *acts: Any, **descriptor: Any) -> None:
         self.bundles: list[dict[str, Any]] = []
@@ -73,7 +73,7 @@ class Scripted(FunctionCapability):
 
 
 class Gate(FunctionCapability):
-    """Waits until the test opens it; tells how many are inside, and who was cancelled."""
+    """Waits until the test opens it; counts the calls inside, and lists the cancelled ones."""
 
     def __init__(self, capability_id: str, output: Any = "through", **descriptor: Any) -> None:
         self.inside: list[str] = []
@@ -94,7 +94,7 @@ class Gate(FunctionCapability):
 
 
 class Stubborn(FunctionCapability):
-    """Swallows every cancellation until it is let go, and returns something then."""
+    """Swallows every cancellation until it is released, and then returns an output."""
 
     def __init__(self, capability_id: str, **descriptor: Any) -> None:
         self.inside = 0

@@ -1,4 +1,4 @@
-"""A process's worth of parts around a broker, and a planner that does what a test tells it to."""
+"""The parts of one process around a broker, and a planner that a test controls."""
 
 import asyncio
 import mmap
@@ -53,7 +53,7 @@ class Site:
 
 @dataclass(frozen=True)
 class BrokerTimes:
-    """What a test makes quicker than it is in production."""
+    """Settings that a test makes shorter than in production."""
 
     poll_seconds: float = 0.2
     claim_seconds: float = 15.0
@@ -149,7 +149,7 @@ class House:
         )
 
     async def start_run(self) -> str:
-        """Accept a run, whose plan is work from now on; its id."""
+        """Accept a run, whose plan is outstanding work then; its id."""
         run_id = str(uuid_utils.uuid7())
         await self.handler.execute(run_id, StartRun(now=now(), envelope=ENVELOPE, schema_hash=None))
         return run_id
@@ -183,7 +183,7 @@ def plan_hint(run_id: str, attempt: int = 1) -> WorkHint:
 
 @dataclass
 class Planner:
-    """Claims plans as a planner does, and rejects them for good, which ends the run, as soon as `gate` is open."""
+    """Claims plans as a planner does, and rejects them finally, which ends the run, as soon as `gate` is open."""
 
     house: House
     name: str = "planner"
@@ -214,7 +214,7 @@ class Planner:
             command = RejectPlan(now=now(), attempt=hint.attempt, diagnostics=diagnostics)
             await self.house.handler.execute(hint.run_id, command)
         except RunError:
-            pass  # the keeper took it for lost
+            pass  # the keeper counted it as lost
         finally:
             self.at_work -= 1
 

@@ -1,7 +1,7 @@
 """A consumer in a process of its own, for tests that kill it.
 
-`python -m tests.support.carriage_worker DATABASE_URL BROKER_URL NAMESPACE MODE`. MODE says where it stops for ever, and
-it prints that word when it is there: `claimed` (it has a lease on some work), `holding` (a hint that it has not
+`python -m tests.support.carriage_worker DATABASE_URL BROKER_URL NAMESPACE MODE`. MODE says where it hangs, and
+it prints that word there: `claimed` (it has a lease on some work), `holding` (a hint that it has not
 claimed), `reading` (a message of the queue `hitl`).
 """
 
@@ -20,15 +20,15 @@ async def main(database_url: str, broker_url: str, namespace: str, mode: str) ->
 
         async def claim(hint: WorkHint) -> asyncio.Task[None] | None:
             task = await planner.handle(hint)
-            print("claimed", flush=True)  # noqa: T201 - this line is what the test waits for
+            print("claimed", flush=True)  # noqa: T201 - the test waits for this line
             return task
 
         async def hold(_hint: WorkHint) -> None:
-            print("holding", flush=True)  # noqa: T201 - this line is what the test waits for
+            print("holding", flush=True)  # noqa: T201 - the test waits for this line
             await asyncio.Event().wait()
 
         async def read(_body: bytes) -> None:
-            print("reading", flush=True)  # noqa: T201 - this line is what the test waits for
+            print("reading", flush=True)  # noqa: T201 - the test waits for this line
             await asyncio.Event().wait()
 
         if mode == "reading":

@@ -19,7 +19,7 @@ _SECONDS = 2 * DEADLINE_SECONDS
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left behind."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -71,7 +71,7 @@ class Command:
 async def running(
     *arguments: str, settings: Mapping[str, str] | None = None, given: bytes | None = None
 ) -> AsyncIterator[Command]:
-    """`flexrun ARGUMENTS` in the root of the repository, killed at the end if it is still there.
+    """`flexrun ARGUMENTS` in the root of the repository, killed at the end if it still runs.
 
     `settings` are `FLEXRUN_*` variables without the prefix; `given` is its standard input.
     """

@@ -1,4 +1,4 @@
-"""Answers held against OpenAPI."""
+"""Answers checked against OpenAPI."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from gateway.operations.openapi import openapi_document
 
 
 def conforms(model: str, body: Any) -> None:
-    """Assert that an answer is what the component of this name says."""
+    """Assert that an answer conforms to the component of this name."""
     components = openapi_document(ENDPOINTS, "test")["components"]
     validator = Draft202012Validator({"$ref": f"#/components/schemas/{model}", "components": components})
     assert not list(validator.iter_errors(body))

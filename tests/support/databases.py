@@ -30,7 +30,7 @@ def create_database(server_url: str, *, template: str | None = None, kind: str =
 
 
 def drop_database(server_url: str, url: str) -> None:
-    """Drop a database, cutting whoever is still connected."""
+    """Drop a database, ending its connections."""
     name = urlsplit(url).path.lstrip("/")
     _connection(server_url).execute(
         sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))

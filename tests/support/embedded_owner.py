@@ -1,4 +1,4 @@
-"""A process that owns an embedded Postgres, for tests to kill or to run as somebody else.
+"""A process that owns an embedded Postgres, for tests to kill or to run as another user.
 
 `python -m tests.support.embedded_owner DATA_DIR system|wheel|""` prints one line of JSON, either `{"url"}` or
 `{"error", "message"}`, and stops Postgres when its stdin is closed.
@@ -64,7 +64,7 @@ class Owner:
         )
 
     async def told(self) -> dict[str, str]:
-        """What it printed once it was up, or had failed."""
+        """What it printed once it was ready, or had failed."""
         stdout: Any = self.process.stdout
         return json.loads(await asyncio.to_thread(stdout.readline) or "{}")
 
@@ -75,7 +75,7 @@ class Owner:
         return answer["url"]
 
     async def end(self) -> None:
-        """Let it stop in good order."""
+        """Stop it gracefully."""
         await asyncio.to_thread(self.process.communicate)
         assert self.process.returncode == 0
 
@@ -139,10 +139,10 @@ async def _main(data_dir: Path, source: str) -> None:
 
 
 def _say(line: dict[str, str]) -> None:
-    print(json.dumps(line), flush=True)  # noqa: T201 - this is how the test hears of it
+    print(json.dumps(line), flush=True)  # noqa: T201 - the test reads this line
 
 
 if __name__ == "__main__":
-    # Standard output is the answer's; what is logged goes elsewhere.
+    # Standard output carries the answer only; logs go elsewhere.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     uvloop.run(_main(Path(sys.argv[1]), sys.argv[2]))

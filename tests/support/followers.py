@@ -1,4 +1,4 @@
-"""Readers of runs who lose their connection at random moments and come back with Last-Event-ID, at any gateway."""
+"""Readers of runs that lose their connection at random moments and resume with Last-Event-ID, at any gateway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 0.1
 
 
 class PromiseBroken(AssertionError):
-    """A reader was given something else than the next frame."""
+    """A reader received something other than the next frame."""
 
 
 def open_session() -> aiohttp.ClientSession:

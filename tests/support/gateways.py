@@ -1,4 +1,4 @@
-"""A gateway on a socket of its own, over a real database, as a test wants it."""
+"""A gateway on a socket of its own, over a real database, with a test's settings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PATIENCE_SECONDS = DEADLINE_SECONDS
 
 @dataclass
 class RunningGateway:
-    """A gateway and what stands behind it."""
+    """A gateway and the parts behind it."""
 
     database_url: str
     store: EventStore
@@ -79,7 +79,7 @@ class RunningGateway:
         return body["runId"]
 
     async def rows(self) -> dict[str, int]:
-        """How much is stored, by table."""
+        """The number of stored rows, by table."""
         async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
             counts: dict[str, int] = {}
             for table in ("flex_events", "flex_runs", "flex_work", "hitl_requests"):

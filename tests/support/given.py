@@ -20,7 +20,7 @@ ENVELOPE: dict[str, Any] = {"objective": "write", "outputContract": {"schema": T
 
 
 def at(seconds: float) -> datetime:
-    """Noon and so many seconds."""
+    """Noon plus so many seconds."""
     return NOON + timedelta(seconds=seconds)
 
 
@@ -45,7 +45,7 @@ class Given:
     now: datetime = NOON
 
     def when(self, *commands: c.Command) -> Given:
-        """Decide; what came of it is in `new` and `state`."""
+        """Decide; the result is in `new` and `state`."""
         events, state = step(self.state, commands)
         return replace(self, state=state, new=events, log=self.log + events)
 

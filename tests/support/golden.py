@@ -1,4 +1,4 @@
-"""Documents as files: what varies from run to run stands in them under a name."""
+"""Documents as files, with placeholders for what varies from run to run."""
 
 from __future__ import annotations
 

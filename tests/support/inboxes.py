@@ -20,12 +20,12 @@ from tests.support.wiring import BrokerAddress
 
 @dataclass(frozen=True)
 class Inbox:
-    """A consuming inbox, and what a test does from the other side."""
+    """A consuming inbox, and a test's methods for the sender's side."""
 
     broker: Broker
 
     async def send(self, message: Any, *, times: int = 1) -> None:
-        """Post a message (a document or raw bytes), as often as that."""
+        """Post a message (a document or raw bytes) so many times."""
         raw = message if isinstance(message, bytes) else orjson.dumps(message)
         for _ in range(times):
             await self.broker.publish_message(QUEUE, raw)

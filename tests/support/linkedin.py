@@ -79,7 +79,7 @@ def with_inputs(schema: Any = None, /, **inputs: Any) -> dict[str, Any]:
 
 
 def plan_of(task: dict[str, Any], context: PlanContext | None = None) -> dict[str, Any]:
-    """The skeleton's plan, found to be without fault. Raises PlanRefused."""
+    """The skeleton's plan, checked. Raises PlanRefused."""
     plan = SkeletonPlanner().plan(task, REGISTERED, context or PlanContext(RUN_ID))
     assert plan_faults(plan, REGISTERED) == []
     return plan
@@ -103,14 +103,14 @@ class Finished:
     output: Any
 
     def of(self, node_id: str) -> Any:
-        """What a node made."""
+        """The output of a node."""
         return self.state.nodes[node_id].output
 
 
 def carry_out(task: dict[str, Any]) -> Finished:
     """Plan, run every node with its stub in the order of the graph, compose.
 
-    Every output has been checked against its node's contract and the whole against the caller's, by a library that the
+    Every output is checked against its node's contract and the whole against the caller's, by a library that the
     engine does not use.
     """
     plan = plan_of(task)

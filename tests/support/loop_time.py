@@ -1,4 +1,4 @@
-"""How long one callback holds the event loop of this process, in CPU time: promise 8 says at most 50 ms.
+"""How long one callback blocks the event loop of this process, in CPU time: promise 8 says at most 50 ms.
 
 with loop_time() as held:
     ...
@@ -36,7 +36,7 @@ class LoopTime:
 def loop_time() -> Iterator[LoopTime]:
     """Measure until the block ends. Not for uvloop, whose handles cannot be reached.
 
-    Objects that are older than the block are kept from the collector: the tests' own are not what is measured. asyncio
+    Objects older than the block are frozen for the collector, so that the tests' own are not measured. asyncio
     does not name the task of a first step (`TaskStepMethWrapper`).
     """
     held = LoopTime()

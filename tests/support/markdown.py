@@ -1,4 +1,4 @@
-"""Examples as they stand in the documents, to be run word for word."""
+"""The examples of the documents, to be run word for word."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.processes import ROOT, clean_environment
 from tests.support.waiting import DEADLINE_SECONDS
 
 ADDRESS = "http://127.0.0.1:8080"
-"""Where the documents' gateway is."""
+"""The address of the documents' gateway."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A contract door for tests in which no checker dies: without the spare, whose start takes as long as a test."""
+"""A contract checker for tests in which no child dies: without the spare, whose start takes as long as a test."""
 
 from contracts.config import CheckerConfig
 

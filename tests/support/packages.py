@@ -42,7 +42,7 @@ def _apt(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @contextlib.contextmanager
 def _services_held_back() -> Iterator[None]:
-    """Debian starts a service as soon as it is installed, unless this file says no."""
+    """Debian starts a service as soon as it is installed, unless this file forbids it."""
     if _POLICY.exists():
         yield
         return

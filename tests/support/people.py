@@ -32,7 +32,7 @@ class Waiting:
     async def respond(
         self, response_type: str, *, by: str | None = None, **more: Any
     ) -> tuple[int, dict[str, Any]]:
-        """Post one response; status and body of the answer. What is no part of a response goes beside it."""
+        """Post one response; status and body of the answer. Fields that are no part of a response go beside it."""
         parts = ("approved", "selectedOptionId", "freeformText", "editedOutput")
         response = {
             "responseType": response_type,

@@ -3,9 +3,9 @@
 With the argument `planner` it is `flexrun planner`, with a planner that does: `kill` and `hang`, under other labels.
 With `up` and its options it is `flexrun up` with these capabilities and this planner.
 
-`metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it holds the event loop.
+`metadata.runLabel: "poison: kill"`: the first node kills its process. `"poison: hang"`: it blocks the event loop.
 `"poison: kill planner"`, `"poison: hang planner"`: the same while the run is planned.
-`"poison: thread"`: it says `inside a thread` and stays in one for an hour.
+`"poison: thread"`: it prints `inside a thread` and stays in one for an hour.
 `"poison: task"`: a task that is meant to run until the process stops ends. `"poison: wait"`: it waits.
 `"poison: once"`: the first attempt of each node fails.
 """
@@ -57,7 +57,7 @@ class Poisonous:
         if label == "poison: once" and context.attempt == 1:
             raise CapabilityError("busy", "not at the first attempt")
         if label == "poison: thread":
-            print("inside a thread", file=sys.stderr, flush=True)  # noqa: T201 - this is what the test looks for
+            print("inside a thread", file=sys.stderr, flush=True)  # noqa: T201 - the test looks for this
             await asyncio.to_thread(time.sleep, 3600)
         return await self._behind.run(context)
 
@@ -83,7 +83,7 @@ def _kill_or_hang(label: str | None, kill: str, hang: str) -> None:
 
 def _serving() -> Coroutine[None, None, None]:
     if sys.argv[1:] == ["planner"]:
-        # The role makes its planner itself; this process is there to be given another one.
+        # The role makes its planner itself; this process replaces it.
         flexrun.roles.planner.SandboxedPlanner = PoisonousPlanner
         return serve_roles(Settings(), frozenset({"planner"}))
     capabilities = [Poisonous(capability) for capability in stub_capabilities()]

@@ -20,7 +20,7 @@ def with_hashtags(**hashtags: Any) -> Envelope:
 
 
 def two_long_enums() -> Envelope:
-    """Two enums of 5,000 values that must both hold, looked at for each of 2,000 alternatives."""
+    """Two enums of 5,000 values that must both be met, checked for each of 2,000 alternatives."""
     one, other = ({"enum": [f"{letter}{number}" for number in range(5_000)]} for letter in "ab")
     theme = {
         "allOf": [one, other],
@@ -38,7 +38,7 @@ def long_theme() -> Envelope:
 
 
 def many_properties() -> Envelope:
-    """1,000 properties, looked at for each of 3,900 alternatives."""
+    """1,000 properties, checked for each of 3,900 alternatives."""
     schema = {
         "type": "object",
         "properties": {f"p{number}": True for number in range(1_000)},

@@ -7,7 +7,7 @@ _BELOW_EPHEMERAL = range(20_000, 32_000)
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on, outside the range from which the system takes ports for outgoing connections.
+    """A TCP port without a listener, outside the range from which the system takes ports for outgoing connections.
 
     Such a port stays free while a test keeps its server down.
     """

@@ -12,8 +12,8 @@ from flexrun.embedded.launch import GuardedServer
 from flexrun.embedded.postgres import wait_until_ready
 from tests.support.private_server import PrivateServer
 
-# A commit is with the operating system before it is answered, so killing Postgres loses nothing; only a machine that
-# loses power would, and no test pulls the plug.
+# A commit reaches the operating system before it is answered, so killing Postgres loses nothing; only a power failure
+# would, and no test makes one.
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -29,7 +29,7 @@ _SETTINGS: Mapping[str, str] = {
 
 
 class PostgresServer(PrivateServer):
-    """A postmaster whose data is below `place`; to stop it is a fast shutdown, which rolls open transactions back."""
+    """A postmaster whose data is below `place`; it stops by a fast shutdown, which rolls back open transactions."""
 
     def __init__(
         self,

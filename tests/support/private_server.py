@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 class PrivateServer(ABC):
     """One server with its data in a temporary folder; it ends with the process that started it.
 
-    `async with` starts it and throws it away. In between: `kill`, `stop`, `start`, `restart`; address and data stay
+    `async with` starts it and removes it. In between: `kill`, `stop`, `start`, `restart`; address and data stay
     the same.
     """
 
@@ -37,26 +37,26 @@ class PrivateServer(ABC):
     async def kill(self) -> None:
         """SIGKILL the server, as a crash would, and wait until its processes are gone."""
         if self._server is not None:
-            # One that has ended by itself must not hide why.
+            # A server that has ended by itself must not hide why.
             with suppress(ProcessLookupError):
                 self._server.kill()
             await self._server.ended()
             self._server = None
 
     async def stop(self) -> None:
-        """Shut it down in good order, cutting connections; the data stays."""
+        """Shut it down gracefully, cutting connections; the data stays."""
         if self._server is not None:
             self._server.request_stop()
             await self._server.ended()
             self._server = None
 
     async def restart(self) -> None:
-        """Shut down in good order and start again."""
+        """Shut down gracefully and start again."""
         await self.stop()
         await self.start()
 
     async def close(self) -> None:
-        """End the server in whatever way is quickest, and remove its data."""
+        """End the server in the quickest way, and remove its data."""
         await self.kill()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

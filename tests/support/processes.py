@@ -1,4 +1,4 @@
-"""Real processes of flexrun, that a test starts, kills, freezes and stops; what they say is kept for when it fails."""
+"""Real processes of flexrun, that a test starts, kills, freezes and stops; their logs are kept for its failure."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.waiting import DEADLINE_SECONDS
 ROOT = Path(__file__).parents[2]
 
 READY_SECONDS = 2 * DEADLINE_SECONDS
-"""A loaded machine takes its time to start a Python process; a process that has ended is noticed at once."""
+"""A loaded machine starts a Python process slowly; a process that has ended is noticed at once."""
 
 _READY = re.compile(rb"flexrun [a-z, ]+ is ready(?:: (http://[0-9.:]+))?")
 _GRACE_SECONDS = 30.0
 
 
 class ProcessFailed(AssertionError):
-    """A process ended although nobody asked it to, or was not ready in time; the message has its last words."""
+    """A process ended without being asked to, or was not ready in time; the message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ def clean_environment() -> dict[str, str]:
 
 
 class FlexrunProcess:
-    """One `python -m …`, which ends when the tests are gone, whatever way they went.
+    """One `python -m …`, which ends when the tests are gone, for any reason.
 
-    It may be started again after its end; its log goes on in the same file. With `fresh` it is a new interpreter under
-    a guard, all as a person would start it; without, it is forked, see forked.py.
+    It may be started again after its end; its log continues in the same file. With `fresh` it is a new interpreter
+    under a guard, as a person would start it; without, it is forked, see forked.py.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class FlexrunProcess:
             self._server = ForkedServer(self._module, self._arguments, self._environment, files)
 
     async def ready(self) -> None:
-        """Wait until it says that it is ready. Raises ProcessFailed."""
+        """Wait until it reports that it is ready. Raises ProcessFailed."""
         deadline = time.monotonic() + READY_SECONDS
         while (said := _READY.search(self._log())) is None:
             self.require_running()
@@ -148,7 +148,7 @@ class FlexrunProcess:
         await self.ended()
 
     async def stop(self) -> int:
-        """SIGTERM, and wait until it is gone; the exit status. A process that does not listen is killed in the end."""
+        """SIGTERM, and wait until it is gone; the exit status. A process that ignores it is killed in the end."""
         if self._server is None:
             return 0
         self._server.request_stop()
@@ -191,7 +191,7 @@ class Site:
         return process
 
     def add_slow_executor(self, *arguments: str) -> FlexrunProcess:
-        """An executor whose capabilities take their time, see slow_flexrun.py; not started yet."""
+        """An executor with slow capabilities, see slow_flexrun.py; not started yet."""
         name = f"executor-{1 + len(self.of_role('executor'))}"
         environment = self.setting.environment()
         module = "tests.support.slow_flexrun"
@@ -240,7 +240,7 @@ class Site:
             await process.ready()
 
     async def stop(self) -> dict[str, int]:
-        """Stop whatever still runs, all at the same time; the exit statuses."""
+        """Stop all that still run, at the same time; the exit statuses."""
         running = [process for process in self.processes.values() if process.running]
         for process in running:
             process.send(signal.SIGCONT)
@@ -248,7 +248,7 @@ class Site:
         return dict(zip((process.name for process in running), statuses, strict=True))
 
     def last_words(self, size: int = 3000) -> str:
-        """What each process said last."""
+        """The end of each process's log."""
         return "\n".join(
             f"--- {process.name}\n{process.last_words(size)}" for process in self.processes.values()
         )

@@ -18,7 +18,7 @@ from tests.support.waiting import DEADLINE_SECONDS
 _READY_SECONDS = 2 * DEADLINE_SECONDS
 _TRIES = 5
 _PORT_TAKEN = ("dist_port_already_used", "in use by another node", "eaddrinuse", "address already in use")
-"""What a node says, in whatever case, when somebody else took one of its ports after it was found free."""
+"""A node's message, in any case of letters, when one of its ports was taken after it was found free."""
 
 _FOLDERS = (
     "/usr/lib/rabbitmq/bin",  # Debian: the script in sbin would change the user

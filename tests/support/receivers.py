@@ -1,4 +1,4 @@
-"""A webhook's receiver on a real socket: it checks every signature, measures what is under way, and answers as told."""
+"""A webhook's receiver on a real socket: it checks every signature, counts requests in flight, and answers as set."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def take(_call: Call) -> int:
 class Receiver:
     """Serves `/{hook}` for any name; `secrets` (name → `whsec_…`) says how its messages are signed.
 
-    `behave` decides each answer. `most_of_run` and `most_of_hook` are the most requests that were ever under way at a
+    `behave` decides each answer. `most_of_run` and `most_of_hook` are the most requests that were ever in flight at a
     time, for one run of one hook and for one hook.
     """
 
@@ -109,7 +109,7 @@ def verify(secret: str, headers: Any, body: bytes) -> str:
 
 @asynccontextmanager
 async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
-    """A receiver that listens on loopback until the end of the block, whatever it is still doing then."""
+    """A receiver that listens on loopback until the end of the block, even with requests in flight then."""
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/{hook}", receiver.handle)
@@ -135,6 +135,6 @@ def failing(times: int, status: int = 500) -> Behaviour:
 
 
 async def never(_call: Call) -> int:
-    """Take the request and say nothing, for as long as it lasts."""
+    """Take the request and never answer."""
     await asyncio.Event().wait()
     return 204

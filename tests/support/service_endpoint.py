@@ -43,7 +43,7 @@ class ServiceDoor:
             name = connection.recv()
             try:
                 connection.send((True, self.ask(name)))
-            except Exception as error:  # noqa: BLE001 - whatever it was, the worker that asked reports it
+            except Exception as error:  # noqa: BLE001 - any error: the worker that asked reports it
                 kind = "" if isinstance(error, ServiceMissing) else f"{type(error).__name__}: "
                 connection.send((False, f"{kind}{error}"))
 

@@ -1,4 +1,4 @@
-"""A real Postgres and a real RabbitMQ for the tests, wherever they are to be had.
+"""A real Postgres and a real RabbitMQ for the tests, from the first source that has them.
 
 The ladder, for each: the URL in the environment, a server started from binaries found on the machine, the same after
 installing them from Debian's packages where this is root, (Postgres) the wheel's binaries, Docker through
@@ -23,30 +23,30 @@ RABBITMQ_VARIABLE = "FLEXRUN_TEST_AMQP_URL"
 
 
 class ServiceMissing(RuntimeError):
-    """A service that the tests need cannot be had on this machine; the message says what would help."""
+    """A service that the tests need is not available on this machine; the message says what would help."""
 
 
 class Services:
-    """The services of one test session, each started when it is first asked for, from whatever thread."""
+    """The services of one test session, each started when it is first asked for, from any thread."""
 
     def __init__(self) -> None:
         self._answers: dict[str, str | Exception] = {}
         self._management_url = ""
         self._closing: list[Callable[[], object]] = []
-        # Two families, so that nobody who wants Postgres waits for RabbitMQ; reentrant, as one answer may need another.
+        # Two families, so that Postgres does not wait for RabbitMQ; reentrant, as one answer may need another.
         self._locks = {"postgres": threading.RLock(), "rabbitmq": threading.RLock()}
 
     def ask(self, name: str) -> str:
         """The answer for `postgres` (a superuser's URL), `postgres_template` (a database name), `rabbitmq` (an AMQP
         URL) or `rabbitmq_management` (a URL, empty where there is none).
 
-        Raises ServiceMissing, or whatever kept the service from starting; again at once when asked again.
+        Raises ServiceMissing, or the error of the failed start; again at once when asked again.
         """
         with self._locks[name.partition("_")[0]]:
             if name not in self._answers:
                 try:
                     self._answers[name] = getattr(self, f"_{name}")()
-                except Exception as error:  # noqa: BLE001 - kept for whoever asks next, and raised below
+                except Exception as error:  # noqa: BLE001 - kept for the next request, and raised below
                     self._answers[name] = error
             answer = self._answers[name]
         if isinstance(answer, Exception):

@@ -1,4 +1,4 @@
-"""What tests ask of real processes over HTTP and by command."""
+"""Requests and commands of tests to real processes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def only_request(client: GatewayClient, run_id: str) -> dict[str, Any]:
 async def decide(
     client: GatewayClient, request: dict[str, Any], response_type: str = "approval", **more: Any
 ) -> dict[str, Any]:
-    """One response to a request; what the gateway says."""
+    """Post one response to a request; the gateway's answer."""
     response = {"responseType": response_type, **more}
     body = {"runId": request["runId"], "requestId": request["requestId"], "responses": [response]}
     return await client.call("POST", "/api/hitl/resume", body)
@@ -77,7 +77,7 @@ async def kill_all(site: Site) -> None:
 
 @dataclass(frozen=True)
 class Said:
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -98,7 +98,7 @@ class CommandLine:
             self._environment["FLEXRUN_TOKEN"] = token
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """A command, as a person starts it, that the test listens to while it runs."""
+        """A command, as a person starts it, whose output the test reads while it runs."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

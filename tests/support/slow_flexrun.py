@@ -1,7 +1,7 @@
-"""`flexrun executor` with capabilities that take their time: everything else about the process is the real one.
+"""`flexrun executor` with slow capabilities; everything else about the process is real.
 
 `python -m tests.support.slow_flexrun --seconds S`: each node takes up to S seconds.
-`python -m tests.support.slow_flexrun --gate FILE`: each says `inside NODE ATTEMPT` and waits until FILE is there.
+`python -m tests.support.slow_flexrun --gate FILE`: each prints `inside NODE ATTEMPT` and waits until FILE exists.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.02
 
 
 class Slow:
-    """A capability that waits before it does what another one does."""
+    """A capability that waits before it calls another one."""
 
     def __init__(self, behind: Capability, seconds: float, gate: Path | None) -> None:
         self._behind = behind
@@ -39,21 +39,21 @@ class Slow:
         return self._behind.descriptor
 
     async def run(self, context: CapabilityContext) -> Json:
-        """The output of the other one, when the time has come."""
+        """The output of the other one, after the wait."""
         say(f"inside {context.bundle['nodeId']} {context.attempt}")
         await asyncio.sleep(random.uniform(0, self._seconds))
-        while self._gate is not None and not self._gate.exists():  # noqa: ASYNC110 - a file tells of no events
+        while self._gate is not None and not self._gate.exists():  # noqa: ASYNC110 - a file has no events to wait for
             await asyncio.sleep(_LOOK_SECONDS)
         return await self._behind.run(context)
 
 
 def say(line: str) -> None:
-    """Into the log of this process."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what the tests look for
+    """Write a line to the log of this process."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the tests look for this
 
 
 async def main(seconds: float, gate: Path | None) -> None:
-    """Work until told to stop."""
+    """Work until stopped."""
     settings = Settings()
     configure_logs(settings.log_level, settings.log_format)
     stopped = asyncio.Event()

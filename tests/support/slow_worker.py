@@ -1,4 +1,4 @@
-"""A process of flexrun whose planner and capability take a minute, and say when they begin and when they are cancelled.
+"""A process of flexrun whose planner and capability take a minute, and print when they start and are cancelled.
 
 `python -m tests.support.slow_worker`, with the settings of the site in the environment. An envelope with
 `inputs.slow: "plan"` is never planned; any other gets a plan of one node that works for a minute.
@@ -27,7 +27,7 @@ MINUTE = 60.0
 
 def say(what: str, run_id: str) -> None:
     """One line for the test: what, which run, when."""
-    print(f"{what} {run_id} {time.time():.3f}", file=sys.stderr, flush=True)  # noqa: T201 - how the test hears of it
+    print(f"{what} {run_id} {time.time():.3f}", file=sys.stderr, flush=True)  # noqa: T201 - the test reads this line
 
 
 async def take_a_minute(what: str, run_id: str) -> None:
@@ -68,7 +68,7 @@ async def work(context: CapabilityContext) -> str:
 
 
 async def main() -> None:
-    """Until SIGTERM."""
+    """Work until SIGTERM."""
     configure_logs("warning")
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)

@@ -1,4 +1,4 @@
-"""Runs to append to: started, or led along a random path through their lives."""
+"""Runs to append to: just started, or advanced by random commands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def started_run(handler: RunHandler, run_id: str | None = None, **envelope
 
 
 class Walk:
-    """A random path: mostly sensible commands, some that the rules refuse, on a clock that mostly moves on."""
+    """A random path: mostly sensible commands, some that the rules refuse, on a clock that mostly advances."""
 
     def __init__(self, handler: RunHandler, seed: int) -> None:
         self.run_id = new_run_id()

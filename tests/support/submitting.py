@@ -1,4 +1,4 @@
-"""Posting an envelope to a real gateway and reading what comes back."""
+"""Posting an envelope to a real gateway and reading its answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def get_json(http: aiohttp.ClientSession, url: str) -> Frame:
 
 
 def delivered(envelope: dict[str, Any], frames: list[Frame]) -> Any:
-    """The output of a run that completed, accepted by its contract in the eyes of a library that the engine lacks."""
+    """The output of a run that completed, valid under its contract by a library that the engine does not use."""
     last = frames[-1]
     assert (last["type"], last["payload"]["status"]) == ("complete", "completed"), last
     output = last["payload"]["output"]

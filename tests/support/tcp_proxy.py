@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and a server, whose connections a test can cut at a moment of its choosing."""
+"""A TCP proxy between a client and a server, whose connections a test can cut at any time."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 _CHUNK_BYTES = 65536
 _CUT_PAUSE_SECONDS = 0.05
-"""Between the last bytes and the cut: a client whose line breaks may throw away what it has not read yet."""
+"""Between the last bytes and the cut: a client whose line breaks may discard what it has not read yet."""
 
 
 class TcpProxy:
     """`async with TcpProxy("127.0.0.1", port) as proxy`: what connects to `proxy.port` talks to the server.
 
     `cut` resets every open connection; with `refusing` set, new ones are reset at once; with `hanging_up` set, they are
-    accepted and closed in good order, as a balancer without a server behind it does; with `stalled` set, nothing is
+    accepted and closed gracefully, as a balancer without a server behind it does; with `stalled` set, nothing is
     carried in either direction until it is unset, while the connections stay open. `cut_after` has a number for each of
     the connections to come: so many bytes behind the head of its first answer, it is closed; `None`, or no number left,
     for one that is not.
@@ -54,7 +54,7 @@ class TcpProxy:
         return urlunsplit(parts._replace(netloc=f"{credentials}127.0.0.1:{self.port}"))
 
     def cut(self) -> int:
-        """Reset every open connection, on both sides; how many clients that hit."""
+        """Reset every open connection, on both sides; the number of clients cut."""
         hit = len(self._links)
         for writer in list(self._open):
             writer.transport.abort()

@@ -22,7 +22,7 @@ _SECONDS = 2 * DEADLINE_SECONDS
 
 
 class Terminal:
-    """A command whose standard output and standard error are one terminal. What it shows is read as it comes."""
+    """A command whose standard output and standard error are one terminal. Its output is read as it comes."""
 
     def __init__(self, master: int, process: ForkedServer) -> None:
         self._master = master
@@ -37,7 +37,7 @@ class Terminal:
         return _ESCAPES.sub("", self._shown.decode(errors="replace")).replace("\r\n", "\n")
 
     async def shows(self, words: str) -> str:
-        """Wait for these words; all that was shown so far."""
+        """Wait for these words; all output so far."""
         async with asyncio.timeout(_SECONDS):
             while words not in self.text:
                 await self._wait()

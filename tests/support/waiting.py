@@ -1,4 +1,4 @@
-"""Waiting for a condition, so that no test sleeps and hopes."""
+"""Waiting for a condition with a deadline, in place of a fixed sleep."""
 
 import asyncio
 import inspect
@@ -22,7 +22,7 @@ async def eventually(
     timeout_seconds: float = DEADLINE_SECONDS,
     describe: str = "",
 ) -> Value:
-    """Return the first truthy value of `predicate` (plain or async), asked again until the deadline.
+    """Return the first truthy value of `predicate` (plain or async), called again until the deadline.
 
     An AssertionError inside the predicate counts as "not yet"; the last one is the cause of the failure.
     Raises AssertionError with the last value after `timeout_seconds`.

@@ -22,7 +22,7 @@ async def main(database_url: str, worker: str, lease_seconds: str) -> None:
         allow_private=True, poll_seconds=0.05, request_seconds=lease / 3, lease_seconds=lease
     )
     await Webhooks(store, listener, worker, config).start()
-    print("ready", flush=True)  # noqa: T201 - this line is what the test waits for
+    print("ready", flush=True)  # noqa: T201 - the test waits for this line
     await asyncio.Event().wait()
 
 

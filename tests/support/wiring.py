@@ -39,7 +39,7 @@ QUICK = ExecutorConfig(
     drain_seconds=0.2,
     register_seconds=60,
 )
-"""Heartbeats and registrations that a test makes itself, and short waits."""
+"""Short waits, with heartbeats and registrations made by the test itself."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class StoreWiring:
         await self.stack.aclose()
 
     async def open(self) -> None:
-        """Open the store, and tell other processes of its commits."""
+        """Open the store, and notify other processes of its commits."""
         self.store = await EventStore.open(
             self.database_url, writers=1, readers=2, patience_seconds=self._patience_seconds
         )
@@ -113,7 +113,7 @@ class StoreWiring:
         return [event for event in events if not types or event.type in types]
 
     async def commits_of(self, run_id: str) -> list[str]:
-        """What each commit of the run holds, such as `node_complete a, node_start b`."""
+        """The events of each commit of the run, such as `node_complete a, node_start b`."""
         async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
             cursor = await connection.execute(
                 "select string_agg(type || coalesce(' ' || node_id, ''), ', ' order by seq) from flex_events"

@@ -10,7 +10,7 @@ from tests.support.processes import FlexrunProcess, Setting
 
 
 def available() -> bool:
-    """Whether libfaketime is there, or could be installed."""
+    """Whether libfaketime is installed, or could be."""
     if not _installed() and packages.can_install():
         packages.install("libfaketime")
     return bool(_installed())
