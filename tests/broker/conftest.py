@@ -1,4 +1,4 @@
-"""Both brokers, for every test of the seam."""
+"""Both brokers, for every test of the interface."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from tests.support.carriage import House, Site
 
 @pytest.fixture(params=["postgres", "rabbitmq"])
 def site(request: pytest.FixtureRequest, database_url: str) -> Site:
-    """A place for each broker; RabbitMQ is only started for the tests that need it."""
+    """A site for each broker; RabbitMQ is only started for the tests that need it."""
     if request.param == "postgres":
         return Site(database_url, "postgres", "")
     return Site(

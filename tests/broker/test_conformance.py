@@ -1,4 +1,4 @@
-"""What every broker must hold, whichever it is."""
+"""The behaviour that every broker must have."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The dispatcher: hints go out with the commit, in bundles, and never hold it up."""
+"""The dispatcher: hints are sent after the commit, in batches, and never delay it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 
 class Noting(PostgresBroker):
-    """A broker that notes what it is given, and fails when told to."""
+    """A broker that records its hints, and fails when a test says so."""
 
     def __init__(self, house: House) -> None:
         super().__init__(house.store, None)

@@ -1,4 +1,4 @@
-"""The keeper: timers, lost workers, lost hints, one at a time, and no run in another's way."""
+"""The keeper: timers, lost workers, lost hints, one keeper at a time, and no run that blocks another."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -131,7 +131,7 @@ async def lost(house: House, count: int) -> bool:
 
 
 async def test_a_run_that_cannot_be_folded_holds_up_no_other(house: House) -> None:
-    """Its log says nonsense, so that every command on it breaks."""
+    """Its log is invalid, so that every command on it raises."""
     cursed = [await start(house, seconds_ago=200, constraints={"deadlineSeconds": 60}) for _ in range(3)]
     async with await psycopg.AsyncConnection.connect(house.site.database_url, autocommit=True) as connection:
         for run_id in cursed:
@@ -177,7 +177,7 @@ async def test_one_of_two_keepers_keeps_and_the_other_takes_over_when_it_is_cut_
 
 @pytest.fixture
 async def site_pair(database_url: str) -> AsyncIterator[list[House]]:
-    """Two processes' worth of parts on one database."""
+    """The parts of two processes on one database."""
     site = Site(database_url, "postgres", "")
     async with House(site) as first, House(site) as second:
         yield [first, second]
@@ -220,7 +220,7 @@ async def test_hints_that_wait_in_the_queue_of_busy_workers_are_not_sent_again(
 
         await eventually(waits_there)
         sent = sum([(await house.keeper.run_once()).hints for _ in range(10)])
-        # What the worker has been sent but not begun (its prefetch) may be taken for lost, once.
+        # Work that the worker was sent but has not started (its prefetch) may count as lost, once.
         assert sent <= 3
         depth = await house.broker.depth("plan")
         assert 36 <= depth <= 40

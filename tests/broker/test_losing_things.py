@@ -1,4 +1,4 @@
-"""Workers that are killed, hints that are lost, handlers that break, connections that are cut."""
+"""Killed workers, lost hints, handlers that raise, cut connections."""
 
 import asyncio
 import sys
@@ -185,7 +185,7 @@ async def test_a_consumer_whose_connections_are_cut_goes_on(site: Site) -> None:
 
 @asynccontextmanager
 async def cuttable(site: Site) -> AsyncIterator[tuple[Site, Callable[[], Awaitable[None]]]]:
-    """The site, and something that ends every connection to its broker from the server's side."""
+    """The site, and a function that ends every connection to its broker from the server's side."""
     if site.kind == "postgres":
         yield site, lambda: terminate_backends(site.database_url)
         return

@@ -1,4 +1,4 @@
-"""Work that costs its workers their lives: it is claimed before it begins, charged, and ended; lost nodes go first."""
+"""Work that kills its workers: it is claimed before it starts, charged, and ended; lost nodes go first."""
 
 import asyncio
 from collections.abc import Mapping
@@ -117,7 +117,7 @@ async def test_without_rabbitmq_a_suspect_is_begun_when_the_one_before_it_has_en
 
         await house.broker.consume(["plan"], serve, slots=4)
         await eventually(lambda: begun == suspects[:1])
-        # Later looks at the table bring what is no suspect, and leave the other one.
+        # Later queries of the table take work that is no suspect, and leave the other suspect.
         good = [await house.start_run()]
         await eventually(lambda: good[0] in begun)
         good.append(await house.start_run())
@@ -215,7 +215,7 @@ async def test_a_claim_costs_no_statement_beside_the_one_that_reads_the_run(
 
 @dataclass
 class Waiter:
-    """Ends runs in one append as soon as `gate` is open, like an instant planner."""
+    """Ends runs in one append once `gate` is open, like an instant planner."""
 
     house: House
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -312,7 +312,7 @@ async def test_a_lost_node_goes_before_two_hundred_that_wait(site: Site) -> None
         await house.handler.execute(lost, failure)
         gate.set()
         await eventually(lambda: lost in served)
-        # Some are served while the hint travels; at the end of the queue it would be the last of all.
+        # Some are served while the hint is sent; at the end of the queue it would be the last of all.
         assert served.index(lost) <= 30, f"{served.index(lost)} of {len(waiting)} went before it"
 
 

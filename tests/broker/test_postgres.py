@@ -1,4 +1,4 @@
-"""What only the Postgres broker does: hand over without a claim, claim in order, outlive the database's restarts."""
+"""What only the Postgres broker does: hand over without a claim, claim in order, survive database restarts."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ async def house(database_url: str) -> AsyncIterator[House]:
 
 
 async def workers(house: House) -> list[str | None]:
-    """Who has each piece of work."""
+    """The worker that has each piece of work."""
     async with await psycopg.AsyncConnection.connect(house.site.database_url) as connection:
         rows = await (await connection.execute("select worker from flex_work order by due_at")).fetchall()
     return [row[0] for row in rows]
@@ -190,7 +190,7 @@ async def test_a_broker_is_named_by_its_address(house: House) -> None:
 
 
 async def test_no_plan_of_the_database_claims_more_messages_than_asked_for(house: House) -> None:
-    # Nested loops run a subquery of IN once for each row; statistics may lead a planner there on any day.
+    # Nested loops run a subquery of IN once for each row; statistics may make a planner choose them at any time.
     database = sql.Identifier(house.site.database_url.rpartition("/")[2])
     async with await psycopg.AsyncConnection.connect(house.site.database_url, autocommit=True) as connection:
         for way in ("hashagg", "hashjoin", "mergejoin", "material", "sort"):

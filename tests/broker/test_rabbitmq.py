@@ -1,4 +1,4 @@
-"""What only RabbitMQ can do to us."""
+"""Faults that only RabbitMQ has."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ def site(database_url: str, amqp_url: str, broker_namespace: str) -> Site:
 
 @pytest.fixture
 async def house(site: Site) -> AsyncIterator[House]:
-    """The parts of one process, with a quick temper."""
+    """The parts of one process, with short waits."""
     async with House(
         site, BrokerTimes(hand_on_seconds=0.2, acknowledge_seconds=0.2, publish_seconds=2)
     ) as opened:
@@ -140,8 +140,8 @@ async def test_a_broker_that_is_not_there_holds_nobody_up(site: Site) -> None:
 async def test_links_outlive_a_balancer_that_accepts_and_closes(site: Site) -> None:
     parts = urlsplit(site.broker_url)
     async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
-        # On the loop that flexrun runs on, while the other side does not wait for it: there aiormq raises
-        # StopAsyncIteration out of its connect.
+        # On the loop that flexrun runs on, while the other side does not wait for it: there aiormq's connect raises
+        # StopAsyncIteration.
         await asyncio.to_thread(uvloop.run, links_outlive(proxy, site, asyncio.get_running_loop()))
 
 
@@ -229,7 +229,7 @@ class Customers:
         return cls(house, planner, consumer, runs)
 
     async def start_more(self) -> None:
-        """Runs of which a broker that is away hears nothing."""
+        """Runs that are started while the broker is unavailable."""
         await eventually(lambda: not self.house.broker.healthy)
         self.runs += await self.house.start_runs(5)
 
@@ -271,7 +271,7 @@ async def test_restarts_kills_and_alarms_of_the_broker_lose_nothing(
 
 
 async def alarm_and_calm_down(server: RabbitServer, customers: Customers) -> None:
-    """The server takes nothing for a while, for want of memory; nothing is lost, and nobody waits in vain."""
+    """The server takes nothing for a while, for lack of memory; nothing is lost, and no caller waits in vain."""
     house = customers.house
     await rabbitmqctl(server, "set_vm_memory_high_watermark", "0.000001")
     await until_blocked(house)
@@ -288,7 +288,7 @@ async def alarm_and_calm_down(server: RabbitServer, customers: Customers) -> Non
 
 
 async def until_blocked(house: House) -> None:
-    """Publish until the server says that it takes nothing more."""
+    """Publish until the server blocks the connection."""
 
     async def refused() -> bool:
         try:

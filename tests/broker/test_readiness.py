@@ -1,4 +1,4 @@
-"""What a broker says of itself: whether messages go out and come in now, and what keeps them."""
+"""What a broker reports: whether it can send and receive now, and why not."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -139,7 +139,7 @@ async def test_an_alarm_of_the_server_is_named(database_url: str) -> None:
 
 @pytest.fixture
 async def silent_house(site: Site) -> AsyncIterator[House]:
-    """A process whose commits tell no broker of their work, and that nobody else listens to."""
+    """A process whose commits send no hints and no wake-up messages."""
     async with House(site, BrokerTimes(poll_seconds=600), dispatches=False) as opened:
         yield opened
 

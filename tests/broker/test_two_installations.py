@@ -1,4 +1,4 @@
-"""Two databases that are given one namespace of one RabbitMQ: the second is refused before it takes anything."""
+"""Two databases with one namespace of one RabbitMQ: the second is refused before it takes anything."""
 
 import asyncio
 import os
