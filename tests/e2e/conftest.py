@@ -1,4 +1,4 @@
-"""Sites of real processes, on either broker; what their logs say stands in the report of a test that failed."""
+"""Sites of real processes, on either broker; the report of a failed test has the ends of their logs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -21,7 +21,7 @@ def shared_site(
     postgres_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """A gateway, a planner and an executor, for tests that do them no harm."""
+    """A gateway, a planner and an executor, shared by tests that leave them running."""
     rabbit = request.param == "rabbitmq"
     database_url = databases.create_database(postgres_url, template=service("postgres_template"))
     setting = Setting(
@@ -62,7 +62,7 @@ def setting(request: pytest.FixtureRequest, database_url: str) -> Setting:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the last words of every process that the test had."""
+    """Add the end of the log of every process that the test had."""
     report = yield
     if report.failed:
         fixtures: dict[str, Any] = getattr(item, "funcargs", {})

@@ -1,4 +1,4 @@
-"""Random tasks at a whole engine, answered at random and forked: all end, nothing is a 500, no step holds the loop.
+"""Random tasks at a whole engine, answered at random and forked: all end, nothing is a 500, no step blocks the loop.
 
 The client is a thread of its own, where what is drawn is encoded and what is answered is decoded, so that the loop that
 is measured is the engine's alone.
@@ -34,7 +34,7 @@ from tests.support.waiting import DEADLINE_SECONDS
 LARGEST_BODY = 2_000_000
 EXAMPLES = int(os.environ.get("FLEXRUN_TEST_EXAMPLES", "12"))
 ANSWERS = st.lists(st.tuples(RESPONSES, VALUES), max_size=4)
-"""What people answer before the run is aborted."""
+"""The answers of people before the run is aborted."""
 
 PATIENCE_SECONDS = 2 * DEADLINE_SECONDS
 _PAUSE_SECONDS = 0.02
@@ -42,7 +42,7 @@ _PAUSE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Client:
-    """Talks to the engine from a thread, and knows how to send to its queue."""
+    """Calls the engine from a thread, and can send to its queue."""
 
     engine: Engine
     loop: asyncio.AbstractEventLoop
@@ -72,7 +72,7 @@ class Client:
     ) -> None:
         """Submit, answer and fork; everything that was accepted ends."""
         gc.collect()
-        gc.freeze()  # What Hypothesis keeps is not what is measured.
+        gc.freeze()  # Keeps the objects of Hypothesis out of the measurement.
         submitted = [self.ask("POST", f"{API}/runs", task) for task in tasks]
         self.seen.update(f"submitted {status}" for status, _ in submitted)
         for run_id in [body["runId"] for status, body in submitted if status == 202]:
@@ -108,7 +108,7 @@ class Client:
         return run
 
     def answer(self, run_id: str, response: dict[str, Any], output: Any) -> None:
-        """Decide what is asked, over HTTP and by the queue, and do what is to be done."""
+        """Decide the requests, over HTTP and by the queue, and submit the tasks."""
         _, pending = self.ask("GET", f"/api/hitl/pending?runId={run_id}")
         for request in pending.get("requests", [])[:2]:
             self.ask("GET", f"/api/hitl/requests/{request['requestId']}")
@@ -142,7 +142,7 @@ def fork_of(run: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
 
 
 def node_of(shown: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a fork says of a node that is shown."""
+    """A shown node in the form that a fork takes."""
     for name in ("id", "capabilityId", "kind", "label", "dependsOn"):
         if name in shown:
             yield name, shown[name]
@@ -153,7 +153,7 @@ def node_of(shown: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 async def test_random_tasks_end_and_hold_no_loop(database_url: str) -> None:
     async with Engine(Settings(database_url=database_url, port=0), frozenset(ROLES)) as engine:
         client = Client(engine, asyncio.get_running_loop())
-        # What happens only once is not what is measured.
+        # What happens only once is not measured.
         await asyncio.to_thread(client.lead, [envelope(), envelope()], [], {"copies": 0, "changes": [{}]})
         with loop_time() as held:
 

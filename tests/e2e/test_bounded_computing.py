@@ -1,4 +1,4 @@
-"""What an envelope asks for never holds an engine's loop: its run ends, and other runs go on meanwhile."""
+"""No demand of an envelope blocks an engine's loop: its run ends, and other runs continue meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -61,7 +61,7 @@ async def ended(engine: Engine, run_id: str) -> Any:
 )
 async def test_a_poison_ends_its_run_and_holds_no_loop(engine: Engine, name: str) -> None:
     task = PLANNED[name]() if name in PLANNED else REFUSED[name][0]()
-    await ended(engine, await submit(engine, envelope()))  # what happens only once is not what is measured
+    await ended(engine, await submit(engine, envelope()))  # what happens only once is not measured
     with loop_time() as held:
         poison = await submit(engine, task)
         good = await submit(engine, envelope())

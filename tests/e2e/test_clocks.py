@@ -1,4 +1,4 @@
-"""Processes whose clocks are wrong: runs and timers keep to the database's time."""
+"""Processes whose clocks are wrong: runs and timers use the database's time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.wrong_clock import WrongClock
 
 HOUR = 3600
 PATIENCE_SECONDS = 2 * DEADLINE_SECONDS
-"""Far beyond what a run takes on a loaded machine, and far from what the clocks are off."""
+"""Far longer than a run on a loaded machine, and far from the error of the clocks."""
 
 
 def _site(setting: Setting, folder: Path, clocks: dict[str, WrongClock]) -> Site:

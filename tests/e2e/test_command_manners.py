@@ -1,4 +1,4 @@
-"""What a person meets at the command line: refusals, hints, pipes that end, and a gateway that goes away."""
+"""What a person sees at the command line: refusals, hints, pipes that end, and a gateway that stops."""
 
 import os
 import re
@@ -33,7 +33,7 @@ async def client(shared_site: Site) -> AsyncIterator[GatewayClient]:
 
 
 def _written_to(output: int, command: str, url: str) -> tuple[int, str]:
-    """Run `flexrun COMMAND` with this standard output; its exit status and what it said on standard error."""
+    """Run `flexrun COMMAND` with this standard output; its exit status and its standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "flexrun", *command.split()],
         env=clean_environment() | {"FLEXRUN_URL": url},

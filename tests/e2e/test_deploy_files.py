@@ -1,4 +1,4 @@
-"""The files in `deploy/` say what flexrun relies on. They are read here, not run: no container engine, no systemd."""
+"""The files in `deploy/` set what flexrun relies on. They are read here, not run: no container engine, no systemd."""
 
 import re
 from configparser import ConfigParser

@@ -1,4 +1,4 @@
-"""What the README and the documents say is run from their own text."""
+"""The examples of the README and the documents are run from their own text."""
 
 import re
 import sys
@@ -84,7 +84,7 @@ async def test_the_frames_come_as_the_http_document_lists_them(
             continue
         expected = re.findall(r"`(\w+)`", told)
         types = [frame["type"] for frame in await stream_run(http, shared_site.urls[0], example(name))]
-        # Drafts are worked on in parallel: which of them is done first is not told.
+        # Drafts are worked on in parallel: which is done first is not fixed.
         assert Counter(types) == Counter(expected)
         assert (types[:3], types[-1]) == (expected[:3], expected[-1])
 

@@ -1,4 +1,4 @@
-"""Envelopes through the real doors: HTTP in, frames out, planner and executor as processes of their own."""
+"""Envelopes through the real endpoints: HTTP in, frames out, planner and executor as processes of their own."""
 
 import asyncio
 from typing import Any

@@ -78,7 +78,7 @@ async def standby(primary: PostgresServer) -> AsyncIterator[PostgresServer]:
 
 
 async def _fail_over(primary: PostgresServer, standby: PostgresServer) -> None:
-    """The old primary refuses writes from now on and keeps its sessions; the standby takes over what it has."""
+    """The old primary refuses writes from now on and keeps its sessions; the standby takes over its data."""
     with (
         psycopg.connect(primary.url, autocommit=True) as old,
         psycopg.connect(standby.url, autocommit=True) as new,
@@ -112,7 +112,7 @@ async def test_every_process_finds_the_new_primary(
                 assert run["status"] == "completed"
 
         async def all_have_left() -> bool:
-            # A connection that nothing uses learns that its server is read-only when it is used next.
+            # An idle connection detects that its server is read-only when it is used next.
             await stream_run(http, site.urls[0], example("linkedin-variants"))
             return _sessions(primary) == 0
 

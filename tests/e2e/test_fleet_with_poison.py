@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.1
 
 
 class SystemdLike:
-    """Starts processes again as soon as they end, as a supervisor does, and notes how long each was lost."""
+    """Restarts processes as soon as they end, as a supervisor does, and records how long each was down."""
 
     def __init__(self, processes: list[FlexrunProcess]) -> None:
         self._processes = processes
@@ -34,7 +34,7 @@ class SystemdLike:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Until the block is left."""
+        """Restart them until the block is left."""
         keeping = [asyncio.create_task(self._keep(process)) for process in self._processes]
         try:
             yield
@@ -73,7 +73,7 @@ async def _all_ended(database_url: str, run_ids: list[str]) -> bool:
 async def test_poisons_among_a_hundred_good_runs_end_as_poisoned_and_all_others_complete(
     database_url: str, amqp_url: str, broker_namespace: str, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    # The lease outlasts the watchdog, as by default: it is known then what stood still, and only that is charged.
+    # The lease outlasts the watchdog, as by default: the work that hung is known then, and only that is charged.
     extra = {"WATCHDOG_WARN_SECONDS": "1", "WATCHDOG_EXIT_SECONDS": "4"}
     site = Site(Setting(database_url, amqp_url, broker_namespace, 7.0, extra), tmp_path)
     site.add_all(gateway=1, planner=2)
@@ -109,7 +109,7 @@ async def test_runs_that_end_their_planners_end_as_poisoned_and_all_others_compl
     setting: Setting, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     extra = {"WATCHDOG_WARN_SECONDS": "0.5", "WATCHDOG_EXIT_SECONDS": "1.5"}
-    # Long enough that the watchdog of a loaded machine is first: only what stood still is charged then.
+    # Long enough that the watchdog of a loaded machine is first: only the work that hung is charged then.
     site = Site(replace(setting, lease_seconds=5, extra=extra), tmp_path)
     site.add_all(gateway=1, executor=1)
     supervisor = SystemdLike([site.add_poisonous_planner() for _ in range(2)])

@@ -1,4 +1,4 @@
-"""Things that should not happen and do: messages that come five times, a database that lets nobody in, idle crowds."""
+"""Faults of the surroundings: messages delivered five times, a database that refuses connections, idle clients."""
 
 import asyncio
 import socket
@@ -99,7 +99,7 @@ async def test_hints_that_come_five_times_early_and_late_are_worked_on_once(
 async def test_while_the_database_lets_nobody_in_runs_wait_and_then_they_go_on(
     site: Site, http: aiohttp.ClientSession, postgres_url: str
 ) -> None:
-    """Every connection is cut and none can be made: as when a failover takes its time, or strangers hold all slots."""
+    """Every connection is cut and none can be made: as in a slow failover, or when other clients use all slots."""
     gateway, envelope = site.urls[0], with_inputs(VARIANTS, variantCount=6)
     runs = [await _accepted(http, gateway, envelope) for _ in range(RUNS)]
     reading = [asyncio.create_task(_read(http, gateway, run_id)) for run_id in runs]
@@ -131,7 +131,7 @@ async def test_while_the_database_lets_nobody_in_runs_wait_and_then_they_go_on(
 
 
 async def _insist(http: aiohttp.ClientSession, gateway: str, envelope: dict[str, Any]) -> str:
-    """Ask until the answer is yes; the only other one allowed is "not now"."""
+    """Ask until it is accepted; the only other answer allowed is 503 with Retry-After."""
     while True:
         async with http.post(f"{gateway}{API}/runs", json=envelope) as answer:
             if answer.status == 202:

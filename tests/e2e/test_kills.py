@@ -1,4 +1,4 @@
-"""Everything that can be killed is killed while customers are served: every accepted run ends once, and as it should.
+"""Every process and server is killed while runs are served: every accepted run ends once, with the right result.
 
 The same code as `make soak`, in a short form; see bench/soak.
 """

@@ -1,4 +1,4 @@
-"""A worker that stands still for longer than its lease, and then goes on as if nothing had been."""
+"""A worker that hangs for longer than its lease, and then continues."""
 
 import signal
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ where l.locktype = 'advisory' and l.granted and a.application_name like 'flexrun
 
 @pytest.fixture
 async def site(setting: Setting, tmp_path: Path) -> AsyncIterator[Site]:
-    """A gateway and a planner; executors are the test's to start."""
+    """A gateway and a planner; the test starts executors."""
     quick = Setting(setting.database_url, setting.broker_url, setting.namespace, LEASE_SECONDS)
     site = Site(quick, tmp_path)
     site.add_all(gateway=1, planner=1)
@@ -43,7 +43,7 @@ async def _at_work(process: FlexrunProcess, node_id: str, attempt: int) -> None:
 async def test_the_late_result_of_a_frozen_worker_is_refused(
     site: Site, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    """Frozen in the middle of a node, woken while another one is at it: the log takes the other one's result only."""
+    """Frozen in the middle of a node, woken while another worker does it: the log takes only the other's result."""
     gates = [tmp_path / "first gate", tmp_path / "second gate"]
     first, second = (site.add_slow_executor("--gate", str(gate)) for gate in gates)
     envelope = with_inputs(VARIANTS, variantCount=1)
@@ -82,7 +82,7 @@ async def test_the_late_result_of_a_frozen_worker_is_refused(
 async def test_a_keeper_that_stands_still_for_ever_is_replaced(
     site: Site, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    """As when a capability blocks its process: the connection lives, its lock is held, and nobody is at home."""
+    """As when a capability blocks its process: connection and lock live, and the process does nothing."""
     spare = site.add("gateway")
     worker = site.add_slow_executor("--gate", str(tmp_path / "never"))
     await spare.start()
@@ -107,7 +107,7 @@ async def test_a_keeper_that_stands_still_for_ever_is_replaced(
 
 
 async def _keeper(site: Site) -> FlexrunProcess | None:
-    """The process that holds the keeper's lock."""
+    """The process that has the leader lock."""
     async with await psycopg.AsyncConnection.connect(
         site.setting.database_url, autocommit=True
     ) as connection:
@@ -120,7 +120,7 @@ async def _keeper(site: Site) -> FlexrunProcess | None:
 
 
 def _says_how_it_ended(process: FlexrunProcess) -> bool:
-    """It was told that the attempt is over before it had a result, or it had one and the log refused it."""
+    """It was notified that the attempt is over before it had a result, or the log refused its result."""
     words = process.last_words(100_000)
     return '"status":"dropped"' in words
 

@@ -1,4 +1,4 @@
-"""The one contract of everything that is started and closed; see `eventstore/lifecycle.py`."""
+"""The contract of everything that is started and closed; see `eventstore/lifecycle.py`."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def assert_nothing_is_left(before: set[object]) -> None:
 
 def _sockets() -> Iterator[str]:
     for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the one that lists them is gone
+        with suppress(OSError):  # the descriptor that lists them is closed
             target = str(descriptor.readlink())
             if target.startswith("socket:"):
                 yield target

@@ -1,4 +1,4 @@
-"""A database of an earlier release is migrated, its read models are right, and what is open in it goes to its end.
+"""A database of an earlier release is migrated, its read models are right, and its open runs end.
 
 `tests/golden/databases/2026-11-27.sql` was made by the release before migration 0012 (`record.py`). The label of each
 run says what it waits for: `approve`, a second `vote`, `resume`, the `task` of a person, to `expire` as approved, and a
@@ -59,7 +59,7 @@ async def test_every_open_run_goes_to_its_end_and_its_webhook_is_told(old_databa
 
 
 async def deliver_to(receiver: Receiver, database_url: str) -> None:
-    """Lead the one webhook of the old database to `receiver`, which is told its secret."""
+    """Point the one webhook of the old database at `receiver`, which gets its secret."""
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         cursor = await connection.execute(
             "update flex_webhooks set url = %s returning secret", [f"{receiver.url}/old"]
@@ -69,7 +69,7 @@ async def deliver_to(receiver: Receiver, database_url: str) -> None:
 
 
 def told(receiver: Receiver, event_type: str) -> set[str]:
-    """Of which runs the receiver has heard that this happened."""
+    """The runs of which the receiver got an event of this type."""
     return {call.run_id for call in receiver.calls if call.frame["type"] == event_type}
 
 
@@ -80,7 +80,7 @@ async def runs_by_label(client: GatewayClient) -> dict[str, str]:
 
 
 async def move_on(client: GatewayClient, runs: dict[str, str]) -> None:
-    """Do all that people have to do."""
+    """Decide every request and do every task."""
     await approve(client, runs["approve"], "ann")
     await approve(client, runs["vote"], "bob")
     await client.call("POST", f"{API}/runs/{runs['resume']}/resume", {})

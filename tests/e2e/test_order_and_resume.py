@@ -1,4 +1,4 @@
-"""Many runs, many readers, two gateways, connections that break all the time: everybody reads the same, in order."""
+"""Many runs, many readers, two gateways, connections that break all the time: all read the same, in order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ MEAN_BYTES = 2500.0
 
 @dataclass
 class Crowd:
-    """Runs that are submitted and read through proxies which cut everybody now and then."""
+    """Runs that are submitted and read through proxies which cut all connections at times."""
 
     http: aiohttp.ClientSession
     proxies: list[TcpProxy]
@@ -47,7 +47,7 @@ class Crowd:
             return hit
 
     async def run(self, number: int) -> list[Follower]:
-        """Submit one run, read it three times over."""
+        """Submit one run, read it three times."""
         envelope = self._envelope(number)
         run_id = await self._submit(envelope, key=f"crowd-{number}")
         followers = [

@@ -1,4 +1,4 @@
-"""What operators see of a server that is away: few lines, each JSON with role and worker, and one at its end."""
+"""What operators see of an outage: few lines, each JSON with role and worker, and one at its end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def server() -> AsyncIterator[PostgresServer]:
 
 @pytest.fixture
 async def rabbit(amqp_url: str) -> AsyncIterator[TcpProxy]:
-    """A way to RabbitMQ that can be closed."""
+    """A proxy to RabbitMQ that can be closed."""
     parts = urlsplit(amqp_url)
     async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
         yield proxy

@@ -22,7 +22,7 @@ WATCHFUL = {"WATCHDOG_WARN_SECONDS": str(WARN_SECONDS), "WATCHDOG_EXIT_SECONDS":
 
 @pytest.fixture
 async def site(database_url: str, tmp_path: Path) -> AsyncIterator[Site]:
-    """A gateway and a planner; executors are the test's to start."""
+    """A gateway and a planner; the test starts executors."""
     site = Site(Setting(database_url, lease_seconds=10, extra={"DRAIN_SECONDS": "1"}), tmp_path)
     site.add_all(gateway=1, planner=1)
     async with site:

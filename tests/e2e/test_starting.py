@@ -1,4 +1,4 @@
-"""What keeps a process from starting is said in a sentence that tells what to do, never in a traceback."""
+"""A process that cannot start says why in a sentence with what to do, never in a traceback."""
 
 import socket
 from urllib.parse import urlsplit

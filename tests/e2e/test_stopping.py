@@ -1,4 +1,4 @@
-"""SIGTERM: callers are answered to the last, and a stop under load keeps to its drain although nothing answers."""
+"""SIGTERM: every caller is answered, and a stop under load keeps to its drain although no server answers."""
 
 import asyncio
 import signal
@@ -31,7 +31,7 @@ DRAIN_SECONDS = 2.0
 RUNS = 20
 STREAMS = 5
 _END_SECONDS = 2.0
-"""For a loaded machine to take the process away after its last line."""
+"""Time for a loaded machine to end the process after its last log line."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Caller:
     last: str = ""
 
     async def call(self) -> None:
-        # Of a POST no client library hides a lost connection by trying again.
+        # A client library does not retry a POST, so that a lost connection shows.
         async with aiohttp.ClientSession() as http:
             while not self.last:
                 try:
@@ -61,7 +61,7 @@ class Caller:
 
 
 async def watch_readiness(url: str, seen: list[str]) -> None:
-    """Note what `/readyz` says, each time it says something else, until nobody listens."""
+    """Record each new answer of `/readyz`, until connections are refused."""
     async with aiohttp.ClientSession() as http:
         while True:
             try:
@@ -124,7 +124,7 @@ async def add_webhook(http: aiohttp.ClientSession, gateway: str, receiver: Recei
 
 @asynccontextmanager
 async def load(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[list[aiohttp.ClientResponse]]:
-    """Nodes, deliveries and streams that none of them ends before any drain; the streams."""
+    """Nodes, deliveries and streams that do not end before any drain; the streams."""
     async with AsyncExitStack() as stack:
         receiver = await stack.enter_async_context(receiving())
         gateway = site.urls[0]
@@ -154,7 +154,7 @@ async def load(site: Site, http: aiohttp.ClientSession) -> AsyncIterator[list[ai
 
 
 async def stop_under_load(site: Site, http: aiohttp.ClientSession, proxy: TcpProxy | None = None) -> None:
-    """Stop every process, after what is behind `proxy` has fallen silent, and see how long each takes."""
+    """Stop every process, after the server behind `proxy` has gone silent, and measure how long each takes."""
     site.add_all(gateway=1, planner=1)
     site.add_slow_executor("--gate", str(site.folder / "never"))
     async with site, load(site, http) as streams:

@@ -108,7 +108,7 @@ async def outage(place: Path, database_url: str) -> AsyncIterator[Outage]:
 
 
 async def _until_answered(http: aiohttp.ClientSession, url: str) -> None:
-    """Ask until a 503 comes. What an engine accepted before it stood still gets no answer, and is given up."""
+    """Ask until a 503 comes. A request that an engine accepted before it hung gets no answer, and is given up."""
 
     async def answered() -> bool:
         try:
@@ -139,12 +139,12 @@ async def test_while_there_is_no_engine_callers_are_answered_and_go_on_when_ther
         assert (await answer.json(content_type=None))["detail"].startswith("Not ready: the engine")
     async with http.head(f"{url}{API}/runs") as answer:
         assert (answer.status, await answer.read()) == (503, b"")
-    # A stream that says nothing and ends: after a 503 an EventSource would not come back.
+    # A stream without a frame that ends: after a 503 an EventSource would not come back.
     headers = {"Accept": "text/event-stream"}
     async with http.get(f"{url}{API}/runs/x/events", headers=headers) as answer:
         assert (answer.status, answer.content_type) == (200, "text/event-stream")
         assert await answer.read() == b"retry: 1000\n\n"
-    # Started runs must not be taken for accepted, and a body that nobody wants is no reset.
+    # Started runs must not be taken for accepted, and an unread body causes no reset.
     async with http.post(f"{url}{API}/run.stream", headers=headers, data=b" " * 4_000_000) as answer:
         assert answer.status == 503
 

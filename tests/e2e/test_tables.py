@@ -1,4 +1,4 @@
-"""Tables at a terminal: the columns that matter are there at any width, and what is cut ends in "…"."""
+"""Tables at a terminal: the main columns are shown at any width, and cut values end in "…"."""
 
 import asyncio
 import re
@@ -74,7 +74,7 @@ def _is_or_begins(cell: str, whole: str) -> bool:
 
 
 async def _waiting(client: GatewayClient, width: int) -> dict[str, Any]:
-    """A row for every table: what the gateway says of each."""
+    """A row for every table: the gateway's data for each."""
     body = {"url": HOOK, "eventTypes": ["node_start", "hitl_request"]}
     hook = await client.call("POST", f"{API}/webhooks", body)
     approval, reviewed = example("linkedin-approval"), example("linkedin-variants")

@@ -1,4 +1,4 @@
-"""`flexrun up` and `flexrun demo`: the whole engine in one process, on a Postgres that it brings along."""
+"""`flexrun up` and `flexrun demo`: the whole engine in one process, on its embedded Postgres."""
 
 import asyncio
 import shutil
@@ -96,7 +96,7 @@ async def test_sigterm_ends_it_within_seconds_and_open_streams_in_good_order(
     seconds = monotonic() - began
     assert status == 0, engine.last_words()
     assert seconds < 8, engine.last_words()
-    # Each stream came to its proper end; a connection that breaks would raise.
+    # Each stream ended properly; a broken connection would raise.
     assert all(text.startswith(b"retry: ") for text in await reading)
     await eventually(lambda: not any(child.is_running() for child in children))
 

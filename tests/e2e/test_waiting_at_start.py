@@ -21,7 +21,7 @@ from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 @pytest.fixture
 async def proxy(database_url: str) -> AsyncIterator[TcpProxy]:
-    """A way to the database that can be closed."""
+    """A proxy to the database that can be closed."""
     parts = urlsplit(database_url)
     async with TcpProxy(parts.hostname or "", parts.port or 5432) as proxy:
         yield proxy

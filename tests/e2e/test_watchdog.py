@@ -1,4 +1,4 @@
-"""An event loop that stands still is told of, with where it stands, and in the end the process ends."""
+"""A blocked event loop is logged with its stack, and in the end the process ends."""
 
 import asyncio
 import time

@@ -129,7 +129,7 @@ async def test_a_checkout_runs_the_demo_among_files_with_the_names_of_its_module
 ) -> None:
     launcher = [str(Path(sys.executable).with_name("flexrun"))]
     if start == "module":
-        # Python itself runs a flexrun.py of the current folder then: that one is what was asked for.
+        # Python itself runs a flexrun.py of the current folder then: that one is requested.
         (trapped / "flexrun.py").unlink()
     command = launcher if start == "launcher" else [sys.executable, "-m", "flexrun"]
     out = await _run(trapped, *command, "demo", "--json")
