@@ -38,7 +38,7 @@ async def start_gateway(database_url: str, contracts: ContractChecker) -> AsyncI
 
 @pytest.fixture(params=["postgres", "rabbitmq"])
 def broker_address(request: pytest.FixtureRequest) -> BrokerAddress:
-    """Both brokers, where the broker could make a difference."""
+    """Both brokers, for tests that could depend on the broker."""
     if request.param == "postgres":
         return BrokerAddress()
     return BrokerAddress(request.getfixturevalue("amqp_url"), request.getfixturevalue("broker_namespace"))

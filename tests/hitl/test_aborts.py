@@ -34,7 +34,7 @@ class Slow:
         return await self.client.start_run(orjson.dumps(body))
 
     async def said(self, what: str, run_id: str) -> float:
-        """When the worker said so, in seconds since the epoch."""
+        """The time of the worker's line, in seconds since the epoch."""
 
         def line() -> str:
             lines = self.worker.last_words(100_000).splitlines()
@@ -43,7 +43,7 @@ class Slow:
         return float((await eventually(line)).rpartition(" ")[2])
 
     async def abort(self, run_id: str) -> float:
-        """Abort the run; when the log says so."""
+        """Abort the run; the time of that event in the log."""
         body = {"reason": "enough", "operator": "ann"}
         answer = await self.client.call("POST", f"{API}/runs/{run_id}/abort", body)
         assert answer["status"] == "aborted"

@@ -17,7 +17,7 @@ COUNT = 60
 
 
 def harmed(chance: random.Random, raw: bytes) -> bytes:
-    """`raw` with some bytes changed, added or taken away, its token as it was where that can still be."""
+    """`raw` with some bytes changed, added or taken away, its token unchanged where that is possible."""
     made = bytearray(raw)
     for _ in range(chance.randint(1, 4)):
         place = chance.randrange(len(made))

@@ -46,7 +46,7 @@ async def waiting_run(up: Site, **policies: Any) -> tuple[str, dict[str, Any]]:
 
 
 def detail_of_error(up: Site, run_id: str) -> dict[str, Any]:
-    """What the log keeps of the run's only failed attempt and the wire does not show."""
+    """The detail of the run's only failed attempt, which the wire does not show."""
     query = "select detail from flex_events where run_id = %s and type = 'node_error'"
     with psycopg.connect(up.setting.database_url) as connection:
         ((detail,),) = connection.execute(query, (run_id,)).fetchall()

@@ -1,4 +1,4 @@
-"""`POST /api/hitl/resume` and `/remove`: what people say, and its effects."""
+"""`POST /api/hitl/resume` and `/remove`: responses of people, and their effects."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ Start = Callable[..., Awaitable[RunningGateway]]
 
 
 class RecordingHandler(RunHandler):
-    """Keeps what is built for each transaction."""
+    """Records what is built for each transaction."""
 
     built: Sequence[Command] | Decided | None = None
 
@@ -365,7 +365,7 @@ async def test_a_request_that_is_taken_back_ends_its_run(gateway: RunningGateway
 
 
 async def test_what_is_appended_is_what_the_responses_were_decided_to(gateway: RunningGateway) -> None:
-    """The handler takes what was decided as it is, and decides nothing again."""
+    """The handler appends the decision as it is, without deciding again."""
     waiting = await waiting_for_approval(gateway)
     deps = gateway.gateway.deps
     handler = RecordingHandler(deps.store)

@@ -1,4 +1,4 @@
-"""That a request is about to expire is told to those who follow its run."""
+"""Readers of a run are notified that its request is about to expire."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What callers write steers no terminal, hides nothing and is no markup, wherever it is shown."""
+"""Text of callers steers no terminal, hides nothing and is no markup, wherever it is shown."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Every text that can come from outside, through every command and on every page: none steers, hides or is markup."""
+"""Every text from outside, through every command and on every page: none steers, hides or is markup."""
 
 import asyncio
 import html
@@ -44,7 +44,7 @@ async def gateway(database_url: str, contracts: ContractChecker) -> AsyncIterato
 
 
 def looks(world: World) -> list[Command]:
-    """Each command that only looks, at everything that there is to be looked at."""
+    """Each command that only reads, with everything that it can show."""
     return [
         ("runs", "list"),
         ("runs", "list", "--label", poison("runLabel"), "--thread", poison("threadId")),
@@ -114,7 +114,7 @@ def acts(world: World) -> list[Command]:
 
 
 def safe(said: Said, command: Command) -> None:
-    """Nothing steers, hides, or begins a line of its own; what is there is there as it was written."""
+    """No text steers, hides, or begins a line of its own; each is shown as it was written."""
     for text in (said.out, said.err):
         plain = _COLOURS.sub("", text)
         assert "Traceback" not in plain, (command, plain)
@@ -204,7 +204,7 @@ async def test_the_live_view_of_every_frame_is_safe(gateway: RunningGateway) -> 
 
 
 class Texts(HTMLParser):
-    """What of a page a person reads, but for the lines that were typed into it."""
+    """The text of a page that a person reads, without the lines that were typed into it."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

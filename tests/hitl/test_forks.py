@@ -1,4 +1,4 @@
-"""Retry and fork over HTTP: new runs from what old ones had done, and old ones that stay as they were."""
+"""Retry and fork over HTTP: new runs from the results of old ones, which stay unchanged."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Forks, policies and people at the edge of what is allowed and beyond: an answer with its place, a loop that turns."""
+"""Forks, policies and people at their limits and beyond: an error with its pointer, a loop that is not blocked."""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -19,7 +19,7 @@ from tests.support.loop_time import MOST_SECONDS, LoopTime, loop_time
 
 @pytest.fixture
 async def blocked(gateway: RunningGateway) -> AsyncIterator[LoopTime]:
-    """What holds the gateway's loop during a test; it has served before."""
+    """The longest block of the gateway's loop during a test; it has served before."""
     await gateway.start_run()
     with loop_time() as blocked:
         yield blocked

@@ -1,4 +1,4 @@
-"""Links: the holder of one may decide one request, once, for a time; only some callers may make one."""
+"""Links: each decides one request, once, for a time; only some callers may make one."""
 
 import asyncio
 import base64
@@ -48,7 +48,7 @@ async def send(gateway: RunningGateway, path: str, **form: str) -> tuple[int, st
 
 
 class Page(HTMLParser):
-    """What of a page a browser would act on."""
+    """The parts of a page that a browser would act on."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The page of a link in a real browser: no key decides, and on a phone the buttons are at hand."""
+"""The page of a link in a real browser: no key decides, and on a phone the buttons are in reach."""
 
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,13 @@ async def link_of(waiting: Waiting) -> str:
 
 
 async def titled(page: Page, start: str) -> None:
-    """Wait until the page whose heading begins so is there."""
+    """Wait for the page whose heading begins so."""
     heading = f"document.readyState === 'complete' && !!document.querySelector('h1')?.textContent.startsWith('{start}')"
     await eventually(lambda: page.evaluate(heading), _PATIENCE_SECONDS, f"the page {start!r}")
 
 
 async def within_reach(page: Page, texts: list[str]) -> list[dict[str, Any]]:
-    """The bar's buttons, which are in sight, large enough for a thumb, and no two look the same."""
+    """The bar's buttons: visible, large enough for a thumb, and no two look the same."""
     buttons = await page.evaluate(_BUTTONS)
     assert [each["text"] for each in buttons] == texts
     assert all(each["hit"] and each["top"] >= 0 and each["bottom"] <= 640 for each in buttons), buttons

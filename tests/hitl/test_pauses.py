@@ -1,4 +1,4 @@
-"""A pause stops the time of what waits for people: requests, tasks and the run's deadline, in every row and answer."""
+"""A pause stops the clock of what waits for people: requests, tasks and the run's deadline, in every row and answer."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""`GET /api/hitl/pending` and one request: what the operators' screens show."""
+"""`GET /api/hitl/pending` and one request: the data of the operators' screens."""
 
 from tests.support.conforming import conforms
 from tests.support.gateways import API, RunningGateway

@@ -157,7 +157,7 @@ async def test_another_system_posts_with_a_client_of_its_own(
 ) -> None:
     waiting = await waiting_for_approval(gateway)
     async with open_inbox(gateway, BrokerAddress(amqp_url, broker_namespace)) as inbox:
-        await inbox.send(b"")  # the queue is there when its first dead letter is
+        await inbox.send(b"")  # the queue exists once its first dead letter does
         await inbox.dead()
         async with await aio_pika.connect(amqp_url) as connection:
             channel = await connection.channel()

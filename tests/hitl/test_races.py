@@ -1,4 +1,4 @@
-"""Approve and reject in three ways and through two gateways at once: one decision counts."""
+"""Concurrent approvals and rejections in three ways, through two gateways: one decision counts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

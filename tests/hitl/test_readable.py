@@ -1,4 +1,4 @@
-"""A document laid out for people: bounded, and nothing in it is left unsaid."""
+"""A document laid out for people: bounded, and anything left out is noted."""
 
 from typing import Any
 from xml.etree.ElementTree import tostring

@@ -1,4 +1,4 @@
-"""A run that waits is in no process's memory: after every kill its decision counts once and the work continues."""
+"""A waiting run depends on no process's memory: after every kill its decision counts once and work continues."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ def site(database_url: str, broker_address: BrokerAddress, tmp_path: Path) -> Si
 
 @pytest.fixture
 def plain_site(database_url: str, tmp_path: Path) -> Site:
-    """The same on the Postgres broker, where the broker makes no difference."""
+    """The same on the Postgres broker, for tests that do not depend on the broker."""
     site = Site(Setting(database_url), tmp_path)
     site.add_all(gateway=1, planner=1, executor=1)
     return site

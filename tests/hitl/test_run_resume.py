@@ -1,4 +1,4 @@
-"""`run.resume` and `constraints.resumeRunId`: going on with a run that waits, and streaming the rest."""
+"""`run.resume` and `constraints.resumeRunId`: continuing a run that waits, and streaming the rest."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The operator screens that were there before: what they read and what they send, over HTTP."""
+"""The existing operator screens: what they read and what they send, over HTTP."""
 
 from typing import Any
 
