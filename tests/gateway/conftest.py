@@ -19,7 +19,7 @@ async def contracts() -> AsyncIterator[ContractChecker]:
 
 @pytest.fixture
 async def gateway(database_url: str, contracts: ContractChecker) -> AsyncIterator[RunningGateway]:
-    """A gateway as it is by default, without tokens."""
+    """A gateway with default settings, without tokens."""
     async with running_gateway(database_url, contracts) as running:
         yield running
 

@@ -1,6 +1,6 @@
-"""Requests that the OpenAPI document allows, and others: no answer is a 500, and all are what it says.
+"""Requests that the OpenAPI document allows, and others: no answer is a 500, and all conform to it.
 
-Without tokens and with: a caller with every role gets behind the rules, a caller without any is stopped by them.
+Without and with tokens: a caller with every role passes the rules, a caller without any is stopped by them.
 The cases are bounded by number and made from a fixed seed.
 """
 
@@ -27,7 +27,7 @@ _LEAST_FUZZED = 3  # per operation, on average: those without a parameter have o
 _LEAST_COVERED = 50
 _CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 _TOKENS = "token-of-ann=ann:editor,links;token-of-eve=eve"
-# Runs without workers stand still after their first event, and their streams stay open.
+# Runs without workers stay at their first event, and their streams stay open.
 _CONFIG = """
 max-stream-events = 1
 [phases.coverage]
@@ -50,7 +50,7 @@ async def _document(gateway: RunningGateway) -> dict[str, Any]:
     """The document as it is served, but for streams.
 
     Schemathesis takes the schema of `text/event-stream` for that of each frame, not of the body. It is given one
-    that holds the data of every frame against FlexEvent.
+    that checks the data of every frame against FlexEvent.
     """
     _, document = await gateway.get("/openapi.json")
     streams = 0

@@ -1,4 +1,4 @@
-"""A client's mistake is a problem that says where, never a 500, and nothing is stored."""
+"""A client's mistake is a problem with its pointer, never a 500, and nothing is stored."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

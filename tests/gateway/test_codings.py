@@ -1,4 +1,4 @@
-"""Bodies that are packed are refused before they are read; an answer that came before the body ends the connection."""
+"""Compressed bodies are refused before they are read; an answer before the end of the body closes the connection."""
 
 import asyncio
 import gzip
@@ -26,7 +26,7 @@ POSTS = (
 
 
 async def exchange(gateway: RunningGateway, request: bytes, *, within: float = 10) -> tuple[bytes, bytes]:
-    """Head and body of all that comes back until the gateway ends the connection."""
+    """Head and body of the answer, read until the gateway closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     try:
         writer.write(request)
@@ -101,7 +101,7 @@ async def test_without_a_token_a_packed_body_is_415_and_any_other_401_and_both_e
 async def test_an_answer_that_came_before_the_body_ends_the_connection(
     gateway: RunningGateway, path: str, headers: list[str], status: bytes
 ) -> None:
-    """The rest of the body never comes; the connection ends all the same, soon."""
+    """The rest of the body never comes; the connection is closed soon nevertheless."""
     request = post(path, *headers, body=b'{"a": ', length=MB)
     head, _ = await exchange(gateway, request)
     assert head.startswith(b"HTTP/1.1 " + status), head

@@ -1,4 +1,4 @@
-"""Abort, pause and resume over HTTP: thin endpoints over the rules of the run."""
+"""Abort, pause and resume over HTTP: endpoints that apply the rules of the run."""
 
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway, stream_of

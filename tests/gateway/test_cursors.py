@@ -1,4 +1,4 @@
-"""Where a stream continues: the ways to say it, and the answer to a client that repeats its POST."""
+"""Where a stream continues: the ways to give its position, and the answer to a repeated POST."""
 
 import re
 from collections.abc import AsyncIterator

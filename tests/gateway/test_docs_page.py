@@ -1,4 +1,4 @@
-"""`/docs` shows the API in a browser: from this host alone, under a policy that allows no inline script."""
+"""`/docs` shows the API in a browser: from this host only, under a policy that allows no inline script."""
 
 import gzip
 import re

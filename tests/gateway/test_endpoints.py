@@ -1,4 +1,4 @@
-"""An endpoint is declared once: what its declaration says is what it takes."""
+"""An endpoint is declared once: it takes exactly what its declaration says."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Rules that cannot be met are not accepted, and what the house says an envelope or a fork can only tighten."""
+"""Rules that cannot be met are refused, and an envelope or a fork can only tighten the house policy."""
 
 from __future__ import annotations
 

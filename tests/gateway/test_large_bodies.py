@@ -1,7 +1,7 @@
-"""Bodies above 32 KB are judged in a child process: whatever is in them, the gateway's loop turns.
+"""Bodies above 32 KB are checked in a child process: no content of theirs blocks the gateway's loop.
 
-The bodies are bytes before anything is measured: client and gateway share a loop here, and to make a large one takes
-longer than to answer it.
+The bodies are bytes before anything is measured: client and gateway share a loop here, and making a large one takes
+longer than answering it.
 """
 
 from collections.abc import AsyncIterator

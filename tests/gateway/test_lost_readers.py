@@ -1,4 +1,4 @@
-"""What the log says of readers that vanish or stall while frames are written: one line each, and no traceback."""
+"""Log lines for readers that vanish or stall while frames are written: one line each, and no traceback."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ RESET = b"\1\0\0\0\0\0\0\0"
 
 @dataclass
 class Said:
-    """Everything that a process would log: our lines, those of libraries, and what the event loop complains of."""
+    """Everything that a process would log: our lines, those of libraries, and errors of the event loop."""
 
     lines: list[Any] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Said:
 
     @property
     def complaints(self) -> list[Any]:
-        """What is no plain request line."""
+        """The lines that are no plain request lines."""
         loud = [
             each for each in self.lines if each["log_level"] in ("warning", "error") or "exc_info" in each
         ]
@@ -44,7 +44,7 @@ class Said:
 
 @contextmanager
 def everything_said() -> Iterator[Said]:
-    """Listen to all of it; tasks whose exceptions were not retrieved complain when they are collected."""
+    """Capture all of it; tasks with unretrieved exceptions log when they are collected."""
     said = Said()
 
     class Listener(logging.Handler):
@@ -82,7 +82,7 @@ async def _long_run(gateway: RunningGateway) -> ByHand:
 
 @pytest.fixture(params=["reset", "closed"])
 def leave(request: pytest.FixtureRequest) -> Callable[[socket.socket], None]:
-    """How a reader leaves."""
+    """How a reader disconnects."""
 
     def leave(client: socket.socket) -> None:
         if request.param == "reset":

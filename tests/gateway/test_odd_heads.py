@@ -1,4 +1,4 @@
-"""Heads of requests that no client sends: each gets an answer, a problem that says so, and leaves no secret behind."""
+"""Heads of requests that no client sends: each gets a problem as its answer, and leaves no secret behind."""
 
 from __future__ import annotations
 

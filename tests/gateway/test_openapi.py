@@ -1,4 +1,4 @@
-"""`/openapi.json` describes every endpoint, and says nothing that is not so."""
+"""`/openapi.json` describes every endpoint, and states nothing false."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def _walk(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _validator(model: str) -> Draft202012Validator:
-    """For a component of the document, with all the others at hand."""
+    """A validator for a component of the document, which can refer to all others."""
     document = openapi_document(ENDPOINTS, "test")
     return Draft202012Validator(
         {"$ref": f"#/components/schemas/{model}", "components": document["components"]}

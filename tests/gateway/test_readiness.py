@@ -1,4 +1,4 @@
-"""`/readyz` answers 200 only while a run could be started and finished, and says in words what is in the way."""
+"""`/readyz` answers 200 only while a run could be started and finished, and otherwise says in words why not."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""A frame is the same, byte for byte, for all its readers: only so can readers and caches compare."""
+"""A frame is the same, byte for byte, for all its readers, so that readers and caches can compare."""
 
 from collections.abc import Awaitable, Callable
 

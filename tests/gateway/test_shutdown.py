@@ -1,4 +1,4 @@
-"""A gateway that ends lets its streams go at once, so that clients reconnect elsewhere, and finishes what it writes."""
+"""A stopping gateway ends its streams at once, so that clients reconnect elsewhere, and finishes its writes."""
 
 import asyncio
 import socket

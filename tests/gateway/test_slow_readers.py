@@ -1,4 +1,4 @@
-"""A slow reader costs its own lag and bounded memory; one that takes nothing is dropped and may come back."""
+"""A slow reader costs its own lag and bounded memory; one that takes nothing is dropped and may reconnect."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The SSE clients that people use, over a line that is cut inside frames: every event once, in order, none empty."""
+"""Common SSE clients, over a connection that is cut inside frames: every event once, in order, none empty."""
 
 import asyncio
 import sys
@@ -37,7 +37,7 @@ PATIENCE_SECONDS = 60
 
 @dataclass
 class TornLine:
-    """A run, and a line to it that is cut."""
+    """A run, and a connection to it that is cut."""
 
     gateway: RunningGateway
     run: ByHand
@@ -49,7 +49,7 @@ class TornLine:
         return f"http://127.0.0.1:{self.proxy.port}{API}/runs/{self.run.run_id}/events"
 
     async def finish(self) -> Seen:
-        """After every cut, work on the run to its end while the client waits; return what it must have seen."""
+        """After every cut, complete the run while the client waits; return the events it must have seen."""
         await eventually(lambda: self.proxy.accepted > self.cuts, PATIENCE_SECONDS, "every cut was made")
         await eventually(lambda: len(self.gateway.gateway.streams) == 1, PATIENCE_SECONDS)
         for _ in range(3):
@@ -62,7 +62,7 @@ class TornLine:
 def _cuts(frames: list[bytes], *, between_id_and_end: bool) -> list[int | None]:
     """Bytes behind the head of each answer: a cut in the hint, then, one frame further each time, in every part of one.
 
-    `fetch-event-source` moves on with the line of the id, so that it loses a frame that is cut off between this line
+    `fetch-event-source` advances at the line of the id, so that it loses a frame that is cut off between this line
     and the blank one: one byte, which no order of lines could close.
     """
     parts: list[Callable[[bytes], int]] = [

@@ -1,4 +1,4 @@
-"""Who may call, and what the configuration of tokens may look like."""
+"""Who may call, and which configurations of tokens are valid."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""When too much waits or the database cannot be reached: 503 with what to do, and streams that end cleanly."""
+"""With too long a backlog or no database: 503 with what to do, and streams that end cleanly."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
