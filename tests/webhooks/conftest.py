@@ -1,4 +1,4 @@
-"""Runs, webhooks on a receiver, and processes' worth of deliverers."""
+"""Runs, webhooks on a receiver, and the deliverers of several processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ QUICK: dict[str, Any] = {
 
 
 def new_secret() -> tuple[bytes, str]:
-    """A secret as the sender keeps it, and as its receiver is told it."""
+    """A secret as the sender stores it, and as its receiver gets it."""
     secret = secrets.token_bytes(32)
     return secret, "whsec_" + base64.b64encode(secret).decode()
 
@@ -58,7 +58,7 @@ async def store(database_url: str) -> AsyncIterator[EventStore]:
 
 @pytest.fixture
 async def start_run(store: EventStore) -> StartRun:
-    """Begin a run: one event, `start`."""
+    """Start a run: one event, `start`."""
 
     async def start() -> ByHand:
         return await started_run(RunHandler(store))
@@ -136,7 +136,7 @@ async def hook_on(
 
 
 async def tables(database_url: str, hook_id: str) -> dict[str, int]:
-    """How many rows a webhook has, by table."""
+    """The number of rows of a webhook, by table."""
     counts: dict[str, int] = {}
     keys = {"flex_webhooks": "id", "flex_webhook_lanes": "hook_id", "flex_webhook_deliveries": "hook_id"}
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
@@ -153,7 +153,7 @@ async def tables(database_url: str, hook_id: str) -> dict[str, int]:
 async def feed_all(store: EventStore, limit: int = 1000) -> int:
     """Feed until nothing is left; how many deliveries were written.
 
-    The watermark is that of the whole server, so a transaction of some other test may hold it back for a moment.
+    The watermark is that of the whole server, so a transaction of another test may delay it for a moment.
     """
     written = 0
 

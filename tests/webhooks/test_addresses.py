@@ -1,4 +1,4 @@
-"""No webhook leads into the network that flexrun runs in, whatever its URL looks like."""
+"""No webhook reaches the network that flexrun runs in, for any form of URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With a long log, many webhooks' worth of history and a dead receiver, a look around touches a few pages."""
+"""With a long log, the history of many webhooks and a dead receiver, one poll reads a few pages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.webhooks.conftest import AddHook
 FILL = [
     """insert into flex_events (run_id, seq, type, payload, recorded_at)
        select gen_random_uuid(), 1, 'start', '{}', now() - n * interval '1 second' from generate_series(1, 20000) n""",
-    # A dead receiver: all of it waits, tried again at some time.
+    # A dead receiver: all its deliveries wait for a retry.
     """insert into flex_webhook_deliveries (hook_id, run_id, seq, type)
        select h.id, e.run_id, s, 'log' from flex_webhooks h, flex_events e, generate_series(1, 2) s
        where h.url like '%/dead'""",
     """insert into flex_webhook_lanes (hook_id, run_id, done_seq, last_seq, attempts, due_at)
        select d.hook_id, d.run_id, 0, 2, 3, now() + interval '1 hour' from flex_webhook_deliveries d where d.seq = 1""",
-    # A good one: all of it is delivered, but for a little.
+    # A good one: nearly all its deliveries are done.
     """insert into flex_webhook_deliveries (hook_id, run_id, seq, type, status, finished_at)
        select h.id, e.run_id, 1, 'start', 'delivered', now() from flex_webhooks h, flex_events e
        where h.url like '%/good'""",
@@ -37,7 +37,7 @@ FROM_NEWEST = {"run_before": "ffffffff-ffff-ffff-ffff-ffffffffffff", "seq_before
 
 @pytest.fixture
 async def crowded(database_url: str, store: EventStore, add_hook: AddHook) -> Mapping[str, str]:
-    """A database with a past; the ids of its webhooks by name."""
+    """A database with a history; the ids of its webhooks by name."""
     hooks = {name: await add_hook(name, "start", "log") for name in ("dead", "good")}
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as database:
         for fill in FILL:

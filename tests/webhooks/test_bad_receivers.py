@@ -1,4 +1,4 @@
-"""Receivers that are gone, slow, endless, elsewhere or broken: tried again, given up, or asked no more."""
+"""Receivers that are gone, slow, endless, redirecting or broken: retried, given up, or disabled."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_a_receiver_that_is_gone_is_asked_no_more(
     await add_hook("other", "log")
     run = await start_run()
     await run.log("second")
-    # Both before the first attempt: a webhook that is disabled is fed no more.
+    # Both before the first attempt: a disabled webhook gets no new deliveries.
     assert await feed_all(store) == 3
     await start_webhooks()
     await eventually(lambda: all_are(store, gone, "given_up", 2))

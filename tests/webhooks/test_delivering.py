@@ -1,4 +1,4 @@
-"""What was asked for arrives: the frame of the log, signed, from the moment on at which it was asked for."""
+"""A webhook gets the frames of the log that it asked for, signed, from the moment on at which it was added."""
 
 from __future__ import annotations
 

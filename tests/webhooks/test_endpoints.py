@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: added, listed, looked at, removed; and nothing stored for what is refused."""
+"""Webhooks over HTTP: added, listed, shown, removed; and nothing stored for a refused request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the log to the queue: nothing is skipped, nothing is queued twice, whoever commits late and whoever feeds."""
+"""From the log to the queue: nothing is skipped or queued twice, with any late commit and any feeder."""
 
 from __future__ import annotations
 

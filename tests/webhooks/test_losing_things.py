@@ -1,4 +1,4 @@
-"""Processes, databases and webhooks that go away while deliveries are under way."""
+"""Processes, databases and webhooks that are lost while deliveries are in flight."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.webhooks.conftest import AddHook, StartRun, StartWebhooks, deliveries
 
 @contextmanager
 def deliverer_process(database_url: str, lease_seconds: float) -> Iterator[subprocess.Popen[bytes]]:
-    """A deliverer in a process of its own, as soon as it is at work."""
+    """A deliverer in a process of its own, once it works."""
     command = [
         sys.executable,
         "-m",

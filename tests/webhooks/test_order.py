@@ -1,4 +1,4 @@
-"""One at a time for each run and webhook, in the order of the log; and nobody waits for anybody else's receiver."""
+"""One at a time for each run and webhook, in the order of the log; no delivery waits for another receiver."""
 
 from __future__ import annotations
 

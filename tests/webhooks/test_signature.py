@@ -1,4 +1,4 @@
-"""Signatures and back-off, against what is published."""
+"""Signatures and back-off, against the published values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine as it is run, and the commands as they are typed."""
+"""The engine and the commands as users run them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENTS = ("--event", "hitl_request", "--event", "complete")
 
 
 async def done(flexrun: CommandLine, *arguments: str) -> Any:
-    """The JSON of a command that must go well."""
+    """The JSON of a command that must succeed."""
     said = await flexrun.run(*arguments, "--json")
     assert said.code == 0, said.err
     return said.document
