@@ -70,7 +70,7 @@ def surprise(error: BaseException) -> BaseException | None:
 def plainly(error: BaseException) -> str:
     """What an error means, safe to publish: no address, no account, no text of the server."""
     text = str(error)
-    # The last is how aiormq tells that the server closed the connection in place of opening the vhost.
+    # The last is how aiormq reports that the server closed the connection in place of opening the vhost.
     if "got <Connection.Close" in text:
         return "RabbitMQ has no such virtual host, or does not let this account use it"
     if isinstance(error, ProbableAuthenticationError):

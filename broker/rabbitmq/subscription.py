@@ -1,8 +1,8 @@
 """Keeps queues subscribed, and subscribes again when a subscription ends for any reason.
 
 Reasons are a lost connection, a channel that the server closes, a consumer that the server cancels, a deleted queue.
-In every case the same steps are taken again, on a new channel: declare, consume, wait. In case the server does
-not tell, the queues are also looked at now and then; a consumer that gets nothing though something waits begins again.
+In every case the same steps are taken again, on a new channel: declare, consume, wait. In case the server reports
+nothing, the queues are also checked at intervals; a consumer that gets nothing though messages wait subscribes again.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 VERSION = "v1"
 DEAD = "dead"
 FORGETTING_SECONDS = 0.5
-"""Before a lost queue is declared anew: time for the server to tell its consumers that the old one is gone.
+"""Before a lost queue is declared anew: time for the server to notify its consumers that the old one is gone.
 
 A quorum queue (of 3.10 at least) that is back within milliseconds keeps its old consumers and gives them nothing: it
 numbers its messages from 0 again, while they wait for the next number.

@@ -184,7 +184,7 @@ async def site_pair(database_url: str) -> AsyncIterator[list[House]]:
 
 
 async def holders(house: House) -> list[int]:
-    """The sessions that hold the keeper's lock."""
+    """The sessions that have the leader lock."""
     statement = (
         "select l.pid from pg_locks l join pg_stat_activity a using (pid) "
         "where locktype = 'advisory' and granted and a.datname = current_database()"

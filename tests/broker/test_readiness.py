@@ -139,7 +139,7 @@ async def test_an_alarm_of_the_server_is_named(database_url: str) -> None:
 
 @pytest.fixture
 async def silent_house(site: Site) -> AsyncIterator[House]:
-    """A process whose commits send no hints and no wake-up messages."""
+    """A process whose commits send no hints, and the only one on its database."""
     async with House(site, BrokerTimes(poll_seconds=600), dispatches=False) as opened:
         yield opened
 

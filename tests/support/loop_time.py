@@ -1,8 +1,8 @@
 """How long one callback blocks the event loop of this process, in CPU time: promise 8 says at most 50 ms.
 
-with loop_time() as held:
+with loop_time() as blocked:
     ...
-assert held.longest_seconds < MOST_SECONDS, held.longest
+assert blocked.longest_seconds < MOST_SECONDS, blocked.longest
 """
 
 from __future__ import annotations
