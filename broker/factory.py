@@ -31,7 +31,7 @@ def open_broker(
         from broker.postgres import PostgresBroker, PostgresBrokerConfig  # noqa: PLC0415 - see above
 
         return PostgresBroker(
-            store, listener, pace=PostgresBrokerConfig(claim_seconds=claim_seconds), journal=journal
+            store, listener, config=PostgresBrokerConfig(claim_seconds=claim_seconds), journal=journal
         )
     if url.startswith(("amqp://", "amqps://")):
         from broker.rabbitmq import RabbitBroker  # noqa: PLC0415 - see above

@@ -40,14 +40,14 @@ class PostgresBroker:
         store: EventStore,
         listener: LogListener | None,
         *,
-        pace: PostgresBrokerConfig | None = None,
+        config: PostgresBrokerConfig | None = None,
         failures: FailureRule | None = None,
         journal: Journal | None = None,
     ) -> None:
         self._store = store
         self.outage = store.outage
         self._listener = listener
-        self._pace = pace or PostgresBrokerConfig()
+        self._config = config or PostgresBrokerConfig()
         self._failures = failures or FailureRule(store)
         self._journal = journal
         self._workers: list[PostgresWorkConsumer] = []
@@ -87,9 +87,9 @@ class PostgresBroker:
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> PostgresWorkConsumer:
         """Claim work of these queues."""
         claimant = f"claim:{self._store.origin}:{secrets.token_hex(4)}"
-        claims = Claims(self._store, claimant, self._pace.claim_seconds, self._journal)
+        claims = Claims(self._store, claimant, self._config.claim_seconds, self._journal)
         worker = PostgresWorkConsumer(
-            self._store, self._failures, queues, handle, slots=slots, claims=claims, pace=self._pace
+            self._store, self._failures, queues, handle, slots=slots, claims=claims, config=self._config
         )
         self._workers.append(worker)
         return worker
@@ -103,7 +103,7 @@ class PostgresBroker:
     ) -> Consumer:
         """Take messages of this queue."""
         reader = PostgresMessageConsumer(
-            self._store, name, handle, prefetch=prefetch, pace=self._pace, kept=kept
+            self._store, name, handle, prefetch=prefetch, config=self._config, kept=kept
         )
         self._readers.append(reader)
         return reader

@@ -33,7 +33,7 @@ class PostgresMessageConsumer:
         handle: HandleMessage,
         *,
         prefetch: int,
-        pace: PostgresBrokerConfig,
+        config: PostgresBrokerConfig,
         kept: KeepOfMessage = keep_all,
     ) -> None:
         self._store = store
@@ -41,7 +41,7 @@ class PostgresMessageConsumer:
         self._handle = handle
         self._kept = kept
         self._prefetch = prefetch
-        self._pace = pace
+        self._config = config
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._failed = False
@@ -74,7 +74,7 @@ class PostgresMessageConsumer:
         while not self._closing:
             # Not wait_for: until Python 3.12 it loses a cancellation that comes together with a wake-up.
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.poll_seconds):
+                async with asyncio.timeout(self._config.poll_seconds):
                     await self._woken.wait()
             self._woken.clear()
             try:
@@ -91,7 +91,7 @@ class PostgresMessageConsumer:
 
     async def _claim(self) -> None:
         while not self._closing and (free := self._prefetch - len(self._tasks)) > 0:
-            parameters = {"queue": self._name, "hidden_seconds": self._pace.hidden_seconds, "limit": free}
+            parameters = {"queue": self._name, "hidden_seconds": self._config.hidden_seconds, "limit": free}
             rows = await self._store.fetch("messages/claim", parameters)
             for message_id, body, deliveries in rows:
                 task = asyncio.create_task(self._serve(message_id, bytes(body), deliveries))

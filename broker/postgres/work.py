@@ -3,7 +3,7 @@
 Work that was committed in this process is handed over without asking the table, unless older work may be waiting there:
 the append with the expected version is the claim, and the oldest is served first. Work that comes during a query of
 the table is handed over after its answer. Other processes are notified of that work as well; those that repeatedly
-come too late for it wait a moment before they query.
+come too late for it wait a moment before they query. What the consumer knows of the table is a state: `claim_state.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from broker.claims import Claims
 from broker.failures import Again, DeadLettered, FailureRule, HandlingResult, Taken
 from broker.hint_codec import encode_hint
 from broker.interface import Handle, WorkHint
+from broker.postgres.claim_state import ClaimInput, ClaimProgress
 from broker.serving import Serving
 from broker.tasks import finish
 from eventstore import leases
@@ -61,22 +62,20 @@ class PostgresWorkConsumer:
         *,
         slots: int,
         claims: Claims,
-        pace: PostgresBrokerConfig,
+        config: PostgresBrokerConfig,
     ) -> None:
         self._store = store
         self._queues = self.queues = tuple(queues)
         self._failed = False
         self._claims = claims
-        self._pace = pace
+        self._config = config
         self._serving = Serving(self._claims.guarded(handle), slots, failures, self._slot_is_free)
         self._closing = False
-        self._too_late = 0
-        self._patient: asyncio.TimerHandle | None = None
-        self._maybe_more = True
-        self._meanwhile: list[WorkHint] | None = None
+        self._stale_claims = 0
+        self._delayed_look: asyncio.TimerHandle | None = None
+        self._progress = ClaimProgress()
+        self._offered_during_query: list[WorkHint] = []
         self._suspect: WorkHint | None = None
-        self._woken = asyncio.Event()
-        self._woken.set()
         self._task = start_background("work", self._keep(), closing=lambda: self._closing)
 
     @property
@@ -96,17 +95,17 @@ class PostgresWorkConsumer:
         """Take work that was committed a moment ago; False where it has to wait in the table."""
         if hint.queue not in self._queues:
             return False
-        if self._meanwhile is not None:
-            self._meanwhile.append(hint)
+        if self._progress.querying:
+            self._offered_during_query.append(hint)
             return True
-        if not self._maybe_more and self._serving.offer(hint, partial(self._settle, hint, None)):
+        if self._progress.current and self._serving.offer(hint, partial(self._settle, hint, None)):
             return True
         self._look()
         return False
 
     def reserve(self) -> bool:
         """See `broker.interface.WorkConsumer`."""
-        return self._meanwhile is None and not self._maybe_more and self._serving.reserve()
+        return self._progress.current and self._serving.reserve()
 
     def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
         """See `broker.interface.WorkConsumer`."""
@@ -120,40 +119,37 @@ class PostgresWorkConsumer:
         """Another process has committed work in these queues (None: anything may have happened)."""
         if queues is not None and queues.isdisjoint(self._queues):
             return
-        if not self._too_late:
+        if not self._stale_claims:
             self._look()
-        elif self._patient is None:
-            self._patient = asyncio.get_running_loop().call_later(_COURTESY_SECONDS, self._look)
+        elif self._delayed_look is None:
+            self._delayed_look = asyncio.get_running_loop().call_later(_COURTESY_SECONDS, self._look)
 
     def _look(self) -> None:
-        self._patient = None
-        self._maybe_more = True
-        self._woken.set()
+        self._delayed_look = None
+        self._progress.on(ClaimInput.CHANGED)
 
     async def cancel(self, *, drain_seconds: float) -> None:
         """Claim nothing new and wait for work in flight."""
         self._serving.stop()
         self._closing = True
-        if self._patient is not None:
-            self._patient.cancel()
-        self._woken.set()
+        if self._delayed_look is not None:
+            self._delayed_look.cancel()
+        self._progress.on(ClaimInput.CHANGED)  # which ends the wait of the loop
         # A claim query that is running is not cancelled: what it returns is released.
         await finish([self._task], LAST_CLAIM_SECONDS)
         await self._serving.drain(drain_seconds)
         await self._claims.close()
 
     def _slot_is_free(self) -> None:
-        # During a query of the table, its answer tells whether there is more for this slot.
-        if self._maybe_more and self._meanwhile is None:
-            self._woken.set()
+        self._progress.on(ClaimInput.SLOT_FREED)
 
     async def _keep(self) -> None:
         while not self._closing:
             # Not wait_for: until Python 3.12 it loses a cancellation that comes together with a wake-up.
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.poll_seconds):
-                    await self._woken.wait()
-            self._woken.clear()
+                async with asyncio.timeout(self._config.poll_seconds):
+                    await self._progress.due.wait()
+            self._progress.on(ClaimInput.TURN)
             try:
                 await self._claim()
                 self._failed = False
@@ -169,23 +165,23 @@ class PostgresWorkConsumer:
     async def _claim(self) -> None:
         """Fill the free slots."""
         while (free := self._serving.free) > 0:
-            self._maybe_more = True
-            self._woken.clear()
-            rows, meanwhile = await self._ask_table(free)
+            rows, offered = await self._query(free)
             left_over = [_hint_of(row) for row in rows if not self._serve(row)]
             if left_over:
                 await self._claims.release(*left_over)
-            self._maybe_more = len(rows) == free or self._woken.is_set()
+            if len(rows) < free:
+                self._progress.on(ClaimInput.SHORT)
             claimed = {_hint_of(row) for row in rows}
-            for hint in meanwhile:
+            for hint in offered:
                 if hint not in claimed:
                     self.offer(hint)
             if len(rows) < free:
                 return
 
-    async def _ask_table(self, free: int) -> tuple[list[WorkRow], list[WorkHint]]:
+    async def _query(self, free: int) -> tuple[list[WorkRow], list[WorkHint]]:
         """The oldest work of the table, then the younger work that was offered during the query."""
-        meanwhile = self._meanwhile = []
+        offered = self._offered_during_query = []
+        self._progress.on(ClaimInput.QUERY)
         try:
             rows = await leases.claim(
                 self._store,
@@ -196,8 +192,8 @@ class PostgresWorkConsumer:
                 has_suspect=self._suspect is not None,
             )
         finally:
-            self._meanwhile = None
-        return rows, meanwhile
+            self._progress.on(ClaimInput.ANSWERED)
+        return rows, offered
 
     def _serve(self, row: WorkRow) -> bool:
         hint = _hint_of(row)
@@ -210,13 +206,15 @@ class PostgresWorkConsumer:
             self._suspect = hint
         return True
 
-    def _learn(self, *, stale: bool) -> None:
-        """Whether claimed work was still available."""
-        self._too_late = min(self._too_late + 1, _LONGEST_MEMORY) if stale else max(self._too_late - 1, 0)
+    def _count_stale(self, *, stale: bool) -> None:
+        """Count claims that came too late up, and claims of work that was still available down."""
+        self._stale_claims = (
+            min(self._stale_claims + 1, _LONGEST_MEMORY) if stale else max(self._stale_claims - 1, 0)
+        )
 
     async def _settle(self, hint: WorkHint, claimed: WorkRow | None, verdict: HandlingResult) -> None:
         if claimed is not None and isinstance(verdict, Taken):
-            self._learn(stale=verdict.task is None)
+            self._count_stale(stale=verdict.task is None)
         if self._suspect == hint:
             self._suspect = None
             self._look()

@@ -131,8 +131,10 @@ class House:
         tempo = self.tempo
         failures = FailureRule(self.store, first_delay_seconds=0.01)
         if self.site.kind == "postgres":
-            pace = PostgresBrokerConfig(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
-            return PostgresBroker(self.store, listener, pace=pace, failures=failures, journal=self.journal)
+            config = PostgresBrokerConfig(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
+            return PostgresBroker(
+                self.store, listener, config=config, failures=failures, journal=self.journal
+            )
         return RabbitBroker(
             self.site.broker_url,
             self.store,
