@@ -48,7 +48,7 @@ class RabbitBroker:
         *,
         namespace: str = "flexrun",
         publish_seconds: float = 5.0,
-        patience: WorkConsumerConfig | None = None,
+        config: WorkConsumerConfig | None = None,
         failures: FailureRule | None = None,
         claim_seconds: float = 15.0,
     ) -> None:
@@ -67,7 +67,7 @@ class RabbitBroker:
             work_waits=lambda: self._waiting.trouble is not None,
         )
         self._failures = failures or FailureRule(store)
-        self._patience = patience or WorkConsumerConfig()
+        self._config = config or WorkConsumerConfig()
         self._consumers: list[RabbitWorkConsumer | RabbitMessageConsumer] = []
         self._waiting = WaitingWork(store, self._workers)
 
@@ -130,7 +130,7 @@ class RabbitBroker:
             queues,
             handle,
             slots=slots,
-            patience=self._patience,
+            config=self._config,
             claim_seconds=self._claim_seconds,
         )
         self._consumers.append(consumer)
@@ -149,7 +149,7 @@ class RabbitBroker:
             name,
             handle,
             prefetch=prefetch,
-            check_seconds=self._patience.check_seconds,
+            check_seconds=self._config.check_seconds,
             kept=kept,
         )
         self._consumers.append(consumer)

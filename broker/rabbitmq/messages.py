@@ -33,9 +33,9 @@ class RabbitMessageConsumer:
         self._handle = handle
         self._kept = kept
         self._tasks: set[asyncio.Task[None]] = set()
-        terms = SubscriptionConfig(prefetch, check_seconds, disposable=False)
+        config = SubscriptionConfig(prefetch, check_seconds, disposable=False)
         self._subscription = QueueSubscription(
-            server, [name], self._receive, terms, hungry=lambda: self.busy < prefetch
+            server, [name], self._receive, config, hungry=lambda: self.busy < prefetch
         )
 
     @property

@@ -3,15 +3,34 @@
 Reasons are a lost connection, a channel that the server closes, a consumer that the server cancels, a deleted queue.
 In every case the same steps are taken again, on a new channel: declare, consume, wait. In case the server reports
 nothing, the queues are also checked at intervals; a consumer that gets nothing though messages wait subscribes again.
+
+What its owner wants is a state:
+
+    state    | PAUSE    | RESUME   | SILENCE
+    ---------|----------|----------|---------
+    TAKING   | PAUSED   | TAKING   | SILENCED
+    PAUSED   | PAUSED   | TAKING   | SILENCED
+    SILENCED | SILENCED | SILENCED | SILENCED
+
+The other flags are independent facts, since each is learnt from another side and at any time, in each of these states:
+`_silent`, the server has no consumer of ours; `_forgotten`, it has ended a consumer of this channel, or a check has
+missed one; whether the channel is closed; `_closing`, the owner has closed the subscription.
+
+Invariant: consumers are made only in TAKING, on an open channel that is not forgotten, and `_silent` is cleared before;
+it is set again only when they are cancelled or their channel is left, which returns what still comes. A forgotten
+channel stays so until a new one takes its place. What the owner asks for and what the server ends sets `_changed`, for
+which the loop waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum, auto
 from functools import partial
+from types import MappingProxyType
 
 import pydantic.dataclasses
 import structlog
@@ -21,6 +40,7 @@ from broker.rabbitmq.link import cancelled_from_outside, leave, plainly, surpris
 from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.topology import FORGETTING_SECONDS
 from eventstore.background import start_background
+from eventstore.pause import DoublingPause
 from schemas.config import Count, Period
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -34,6 +54,41 @@ _DEAD_AFTER = 2
 
 Receive = Callable[[AbstractIncomingMessage, str], None]
 """Takes a message and the name of its queue; must return at once, because a closing channel cancels who is inside."""
+
+
+class Demand(Enum):
+    """Whether the owner of a subscription wants messages."""
+
+    TAKING = auto()
+    PAUSED = auto()
+    """New messages go to others until it resumes."""
+    SILENCED = auto()
+    """No new message is wanted any more."""
+
+
+class DemandInput(Enum):
+    """What the owner of a subscription asks for."""
+
+    PAUSE = auto()
+    RESUME = auto()
+    SILENCE = auto()
+
+
+_D, _I = Demand, DemandInput
+
+TRANSITIONS: Mapping[tuple[Demand, DemandInput], Demand] = MappingProxyType(
+    {
+        (_D.TAKING, _I.PAUSE): _D.PAUSED,
+        (_D.TAKING, _I.RESUME): _D.TAKING,
+        (_D.TAKING, _I.SILENCE): _D.SILENCED,
+        (_D.PAUSED, _I.PAUSE): _D.PAUSED,
+        (_D.PAUSED, _I.RESUME): _D.TAKING,
+        (_D.PAUSED, _I.SILENCE): _D.SILENCED,
+        (_D.SILENCED, _I.PAUSE): _D.SILENCED,
+        (_D.SILENCED, _I.RESUME): _D.SILENCED,
+        (_D.SILENCED, _I.SILENCE): _D.SILENCED,
+    }
+)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True)
@@ -60,7 +115,7 @@ class QueueSubscription:
         server: RabbitNamespace,
         names: Sequence[str],
         receive: Receive,
-        terms: SubscriptionConfig,
+        config: SubscriptionConfig,
         *,
         hungry: Callable[[], bool],
         on_lost: Callable[[], None] = lambda: None,
@@ -70,16 +125,15 @@ class QueueSubscription:
         self._names = tuple(names)
         self._part = f"subscription {self._names[0]}"
         self._receive = receive
-        self._terms = terms
+        self._config = config
         self._hungry = hungry
         self._unanswered: Counter[str] = Counter()
         self._came: set[str] = set()
         self._on_lost = on_lost
-        self._paused = False
-        self._ending = False
+        self._demand = Demand.TAKING
         self._forgotten = False
         self._closing = False
-        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._retry_pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         self._reason: str | None = "not yet subscribed"
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
@@ -95,22 +149,23 @@ class QueueSubscription:
 
     def pause(self) -> None:
         """Let the server give new messages to others; those delivered here are still acknowledged here."""
-        self._paused = True
-        self._changed.set()
+        self._ask_for(DemandInput.PAUSE)
 
     def resume(self) -> None:
         """Take messages again, unless silenced."""
-        if self._paused and not self._ending:
-            self._paused = False
-            self._changed.set()
+        self._ask_for(DemandInput.RESUME)
 
     async def silence(self) -> None:
         """Pause for good, and wait until the server sends nothing more."""
-        self._ending = True
-        self.pause()
+        self._ask_for(DemandInput.SILENCE)
         with suppress(TimeoutError):
             async with asyncio.timeout(_SILENCE_SECONDS):
                 await self._silent.wait()
+
+    def _ask_for(self, asked: DemandInput) -> None:
+        before, self._demand = self._demand, TRANSITIONS[self._demand, asked]
+        if self._demand is not before:
+            self._changed.set()
 
     async def close(self) -> None:
         """Close the channel; what was not acknowledged returns to its queue."""
@@ -141,25 +196,24 @@ class QueueSubscription:
                 if cancelled_from_outside():
                     raise
             self._on_lost()
-            await asyncio.sleep(self._pause_seconds)
-            self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+            await self._retry_pause.wait()
 
     async def _serve(self, channel: AbstractChannel) -> None:
         """Consume, pause and consume again on one channel, until it closes or the server ends a consumer."""
         channel.close_callbacks.add(self._channel_closed)
         raw = await channel.get_underlay_channel()
         raw.on_consumer_cancel_callbacks.add(self._server_cancelled)
-        await channel.set_qos(prefetch_count=self._terms.prefetch, timeout=_ANSWER_SECONDS)
+        await channel.set_qos(prefetch_count=self._config.prefetch, timeout=_ANSWER_SECONDS)
         self._forgotten = False
         while not (self._forgotten or channel.is_closed):
             self._changed.clear()
-            if self._paused:
+            if self._demand is not Demand.TAKING:
                 await self._changed.wait()
                 continue
             consumers = await self._consume(channel)
             self._reason = None
             self._link.outage.worked(self._part)
-            self._pause_seconds = _FIRST_PAUSE_SECONDS
+            self._retry_pause.reset()
             await self._while_consuming(channel)
             if not channel.is_closed:
                 for queue, tag in consumers:
@@ -167,9 +221,9 @@ class QueueSubscription:
                 self._silent.set()
 
     async def _while_consuming(self, channel: AbstractChannel) -> None:
-        while not (self._paused or self._forgotten or channel.is_closed):
+        while self._demand is Demand.TAKING and not (self._forgotten or channel.is_closed):
             try:
-                async with asyncio.timeout(self._terms.check_seconds):
+                async with asyncio.timeout(self._config.check_seconds):
                     await self._changed.wait()
                 self._changed.clear()
             except TimeoutError:
@@ -203,8 +257,8 @@ class QueueSubscription:
         be lost, the keeper sends them again; what people have decided cannot, so that is left to an operator.
         """
         queue = self._topology.queue(name)
-        _log.error("rabbitmq_queue_is_dead", queue=queue, deleted=self._terms.disposable)
-        if self._terms.disposable:
+        _log.error("rabbitmq_queue_is_dead", queue=queue, deleted=self._config.disposable)
+        if self._config.disposable:
             connection = await self._link.connection()
             channel = await connection.channel(publisher_confirms=False)
             try:

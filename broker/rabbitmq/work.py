@@ -71,12 +71,12 @@ class RabbitWorkConsumer:
         handle: Handle,
         *,
         slots: int,
-        patience: WorkConsumerConfig,
+        config: WorkConsumerConfig,
         claim_seconds: float,
     ) -> None:
         self._publisher = server.publisher
         self.queues = tuple(names)
-        self._patience = patience
+        self._config = config
         self._loop = asyncio.get_running_loop()
         self._claims = Claims(failures.store, f"claim:{failures.store.origin}:{names[0]}", claim_seconds)
         self._serving = Serving(self._claims.guarded(handle), slots, failures, self._slot_is_free)
@@ -90,14 +90,14 @@ class RabbitWorkConsumer:
             self._claims,
             self._serving,
             self._needs_database,
-            poll_seconds=patience.fallback_poll_seconds,
+            poll_seconds=config.fallback_poll_seconds,
         )
-        terms = SubscriptionConfig(slots + _READ_AHEAD, patience.check_seconds, disposable=True)
+        subscription_config = SubscriptionConfig(slots + _READ_AHEAD, config.check_seconds, disposable=True)
         self._subscription = QueueSubscription(
             server,
             [queue for name in names for queue in queues_of(name)],
             self._receive,
-            terms,
+            subscription_config,
             hungry=lambda: self._serving.free > 0,
             on_lost=self._waiting.clear,
         )
@@ -172,7 +172,7 @@ class RabbitWorkConsumer:
             case Taken(task):
                 try:
                     if task is not None:
-                        await asyncio.wait({task}, timeout=self._patience.acknowledge_seconds)
+                        await asyncio.wait({task}, timeout=self._config.acknowledge_seconds)
                 finally:
                     await acknowledge(delivery.message)
             case Again(delay_seconds):
@@ -183,14 +183,14 @@ class RabbitWorkConsumer:
 
     def _set_alarm(self) -> None:
         if self._alarm is None and self._waiting:
-            due_at = self._waiting[0].arrived_at + self._patience.hand_on_seconds
+            due_at = self._waiting[0].arrived_at + self._config.hand_on_seconds
             self._alarm = self._loop.call_at(due_at, self._stand_aside)
 
     def _stand_aside(self) -> None:
         """Where the oldest hint has waited too long, pass all on to other workers."""
         self._alarm = None
         now = self._loop.time()
-        if self._waiting and now - self._waiting[0].arrived_at >= self._patience.hand_on_seconds:
+        if self._waiting and now - self._waiting[0].arrived_at >= self._config.hand_on_seconds:
             _log.info("hints_handed_on", hints=len(self._waiting), busy=self.busy)
             self._subscription.pause()
             waiting = list(self._waiting)
@@ -210,7 +210,7 @@ class RabbitWorkConsumer:
     def _needs_database(self) -> bool:
         """Whether hints have not come for a while, because of the server or for an unknown reason."""
         away_seconds = self._server.consuming.outage.seconds
-        is_away = away_seconds is not None and away_seconds >= self._patience.fallback_after_seconds
+        is_away = away_seconds is not None and away_seconds >= self._config.fallback_after_seconds
         return is_away or self._server.work_waits()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -140,7 +140,7 @@ class House:
             self.store,
             namespace=self.site.namespace,
             publish_seconds=tempo.publish_seconds,
-            patience=WorkConsumerConfig(
+            config=WorkConsumerConfig(
                 tempo.acknowledge_seconds,
                 tempo.hand_on_seconds,
                 tempo.check_seconds,
