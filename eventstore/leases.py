@@ -126,9 +126,9 @@ async def take(
     if not is_run_id(run_id):
         return False
     named = {"run_id": run_id, "kind": kind, "ref": ref, "attempt": attempt}
-    terms = {"worker": worker, "lease_seconds": lease_seconds, "suspects": suspects}
+    lease = {"worker": worker, "lease_seconds": lease_seconds, "suspects": suspects}
     limit = PAGE_EVENTS if store.cached(run_id) is None else 0
-    taken = await store.query("work/take", {**named, **terms, "limit": limit})
+    taken = await store.query("work/take", {**named, **lease, "limit": limit})
     if 0 < len(taken.rows) < limit:
         await store.remember(run_id, taken.read(Event))
     return bool(taken.rows)

@@ -5,7 +5,6 @@ Each role is wired in its own module of `flexrun.roles`, imported only for that 
 
 from __future__ import annotations
 
-import asyncio
 import mmap
 import os
 import secrets
@@ -34,6 +33,7 @@ from eventstore.listener import LogListener
 from eventstore.migrate import migrate
 from eventstore.notifier import Notifier
 from eventstore.outage import Outage
+from eventstore.pause import DoublingPause
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import Parts
@@ -203,7 +203,7 @@ class Engine:
 
         Raises psycopg.Error and DatabaseUnsuitable for errors that waiting does not end.
         """
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 store = await self._open_store_once(database_url)
@@ -216,8 +216,7 @@ class Engine:
             else:
                 self._outage.worked(_START)
                 return store
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+            await pause.wait()
 
     async def _open_store_once(self, database_url: str) -> EventStore:
         for name in await migrate(database_url):

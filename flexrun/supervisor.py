@@ -2,7 +2,7 @@
 
 The parent binds the socket and forks: a child that owns the embedded Postgres, and one with the whole engine. When the
 engine dies (`kill -9`, out of memory), or is ended by its watchdog, it is forked anew, after a pause that grows.
-Callers wait in the queue of the socket, for _PATIENCE_SECONDS; then the parent answers them (`flexrun/fallback.py`)
+Callers wait in the queue of the socket, for _CALLERS_WAIT_SECONDS; then the parent answers them (`flexrun/fallback.py`)
 until an engine asks for the socket. The parent imports nothing that an engine needs, so that each engine starts from a
 small process with a single thread.
 
@@ -39,7 +39,7 @@ _MEMORY_BYTES = 64 * 1024
 _LATE_SECONDS = 1.0
 """How long after the watchdog's own time the parent waits for it, before it kills the engine."""
 
-_PATIENCE_SECONDS = 3.0
+_CALLERS_WAIT_SECONDS = 3.0
 """How long callers wait for an engine that is down or silent. Most restarts take about one second."""
 
 _TAKE_OVER_SECONDS = 5.0
@@ -109,7 +109,7 @@ class Supervisor:
         self._say = say
         self._fallback = fallback
         self._silent_seconds = silent_seconds + _LATE_SECONDS if silent_seconds else 0.0
-        self._patience_seconds = max(_PATIENCE_SECONDS, stalled_seconds)
+        self._hung_after_seconds = max(_CALLERS_WAIT_SECONDS, stalled_seconds)
         self._database: _Child | None = None
         self._database_url: str | None = None
         self._engine: _Child | None = None
@@ -227,10 +227,10 @@ class Supervisor:
         if self._stopping or not self._ready:
             return False
         if self._engine is not None and self._engine.has_socket:
-            return self._silence >= self._patience_seconds
+            return self._silence >= self._hung_after_seconds
         if self._engine is not None and self._engine.wants_socket:
             return False
-        return time.monotonic() - self._down_since >= _PATIENCE_SECONDS
+        return time.monotonic() - self._down_since >= _CALLERS_WAIT_SECONDS
 
     def _give_socket(self, engine: _Child) -> None:
         """Once the callers accepted here have their answers, so that none is 503 after the engine serves."""

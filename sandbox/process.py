@@ -151,7 +151,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
     def _has_started(self) -> None:
         self.is_ready = True
         self._stop_looking()
-        self._look()  # with the patience for answers, which is shorter than that for the start
+        self._look()  # an answer is allowed less time than the start
         self._owner.became_ready(self)
 
     def _stop_looking(self) -> None:
@@ -163,7 +163,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._watch = None
         if self.is_ready and not self._in_flight and not self._is_broken:
             return
-        remaining = self._silent_since + self._patience() - self._loop.time()
+        remaining = self._silent_since + self._allowed_silence_seconds() - self._loop.time()
         if remaining <= 0 and self._is_suspected:
             self.is_stalled = True
             self.kill()
@@ -174,7 +174,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             remaining = _LAST_LOOK_SECONDS
         self._watch = self._loop.call_later(remaining, self._look)
 
-    def _patience(self) -> float:
+    def _allowed_silence_seconds(self) -> float:
         """How many seconds it may be silent now."""
         if not self.is_ready:
             return self._config.startup_seconds

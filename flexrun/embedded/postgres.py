@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from eventstore.background import start_background
 from eventstore.connection import connect
+from eventstore.pause import DoublingPause
 from eventstore.statements import statement
 from flexrun.embedded.account import Account, server_account
 from flexrun.embedded.binaries import PostgresBinaries, binaries_for, choose_binaries
@@ -31,7 +32,8 @@ _PORT = 5432
 _READY_SECONDS = 60
 _STOP_SECONDS = 20
 _SHORT_LIFE_SECONDS = 5
-_LONGEST_PAUSE_SECONDS = 5
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
 _SOCKET_PATH_BYTES = 103  # macOS's limit; Linux allows 107
 
 SETTINGS: Mapping[str, str] = {
@@ -170,14 +172,15 @@ class EmbeddedPostgres:
                 await connection.execute(f"create database {DATABASE}")
 
     async def _start_again_when_it_ends(self) -> None:
-        pause_seconds = 0.0
+        pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while self._server is not None:
             born = time.monotonic()
             status = await self._server.ended()
             self._log.warning("embedded postgres ended by itself; starting it again", exit_status=status)
-            lived_well = time.monotonic() - born > _SHORT_LIFE_SECONDS
-            pause_seconds = 0.0 if lived_well else min(max(0.1, pause_seconds * 2), _LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause_seconds)
+            if time.monotonic() - born > _SHORT_LIFE_SECONDS:
+                pause.reset()
+            else:
+                await pause.wait()
             try:
                 if self._folder is not None:
                     await asyncio.to_thread(self._folder.evict_leftovers)
