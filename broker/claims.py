@@ -21,7 +21,7 @@ import structlog
 from broker.interface import Handle, WorkHint
 from broker.journal import Journal
 from eventstore import leases
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
@@ -57,6 +57,8 @@ class Claims:
         async def guard(hint: WorkHint) -> asyncio.Task[None] | None:
             if hint.claimed or hint.kind not in COUNTED_BEFORE:
                 return await handle(hint)
+            if hint in self._held or hint in self._noted:
+                return self._elsewhere(hint)  # a query claimed it between its commit and this hint
             if self.journal is not None and (place := self.journal.begin(hint)) is not None:
                 self._noted.add(hint)
                 try:
@@ -85,8 +87,11 @@ class Claims:
                 self._held.discard(hint)
             finally:
                 await self.release(hint)
+        return self._elsewhere(hint)
+
+    @staticmethod
+    def _elsewhere(hint: WorkHint) -> None:
         _log.debug("hint_claimed_elsewhere", run_id=hint.run_id, kind=hint.kind, attempt=hint.attempt)
-        return None
 
     async def _take(self, hint: WorkHint, *, suspects: bool) -> bool:
         work = (hint.run_id, hint.kind, hint.ref, hint.attempt)
@@ -130,8 +135,7 @@ class Claims:
     async def close(self) -> None:
         """Release all claims that are left: a graceful stop is not a loss."""
         if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+            await end_background(self._beating)
         left = list(self._held | self._leftover)
         self._held.clear()
         if left:

@@ -21,7 +21,7 @@ from broker.failures import FailureRule
 from broker.interface import Broker, BrokerUnavailable, WorkHint
 from broker.leader_lock import LeaderLock
 from eventstore import leases
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
@@ -117,8 +117,7 @@ class Keeper:
     async def close(self) -> None:
         """Stop, and release the lock to another process."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_background(self._task)
         await self._turn.give_up()
 
     async def run_once(self) -> Round:

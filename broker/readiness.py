@@ -9,11 +9,11 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from broker.interface import Broker
+from eventstore.background import end_background
 from eventstore.errors import StoreError
 from eventstore.migrate import applied_version, migrations
 from eventstore.public_errors import public_error_text
@@ -80,12 +80,7 @@ class ReadinessProbe:
 
     async def close(self) -> None:
         """Stop checking."""
-        asking: list[asyncio.Task[Any]] = [*self._probes.values()]
-        if self._asking is not None:
-            asking.append(self._asking)
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await end_background(*self._probes.values(), self._asking)
 
     async def _ask(self) -> None:
         try:

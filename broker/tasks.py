@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
+from eventstore.background import end_background
+
 
 async def finish(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
     """Wait for tasks for so long, then cancel those that are left, and those that were added meanwhile.
@@ -14,7 +16,4 @@ async def finish(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
     """
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)
-    left = list(tasks)
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    await end_background(*tasks)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore
@@ -64,8 +64,7 @@ class WaitingWork:
     async def close(self) -> None:
         """Stop checking."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_background(self._task)
 
     async def look(self) -> None:
         """Check once."""

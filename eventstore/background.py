@@ -17,6 +17,8 @@ import structlog
 BACKGROUND_TASK = "flexrun_lasting_task"
 """The key of the exception handler's context that holds the name of the task."""
 
+_CANCEL_AGAIN_SECONDS = 2.0
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
@@ -46,3 +48,17 @@ def start_background(
 
     task.add_done_callback(ended)
     return task
+
+
+async def end_background(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancel tasks, and wait until each has ended. Raises none of their errors.
+
+    They are cancelled again every two seconds: on Python 3.11 `asyncio.wait_for`, with which psycopg waits for its
+    socket, drops a cancellation that comes together with its result, and the task would continue.
+    """
+    left = {task for task in tasks if task is not None}
+    while left:
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_SECONDS)
+        await asyncio.gather(*done, return_exceptions=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from eventstore import leases
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.lifecycle import refuse_second_start
@@ -77,8 +77,7 @@ class Heartbeat:
     async def close(self) -> None:
         """Stop beating. Leases that are left expire."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end_background(self._task)
 
     async def beat(self) -> None:
         """Extend the leases; cancel attempts whose lease is lost, give back leases without an attempt.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import psycopg
 import structlog
 
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
 from eventstore.lifecycle import refuse_second_start
@@ -97,8 +97,7 @@ class LogListener:
     async def close(self) -> None:
         """Stop listening."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_background(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.batch import Commit
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import brief
@@ -83,8 +83,7 @@ class Notifier:
         if self._task is None or self._closed:
             return
         self._closed = True
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end_background(self._task)
         if self._untold:
             await self._send()
         await self._drop_connection()

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from eventstore import statements
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.batch import DEFAULT_LEASE, Commit, Lease, PendingAppend, encode_sections
 from eventstore.cache import RunCache
 from eventstore.clock import DatabaseClock
@@ -112,10 +112,7 @@ class EventStore:
         self._closed = True
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=self._patience_seconds)
-        tasks = [*self._writing, *([self._comparing] if self._comparing is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_background(*self._writing, self._comparing)
         await self._reader.close()
 
     async def compare_clocks(self) -> None:

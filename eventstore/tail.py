@@ -16,7 +16,7 @@ from typing import Generic, Self, TypeVar
 import structlog
 
 from contracts.lru import LruCache
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreError
 from eventstore.lifecycle import refuse_second_start
@@ -120,9 +120,7 @@ class RunTail(Generic[T]):
         self.closed = True
         for topic in self._topics.values():
             topic.wake()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_background(*self._tasks)
 
     @property
     def runs_followed(self) -> int:

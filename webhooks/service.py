@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from eventstore import webhook_lanes
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
 from eventstore.lifecycle import refuse_second_start
@@ -84,9 +84,7 @@ class Webhooks:
 
     async def close(self) -> None:
         """Begin nothing more; deliveries in flight are finished, or released for others to claim at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_background(*self._tasks)
         if self._deliverer is not None:
             await self._deliverer.finish()
         if self._sender is not None:

@@ -17,7 +17,7 @@ from broker.failures import Again, DeadLettered, HandlingResult, Taken
 from broker.interface import WorkHint
 from broker.serving import Serving
 from eventstore import leases
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
@@ -52,8 +52,7 @@ class Fallback:
 
     async def close(self) -> None:
         """Stop polling. Raises nothing."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end_background(self._task)
 
     async def look(self) -> int:
         """Claim due work for the free slots; how much there was. Raises StoreUnavailable."""

@@ -26,7 +26,7 @@ from aio_pika.exceptions import (
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from broker.interface import BrokerRefused, BrokerUnavailable
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.lifecycle import refuse_second_start
 from eventstore.outage import Outage
@@ -156,8 +156,7 @@ class RabbitLink:
         """Close the connection and keep it closed."""
         self._closed = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_background(self._task)
             self._task = None
 
     async def connection(self, timeout_seconds: float | None = None) -> AbstractConnection:

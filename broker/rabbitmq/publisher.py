@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from broker.interface import BrokerUnavailable
 from broker.rabbitmq.link import RabbitLink, plainly, surprise
 from broker.rabbitmq.topology import DEAD, FORGETTING_SECONDS, Topology
+from eventstore.background import end_background
 from runs.outstanding import PLAN_QUEUE
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -87,8 +88,7 @@ class Publisher:
     async def close(self) -> None:
         """Stop watching for the end of a stall; the connection is the link's to close."""
         if self._stall is not None:
-            self._stall.cancel()
-            await asyncio.gather(self._stall, return_exceptions=True)
+            await end_background(self._stall)
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Send all at once and wait for the confirms; raises BrokerUnavailable where any may not have arrived."""

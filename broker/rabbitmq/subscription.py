@@ -39,7 +39,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from broker.rabbitmq.link import cancelled_from_outside, leave, plainly, surprise
 from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.topology import FORGETTING_SECONDS
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.pause import DoublingPause
 from schemas.config import Count, Period
 
@@ -171,8 +171,7 @@ class QueueSubscription:
         """Close the channel; what was not acknowledged returns to its queue."""
         self._closing = True
         self._link.outage.worked(self._part)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end_background(self._task)
 
     async def _keep(self) -> None:
         # Not `while True`: aiormq may answer a cancellation with an error of its own.

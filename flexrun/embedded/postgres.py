@@ -14,7 +14,7 @@ import psycopg
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from eventstore.background import start_background
+from eventstore.background import end_background, start_background
 from eventstore.connection import connect
 from eventstore.pause import DoublingPause
 from eventstore.statements import statement
@@ -114,8 +114,7 @@ class EmbeddedPostgres:
     async def stop(self) -> None:
         """Shut Postgres down (open transactions are rolled back) and give up the data folder."""
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+            await end_background(self._watch)
             self._watch = None
         if self._server is not None:
             self._server.request_stop()

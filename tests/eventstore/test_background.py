@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
-from eventstore.background import BACKGROUND_TASK, start_background
+from eventstore.background import BACKGROUND_TASK, end_background, start_background
 from tests.support.waiting import eventually
 
 
@@ -59,3 +59,22 @@ async def test_closing_it_is_no_fault(reports: list[dict[str, Any]], lines: list
     await asyncio.sleep(0)
     assert reports == []
     assert lines == []
+
+
+async def test_a_task_that_drops_its_cancellation_is_cancelled_again() -> None:
+    dropped: list[int] = []
+
+    async def drop_the_first() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                dropped.append(1)
+                if len(dropped) > 1:
+                    raise
+
+    task = start_background("deaf", drop_the_first())
+    await asyncio.sleep(0)
+    await end_background(task, None)
+    assert task.cancelled()
+    assert len(dropped) == 2

@@ -113,6 +113,7 @@ class House:
         listener = LogListener(self.site.database_url, ignore_origin=self.store.origin)
         await listener.start()
         self._stack.push_async_callback(listener.close)
+        await listener.listening()
         notifier = Notifier(self.store)
         await notifier.start()
         self._stack.push_async_callback(notifier.close)
