@@ -15,7 +15,7 @@ Frame = dict[str, Any]
 TASK_DONE = {"output": {"approved": True, "comments": "Good to go."}}
 """What a person says of the drafts."""
 
-_VOTERS = ("ann", "ben")
+VOTERS = ("ann", "ben")
 _DONE_OR_OVER = (200, 409)
 _VOTED = (200, 403, 409)
 """403 is `already_voted`: the first answer was lost on its way."""
@@ -65,13 +65,13 @@ Action = Callable[[Visit, Frame], Awaitable[None]]
 async def approve(visit: Visit, frame: Frame) -> None:
     """Every reader who sees the question answers it: one of them counts, the others get 409."""
     if frame["type"] == "hitl_request":
-        await visit.respond(frame, {"responseType": "approval"}, visit.caller.chance.choice(_VOTERS))
+        await visit.respond(frame, {"responseType": "approval"}, visit.caller.chance.choice(VOTERS))
 
 
 async def approve_as_two(visit: Visit, frame: Frame) -> None:
     """A quorum of two."""
     if frame["type"] == "hitl_request":
-        for voter in _VOTERS:
+        for voter in VOTERS:
             await visit.respond(frame, {"responseType": "approval"}, voter)
 
 

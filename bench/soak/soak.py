@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import psycopg
 
-from bench.soak.actions import TASK_DONE
+from bench.soak.actions import TASK_DONE, VOTERS
 from bench.soak.caller import Caller
 from bench.soak.customers import Customer
 from bench.soak.faults import Faults, GoodOrderBroken
@@ -251,8 +251,9 @@ async def _decide_for_absent_customers(http: aiohttp.ClientSession, gateway: str
         for request in await _listed(http, f"{gateway}/api/hitl/pending", "requests"):
             if request["runId"] not in accepted:
                 responses = [{"requestId": request["requestId"], "responseType": "approval"}]
-                body = {"runId": request["runId"], "responses": responses}
-                await _post(http, f"{gateway}/api/hitl/resume", body)
+                for voter in VOTERS:  # a quorum may need both
+                    body = {"runId": request["runId"], "operator": voter, "responses": responses}
+                    await _post(http, f"{gateway}/api/hitl/resume", body)
         for task in await _listed(http, f"{gateway}{API}/tasks", "tasks"):
             if task["runId"] not in accepted:
                 await _post(http, f"{gateway}{API}/tasks/{task['taskId']}/submit", dict(TASK_DONE))
