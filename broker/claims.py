@@ -13,6 +13,7 @@ other suspect is in flight here: suspects lost together would be lost together a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -24,6 +25,7 @@ from eventstore import leases
 from eventstore.background import end_background, start_background
 from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
+from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 from runs.outstanding import outstanding
 from schemas.vocabulary import WorkKind
@@ -76,17 +78,16 @@ class Claims:
         return hint in self._noted
 
     async def _claim(self, hint: WorkHint, handle: Handle) -> asyncio.Task[None] | None:
-        if hint not in self._held:
-            self.hold(hint)
-            try:
-                if await self._take(hint, suspects=False):
+        self.hold(hint)
+        try:
+            if await self._take(hint, suspects=False):
+                return await handle(hint)
+            async with self._one_suspect:
+                if await self._take(hint, suspects=True):
                     return await handle(hint)
-                async with self._one_suspect:
-                    if await self._take(hint, suspects=True):
-                        return await handle(hint)
-                self._held.discard(hint)
-            finally:
-                await self.release(hint)
+            self._held.discard(hint)
+        finally:
+            await self.release(hint)
         return self._elsewhere(hint)
 
     @staticmethod
@@ -96,6 +97,12 @@ class Claims:
     async def _take(self, hint: WorkHint, *, suspects: bool) -> bool:
         work = (hint.run_id, hint.kind, hint.ref, hint.attempt)
         return await leases.take(self.store, work, self.claimant, self.seconds, suspects=suspects)
+
+    async def query(self, queues: Sequence[str], limit: int, *, has_suspect: bool) -> list[WorkRow]:
+        """Claim the oldest due work of these queues, at most `limit`. Raises StoreUnavailable."""
+        return await leases.claim(
+            self.store, queues, self.claimant, self.seconds, limit, has_suspect=has_suspect
+        )
 
     def hold(self, hint: WorkHint) -> None:
         """Extend the lease of this claimed hint until it is released."""
@@ -153,3 +160,8 @@ class Claims:
                     self.store.outage.worked("claims")
                 except StoreUnavailable as outage:
                     self.store.outage.failed("claims", outage.reason, on_demand=True)
+
+
+def claimed_hint(row: WorkRow) -> WorkHint:
+    """The hint of work that a query has claimed."""
+    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue, claimed=True)

@@ -36,7 +36,7 @@ from eventstore.outage import Outage
 from eventstore.pause import DoublingPause
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
-from flexrun.roles.parts import Parts
+from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
 from flexrun.settings import Settings
 from flexrun.shutdown import Shutdown
@@ -161,7 +161,7 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
         if self.health is not None:
             self.health.readiness = self.readiness
-        parts = Parts(
+        parts = RoleParts(
             self.store,
             self.handler,
             listener,
@@ -280,7 +280,7 @@ class Engine:
         await keeper.start()
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)
 
-    async def _start_workers(self, parts: Parts) -> None:
+    async def _start_workers(self, parts: RoleParts) -> None:
         # An executor in the same process appends a plan together with the start of its first node.
         append_plan: Transact = self.handler.transact
         if "executor" in self.roles:

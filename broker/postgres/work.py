@@ -16,14 +16,13 @@ from functools import partial
 import pydantic.dataclasses
 import structlog
 
-from broker.claims import Claims
+from broker.claims import Claims, claimed_hint
 from broker.failures import Again, DeadLettered, FailureRule, HandlingResult, Taken
 from broker.hint_codec import encode_hint
 from broker.interface import Handle, WorkHint
 from broker.postgres.claim_state import ClaimInput, ClaimProgress
 from broker.serving import Serving
 from broker.tasks import finish
-from eventstore import leases
 from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.leases import WorkRow
@@ -166,12 +165,12 @@ class PostgresWorkConsumer:
         """Fill the free slots."""
         while (free := self._serving.free) > 0:
             rows, offered = await self._query(free)
-            left_over = [_hint_of(row) for row in rows if not self._serve(row)]
+            left_over = [claimed_hint(row) for row in rows if not self._serve(row)]
             if left_over:
                 await self._claims.release(*left_over)
             if len(rows) < free:
                 self._progress.on(ClaimInput.SHORT)
-            claimed = {_hint_of(row) for row in rows}
+            claimed = {claimed_hint(row) for row in rows}
             for hint in offered:
                 if hint not in claimed:
                     self.offer(hint)
@@ -183,20 +182,13 @@ class PostgresWorkConsumer:
         offered = self._offered_during_query = []
         self._progress.on(ClaimInput.QUERY)
         try:
-            rows = await leases.claim(
-                self._store,
-                self._queues,
-                self._claims.claimant,
-                self._claims.seconds,
-                free,
-                has_suspect=self._suspect is not None,
-            )
+            rows = await self._claims.query(self._queues, free, has_suspect=self._suspect is not None)
         finally:
             self._progress.on(ClaimInput.ANSWERED)
         return rows, offered
 
     def _serve(self, row: WorkRow) -> bool:
-        hint = _hint_of(row)
+        hint = claimed_hint(row)
         self._claims.hold(hint)
         if self._claims.is_noted(hint):
             return True
@@ -238,7 +230,3 @@ class PostgresWorkConsumer:
             await self._claims.release(hint)
         if isinstance(verdict, Again) and not verdict.elsewhere:
             self._look()
-
-
-def _hint_of(row: WorkRow) -> WorkHint:
-    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue, claimed=True)

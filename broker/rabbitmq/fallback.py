@@ -12,11 +12,10 @@ from functools import partial
 
 import structlog
 
-from broker.claims import Claims
+from broker.claims import Claims, claimed_hint
 from broker.failures import Again, DeadLettered, HandlingResult, Taken
 from broker.interface import WorkHint
 from broker.serving import Serving
-from eventstore import leases
 from eventstore.background import end_background, start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.leases import WorkRow
@@ -59,15 +58,8 @@ class Fallback:
         free = self._serving.free
         if free <= 0:
             return 0
-        rows = await leases.claim(
-            self._store,
-            self._queues,
-            self._claims.claimant,
-            self._claims.seconds,
-            free,
-            has_suspect=self._suspect is not None,
-        )
-        left_over = [_hint_of(row) for row in rows if not self._serve(row)]
+        rows = await self._claims.query(self._queues, free, has_suspect=self._suspect is not None)
+        left_over = [claimed_hint(row) for row in rows if not self._serve(row)]
         if left_over:
             await self._claims.release(*left_over)
         return len(rows)
@@ -91,7 +83,7 @@ class Fallback:
                 _log.exception("claim_failed", queues=self._queues)
 
     def _serve(self, row: WorkRow) -> bool:
-        hint = _hint_of(row)
+        hint = claimed_hint(row)
         self._claims.hold(hint)
         if not self._serving.offer(hint, partial(self._settle, hint)):
             return False
@@ -114,7 +106,3 @@ class Fallback:
             case _:
                 pass
         await self._claims.release(hint)
-
-
-def _hint_of(row: WorkRow) -> WorkHint:
-    return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue, claimed=True)

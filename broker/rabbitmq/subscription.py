@@ -56,7 +56,7 @@ Receive = Callable[[AbstractIncomingMessage, str], None]
 """Takes a message and the name of its queue; must return at once, because a closing channel cancels who is inside."""
 
 
-class Demand(Enum):
+class ConsumeState(Enum):
     """Whether the owner of a subscription wants messages."""
 
     TAKING = auto()
@@ -66,7 +66,7 @@ class Demand(Enum):
     """No new message is wanted any more."""
 
 
-class DemandInput(Enum):
+class ConsumeInput(Enum):
     """What the owner of a subscription asks for."""
 
     PAUSE = auto()
@@ -74,19 +74,19 @@ class DemandInput(Enum):
     SILENCE = auto()
 
 
-_D, _I = Demand, DemandInput
+_S, _I = ConsumeState, ConsumeInput
 
-TRANSITIONS: Mapping[tuple[Demand, DemandInput], Demand] = MappingProxyType(
+TRANSITIONS: Mapping[tuple[ConsumeState, ConsumeInput], ConsumeState] = MappingProxyType(
     {
-        (_D.TAKING, _I.PAUSE): _D.PAUSED,
-        (_D.TAKING, _I.RESUME): _D.TAKING,
-        (_D.TAKING, _I.SILENCE): _D.SILENCED,
-        (_D.PAUSED, _I.PAUSE): _D.PAUSED,
-        (_D.PAUSED, _I.RESUME): _D.TAKING,
-        (_D.PAUSED, _I.SILENCE): _D.SILENCED,
-        (_D.SILENCED, _I.PAUSE): _D.SILENCED,
-        (_D.SILENCED, _I.RESUME): _D.SILENCED,
-        (_D.SILENCED, _I.SILENCE): _D.SILENCED,
+        (_S.TAKING, _I.PAUSE): _S.PAUSED,
+        (_S.TAKING, _I.RESUME): _S.TAKING,
+        (_S.TAKING, _I.SILENCE): _S.SILENCED,
+        (_S.PAUSED, _I.PAUSE): _S.PAUSED,
+        (_S.PAUSED, _I.RESUME): _S.TAKING,
+        (_S.PAUSED, _I.SILENCE): _S.SILENCED,
+        (_S.SILENCED, _I.PAUSE): _S.SILENCED,
+        (_S.SILENCED, _I.RESUME): _S.SILENCED,
+        (_S.SILENCED, _I.SILENCE): _S.SILENCED,
     }
 )
 
@@ -130,7 +130,7 @@ class QueueSubscription:
         self._unanswered: Counter[str] = Counter()
         self._came: set[str] = set()
         self._on_lost = on_lost
-        self._demand = Demand.TAKING
+        self._state = ConsumeState.TAKING
         self._forgotten = False
         self._closing = False
         self._retry_pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
@@ -149,22 +149,22 @@ class QueueSubscription:
 
     def pause(self) -> None:
         """Let the server give new messages to others; those delivered here are still acknowledged here."""
-        self._ask_for(DemandInput.PAUSE)
+        self._ask_for(ConsumeInput.PAUSE)
 
     def resume(self) -> None:
         """Take messages again, unless silenced."""
-        self._ask_for(DemandInput.RESUME)
+        self._ask_for(ConsumeInput.RESUME)
 
     async def silence(self) -> None:
         """Pause for good, and wait until the server sends nothing more."""
-        self._ask_for(DemandInput.SILENCE)
+        self._ask_for(ConsumeInput.SILENCE)
         with suppress(TimeoutError):
             async with asyncio.timeout(_SILENCE_SECONDS):
                 await self._silent.wait()
 
-    def _ask_for(self, asked: DemandInput) -> None:
-        before, self._demand = self._demand, TRANSITIONS[self._demand, asked]
-        if self._demand is not before:
+    def _ask_for(self, asked: ConsumeInput) -> None:
+        before, self._state = self._state, TRANSITIONS[self._state, asked]
+        if self._state is not before:
             self._changed.set()
 
     async def close(self) -> None:
@@ -206,7 +206,7 @@ class QueueSubscription:
         self._forgotten = False
         while not (self._forgotten or channel.is_closed):
             self._changed.clear()
-            if self._demand is not Demand.TAKING:
+            if self._state is not ConsumeState.TAKING:
                 await self._changed.wait()
                 continue
             consumers = await self._consume(channel)
@@ -220,7 +220,7 @@ class QueueSubscription:
                 self._silent.set()
 
     async def _while_consuming(self, channel: AbstractChannel) -> None:
-        while self._demand is Demand.TAKING and not (self._forgotten or channel.is_closed):
+        while self._state is ConsumeState.TAKING and not (self._forgotten or channel.is_closed):
             try:
                 async with asyncio.timeout(self._config.check_seconds):
                     await self._changed.wait()

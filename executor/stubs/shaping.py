@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 from typing import Any, cast
 
 from executor.capability import CapabilityError
@@ -76,9 +75,7 @@ def fit_list(name: str, texts: list[str], schema: JsonObject, more: Sequence[str
             "limits_impossible", f"{name} cannot have {least} to {most} items", retryable=False
         )
     longer = list(texts)
-    for number in count():
-        if len(longer) >= least:
-            break
+    for number in range(int(least) - len(texts)):
         further = more[number % len(more)] if more else name
         longer.append(further if number < len(more) else f"{further} ({number // max(len(more), 1) + 1})")
     bounds = bounds_of(schema.get("items"))

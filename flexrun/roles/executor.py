@@ -11,12 +11,12 @@ from executor.human_capabilities import human_capabilities
 from executor.registry import CapabilityRegistry
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
-from flexrun.roles.parts import Parts
+from flexrun.roles.parts import RoleParts
 from flexrun.settings import Settings
 
 
 async def start_executor(
-    settings: Settings, parts: Parts, capabilities: Sequence[Capability] | None
+    settings: Settings, parts: RoleParts, capabilities: Sequence[Capability] | None
 ) -> ExecutorWorker:
     """Take the work of these capabilities (the stubs, where none are named) from now on."""
     config = ExecutorConfig(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from eventstore.tail import RunTail
 from flexrun import __version__
 from flexrun.listening import bind
-from flexrun.roles.parts import Parts
+from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
 from gateway.app import create_app
@@ -57,7 +57,7 @@ class GatewayRole:
         self._listening = self._listening or bind(self._settings)
         return self._listening
 
-    async def start(self, parts: Parts) -> GatewayServer:
+    async def start(self, parts: RoleParts) -> GatewayServer:
         """Listen from now on."""
         tail = RunTail(parts.store, parts.listener, encode_frame)
         await tail.start()
@@ -75,7 +75,7 @@ class GatewayRole:
         parts.shutdown.add("inbox", inbox.close)
         return server
 
-    async def _deps(self, parts: Parts, tail: RunTail[Frame]) -> GatewayDeps:
+    async def _deps(self, parts: RoleParts, tail: RunTail[Frame]) -> GatewayDeps:
         settings = self._settings
         config = GatewayConfig(
             ping_seconds=settings.ping_seconds,
@@ -100,7 +100,7 @@ class GatewayRole:
             version=__version__,
         )
 
-    async def _start_webhooks(self, parts: Parts, allow_private: bool) -> None:
+    async def _start_webhooks(self, parts: RoleParts, allow_private: bool) -> None:
         config = WebhooksConfig(allow_private=allow_private, drain_seconds=self._settings.drain_seconds)
         webhooks = Webhooks(parts.store, parts.listener, parts.worker, config)
         await webhooks.start()

@@ -27,7 +27,7 @@ _PRELOADED: dict[Role, tuple[str, ...]] = {
 
 
 @dataclass(slots=True)
-class Parts:
+class RoleParts:
     """The parts that exist once for all roles; `worker` names this process in leases.
 
     What works in a role is stopped by `shutdown`, concurrently with the other roles; `stack` closes what it depends on.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from eventstore.handler import Transact
-from flexrun.roles.parts import Parts
+from flexrun.roles.parts import RoleParts
 from flexrun.settings import Settings
 from planner.sandboxed import SandboxedPlanner
 from planner.worker import PlannerConfig, PlannerWorker
 
 
-async def start_planner(settings: Settings, parts: Parts, append_plan: Transact) -> None:
+async def start_planner(settings: Settings, parts: RoleParts, append_plan: Transact) -> None:
     """Take work of the queue `plan` from now on; plans are appended by `append_plan`."""
     config = PlannerConfig(
         slots=settings.planner_slots,
