@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
@@ -106,14 +107,15 @@ def read_query(request: web.Request, model: type[Q]) -> Q:
         raise query_problem(str(first["loc"][0]), first["msg"]) from None
 
 
-def query_values(model: type[Query]) -> list[tuple[str, QueryValue]]:
+@cache
+def query_values(model: type[Query]) -> Sequence[tuple[str, QueryValue]]:
     """The parameters of a model in their order, each with its wire name."""
-    return [
+    return tuple(
         (wire_name(name), value)
         for name, each in model.model_fields.items()
         for value in each.metadata
         if isinstance(value, QueryValue)
-    ]
+    )
 
 
 def query_parameters(model: type[Query]) -> list[Parameter]:
