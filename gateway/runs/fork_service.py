@@ -14,6 +14,7 @@ from eventstore.capabilities import list_capabilities
 from gateway.deps import Gateway
 from gateway.errors import PlanInvalid
 from gateway.operators import operator_text
+from gateway.parsing import in_steps
 from gateway.runs.idempotency import IdempotencyKey
 from gateway.runs.submit import existing_run
 from runs.commands import AcceptPlan, Actor, Command, StartRun
@@ -84,9 +85,9 @@ class Forks:
             policies=as_sent(body.policies) if body.policies is not None else None,
             nodes=nodes,
         )
-        commands = fork_commands(original, change, self.gateway.deps.clock())
+        commands = await in_steps(fork_commands(original, change, self.gateway.deps.clock()))
         if nodes is not None:
-            _require_sound_plan(commands, len(nodes))
+            await _require_sound_plan(commands, len(nodes))
         changed = body.policies is not None
         return await self._start(new_id, self.gateway.acceptance.fork(commands, changed=changed), key)
 
@@ -124,9 +125,10 @@ class Forks:
             problems += await self._node_problems(node, f"/nodes/{index}", registered)
             if len(problems) > MAX_PROBLEMS:
                 break
+        await in_steps(problems)
         if problems:
             raise PlanInvalid("These nodes cannot be run.", errors=problems)
-        return [_wire(node, registered.get(node.capability_id, {})) for node in nodes]
+        return await in_steps([_wire(node, registered.get(node.capability_id, {})) for node in nodes])
 
     async def _node_problems(
         self, node: PlanNode, place: str, registered: Mapping[str, JsonObject]
@@ -166,7 +168,7 @@ def as_sent(body: Model) -> JsonObject:
     return body.model_dump(by_alias=True, exclude_unset=True)
 
 
-def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
+async def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
     """Raise PlanInvalid where the kept and the new nodes together make no plan that can be run to its end."""
     plan = next((command.plan for command in commands if isinstance(command, AcceptPlan)), None)
     if plan is None:
@@ -174,9 +176,12 @@ def _require_sound_plan(commands: Sequence[Command], replaced: int) -> None:
     kept = len(plan["nodes"]) - replaced
     _require_small_plan(plan["nodes"], kept)
     shape = [{key: node[key] for key in _SHAPE} for node in plan["nodes"]]
-    graph = PlanGraph.model_validate({"nodes": shape, "edges": plan["edges"]}, by_alias=True, by_name=False)
+    graph = await in_steps(
+        PlanGraph.model_validate({"nodes": shape, "edges": plan["edges"]}, by_alias=True, by_name=False)
+    )
     problems = [
-        FieldProblem(each.code, _in_body(each.path, kept), each.message) for each in plan_problems(graph)
+        FieldProblem(each.code, _in_body(each.path, kept), each.message)
+        for each in await in_steps(plan_problems(graph))
     ]
     if problems:
         more = f" {problems.pop().message}" if problems[-1].code == OMITTED else ""
