@@ -27,6 +27,7 @@ from eventstore.wake_ups import (
     HERE_CHANNEL,
     LOG_CHANNEL,
     NO_ORIGIN,
+    REGISTRY_CHANNEL,
     WORK_CHANNEL,
     decode_names,
 )
@@ -63,7 +64,11 @@ class LogListener:
         self._config = presence or PresenceConfig()
         self._presence = Presence(self._config)
         self._on_hello: list[Callable[[], None]] = []
-        self._callbacks: dict[str, list[Woken]] = {LOG_CHANNEL: [], WORK_CHANNEL: []}
+        self._callbacks: dict[str, list[Woken]] = {
+            LOG_CHANNEL: [],
+            WORK_CHANNEL: [],
+            REGISTRY_CHANNEL: [],
+        }
         self._listening = asyncio.Event()
         self._pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         self._task: asyncio.Task[None] | None = None
@@ -75,6 +80,10 @@ class LogListener:
     def on_work(self, callback: Woken) -> None:
         """Call `callback` with the queues that have new work which is due; with None after each (re)connection."""
         self._callbacks[WORK_CHANNEL].append(callback)
+
+    def on_registry(self, callback: Woken) -> None:
+        """Call `callback` when the registry has changed, by this process or another; with None after (re)connecting."""
+        self._callbacks[REGISTRY_CHANNEL].append(callback)
 
     def on_hello(self, callback: Callable[[], None]) -> None:
         """Call `callback` when another process has begun to listen, which knows nothing of what was said before."""
@@ -144,6 +153,9 @@ class LogListener:
 
     def _receive(self, notice: psycopg.Notify) -> None:
         origin, _, names = notice.payload.partition(";")
+        if notice.channel == REGISTRY_CHANNEL:
+            self._wake(REGISTRY_CHANNEL, names)
+            return
         if origin == self._ignore_origin:
             return
         if origin:

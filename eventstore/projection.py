@@ -98,6 +98,7 @@ def _planned_node(after: RunState, node: NodeState, ordinal: int, context: JsonO
         **_node(after, node),
         "ordinal": ordinal,
         "capability_id": node.capability_id,
+        "capability_version": node.capability_version,
         "kind": node.kind,
         "label": node.label,
         "queue": node.queue,

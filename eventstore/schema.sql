@@ -176,6 +176,37 @@ CREATE TABLE flex_capabilities (
     descriptor jsonb NOT NULL,
     worker text NOT NULL,
     registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    version text DEFAULT '1.0.0'::text NOT NULL,
+    source text DEFAULT 'worker'::text NOT NULL,
+    disabled boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    open_until timestamp with time zone,
+    last_taken_at timestamp with time zone,
+    CONSTRAINT flex_capabilities_source_check CHECK ((source = ANY (ARRAY['worker'::text, 'api'::text, 'file'::text])))
+);
+
+COMMENT ON COLUMN flex_capabilities.source IS 'who registered it: a process that runs it, a caller, a file of descriptors';
+
+COMMENT ON COLUMN flex_capabilities.failures IS 'calls of its endpoint that failed in a row';
+
+COMMENT ON COLUMN flex_capabilities.open_until IS 'its endpoint is not called before then';
+
+COMMENT ON COLUMN flex_capabilities.last_taken_at IS 'when an attempt of it last began';
+
+CREATE TABLE flex_capability_starts (
+    capability_id text NOT NULL,
+    run_id uuid NOT NULL,
+    node_id text NOT NULL,
+    attempt integer NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE flex_capability_workers (
+    worker text NOT NULL,
+    capability_id text NOT NULL,
+    version text NOT NULL,
+    slots integer,
     last_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
@@ -238,6 +269,16 @@ ALTER TABLE flex_events ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE flex_facets (
+    name text NOT NULL,
+    version text NOT NULL,
+    description text NOT NULL,
+    schema jsonb NOT NULL,
+    many boolean DEFAULT false NOT NULL,
+    source text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 CREATE TABLE flex_links (
@@ -307,7 +348,8 @@ CREATE TABLE flex_plan_nodes (
     error jsonb,
     validation_errors jsonb,
     started_at timestamp with time zone,
-    finished_at timestamp with time zone
+    finished_at timestamp with time zone,
+    capability_version text
 )
 WITH (fillfactor='70');
 
@@ -547,13 +589,22 @@ CREATE VIEW hitl_request_rows AS
 COMMENT ON VIEW hitl_request_rows IS 'requests, open or not, with facts of their runs';
 
 ALTER TABLE ONLY flex_capabilities
-    ADD CONSTRAINT flex_capabilities_pkey PRIMARY KEY (capability_id);
+    ADD CONSTRAINT flex_capabilities_pkey PRIMARY KEY (capability_id, version);
+
+ALTER TABLE ONLY flex_capability_starts
+    ADD CONSTRAINT flex_capability_starts_pkey PRIMARY KEY (capability_id, run_id, node_id, attempt);
+
+ALTER TABLE ONLY flex_capability_workers
+    ADD CONSTRAINT flex_capability_workers_pkey PRIMARY KEY (worker, capability_id, version);
 
 ALTER TABLE ONLY flex_dead_letters
     ADD CONSTRAINT flex_dead_letters_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY flex_events
     ADD CONSTRAINT flex_events_pkey PRIMARY KEY (run_id, seq);
+
+ALTER TABLE ONLY flex_facets
+    ADD CONSTRAINT flex_facets_pkey PRIMARY KEY (name, version);
 
 ALTER TABLE ONLY flex_links
     ADD CONSTRAINT flex_links_pkey PRIMARY KEY (link_id);
@@ -588,6 +639,10 @@ ALTER TABLE ONLY flex_work
 ALTER TABLE ONLY hitl_requests
     ADD CONSTRAINT hitl_requests_pkey PRIMARY KEY (id);
 
+CREATE INDEX flex_capability_starts_time ON flex_capability_starts USING btree (capability_id, started_at);
+
+CREATE INDEX flex_capability_workers_seen ON flex_capability_workers USING btree (capability_id, last_seen_at);
+
 CREATE INDEX flex_dead_letters_queue ON flex_dead_letters USING btree (queue, id);
 
 CREATE UNIQUE INDEX flex_events_one_complete ON flex_events USING btree (run_id) WHERE (type = 'complete'::text);
@@ -603,6 +658,8 @@ CREATE INDEX flex_links_request ON flex_links USING btree (request_id);
 CREATE INDEX flex_links_run ON flex_links USING btree (run_id);
 
 CREATE INDEX flex_messages_visible ON flex_messages USING btree (queue, visible_at);
+
+CREATE INDEX flex_plan_nodes_capability ON flex_plan_nodes USING btree (capability_id, finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE INDEX flex_plan_nodes_people ON flex_plan_nodes USING btree (run_id, node_id) WHERE (executor_type = 'human'::text);
 

@@ -18,17 +18,21 @@ from executor.outputs import OutputRefused, as_json, keep
 from executor.safe_text import clean_text, describe_error, describe_traceback
 from runs.commands import Command, CompleteNode, FailNode, RequestClarification
 from runs.event import Json, JsonObject
+from schemas.parsing import validate_document
+from schemas.refusal import DocumentRefused
+from schemas.usage import Usage
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """An output, and what the node's contract says of it."""
+    """An output, what the node's contract says of it, and what the capability says that it used."""
 
     output: Json
     duration_ms: int
     errors: tuple[JsonObject, ...] = ()
+    usage: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +139,21 @@ async def _result_of(
     if error is not None:
         return _failure(error, attempt)
     try:
-        return Produced(await keep(task.result(), config.output_bytes), duration_ms)
+        output = await keep(task.result(), config.output_bytes)
+        return Produced(output, duration_ms, usage=_usage(attempt))
     except OutputRefused as refused:
         return Failed(refused.code, refused.message)
+
+
+def _usage(attempt: Attempt) -> JsonObject | None:
+    """What the capability reported; a report that is none is left out, and does not fail the attempt."""
+    if not attempt.context.usage:
+        return None
+    try:
+        return validate_document(Usage, attempt.context.usage).model_dump(by_alias=True, exclude_none=True)
+    except DocumentRefused as refused:
+        _log.warning("usage_ignored", reason=str(refused), **attempt.names)
+        return None
 
 
 def _failure(error: BaseException, attempt: Attempt) -> Result:
@@ -186,7 +202,7 @@ def command_for(
 ) -> Command:
     """The command that puts the result into the log."""
     match result:
-        case Produced(output, duration_ms, errors):
+        case Produced(output, duration_ms, errors, usage):
             return CompleteNode(
                 now=now,
                 node_id=node_id,
@@ -194,6 +210,7 @@ def command_for(
                 output=output,
                 duration_ms=duration_ms,
                 errors=errors,
+                usage=usage,
                 jitter=jitter,
             )
         case Failed(code, message, retryable, lost):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from runs.event import Json, JsonObject
@@ -49,12 +49,14 @@ class CapabilityContext:
     """A node's bundle, and what its capability may do during the attempt.
 
     `bundle` is the ContextBundle (`runs.bundle`). `log` appends a `log` event; lines that are too long are cut, too
-    many are omitted. `deadline` is the end of the attempt on the clock of `time.monotonic`; None is no limit.
+    many are omitted. `deadline` is the end of the attempt on the clock of `time.monotonic`; None is no limit. What the
+    capability puts into `usage` (`schemas.usage`, wire names) is kept with its output.
     """
 
     bundle: JsonObject
     log: LogLine = discard_line
     deadline: float | None = None
+    usage: JsonObject = field(default_factory=dict[str, Json])
 
     @property
     def attempt(self) -> int:

@@ -42,8 +42,12 @@ class WorkerContext:
 
     def serves(self, node: NodeState) -> bool:
         """Whether this worker can start the node: run its capability, or give it to a person."""
-        return node.executor_type == HUMAN or node.capability_id in self.registry
+        return node.executor_type == HUMAN or self.runs(node)
+
+    def runs(self, node: NodeState) -> bool:
+        """Whether this worker can run the node's capability."""
+        return self.registry.find(node.capability_id, node.capability_version) is not None
 
     def continues_with(self, node: NodeState) -> bool:
         """Whether a task of this worker may run the node without a hint, once an append has made it ready."""
-        return not self.closing and node.capability_id in self.registry
+        return not self.closing and self.runs(node)

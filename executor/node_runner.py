@@ -134,6 +134,7 @@ class NodeRunner:
                 return await look_ahead(state, [], final, context.continues_with, now)
             node = state.nodes.get(hint.ref)
             if node is not None:
+                await context.registry.refresh()
                 self._check_served(state, node)
                 if node.due_at is not None:
                     now = await wait_if_early(node.due_at, now, context.clock)
@@ -184,7 +185,7 @@ class NodeRunner:
     async def _attempt(self, claim: Claim) -> Claim | None:
         """Run the capability, judge its output, append the result; the next claim, if the append made one."""
         context = self._context
-        capability = context.registry.find(claim.node.capability_id)
+        capability = context.registry.find(claim.node.capability_id, claim.node.capability_version)
         if capability is None:
             # Only nodes of capabilities that are here get claimed.
             raise LookupError(claim.node.capability_id)

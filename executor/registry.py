@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from executor.capability import Capability
+from executor.remote import RemoteCapabilities
 from runs.event import JsonObject
 from runs.outstanding import OUTPUT_QUEUE, node_queue
 from schemas.capability import CapabilityDescriptor
@@ -13,13 +14,18 @@ from schemas.capability import CapabilityDescriptor
 class CapabilityRegistry:
     """Capabilities by id. Raises ValueError for two with the same id.
 
-    `human` are registered beside them; a worker starts nodes of these and runs none.
+    `human` are registered beside them; a worker starts nodes of these and runs none. `remote` are those that it calls
+    somewhere else, as the registry describes them.
     """
 
     def __init__(
-        self, capabilities: Iterable[Capability], human: Iterable[CapabilityDescriptor] = ()
+        self,
+        capabilities: Iterable[Capability],
+        human: Iterable[CapabilityDescriptor] = (),
+        remote: RemoteCapabilities | None = None,
     ) -> None:
         self._human = list(human)
+        self._remote = remote
         self._capabilities: dict[str, Capability] = {}
         for capability in capabilities:
             descriptor = capability.descriptor
@@ -28,12 +34,22 @@ class CapabilityRegistry:
                 raise ValueError(msg)
             self._capabilities[descriptor.id] = capability
 
-    def __contains__(self, capability_id: object) -> bool:
-        return capability_id in self._capabilities
+    def find(self, capability_id: str, version: str | None = None) -> Capability | None:
+        """What runs the capability: what this process has loaded, else what it can call; None where it has neither."""
+        loaded = self._capabilities.get(capability_id)
+        if loaded is not None or self._remote is None:
+            return loaded
+        return self._remote.find(capability_id, version)
 
-    def find(self, capability_id: str) -> Capability | None:
-        """The capability of this id; None where this process does not have it."""
-        return self._capabilities.get(capability_id)
+    async def refresh(self) -> None:
+        """Look into the registry for what can be called, where that is due."""
+        if self._remote is not None:
+            await self._remote.refresh()
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """Id and version of what this process has loaded."""
+        return [(descriptor.id, descriptor.version) for descriptor in self.descriptors]
 
     @property
     def descriptors(self) -> list[CapabilityDescriptor]:
@@ -41,7 +57,7 @@ class CapabilityRegistry:
 
     def wire_descriptors(self) -> list[JsonObject]:
         """The descriptors as `flex_capabilities` stores them."""
-        return [descriptor.to_wire() for descriptor in (*self.descriptors, *self._human)]
+        return [descriptor.registered() for descriptor in (*self.descriptors, *self._human)]
 
     def queues(self, *, serves_output: bool = False) -> list[str]:
         """The queues of these capabilities' groups; outputs are composed where the default one is served."""

@@ -99,9 +99,9 @@ class ExecutorWorker:
 
     async def register(self) -> None:
         """Write into `flex_capabilities` what this worker can do, and that it is alive."""
-        await capabilities.register(
-            self._store, self._context.registry.wire_descriptors(), self._context.worker_id
-        )
+        registry, worker_id = self._context.registry, self._context.worker_id
+        await capabilities.register(self._store, registry.wire_descriptors(), worker_id)
+        await capabilities.heard_of(self._store, worker_id, registry.versions, self._config.slots)
 
     async def beat(self) -> None:
         """One heartbeat."""

@@ -25,6 +25,7 @@ from broker.journal import Journal
 from broker.keeper import Keeper
 from broker.readiness import ReadinessProbe
 from eventstore import leases
+from eventstore.capability_cache import CapabilityCache
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
 from eventstore.handler import RunHandler, Transact
@@ -169,6 +170,7 @@ class Engine:
             self.readiness,
             self.worker,
             self.roles,
+            CapabilityCache(self.store, listener=listener),
             self._stack,
             self._shutdown,
         )

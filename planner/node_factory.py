@@ -50,7 +50,18 @@ class NodeFactory:
             "bundle": bundle,
             "queue": descriptor.get("queue") or "default",
             "agentType": descriptor.get("agentType") or "ai",
+            **_pinned(descriptor),
         }
+
+
+def _pinned(descriptor: JsonObject) -> JsonObject:
+    """The version that the plan is made for, and that it must not run twice; nothing where there is nothing to say."""
+    pinned: JsonObject = {}
+    if descriptor.get("version"):
+        pinned["capabilityVersion"] = descriptor["version"]
+    if descriptor.get("idempotent") is False:
+        pinned["idempotent"] = False
+    return pinned
 
 
 def read_node_factory(envelope: JsonObject, descriptors: Mapping[str, JsonObject]) -> NodeFactory:

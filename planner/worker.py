@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from broker.interface import Broker, Consumer, WorkHint
+from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock, wait_if_early
 from eventstore.handler import RunHandler, Transact
 from eventstore.heartbeat import Heartbeat
 from eventstore.lifecycle import refuse_second_start
+from eventstore.listener import LogListener
 from eventstore.store import EventStore, Lease
-from planner.capability_cache import CapabilityCache
 from planner.config import PlannerConfig
 from planner.in_flight import PlansInFlight
 from planner.planner import JsonObject, Planner
@@ -51,6 +52,7 @@ class PlannerWorker:
         config: PlannerConfig | None = None,
         *,
         capabilities: Iterable[JsonObject] = (),
+        listener: LogListener | None = None,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
         append_plan: Transact | None = None,
@@ -66,6 +68,7 @@ class PlannerWorker:
         self._capabilities = CapabilityCache(
             store,
             capabilities,
+            listener=listener,
             fresh_seconds=self._config.fresh_seconds,
             seen_within_seconds=self._config.seen_within_seconds,
         )

@@ -98,13 +98,17 @@ class StartNode(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteNode(Command):
-    """A node's output and what its contract says of it (`errors`, Ajv-like; empty when valid)."""
+    """A node's output and what its contract says of it (`errors`, Ajv-like; empty when valid).
+
+    `usage` is what the capability says that it used, in wire form (`schemas.usage`).
+    """
 
     node_id: str
     attempt: int
     output: Json
     duration_ms: int
     errors: tuple[JsonObject, ...] = ()
+    usage: JsonObject | None = None
     jitter: float = 0.5
 
 

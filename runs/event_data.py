@@ -113,19 +113,24 @@ class PlanDetail(TypedDict):
 
 
 class NodeStartData(TypedDict):
+    """`capabilityVersion` is there where the plan names one."""
+
     capabilityId: str
+    capabilityVersion: NotRequired[str]
     label: str
     attempt: int
     executorType: ExecutorType
 
 
 class NodeCompleteData(TypedDict):
-    """`operator` and `note` are those of a person who wrote the output."""
+    """`operator` and `note` are those of a person who wrote the output; `usage` is what the capability said it used."""
 
     capabilityId: str
+    capabilityVersion: NotRequired[str]
     attempt: int
     output: Json
     durationMs: int
+    usage: NotRequired[JsonObject]
     operator: NotRequired[str]
     note: NotRequired[str | None]
 

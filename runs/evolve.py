@@ -172,6 +172,8 @@ def planned_node(node: JsonObject) -> NodeState:
         bundle=node.get("bundle") or {},
         queue=node.get("queue") or "default",
         executor_type="human" if node.get("agentType") == "human" else "ai",
+        capability_version=node.get("capabilityVersion"),
+        idempotent=node.get("idempotent") is not False,
     )
 
 

@@ -84,12 +84,17 @@ def node_start(node: NodeState, attempt: int) -> NewEvent:
         "attempt": attempt,
         "executorType": node.executor_type,
     }
+    if node.capability_version is not None:
+        data["capabilityVersion"] = node.capability_version
     return NewEvent("node_start", data, node_id=node.id, message=node.label)
 
 
-def node_complete(node: NodeState, output: Json, duration_ms: int) -> NewEvent:
+def node_complete(node: NodeState, output: Json, duration_ms: int, usage: JsonObject | None) -> NewEvent:
     """A capability's output."""
-    return NewEvent("node_complete", _node_complete(node, output, duration_ms), node_id=node.id)
+    data = _node_complete(node, output, duration_ms)
+    if usage is not None:
+        data["usage"] = usage
+    return NewEvent("node_complete", data, node_id=node.id)
 
 
 def node_reused(node: NodeState, output: Json, origin: d.ReuseOrigin) -> NewEvent:
@@ -115,12 +120,15 @@ def task_submitted(
 
 
 def _node_complete(node: NodeState, output: Json, duration_ms: int) -> d.NodeCompleteData:
-    return {
+    data: d.NodeCompleteData = {
         "capabilityId": node.capability_id,
         "attempt": node.attempt,
         "output": output,
         "durationMs": duration_ms,
     }
+    if node.capability_version is not None:
+        data["capabilityVersion"] = node.capability_version
+    return data
 
 
 def node_error(

@@ -1,27 +1,115 @@
 """What a capability says about itself when it registers."""
 
-from typing import Annotated
+from __future__ import annotations
 
-from pydantic import Field, StringConstraints
+from hashlib import sha256
+from typing import Annotated, Any, Self
 
-from schemas.base import JsonSchema, OpenModel, Reference
-from schemas.plan import CapabilityId, Label, QueueName, TimeoutSeconds
+from pydantic import Field, StringConstraints, model_validator
+
+from schemas.base import Duration, JsonSchema, Model, OpenModel, Reference, flaw, refused
+from schemas.homes import Home, HumanHome, PythonHome, WorkerHome
+from schemas.plan import CapabilityId, CapabilityVersion, Label, QueueName, TimeoutSeconds
+from schemas.usage import Count, Currency, Seconds
 from schemas.vocabulary import AgentType, NodeKind
 
 FacetName = Reference
+DEFAULT_VERSION = "1.0.0"
+MAX_FACETS = 100
+
+
+class FacetInput(Model):
+    """A facet that a capability takes: whether it needs it, and whether it takes one or a list of them."""
+
+    name: FacetName
+    required: bool = True
+    many: bool = False
+
+
+class CostEstimate(Model):
+    """What one call is expected to cost: money in millionths of `currency`, tokens, seconds."""
+
+    micros: Count | None = None
+    currency: Currency | None = None
+    tokens: Count | None = None
+    seconds: Seconds | None = None
+
+
+class Limits(Model):
+    """How much of it may run over all processes: attempts at the same time, and starts within sixty seconds."""
+
+    max_concurrent: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 class CapabilityDescriptor(OpenModel):
-    """One capability: what it does, which facets it takes and gives, and which workers serve it."""
+    """One capability: what it does, what it takes and gives, what it costs, and where it runs.
+
+    It takes facets or what `inputSchema` says, and gives facets or what `outputSchema` says. `idempotent` says whether
+    an attempt whose outcome is not known may simply run again. A worker that is silent for `heartbeatSeconds` is taken
+    for lost.
+    """
 
     id: CapabilityId
-    version: Annotated[str, StringConstraints(min_length=1, max_length=50)]
+    version: CapabilityVersion = DEFAULT_VERSION
     label: Label
-    kind: NodeKind
-    agent_type: AgentType = "ai"
-    facets_in: list[FacetName] = Field(default_factory=list[str])
-    facets_out: list[FacetName] = Field(default_factory=list[str])
-    output_schema: JsonSchema | None = None
-    timeout_seconds: TimeoutSeconds | None = None
-    queue: QueueName = "default"
     description: Annotated[str, StringConstraints(max_length=10_000)] = ""
+    kind: NodeKind = "execution"
+    agent_type: AgentType = "ai"
+    facets_in: Annotated[list[FacetName | FacetInput], Field(max_length=MAX_FACETS)] = Field(
+        default_factory=list[FacetName | FacetInput]
+    )
+    input_schema: JsonSchema | None = None
+    facets_out: Annotated[list[FacetName], Field(max_length=MAX_FACETS)] = Field(default_factory=list[str])
+    output_schema: JsonSchema | None = None
+    cost: CostEstimate | None = None
+    limits: Limits | None = None
+    timeout_seconds: TimeoutSeconds | None = None
+    heartbeat_seconds: Duration | None = None
+    idempotent: bool = True
+    queue: QueueName = "default"
+    tags: Annotated[list[Reference], Field(max_length=100)] = Field(default_factory=list[str])
+    metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
+    home: Home = Field(default_factory=PythonHome)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        human = isinstance(self.home, HumanHome)
+        if human != (self.agent_type == "human") and "home" in self.model_fields_set:
+            raise refused(
+                flaw("contradiction", "The agentType 'human' and the home 'human' belong together.", "home")
+            )
+        names = [each.name for each in self.inputs]
+        if len(set(names)) < len(names):
+            raise refused(flaw("repeated", "A facet is named twice.", "facetsIn"))
+        if len(set(self.facets_out)) < len(self.facets_out):
+            raise refused(flaw("repeated", "A facet is named twice.", "facetsOut"))
+        return self
+
+    @property
+    def inputs(self) -> list[FacetInput]:
+        """`facetsIn` in full: a name alone is a facet that is needed, once."""
+        return [FacetInput(name=each) if isinstance(each, str) else each for each in self.facets_in]
+
+    def registered(self) -> dict[str, Any]:
+        """The wire form in the registry: without what was left out, with the queue that its work goes to."""
+        wire = self.model_dump(by_alias=True, exclude_none=True)
+        if isinstance(self.home, WorkerHome):
+            wire["queue"] = worker_queue(self.id)
+        return wire
+
+
+def worker_queue(capability_id: str) -> str:
+    """The queue of a capability whose workers ask a gateway for work: each has its own, which no executor serves."""
+    return f"{WORKER_QUEUE_PREFIX}{sha256(capability_id.encode()).hexdigest()[:24]}"
+
+
+WORKER_QUEUE_PREFIX = "remote-"
+
+
+def version_order(version: str) -> tuple[Any, ...]:
+    """A key that sorts versions as https://semver.org/#spec-item-11 does."""
+    core, _, pre = version.partition("+")[0].partition("-")
+    numbers = [*(int(each) for each in core.split(".")), 0, 0][:3]
+    parts = [(0, int(each), "") if each.isdigit() else (1, 0, each) for each in pre.split(".") if pre]
+    return (*numbers, not pre, parts)

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 
 from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Text, Timestamp, flaw, refused
 from schemas.hitl import HitlOption, HitlQuestion
-from schemas.plan import CapabilityId, Diagnostic, Label
+from schemas.plan import CapabilityId, CapabilityVersion, Diagnostic, Label
+from schemas.usage import Usage
 from schemas.vocabulary import (
     Decision,
     ExecutorType,
@@ -119,7 +120,10 @@ class PlanUpdatedPayload(OpenModel):
 
 
 class NodeStartPayload(OpenModel):
+    """`capabilityVersion` is the version that the plan was made for."""
+
     capability_id: CapabilityId
+    capability_version: CapabilityVersion | None = None
     label: Label
     attempt: Attempt
     executor_type: ExecutorType
@@ -129,9 +133,11 @@ class NodeCompletePayload(OpenModel):
     """A node's output. `operator` and `note` are those of a person who wrote it."""
 
     capability_id: CapabilityId
+    capability_version: CapabilityVersion | None = None
     attempt: Annotated[int, Field(ge=0)]  # 0 where a fork takes the output over from its original
     output: Any
     duration_ms: Annotated[float, Field(ge=0)]
+    usage: Usage | None = None
     operator: Operator | None = None
     note: Note | None = None
 

@@ -33,6 +33,15 @@ MAX_TIMEOUT_SECONDS = 24 * 3600
 TimeoutSeconds = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS), AS_SENT]
 
 CapabilityId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+CapabilityVersion = Annotated[
+    str,
+    StringConstraints(
+        max_length=50,
+        pattern=r"^\d{1,9}(\.\d{1,9}(\.\d{1,9}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?)?$",
+    ),
+]
+"""A version as https://semver.org has it; `1` and `1.2` are read as `1.0.0` and `1.2.0`."""
+
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -79,7 +88,11 @@ def misspelt_assignees(bundle: dict[str, Any]) -> list[str]:
 
 
 class PlanNode(Model):
-    """One piece of work for one capability; it starts when every node in `dependsOn` is completed."""
+    """One piece of work for one capability; it starts when every node in `dependsOn` is completed.
+
+    `capabilityVersion` is the version that the plan was made for. Where the node is not `idempotent`, an attempt whose
+    outcome is not known (its worker was lost) is not run again: the node fails with `outcome_unknown`.
+    """
 
     id: NodeId
     capability_id: CapabilityId
@@ -92,6 +105,8 @@ class PlanNode(Model):
     )
     queue: QueueName = "default"
     agent_type: AgentType = "ai"
+    capability_version: CapabilityVersion | None = None
+    idempotent: bool = True
 
     @model_validator(mode="after")
     def _names_its_people(self) -> Self:

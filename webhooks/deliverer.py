@@ -15,10 +15,10 @@ from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
 from eventstore.webhook_lanes import Claimed, DeliveryAttempt
 from eventstore.webhooks import message_id
+from outbound.signature import message_headers
 from runs.frames import frame
 from webhooks.config import WebhooksConfig
 from webhooks.sender import GONE, ReceiverAnswer, Sender
-from webhooks.signature import message_headers
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from outbound.guard import ReceiverRefused, ThreadResolver, guarded_connector
 from webhooks.config import WebhooksConfig
-from webhooks.guard import ReceiverRefused, ThreadResolver, guarded_connector
 
 _DNS_THREADS = 16
 _MAX_BODY_BYTES = 64 * 1024

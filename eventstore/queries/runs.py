@@ -42,6 +42,7 @@ class NodeRow:
 
     node_id: str
     capability_id: str
+    capability_version: str | None
     kind: str
     label: str
     queue: str

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from executor.capability import Capability
 from executor.computing import in_sandbox
 from executor.config import ExecutorConfig
+from executor.homes import HOMES
 from executor.human_capabilities import human_capabilities
 from executor.registry import CapabilityRegistry
+from executor.remote import RemoteCapabilities
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
 from flexrun.roles.parts import RoleParts
@@ -32,7 +34,7 @@ async def start_executor(
         parts.handler,
         parts.broker,
         await parts.contracts(),
-        CapabilityRegistry(run, human_capabilities()),
+        CapabilityRegistry(run, human_capabilities(), RemoteCapabilities(parts.capabilities, HOMES)),
         parts.worker,
         config,
         listener=parts.listener,

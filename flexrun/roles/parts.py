@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from broker.interface import Broker
 from broker.readiness import ReadinessProbe
+from eventstore.capability_cache import CapabilityCache
 from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
@@ -40,6 +41,7 @@ class RoleParts:
     readiness: ReadinessProbe
     worker: str
     roles: frozenset[Role]
+    capabilities: CapabilityCache
     stack: AsyncExitStack
     shutdown: Shutdown
     _sandbox: Sandbox | None = None

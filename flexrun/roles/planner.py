@@ -19,7 +19,14 @@ async def start_planner(settings: Settings, parts: RoleParts, append_plan: Trans
     )
     planner = SandboxedPlanner(await parts.sandbox())
     worker = PlannerWorker(
-        parts.store, parts.handler, parts.broker, planner, parts.worker, config, append_plan=append_plan
+        parts.store,
+        parts.handler,
+        parts.broker,
+        planner,
+        parts.worker,
+        config,
+        listener=parts.listener,
+        append_plan=append_plan,
     )
     await worker.start()
     parts.shutdown.add("planner", worker.close)

@@ -39,6 +39,14 @@ from schemas.problem import Located
 from schemas.refusal import MAX_PROBLEMS, FieldProblem
 
 _RETRIES = UUID("b7c0a2c4-6f0e-5b9e-9a55-0d4f5f1f7f10")
+_OF_THE_CAPABILITY = (
+    ("queue", "queue", "queue"),
+    ("agent_type", "agentType", "agentType"),
+    ("capability_version", "capabilityVersion", "version"),
+    ("idempotent", "idempotent", "idempotent"),
+)
+"""What a node takes from its capability: its field, its key in the plan, and the key of the descriptor."""
+
 _SHAPE = ("id", "capabilityId", "kind", "label", "dependsOn")
 
 
@@ -157,9 +165,9 @@ class Forks:
 def _wire(node: PlanNode, descriptor: JsonObject) -> JsonObject:
     """The node as a plan keeps it; queue and agent type are those of the capability unless the body says otherwise."""
     wire: dict[str, Any] = node.to_wire()
-    for name, key in (("queue", "queue"), ("agent_type", "agentType")):
-        if name not in node.model_fields_set and key in descriptor:
-            wire[key] = descriptor[key]
+    for name, key, source in _OF_THE_CAPABILITY:
+        if name not in node.model_fields_set and source in descriptor:
+            wire[key] = descriptor[source]
     return wire
 
 

@@ -22,7 +22,7 @@ from runs.transitions import AWAITING_HUMAN
 from schemas.base import NodeId, RunId, Timestamp
 from schemas.hitl import HitlRequest
 from schemas.payloads import ContractError, ErrorInfo
-from schemas.plan import CapabilityId, Label, NodeKind
+from schemas.plan import CapabilityId, CapabilityVersion, Label, NodeKind
 from schemas.vocabulary import ExecutorType, NodeStatus, RunStatus
 
 ENDPOINTS = Endpoints("runs")
@@ -33,6 +33,7 @@ class NodeDetail(Response):
 
     id: NodeId
     capability_id: CapabilityId
+    capability_version: CapabilityVersion | None = None
     kind: NodeKind
     label: Label
     depends_on: list[NodeId]

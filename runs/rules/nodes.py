@@ -65,7 +65,7 @@ def complete_node(draft: Draft, command: c.CompleteNode) -> None:
         message = f"the output of {node.label} breaks its contract: {_first(command.errors)}"
         fail_attempt(draft, node.id, code="output_invalid", message=message, jitter=command.jitter)
         return
-    draft.add(new_events.node_complete(node, command.output, command.duration_ms))
+    draft.add(new_events.node_complete(node, command.output, command.duration_ms, command.usage))
 
 
 def _first(errors: tuple[JsonObject, ...]) -> str:
@@ -176,6 +176,9 @@ def fail_attempt(
     """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
     node = draft.node(node_id)
     lost = detail is not None and bool(detail.get("lost"))
+    if lost and not node.idempotent:
+        code, retryable = "outcome_unknown", False
+        message = f"{message}; it is not known whether it took effect, and it must not run twice"
     poison = detail is not None and "worker" in detail and len(node.lost) + 1 >= MAX_LOSSES_IN_A_ROW
     retry = retryable and not poison and not _spent(node, lost)
     due_at: datetime | None = None

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -35,7 +36,7 @@ async def client(shared_site: Site) -> AsyncIterator[GatewayClient]:
 def _written_to(output: int, command: str, url: str) -> tuple[int, str]:
     """Run `flexrun COMMAND` with this standard output; its exit status and its standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "flexrun", *command.split()],
+        [sys.executable, "-m", "flexrun", *shlex.split(command)],
         env=clean_environment() | {"FLEXRUN_URL": url},
         cwd=ROOT, stdout=output, stderr=subprocess.PIPE, text=True, timeout=100, check=False,
     )  # fmt: skip
@@ -115,7 +116,7 @@ COMMANDS = (
     "example linkedin-variants",
     "runs list",
     "runs list --json",
-    f"submit {VARIANTS}",
+    f"submit {shlex.quote(VARIANTS)}",
 )
 
 

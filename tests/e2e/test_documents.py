@@ -1,6 +1,7 @@
 """The examples of the README and the documents are run from their own text."""
 
 import re
+import shlex
 import sys
 from collections import Counter
 from urllib.parse import urlsplit
@@ -100,7 +101,7 @@ async def test_every_command_that_the_readme_names_exists(shared_site: Site) -> 
 
 @pytest.mark.parametrize("text", [USE_IT, (ROOT / "docs/events.md").read_text()], ids=["readme", "events"])
 async def test_the_python_example_reads_a_run_over_a_line_that_breaks(shared_site: Site, text: str) -> None:
-    command = the_command(text, "submit_and_follow.py").replace("python3", sys.executable)
+    command = the_command(text, "submit_and_follow.py").replace("python3", shlex.quote(sys.executable))
     assert ADDRESS in command
     gateway = urlsplit(shared_site.urls[0])
     assert gateway.hostname is not None
@@ -124,7 +125,8 @@ async def test_the_python_example_reads_a_run_over_a_line_that_breaks(shared_sit
 
 async def test_the_python_example_ends_where_the_gateway_refuses(shared_site: Site) -> None:
     done = await type_it(
-        f"{sys.executable} examples/submit_and_follow.py pyproject.toml {ADDRESS}", shared_site.urls[0]
+        f"{shlex.quote(sys.executable)} examples/submit_and_follow.py pyproject.toml {ADDRESS}",
+        shared_site.urls[0],
     )
     assert done.status == 1
     assert "HTTP Error 400" in done.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eventstore import leases
-from eventstore.capabilities import list_capabilities, register
+from eventstore.capabilities import capability_rows, list_capabilities, register, remove, set_disabled
 from eventstore.queries.requests import RequestCursor, get_request, pending_requests
 from eventstore.queries.runs import RunCursor, RunFilters, RunRow, get_run, list_runs
 from eventstore.store import EventStore
@@ -116,13 +116,19 @@ async def test_the_backlog_is_due_and_unclaimed_work(store: EventStore, start_ru
 
 async def test_a_capability_is_listed_as_it_was_last_registered(open_store: OpenStore):
     store = await open_store()
-    await register(store, [{"id": "b", "version": "1"}, {"id": "a", "version": "1"}], "w1")
-    await register(store, [{"id": "b", "version": "2"}], "w2")
+    await register(store, [{"id": "b", "version": "10"}, {"id": "a", "version": "1"}], "w1")
+    await register(store, [{"id": "b", "version": "2"}, {"id": "b", "version": "9.1"}], "w2")
+    await register(store, [{"id": "b", "version": "10"}], "w2")
     listed = await list_capabilities(store)
     assert [(each["id"], each["version"], each["worker"]) for each in listed] == [
         ("a", "1", "w1"),
-        ("b", "2", "w2"),
+        ("b", "10", "w2"),
     ]
     assert listed[1]["registeredAt"] < listed[1]["lastSeenAt"]
     assert await list_capabilities(store, seen_within_seconds=0) == []
     assert len(await list_capabilities(store, seen_within_seconds=60)) == 2
+    assert [row.version for row in await capability_rows(store, "b")] == ["10", "9.1", "2"]
+    assert await set_disabled(store, "b", "10", disabled=True) == ["10"]
+    assert [each["version"] for each in await list_capabilities(store)] == ["1", "9.1"]
+    assert await remove(store, "b", None) == ["10", "2", "9.1"]
+    assert await capability_rows(store, "b") == []

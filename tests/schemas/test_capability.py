@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.capability import CapabilityDescriptor
+from schemas.capability import WORKER_QUEUE_PREFIX, CapabilityDescriptor, version_order
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused
 
@@ -13,16 +13,33 @@ DESCRIPTOR = {"id": "stub.linkedin.brief", "version": "1", "label": "Brief", "ki
 
 def test_a_descriptor_needs_little_and_keeps_what_it_does_not_know() -> None:
     parsed = validate_document(CapabilityDescriptor, DESCRIPTOR | {"costPerCall": 3})
-    assert parsed.to_wire() == DESCRIPTOR | {
+    assert parsed.registered() == DESCRIPTOR | {
         "agentType": "ai",
         "facetsIn": [],
         "facetsOut": [],
-        "outputSchema": None,
-        "timeoutSeconds": None,
         "queue": "default",
         "description": "",
+        "idempotent": True,
+        "tags": [],
+        "metadata": {},
+        "home": {"type": "python"},
         "costPerCall": 3,
     }
+
+
+def test_work_of_a_worker_goes_to_a_queue_of_its_own() -> None:
+    homes = [DESCRIPTOR | {"id": name, "home": {"type": "worker"}} for name in ("a", "A", "a" * 200)]
+    queues = [validate_document(CapabilityDescriptor, each).registered()["queue"] for each in homes]
+    assert len(set(queues)) == 3
+    assert all(queue.startswith(WORKER_QUEUE_PREFIX) and len(queue) <= 60 for queue in queues)
+
+
+def test_versions_are_sorted_as_semantic_versions() -> None:
+    in_order = (
+        "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1 1.0.1 1.2 2 10"
+    )
+    backwards = in_order.split()[::-1]
+    assert sorted(backwards, key=version_order) == in_order.split()
 
 
 @pytest.mark.parametrize(
@@ -33,6 +50,18 @@ def test_a_descriptor_needs_little_and_keeps_what_it_does_not_know() -> None:
         ({"agentType": "robot"}, "not_allowed", "/agentType"),
         ({"facetsIn": "post_copy"}, "wrong_type", "/facetsIn"),
         ({"facetsOut": [1]}, "wrong_type", "/facetsOut/0"),
+        ({"facetsOut": ["a", "a"]}, "repeated", "/facetsOut"),
+        ({"facetsIn": ["a", {"name": "a"}]}, "repeated", "/facetsIn"),
+        ({"version": "one"}, "bad_format", "/version"),
+        ({"home": {"type": "human"}}, "contradiction", "/home"),
+        ({"home": {"type": "http"}}, "missing", "/home/http/url"),
+        ({"home": {"type": "mcp", "tool": "t"}}, "missing", "/home/mcp/command"),
+        (
+            {"home": {"type": "model", "model": "m", "baseUrl": "http://m", "prompt": "p", "apiKey": "sk-1"}},
+            "bad_format",
+            "/home/model/apiKey",
+        ),
+        ({"limits": {"maxConcurrent": 0}}, "out_of_range", "/limits/maxConcurrent"),
         ({"timeoutSeconds": 0}, "out_of_range", "/timeoutSeconds"),
         ({"queue": "Has.Dots"}, "bad_format", "/queue"),
         ({"outputSchema": "{}"}, "wrong_type", "/outputSchema"),

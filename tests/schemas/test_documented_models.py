@@ -22,6 +22,7 @@ from schemas.events import PAYLOADS, FlexEvent, check_frame
 from schemas.hitl import HitlOption
 from schemas.plan import Diagnostic
 from schemas.policies import Action, HitlPolicy, Policies, RuntimePolicy, Trigger
+from schemas.usage import Usage
 from schemas.vocabulary import EVENT_TYPES
 from tests.support.markdown import fenced, section, sections
 from tests.support.processes import ROOT
@@ -50,6 +51,7 @@ OBJECTS: tuple[type[BaseModel], ...] = (
     HitlOption,
     payloads.ScreenRequest,
     payloads.ScreenQuestion,
+    Usage,
 )
 
 

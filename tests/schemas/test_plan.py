@@ -106,6 +106,8 @@ def test_a_node_on_the_wire_carries_its_defaults() -> None:
         "bundle": {},
         "queue": "default",
         "agentType": "ai",
+        "capabilityVersion": None,
+        "idempotent": True,
     }
 
 

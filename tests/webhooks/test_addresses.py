@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from outbound.guard import ThreadResolver
 from schemas.addresses import is_public
 from webhooks.config import WebhooksConfig
-from webhooks.guard import ThreadResolver
 from webhooks.sender import Sender
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from itertools import accumulate
 
+from outbound.signature import message_headers
 from webhooks.config import WebhooksConfig
-from webhooks.signature import message_headers
 
 
 def test_the_published_example_has_the_published_signature() -> None:

@@ -1,4 +1,5 @@
--- processes/listen: listen on the channels of commits, of work, and of the presence of processes.
+-- processes/listen: listen on the channels of commits, of work, of the presence of processes, and of the registry.
 listen flexrun_log;
 listen flexrun_work;
-listen flexrun_here
+listen flexrun_here;
+listen flexrun_registry

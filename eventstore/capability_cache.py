@@ -1,0 +1,82 @@
+"""The registered capabilities as this process knows them: fetched when the registry has changed, or grows too old."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from eventstore.capabilities import CapabilityRow, capability_rows, highest_versions
+from eventstore.errors import StoreUnavailable
+from eventstore.listener import LogListener
+from eventstore.store import EventStore
+from runs.event import JsonObject
+
+
+class CapabilityCache:
+    """The registry, at most `fresh_seconds` old, and what this process knows without it (`known`, in wire form).
+
+    With a listener a change is seen at once. While the database does not answer, the last known list stays in use.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        known: Iterable[JsonObject] = (),
+        *,
+        listener: LogListener | None = None,
+        fresh_seconds: float = 5.0,
+        seen_within_seconds: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._known = {str(each.get("id")): each for each in known}
+        self._fresh_seconds = fresh_seconds
+        self._seen_within_seconds = seen_within_seconds
+        self._monotonic = monotonic
+        self._listed = list(self._known.values())
+        self._rows: dict[tuple[str, str], CapabilityRow] = {}
+        self._highest: dict[str, CapabilityRow] = {}
+        self._fresh_until = 0.0
+        if listener is not None:
+            listener.on_registry(self._changed)
+
+    async def current(self) -> list[JsonObject]:
+        """The highest version of each that is not disabled, in wire form; fetched again where the list is too old."""
+        await self._keep_fresh()
+        return self._listed
+
+    async def find(self, capability_id: str, version: str | None) -> CapabilityRow | None:
+        """This version, or the highest one where that is gone or none is named; None for an unknown capability."""
+        await self._keep_fresh()
+        return self.known_version(capability_id, version)
+
+    def known_version(self, capability_id: str, version: str | None) -> CapabilityRow | None:
+        """The same from the list at hand, however old it is."""
+        row = self._rows.get((capability_id, version)) if version is not None else None
+        return row or self._highest.get(capability_id)
+
+    async def refresh(self) -> None:
+        """Ask the registry now."""
+        self._fresh_until = self._monotonic() + self._fresh_seconds
+        try:
+            rows = await capability_rows(self._store, seen_within_seconds=self._seen_within_seconds)
+        except StoreUnavailable as outage:
+            self._store.outage.failed("capability list", outage.reason, on_demand=True)
+            return
+        self._rows = {(row.capability_id, row.version): row for row in rows}
+        self._highest = {}
+        for row in rows:
+            if not row.disabled:
+                self._highest.setdefault(row.capability_id, row)
+        registered = {str(wire["id"]): wire for wire in highest_versions(rows)}
+        listed = list({**self._known, **registered}.values())
+        if listed != self._listed:
+            self._listed = listed
+
+    async def _keep_fresh(self) -> None:
+        if self._monotonic() >= self._fresh_until:
+            await self.refresh()
+
+    def _changed(self, names: set[str] | None) -> None:
+        if names is None or "capabilities" in names:
+            self._fresh_until = 0.0

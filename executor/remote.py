@@ -1,0 +1,51 @@
+"""Capabilities that an executor calls somewhere else: made from what the registry says of them, and made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+from pydantic import ValidationError
+
+from eventstore.capabilities import CapabilityRow
+from eventstore.capability_cache import CapabilityCache
+from executor.capability import Capability
+from runs.event import JsonObject
+from schemas.capability import CapabilityDescriptor
+
+Connect = Callable[[CapabilityDescriptor], Capability]
+"""Makes what calls a capability of one type of home."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+class RemoteCapabilities:
+    """The registered capabilities whose home is one of `homes`, by id and version."""
+
+    def __init__(self, cache: CapabilityCache, homes: Mapping[str, Connect]) -> None:
+        self._cache = cache
+        self._homes = homes
+        self._connected: dict[tuple[str, str], tuple[JsonObject, Capability | None]] = {}
+
+    async def refresh(self) -> None:
+        """Fetch the registry where the list at hand is too old."""
+        await self._cache.current()
+
+    def find(self, capability_id: str, version: str | None) -> Capability | None:
+        """What calls this version, or the highest one where that is gone; None where this process cannot call it."""
+        row = self._cache.known_version(capability_id, version)
+        if row is None or row.disabled or row.home not in self._homes:
+            return None
+        key = (row.capability_id, row.version)
+        known = self._connected.get(key)
+        if known is None or known[0] != row.descriptor:
+            known = self._connected[key] = (row.descriptor, self._connect(row))
+        return known[1]
+
+    def _connect(self, row: CapabilityRow) -> Capability | None:
+        try:
+            descriptor = CapabilityDescriptor.model_validate(row.descriptor, by_alias=True, by_name=False)
+        except ValidationError as error:
+            _log.error("descriptor_unreadable", capability_id=row.capability_id, errors=error.error_count())
+            return None
+        return self._homes[row.home](descriptor)
