@@ -85,13 +85,38 @@ class CapabilityContext:
 
 
 class CapabilityError(Exception):
-    """A failure with a code. `retryable` is False where a further attempt would fail the same way."""
+    """A failure with a code. `retryable` is False where a further attempt would fail the same way.
 
-    def __init__(self, code: str, message: str, retryable: bool = True) -> None:
+    The next attempt is not due before `retry_after_seconds`. `endpoint_failed` says that what the capability calls
+    somewhere else did not work, whatever it was asked: such failures in a row open the circuit breaker.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        retryable: bool = True,
+        *,
+        retry_after_seconds: float = 0,
+        endpoint_failed: bool = False,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
+        self.endpoint_failed = endpoint_failed
+
+
+class AnswersLater(Exception):
+    """The work was taken over, and its result comes by a callback within `seconds`.
+
+    The node waits without a slot, a task or a lease of a process. For homes whose bundle carries a callback.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the result comes by a callback within {seconds:g} s")
+        self.seconds = seconds
 
 
 class ClarificationNeeded(Exception):

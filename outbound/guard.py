@@ -22,29 +22,36 @@ _DNS_CACHE_SECONDS = 10
 class ReceiverRefused(OSError):
     """A host that resolves to this machine, this network or a reserved address."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(f"{address} is not a public address; FLEXRUN_WEBHOOK_ALLOW_PRIVATE=true allows it")
+    def __init__(self, address: str, permission: str) -> None:
+        super().__init__(f"{address} is not a public address; {permission} allows it")
         self.address = address
 
 
-def guarded_connector(resolver: AbstractResolver, *, allow_private: bool) -> TCPConnector:
+WEBHOOKS_PERMISSION = "FLEXRUN_WEBHOOK_ALLOW_PRIVATE=true"
+CAPABILITIES_PERMISSION = "allowPrivate in its home, or FLEXRUN_CAPABILITY_ALLOW_PRIVATE=true,"
+
+
+def guarded_connector(
+    resolver: AbstractResolver, *, allow_private: bool, permission: str = WEBHOOKS_PERMISSION
+) -> TCPConnector:
     """A connector that opens no connection to an address that is not public, by any name or literal.
 
-    It checks the address that a socket is made for, so a name that resolves differently the second time gains nothing.
+    `permission` is what the error of a refused address says would allow it. It checks the address that a socket is
+    made for, so a name that resolves differently the second time gains nothing.
     """
     return TCPConnector(
         limit=0,
         resolver=resolver,
         ttl_dns_cache=_DNS_CACHE_SECONDS,
-        socket_factory=None if allow_private else _public_socket,
+        socket_factory=None if allow_private else partial(_public_socket, permission),
     )
 
 
-def _public_socket(info: AddressInfo) -> socket.socket:
+def _public_socket(permission: str, info: AddressInfo) -> socket.socket:
     family, kind, protocol, _, address = info
     host = str(address[0])
     if not is_public(host):
-        raise ReceiverRefused(host)
+        raise ReceiverRefused(host, permission)
     return socket.socket(family, kind, protocol)
 
 
