@@ -18,7 +18,10 @@ fail() {
 
 # The folder is part of the stamp: a moved checkout has a .venv that points to where it was.
 stamp_for() { printf '%s\n%s\n' "$PWD" "$(cksum <"$1")"; }
-holds() { [ -x .venv/bin/python ] && [ "$(cat ".venv/.$1" 2>/dev/null)" = "$2" ]; }
+holds() { [ -x .venv/bin/python ] && [ "$(cat ".venv/.$1" 2>/dev/null)" = "$2" ] && linked; }
+# What is imported from the checkout: the engine, and the SDK, which is a distribution of its own.
+import_path() { printf '%s\n' "$PWD" "$PWD/sdk/python"; }
+linked() { [ "$(cat .venv/lib/python*/site-packages/flexrun-checkout.pth 2>/dev/null)" = "$(import_path)" ]; }
 
 holds dev "$(stamp_for requirements-dev.lock)" && exit 0
 holds "$kind" "$(stamp_for "$lock")" && exit 0
@@ -48,7 +51,7 @@ make_venv() {
 link_checkout() {
   local site
   site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  printf '%s\n' "$PWD" >"$site/flexrun-checkout.pth"
+  import_path >"$site/flexrun-checkout.pth"
   cat >.venv/bin/flexrun <<'LAUNCHER'
 #!/bin/sh
 # -P: the folder that it is started in may have a schemas.py or a planner.py of its own.

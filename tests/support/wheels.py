@@ -11,9 +11,9 @@ from pathlib import Path
 from tests.support.processes import ROOT
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel into `folder`, offline; its path."""
-    _run("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
+def build_wheel(folder: Path, project: Path = ROOT) -> Path:
+    """Build the wheel of `project` into `folder`, offline; its path."""
+    _run("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=project)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -32,5 +32,5 @@ def install_wheel(wheel: Path, folder: Path) -> Path:
     return folder / "bin" / "flexrun"
 
 
-def _run(*arguments: str) -> None:
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT)
+def _run(*arguments: str, cwd: Path = ROOT) -> None:
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=cwd)
