@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
+from executor.capability import Capability
+from executor.homes.parts import HomeParts
 from executor.remote import Connect
+from schemas.capability import CapabilityDescriptor
 
-HOMES: Mapping[str, Connect] = MappingProxyType({})
-"""The type of a home → what makes a capability of a descriptor with such a home."""
+OpenHome = Callable[[HomeParts], Connect]
+
+HOMES: Mapping[str, OpenHome] = MappingProxyType({})
+"""The type of a home → what opens it in a process: called once, before the first capability with such a home."""
+
+
+def open_homes(parts: HomeParts) -> Mapping[str, Connect]:
+    """The type of a home → what makes a capability of a descriptor with such a home."""
+    return {name: _opened_at_first_use(open_home, parts) for name, open_home in HOMES.items()}
+
+
+def _opened_at_first_use(open_home: OpenHome, parts: HomeParts) -> Connect:
+    opened = cache(lambda: open_home(parts))
+
+    def connect(descriptor: CapabilityDescriptor) -> Capability:
+        return opened()(descriptor)
+
+    return connect

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from executor.capability import Capability
 from executor.computing import in_sandbox
 from executor.config import ExecutorConfig
-from executor.homes import HOMES
+from executor.homes import open_homes
+from executor.homes.parts import HomeParts
 from executor.human_capabilities import human_capabilities
 from executor.registry import CapabilityRegistry
 from executor.remote import RemoteCapabilities
@@ -28,17 +29,21 @@ async def start_executor(
         drain_seconds=settings.drain_seconds,
         serves_output=True,
     )
-    run = in_sandbox(stub_capabilities() if capabilities is None else capabilities, await parts.sandbox())
+    sandbox = await parts.sandbox()
+    run = in_sandbox(stub_capabilities() if capabilities is None else capabilities, sandbox)
+    homes = HomeParts(sandbox)
+    remote = RemoteCapabilities(parts.capabilities, open_homes(homes))
     worker = ExecutorWorker(
         parts.store,
         parts.handler,
         parts.broker,
         await parts.contracts(),
-        CapabilityRegistry(run, human_capabilities(), RemoteCapabilities(parts.capabilities, HOMES)),
+        CapabilityRegistry(run, human_capabilities(), remote),
         parts.worker,
         config,
         listener=parts.listener,
     )
     await worker.start()
+    parts.stack.push_async_callback(parts.shutdown.foundation, "homes", homes.stack.aclose)
     parts.shutdown.add("executor", worker.close)
     return worker
