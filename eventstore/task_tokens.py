@@ -30,12 +30,19 @@ class TokenForged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TaskKey:
-    """An attempt, and the name under which its lease is held."""
+    """An attempt, and the name under which its lease is held.
+
+    `plan_version` is the plan that the node is of: a later one may have a node of the same name. A worker's lease is
+    extended by `lease_seconds` until `ends_at` (seconds since 1970), when the time for the attempt is up.
+    """
 
     run_id: str
     node_id: str
     attempt: int
     worker: str
+    plan_version: int | None = None
+    lease_seconds: float | None = None
+    ends_at: float | None = None
 
 
 class TaskTokens:
