@@ -28,6 +28,7 @@ from eventstore import leases
 from eventstore.capability_cache import CapabilityCache
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
+from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler, Transact
 from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
@@ -171,6 +172,7 @@ class Engine:
             self.worker,
             self.roles,
             CapabilityCache(self.store, listener=listener),
+            FacetCache(self.store, listener=listener),
             self._stack,
             self._shutdown,
         )

@@ -13,7 +13,9 @@ from aiohttp import web
 from broker.interface import Broker
 from broker.readiness import ReadinessProbe
 from contracts.checker import ContractChecker
+from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
+from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
@@ -48,6 +50,10 @@ class GatewayDeps:
     readiness: ReadinessProbe | None = None
     """What `/readyz` reads; without it, one of the gateway's own."""
 
+    capabilities: CapabilityCache | None = None
+    facets: FacetCache | None = None
+    """What this process knows of the registry; without them, caches of the gateway's own."""
+
     config: GatewayConfig = field(default_factory=GatewayConfig)
     house: HousePolicy = field(default_factory=HousePolicy)
     """Rules and limits that an envelope or a fork can only tighten."""
@@ -68,6 +74,8 @@ class Gateway:
             deps.store, deps.broker, answer_seconds=deps.config.ready_seconds
         )
         self.acceptance = Acceptance(deps.house, TokenHolders(deps.tokens.actors))
+        self.capabilities = deps.capabilities or CapabilityCache(deps.store)
+        self.facets = deps.facets or FacetCache(deps.store)
         self.streams = OpenStreams()
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)

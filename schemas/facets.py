@@ -2,7 +2,7 @@
 
 Capabilities say which facets they take and give; a caller may ask for facets by name in place of a schema. Each facet
 is a file in `schemas/catalogue/`, named after it: `{"many": bool, "schema": JSON Schema}`. The files are read and
-checked once, when this module is imported.
+checked once, when this module is imported. Facets that callers register are in the database: `eventstore/facets.py`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
+from urllib.parse import quote
 
 import orjson
 
+from schemas.pointer import escape
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CATALOGUE = Path(__file__).with_name("catalogue")
+SHIPPED_VERSION = "1.0.0"
+"""The version of the facets in `CATALOGUE`."""
 
 
 class FacetFaulty(Exception):
@@ -32,6 +37,11 @@ class Facet:
     description: str
     schema: dict[str, Any]
     many: bool = False
+    version: str = SHIPPED_VERSION
+
+    def delivered(self) -> dict[str, Any]:
+        """The schema of what a contract takes for this facet, as a schema of its own: one, or a list of them."""
+        return _one_or_many(self.schema, self.many, "#")
 
 
 def load_catalogue(folder: Path) -> Mapping[str, Facet]:
@@ -90,10 +100,13 @@ def _schema_fault(schema: dict[str, Any], name: str) -> str | None:
 FACETS = load_catalogue(CATALOGUE)
 
 
-def facets_schema(names: Iterable[str]) -> dict[str, Any]:
+def facets_schema(
+    names: Iterable[str], pinned: Mapping[str, dict[str, Any]] = MappingProxyType({})
+) -> dict[str, Any]:
     """The schema of an object that has exactly these facets as its keys.
 
-    A facet that is not in the catalogue may be anything: the planner decides whether some capability can give it.
+    `pinned` has the registered ones as `pinned_facets` wrote them into the run. A facet that is neither there nor in
+    the catalogue may be anything: the planner decides whether some capability can give it.
     """
     wanted = list(names)
     return {
@@ -101,18 +114,47 @@ def facets_schema(names: Iterable[str]) -> dict[str, Any]:
         "type": "object",
         "required": wanted,
         "additionalProperties": False,
-        "properties": {name: _delivered(name) for name in wanted},
+        "properties": {name: _delivered(name, pinned.get(name)) for name in wanted},
     }
 
 
-def _delivered(name: str) -> dict[str, Any] | bool:
+def pinned_facets(names: Iterable[str], known: Mapping[str, Facet]) -> dict[str, Any]:
+    """Of these facets those that are not in the catalogue as it is shipped, in the form in which a run keeps them."""
+    return {
+        name: {"version": facet.version, "many": facet.many, "schema": facet.schema}
+        for name in names
+        if (facet := known.get(name)) is not None and facet is not FACETS.get(name)
+    }
+
+
+def _delivered(name: str, pinned: dict[str, Any] | None) -> dict[str, Any] | bool:
+    place = "#/properties/" + quote(escape(name))
+    if pinned is not None:
+        return _one_or_many(pinned["schema"], pinned["many"], place)
     facet = FACETS.get(name)
-    if facet is None:
-        return True
-    one = _embedded(facet.schema)
-    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]} if facet.many else one
+    return True if facet is None else _one_or_many(facet.schema, facet.many, place)
 
 
-def _embedded(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without its dialect, which is declared once, at the root."""
-    return {key: value for key, value in schema.items() if key != "$schema"}
+def _one_or_many(schema: dict[str, Any], many: bool, place: str) -> dict[str, Any]:
+    """The schema as it stands at `place` of another one, which declares the dialect."""
+    inside = f"{place}/anyOf/0" if many else place
+    one = {key: _moved(key, value, inside) for key, value in schema.items() if key != "$schema"}
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]} if many else one
+
+
+_DATA = frozenset({"const", "default", "enum", "examples"})
+_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+
+
+def _moved(keyword: str, value: Any, place: str) -> Any:
+    """The value of a keyword, with its references to places of the schema leading to the same places below `place`."""
+    if keyword == "$ref" and isinstance(value, str) and value.startswith("#"):
+        return place + value[1:]
+    if keyword in _DATA:
+        return value
+    if isinstance(value, list):
+        return [_moved("", each, place) for each in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    members = cast("dict[str, Any]", value)
+    return {key: _moved("" if keyword in _BY_NAME else key, each, place) for key, each in members.items()}

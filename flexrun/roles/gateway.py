@@ -94,6 +94,8 @@ class GatewayRole:
             clock=parts.store.clock,
             broker=parts.broker,
             readiness=parts.readiness,
+            capabilities=parts.capabilities,
+            facets=parts.facets,
             config=config,
             house=self._house,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from broker.interface import Broker
 from broker.readiness import ReadinessProbe
 from eventstore.capability_cache import CapabilityCache
+from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
@@ -42,6 +43,7 @@ class RoleParts:
     worker: str
     roles: frozenset[Role]
     capabilities: CapabilityCache
+    facets: FacetCache
     stack: AsyncExitStack
     shutdown: Shutdown
     _sandbox: Sandbox | None = None

@@ -19,7 +19,7 @@ from runs.commands import StartRun
 from runs.errors import RunAlreadyStarted, RunUnknown
 from runs.event import Event, JsonObject
 from runs.state import RunState
-from schemas.contract_schema import effective_schema
+from schemas.contract_schema import effective_schema, with_facets
 from schemas.envelope import TaskEnvelope
 from schemas.refusal import DocumentRefused, FieldProblem
 
@@ -41,7 +41,8 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     """
     gateway = request.app[GATEWAY]
     document = envelope.to_wire()
-    schema_hash = await _compile_contract(gateway, document["outputContract"])
+    contract = await _pinned_contract(gateway, document["outputContract"])
+    schema_hash = await _compile_contract(gateway, contract)
     correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)
     resumed = envelope.constraints.resume_run_id
     if resumed is not None:
@@ -53,7 +54,7 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     await gateway.backlog.check()
     command = StartRun(
         now=gateway.deps.clock(),
-        envelope=document,
+        envelope={**document, "outputContract": contract},
         schema_hash=schema_hash,
         correlation_id=correlation_id,
         submitted_by=actor.name if actor.verified else None,
@@ -72,6 +73,11 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     gateway.backlog.refresh()
     bind_log_fields(request, run_id=submission.state.run_id)
     return submission
+
+
+async def _pinned_contract(gateway: Gateway, contract: JsonObject) -> JsonObject:
+    """The contract with the facets that it names as they are now."""
+    return with_facets(contract, await gateway.facets.current()) if "facets" in contract else contract
 
 
 async def _compile_contract(gateway: Gateway, contract: JsonObject) -> str:

@@ -7,8 +7,8 @@ import jsonschema
 import orjson
 import pytest
 
-from schemas.contract_schema import FREEFORM_SCHEMA, effective_schema
-from schemas.facets import CATALOGUE, DIALECT, FACETS, FacetFaulty, facets_schema, load_catalogue
+from schemas.contract_schema import FREEFORM_SCHEMA, effective_schema, with_facets
+from schemas.facets import CATALOGUE, DIALECT, FACETS, Facet, FacetFaulty, facets_schema, load_catalogue
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "company_profile": {"companyName": "Northwind Robotics", "coreValue": "Machines that explain themselves"},
@@ -129,3 +129,35 @@ def test_a_file_that_is_no_facet_is_refused_by_name(tmp_path: Path, content: Any
     message = str(refused.value)
     assert message.startswith(f"{path}: ")
     assert fault in message
+
+
+RECURSIVE: dict[str, Any] = {
+    "$schema": DIALECT,
+    "type": "object",
+    "required": ["text"],
+    "properties": {"text": {"$ref": "#/$defs/text"}, "replies": {"type": "array", "items": {"$ref": "#"}}},
+    "$defs": {"text": {"type": "string", "minLength": 1}},
+    "examples": [{"$ref": "#/left/alone"}],
+}
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_registered_facet_keeps_its_references_where_a_run_pins_it(many: bool) -> None:
+    thread = Facet("a thread/of~posts", "Posts and replies", RECURSIVE, many)
+    contract = with_facets(
+        {"mode": "facets", "facets": [thread.name, "review"]}, {**FACETS, thread.name: thread}
+    )
+    assert list(contract["facetSchemas"]) == [thread.name]
+    schema = effective_schema(contract)
+    assert isinstance(schema, dict)
+    good, bad = {"text": "a", "replies": [{"text": "b"}]}, {"text": "a", "replies": [{"text": ""}]}
+    delivered = jsonschema.Draft202012Validator(schema)
+    for value, fits in ((good, True), (bad, False), ([good], many), ([bad], False)):
+        errors = list(delivered.iter_errors({thread.name: value, "review": {}}))
+        assert any(thread.name in each.absolute_path for each in errors) is not fits
+        assert jsonschema.Draft202012Validator(thread.delivered()).is_valid(value) is fits
+
+
+def test_a_contract_without_registered_facets_stays_as_it_is() -> None:
+    for contract in ({"mode": "facets", "facets": ["review", "unheard_of"]}, {"schema": {"type": "string"}}):
+        assert with_facets(contract, FACETS) is contract

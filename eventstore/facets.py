@@ -1,0 +1,62 @@
+"""Facets that callers and files have registered, beside those that are shipped (`schemas/facets.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from eventstore.store import EventStore
+from runs.event import JsonObject
+from schemas.capability import version_order
+from schemas.facets import Facet
+
+
+@dataclass(frozen=True, slots=True)
+class FacetRow:
+    """A version of a facet. `source` says who registered it: `api`, or `file`."""
+
+    name: str
+    version: str
+    description: str
+    schema: JsonObject
+    many: bool
+    source: str
+    registered_at: datetime
+
+    @property
+    def facet(self) -> Facet:
+        return Facet(self.name, self.description, self.schema, self.many, self.version)
+
+
+async def facet_rows(store: EventStore) -> list[FacetRow]:
+    """Every version of every registered facet, by name, the highest version of each first."""
+    rows = await store.select(FacetRow, "facets/list", {})
+    rows.sort(key=lambda row: version_order(row.version), reverse=True)
+    rows.sort(key=lambda row: row.name)
+    return rows
+
+
+async def add_facet(store: EventStore, facet: Facet, source: str) -> bool:
+    """Register a version of a facet; False where this name and version are registered already."""
+    parameters = {
+        "name": facet.name,
+        "version": facet.version,
+        "description": facet.description,
+        "schema": orjson.dumps(facet.schema).decode(),
+        "many": facet.many,
+        "source": source,
+    }
+    return bool(await store.fetch("facets/add", parameters))
+
+
+def highest_facets(shipped: Iterable[Facet], rows: Iterable[FacetRow]) -> dict[str, Facet]:
+    """The highest version of each facet, by name in the order of names."""
+    highest: dict[str, Facet] = {}
+    for facet in (*shipped, *(row.facet for row in rows)):
+        known = highest.get(facet.name)
+        if known is None or version_order(facet.version) > version_order(known.version):
+            highest[facet.name] = facet
+    return dict(sorted(highest.items()))

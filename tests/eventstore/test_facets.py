@@ -1,0 +1,59 @@
+"""Facets in the database, and the list of them that each process keeps."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from eventstore.facet_cache import FacetCache
+from eventstore.facets import add_facet
+from eventstore.listener import LogListener
+from eventstore.store import EventStore
+from schemas.facets import FACETS, Facet
+from tests.support.waiting import eventually
+
+SUMMARY = Facet("ticket_summary", "What a ticket says", {"type": "string"})
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[EventStore]:
+    opened = await EventStore.open(database_url, writers=1, readers=2)
+    yield opened
+    await opened.close()
+
+
+async def test_the_shipped_facets_are_known_without_any_registration(store: EventStore) -> None:
+    assert await FacetCache(store).current() == FACETS
+
+
+async def test_the_highest_version_of_a_facet_counts(store: EventStore) -> None:
+    for version in ("1.0.0", "1.10.0", "1.9.0"):
+        assert await add_facet(store, Facet("ticket_summary", "", {"type": "string"}, version=version), "api")
+    known = await FacetCache(store).current()
+    assert known["ticket_summary"].version == "1.10.0"
+    assert list(known) == sorted(known)
+
+
+async def test_a_version_is_registered_once(store: EventStore) -> None:
+    assert await add_facet(store, SUMMARY, "api")
+    assert not await add_facet(store, Facet("ticket_summary", "other", {"type": "object"}), "api")
+    assert (await FacetCache(store).current())["ticket_summary"] == SUMMARY
+
+
+async def test_a_registration_of_another_process_is_known_at_once(
+    database_url: str, store: EventStore
+) -> None:
+    listener = LogListener(database_url, ignore_origin=store.origin)
+    cache = FacetCache(store, listener=listener, fresh_seconds=3600)
+    await listener.start()
+    await listener.listening()
+    before = await cache.current()
+    assert await cache.current() is before
+    other = await EventStore.open(database_url, writers=1, readers=1)
+    await add_facet(other, SUMMARY, "api")
+
+    async def known() -> bool:
+        return "ticket_summary" in await cache.current()
+
+    await eventually(known, 1)
+    await other.close()
+    await listener.close()
