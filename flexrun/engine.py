@@ -144,12 +144,19 @@ class Engine:
             self._stack.callback(gateway.bind().close)
         await self._start_health()
         await self._open_database()
+        self.parts = await self._open_parts()
+        await self._start_workers(self.parts)
+        if gateway is not None:
+            self.server = await gateway.start(self.parts)
+
+    async def _open_parts(self) -> RoleParts:
+        """Open what all roles share: store, listener, broker, and what carries commits to others."""
         # pg_stat_activity shows this process's connections as flexrun planner writer, flexrun planner reader, …
         database_url = named(self.database_url, f"flexrun {self.name}")
         self.store = await self._open_store(database_url)
         self._stack.push_async_callback(self._shutdown.foundation, "store", self.store.close)
         self.handler = RunHandler(self.store)
-        listener = LogListener(
+        self.listener = listener = LogListener(
             database_url,
             ignore_origin=self.store.origin,
             roles=sorted(self.roles),
@@ -163,7 +170,7 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
         if self.health is not None:
             self.health.readiness = self.readiness
-        parts = RoleParts(
+        return RoleParts(
             self.store,
             self.handler,
             listener,
@@ -176,9 +183,6 @@ class Engine:
             self._stack,
             self._shutdown,
         )
-        await self._start_workers(parts)
-        if gateway is not None:
-            self.server = await gateway.start(parts)
 
     @property
     def name(self) -> str:
@@ -259,27 +263,35 @@ class Engine:
             self._stack.push_async_callback(self.health.close)
 
     async def _open_broker(self, listener: LogListener) -> Broker:
-        settings = self.settings
-        broker = open_broker(
-            settings.broker_url,
-            self.store,
-            listener,
-            namespace=settings.namespace,
-            claim_seconds=settings.lease_seconds,
-            journal=self.journal,
-        )
+        broker = self._make_broker(listener)
         await broker.start()
         self._stack.push_async_callback(self._shutdown.foundation, "broker", broker.close)
         return broker
+
+    def _make_broker(self, listener: LogListener) -> Broker:
+        return open_broker(
+            self.settings.broker_url,
+            self.store,
+            listener,
+            namespace=self.settings.namespace,
+            claim_seconds=self.settings.lease_seconds,
+            journal=self.journal,
+        )
 
     async def _start_carriers(self, listener: LogListener) -> None:
         """Start what sends a commit's wake-ups and hints to other processes, and what re-sends those that were lost."""
         notifier = Notifier(self.store, listener)
         await notifier.start()
         self._stack.push_async_callback(self._shutdown.foundation, "notifier", notifier.close)
+        await self._start_dispatcher()
+        await self._start_keeper()
+
+    async def _start_dispatcher(self) -> None:
         dispatcher = Dispatcher(self.store, self.broker)
         await dispatcher.start()
         self._stack.push_async_callback(self._shutdown.foundation, "dispatcher", dispatcher.close)
+
+    async def _start_keeper(self) -> None:
         keeper = Keeper(self.store, self.handler, self.broker)
         await keeper.start()
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)

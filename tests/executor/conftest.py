@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 
 @pytest.fixture(params=["postgres", "rabbitmq"])

@@ -21,7 +21,8 @@ from tests.support.capabilities import FunctionCapability, Gate, Stubborn, retur
 from tests.support.given import node
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
-from tests.support.wiring import QUICK, BrokerAddress, ExecutorWiring, StoreWiring, now
+from tests.support.wired_engine import BrokerAddress
+from tests.support.wiring import QUICK, ExecutorWiring, StoreWiring, now
 
 ANN = Actor("ann", verified=True)
 LAPSE = "update flex_work set lease_until = clock_timestamp() where run_id = %s and kind = 'node'"

@@ -15,7 +15,8 @@ from runs.state import RunState
 from tests.support.capabilities import Gate, returns
 from tests.support.given import node, plan
 from tests.support.waiting import eventually
-from tests.support.wiring import QUICK, BrokerAddress, ExecutorWiring, now
+from tests.support.wired_engine import BrokerAddress
+from tests.support.wiring import QUICK, ExecutorWiring, now
 
 PLANNED = "plan_requested, plan_generated"
 STARTED = "plan_requested, plan_generated, node_start a"

@@ -12,7 +12,8 @@ from executor.config import ExecutorConfig
 from tests.support.capabilities import FunctionCapability, Gate, Scripted, echo, returns
 from tests.support.given import node
 from tests.support.waiting import eventually
-from tests.support.wiring import BrokerAddress, ExecutorWiring, StoreWiring
+from tests.support.wired_engine import BrokerAddress
+from tests.support.wiring import ExecutorWiring, StoreWiring
 
 DRAFTS = [f"draft-{letter}" for letter in "abcdef"]
 

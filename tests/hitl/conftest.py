@@ -9,7 +9,7 @@ import pytest
 from contracts.checker import ContractChecker
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.no_spare import NO_SPARE
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from runs.event import parse_time
 from tests.support.processes import FlexrunProcess, Setting, Site
 from tests.support.sites import envelope, log_of, reached, types_of
 from tests.support.waiting import eventually
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 PROMISED_SECONDS = 1.0
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 from tests.support.inboxes import open_inbox
 from tests.support.people import SUE, TOKENS, waiting_for_approval
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 TOKEN = b"token-of-bob"

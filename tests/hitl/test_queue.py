@@ -14,7 +14,7 @@ from tests.support.inboxes import open_inbox
 from tests.support.loop_time import MOST_SECONDS, loop_time
 from tests.support.people import SUE, TOKENS, WRONG, Waiting, waiting_for_approval
 from tests.support.waiting import eventually
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 

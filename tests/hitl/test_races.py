@@ -9,7 +9,7 @@ from tests.support.gateways import RunningGateway
 from tests.support.inboxes import Inbox, open_inbox
 from tests.support.people import Waiting, waiting_for_approval
 from tests.support.waiting import eventually
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 ROUNDS = 8

@@ -21,7 +21,7 @@ from tests.support.sites import (
     types_of,
 )
 from tests.support.waiting import DEADLINE_SECONDS, eventually
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 PLAN_FIRST = {"runtime": [{"id": "look", "trigger": "plan_generated", "action": "hitl"}]}
 

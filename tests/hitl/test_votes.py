@@ -12,7 +12,7 @@ from tests.support.given import node
 from tests.support.inboxes import open_inbox
 from tests.support.people import ANN, BOB, SUE, TOKENS, Waiting, resumed, waiting_for_approval
 from tests.support.waiting import eventually
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 Start = Callable[..., Awaitable[RunningGateway]]
 EDIT = {"text": "edited"}

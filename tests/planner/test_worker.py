@@ -18,7 +18,8 @@ from tests.support.given import ANN
 from tests.support.linkedin import REGISTERED, envelope, example
 from tests.support.planner_wiring import QUICK, PlannerWiring, hint_for
 from tests.support.waiting import DEADLINE_SECONDS, eventually
-from tests.support.wiring import BrokerAddress, now
+from tests.support.wired_engine import BrokerAddress
+from tests.support.wiring import now
 
 NODE = {"id": "a", "capabilityId": "stub.linkedin.brief", "kind": "execution", "label": "a"}
 PLANNED = ["start", "plan_requested", "plan_generated"]

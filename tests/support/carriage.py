@@ -1,7 +1,6 @@
 """The parts of one process around a broker, and a planner that a test controls."""
 
 import asyncio
-import mmap
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -12,7 +11,6 @@ from typing import Any, Self
 
 import uuid_utils
 
-from broker.dispatch import Dispatcher
 from broker.failures import FailureRule
 from broker.interface import Broker, WorkHint
 from broker.journal import Journal
@@ -24,11 +22,11 @@ from broker.rabbitmq.work import WorkConsumerConfig
 from eventstore.batch import Lease
 from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
-from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from runs.commands import RejectPlan, RequestPlan, StartRun
 from runs.errors import RunError, RunFinished, StaleAttempt
 from tests.support.waiting import DEADLINE_SECONDS, eventually
+from tests.support.wired_engine import BrokerAddress, WiredEngine, Wiring
 
 ENVELOPE: dict[str, Any] = {"objective": "write", "outputContract": {"schema": True}}
 
@@ -85,7 +83,7 @@ class House:
         dispatches: bool = True,
         journal_bytes: int = 64 * 1024,
     ) -> None:
-        self.journal = Journal(mmap.mmap(-1, journal_bytes)) if journal_bytes else None
+        self._journal_bytes = journal_bytes
         self.site = site
         self.tempo = tempo or BrokerTimes()
         self._dispatches = dispatches
@@ -105,40 +103,35 @@ class House:
         await self._stack.aclose()
 
     async def _open(self) -> None:
-        self.store = await EventStore.open(
-            self.site.database_url, patience_seconds=self.tempo.patience_seconds
+        wiring = Wiring(
+            writers=2,
+            readers=4,
+            patience_seconds=self.tempo.patience_seconds,
+            dispatches=self._dispatches,
+            keeper=None,
+            journal_bytes=self._journal_bytes,
+            make_broker=self._make_broker,
         )
-        self._stack.push_async_callback(self.store.close)
-        self.handler = RunHandler(self.store)
-        listener = LogListener(self.site.database_url, ignore_origin=self.store.origin)
-        await listener.start()
-        self._stack.push_async_callback(listener.close)
-        await listener.listening()
-        notifier = Notifier(self.store)
-        await notifier.start()
-        self._stack.push_async_callback(notifier.close)
-        self.broker = self._make_broker(listener)
-        await self.broker.start()
-        self._stack.push_async_callback(self.broker.close)
-        if self._dispatches:
-            dispatcher = Dispatcher(self.store, self.broker)
-            await dispatcher.start()
-            self._stack.push_async_callback(dispatcher.close)
+        address = BrokerAddress(self.site.broker_url, self.site.namespace or "test")
+        engine = WiredEngine(self.site.database_url, address, wiring)
+        self.journal = engine.journal
+        await self._stack.enter_async_context(engine)
+        self.store, self.handler, self.broker = engine.store, engine.handler, engine.broker
         config = KeeperConfig(round_seconds=0.1, resend_seconds=0.1)
         self.keeper = Keeper(self.store, self.handler, self.broker, config)
         self._stack.push_async_callback(self.keeper.close)
 
-    def _make_broker(self, listener: LogListener) -> Broker:
+    def _make_broker(self, engine: WiredEngine, listener: LogListener) -> Broker:
         tempo = self.tempo
-        failures = FailureRule(self.store, first_delay_seconds=0.01)
+        failures = FailureRule(engine.store, first_delay_seconds=0.01)
         if self.site.kind == "postgres":
             config = PostgresBrokerConfig(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
             return PostgresBroker(
-                self.store, listener, config=config, failures=failures, journal=self.journal
+                engine.store, listener, config=config, failures=failures, journal=engine.journal
             )
         return RabbitBroker(
             self.site.broker_url,
-            self.store,
+            engine.store,
             namespace=self.site.namespace,
             publish_seconds=tempo.publish_seconds,
             config=WorkConsumerConfig(

@@ -15,7 +15,7 @@ from eventstore.listener import LogListener
 from gateway.people.inbox import QUEUE, HitlInbox
 from tests.support.gateways import RunningGateway
 from tests.support.waiting import eventually
-from tests.support.wiring import BrokerAddress
+from tests.support.wired_engine import BrokerAddress
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,16 @@ from uuid import uuid4
 import psycopg
 from uuid_utils import uuid7
 
-from broker.dispatch import Dispatcher
-from broker.factory import open_broker
 from broker.interface import WorkHint
-from broker.keeper import Keeper, KeeperConfig
 from eventstore.capabilities import register
-from eventstore.listener import LogListener
 from planner.config import PlannerConfig
 from planner.planner import Planner
 from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerWorker
 from runs.commands import StartRun
 from tests.support.linkedin import REGISTERED
-from tests.support.wiring import BrokerAddress, StoreWiring, now
+from tests.support.wired_engine import POSTGRES, QUICK_KEEPER, BrokerAddress, Wiring
+from tests.support.wiring import StoreWiring, now
 
 QUICK = PlannerConfig(
     slots=8,
@@ -37,7 +34,7 @@ QUICK = PlannerConfig(
 
 
 class PlannerWiring(StoreWiring):
-    """Store, handler and notifier, with listener, broker, dispatcher, keeper and planner."""
+    """The same with a planner: broker, dispatcher, keeper, planner."""
 
     def __init__(
         self,
@@ -50,11 +47,10 @@ class PlannerWiring(StoreWiring):
         consumes: bool = True,
         registered: Sequence[dict[str, Any]] = REGISTERED,
     ) -> None:
-        super().__init__(database_url)
+        wiring = Wiring(dispatches=consumes, keeper=QUICK_KEEPER if keeps else None)
+        super().__init__(database_url, broker_address=broker_address or POSTGRES, wiring=wiring)
         self.planner = planner or SkeletonPlanner()
-        self._broker_address = broker_address or BrokerAddress()
         self._config = config
-        self._keeps = keeps
         self._consumes = consumes
         self._registered = registered
 
@@ -62,26 +58,10 @@ class PlannerWiring(StoreWiring):
         """Start every part, the worker last."""
         await super().open()
         await register(self.store, self._registered, "elsewhere")
-        listener = LogListener(self.database_url, ignore_origin=self.store.origin)
-        await listener.start()
-        self.stack.push_async_callback(listener.close)
-        await listener.listening()
-        broker = open_broker(
-            self._broker_address.broker_url, self.store, listener, namespace=self._broker_address.namespace
-        )
-        await broker.start()
-        self.stack.push_async_callback(broker.close)
-        if self._consumes:
-            dispatcher = Dispatcher(self.store, broker)
-            await dispatcher.start()
-            self.stack.push_async_callback(dispatcher.close)
-        if self._keeps:
-            rounds = KeeperConfig(round_seconds=0.2, resend_seconds=1)
-            keeper = Keeper(self.store, self.handler, broker, rounds)
-            await keeper.start()
-            self.stack.push_async_callback(keeper.close)
         name = f"worker-{uuid4().hex[:8]}"
-        self.worker = PlannerWorker(self.store, self.handler, broker, self.planner, name, self._config)
+        self.worker = PlannerWorker(
+            self.store, self.handler, self.engine.broker, self.planner, name, self._config
+        )
         if self._consumes:
             await self.worker.start()
         self.stack.push_async_callback(self.worker.close)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -13,14 +12,8 @@ from uuid import uuid4
 import psycopg
 from uuid_utils import uuid7
 
-from broker.dispatch import Dispatcher
-from broker.factory import open_broker
-from broker.keeper import Keeper, KeeperConfig
 from contracts.checker import ContractChecker
-from eventstore.handler import RunHandler
-from eventstore.listener import LogListener
-from eventstore.notifier import Notifier
-from eventstore.store import EventStore
+from eventstore.store import PATIENCE_SECONDS
 from executor.config import ExecutorConfig
 from executor.registry import CapabilityRegistry
 from executor.worker import ExecutorWorker
@@ -30,6 +23,7 @@ from runs.state import RunState
 from tests.support.capabilities import FunctionCapability
 from tests.support.no_spare import NO_SPARE
 from tests.support.waiting import DEADLINE_SECONDS, eventually
+from tests.support.wired_engine import POSTGRES, QUICK_KEEPER, BrokerAddress, WiredEngine, Wiring
 
 QUICK = ExecutorConfig(
     slots=16,
@@ -41,13 +35,8 @@ QUICK = ExecutorConfig(
 )
 """Short waits, with heartbeats and registrations made by the test itself."""
 
-
-@dataclass(frozen=True)
-class BrokerAddress:
-    """Which broker carries the hints: its address and the namespace of its queues."""
-
-    broker_url: str = "postgres"
-    namespace: str = "test"
+NOTHING_CARRIED = Wiring(dispatches=False, keeper=None)
+"""For a process that changes runs, and leaves the hints of their work to others."""
 
 
 def now() -> datetime:
@@ -57,10 +46,16 @@ def now() -> datetime:
 class StoreWiring:
     """A store, a handler and a notifier, to start, change and read runs. No worker."""
 
-    def __init__(self, database_url: str, *, patience_seconds: float = 30) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        broker_address: BrokerAddress = POSTGRES,
+        wiring: Wiring = NOTHING_CARRIED,
+    ) -> None:
         self.database_url = database_url
+        self.engine = WiredEngine(database_url, broker_address, wiring)
         self.stack = AsyncExitStack()
-        self._patience_seconds = patience_seconds
 
     async def __aenter__(self) -> Self:
         try:
@@ -76,15 +71,9 @@ class StoreWiring:
         await self.stack.aclose()
 
     async def open(self) -> None:
-        """Open the store, and notify other processes of its commits."""
-        self.store = await EventStore.open(
-            self.database_url, writers=1, readers=2, patience_seconds=self._patience_seconds
-        )
-        self.stack.push_async_callback(self.store.close)
-        self.handler = RunHandler(self.store)
-        notifier = Notifier(self.store)
-        await notifier.start()
-        self.stack.push_async_callback(notifier.close)
+        """Open the parts; other processes are notified of the store's commits."""
+        await self.stack.enter_async_context(self.engine)
+        self.store, self.handler = self.engine.store, self.engine.handler
 
     async def submit(
         self, *nodes: dict[str, Any], plan: dict[str, Any] | None = None, **envelope: Any
@@ -144,49 +133,31 @@ class StoreWiring:
 
 
 class ExecutorWiring(StoreWiring):
-    """The same with a worker: listener, broker, dispatcher, keeper, contract checker, executor."""
+    """The same with a worker: broker, dispatcher, keeper, contract checker, executor."""
 
     def __init__(
         self,
         database_url: str,
         capabilities: Sequence[FunctionCapability],
         *,
-        broker_address: BrokerAddress = BrokerAddress(),
+        broker_address: BrokerAddress = POSTGRES,
         config: ExecutorConfig = QUICK,
         keeps: bool = True,
         listens: bool = True,
-        patience_seconds: float = 30,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        super().__init__(database_url, patience_seconds=patience_seconds)
+        wiring = Wiring(keeper=QUICK_KEEPER if keeps else None, patience_seconds=patience_seconds)
+        super().__init__(database_url, broker_address=broker_address, wiring=wiring)
         self._capabilities = capabilities
-        self._broker_address = broker_address
         self._config = config
-        self._keeps = keeps
         self._listens = listens
         self.worker_id = f"worker-{uuid4().hex[:8]}"
 
     async def open(self) -> None:
         """Start every part, the worker last."""
         await super().open()
-        listener = LogListener(self.database_url, ignore_origin=self.store.origin)
-        await listener.start()
-        self.stack.push_async_callback(listener.close)
-        await listener.listening()
         self.contracts = await self.stack.enter_async_context(ContractChecker(NO_SPARE))
-        self.broker = open_broker(
-            self._broker_address.broker_url, self.store, listener, namespace=self._broker_address.namespace
-        )
-        await self.broker.start()
-        self.stack.push_async_callback(self.broker.close)
-        dispatcher = Dispatcher(self.store, self.broker)
-        await dispatcher.start()
-        self.stack.push_async_callback(dispatcher.close)
-        if self._keeps:
-            keeper = Keeper(
-                self.store, self.handler, self.broker, KeeperConfig(round_seconds=0.2, resend_seconds=1)
-            )
-            await keeper.start()
-            self.stack.push_async_callback(keeper.close)
+        self.broker = self.engine.broker
         self.worker = ExecutorWorker(
             self.store,
             self.handler,
@@ -195,7 +166,7 @@ class ExecutorWiring(StoreWiring):
             CapabilityRegistry(self._capabilities),
             self.worker_id,
             self._config,
-            listener=listener if self._listens else None,
+            listener=self.engine.listener if self._listens else None,
         )
         await self.worker.start()
         self.stack.push_async_callback(self.worker.close)
