@@ -23,6 +23,7 @@ _UNKNOWN_THERE = (
     "$comment",
     "contentMediaType",
     "contentSchema",
+    "patternProperties",
     "propertyNames",
 )
 

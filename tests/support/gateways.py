@@ -17,8 +17,6 @@ import psycopg
 from contracts.checker import ContractChecker
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
-from eventstore.listener import LogListener
-from eventstore.notifier import Notifier
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from gateway.app import create_app
@@ -29,6 +27,7 @@ from gateway.runs.acceptance import read_house
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
 from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.wired_engine import POSTGRES, WiredEngine, Wiring
 
 API = "/api/v1/flex"
 ENVELOPE: dict[str, Any] = {
@@ -36,6 +35,7 @@ ENVELOPE: dict[str, Any] = {
     "outputContract": {"schema": {"type": "object", "required": ["text"]}},
 }
 _PATIENCE_SECONDS = DEADLINE_SECONDS
+_WIRING = Wiring(writers=2, readers=4, patience_seconds=5, dispatches=False, keeper=None)
 
 
 @dataclass
@@ -101,35 +101,29 @@ async def running_gateway(
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production."""
-    store = await EventStore.open(database_url, patience_seconds=5)
-    listener = LogListener(database_url, ignore_origin=store.origin) if notified else None
-    notifier = Notifier(store) if notified else None
-    tail = RunTail(store, listener, encode_frame)
-    for part in (listener, notifier, tail):
-        if part is not None:
-            await part.start()
-    handler = RunHandler(store)
-    deps = GatewayDeps(
-        store=store,
-        handler=handler,
-        tail=tail,
-        contracts=contracts,
-        tokens=Tokens.parse(tokens),
-        config=GatewayConfig(**config),
-        house=read_house(policies),
-        link_secret=link_secret,
-        clock=clock or store.clock,
-        version="test",
-    )
-    app = create_app(deps)
-    server = await serve(app, "127.0.0.1", 0)
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as http:
-        yield RunningGateway(database_url, store, handler, tail, app[GATEWAY], server, http)
-    await server.close()
-    for part in (tail, notifier, listener, store):
-        if part is not None:
-            await part.close()
+    async with WiredEngine(database_url, POSTGRES, _WIRING) as engine:
+        store, handler = engine.store, engine.handler
+        tail = RunTail(store, engine.listener if notified else None, encode_frame)
+        await tail.start()
+        deps = GatewayDeps(
+            store=store,
+            handler=handler,
+            tail=tail,
+            contracts=contracts,
+            tokens=Tokens.parse(tokens),
+            config=GatewayConfig(**config),
+            house=read_house(policies),
+            link_secret=link_secret,
+            clock=clock or store.clock,
+            version="test",
+        )
+        app = create_app(deps)
+        server = await serve(app, "127.0.0.1", 0)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            yield RunningGateway(database_url, store, handler, tail, app[GATEWAY], server, http)
+        await server.close()
+        await tail.close()
 
 
 @dataclass
