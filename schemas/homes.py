@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import AS_SENT, NOT_BLANK, Model, Reference, flaw, refused
+from schemas.usage import Currency
 
 HomeType = Literal["python", "worker", "http", "model", "mcp", "human"]
 
@@ -54,11 +55,20 @@ class HttpHome(Model):
     allow_private: bool = False
 
 
+class TokenPrice(Model):
+    """What a model costs: millionths of `currency` for one token, `2.5` where a million tokens cost 2.50."""
+
+    input_micros: Annotated[float, Field(ge=0, le=1_000_000), AS_SENT]
+    output_micros: Annotated[float, Field(ge=0, le=1_000_000), AS_SENT]
+    currency: Currency
+
+
 class ModelHome(Model):
     """A language model behind an endpoint that speaks the chat completions of OpenAI.
 
     `prompt` and `system` are Jinja2 templates over the bundle. `structured` is how the endpoint is asked for JSON: by
     the schema of the node's contract, as any JSON object, in words only, or (`auto`) by the first of these that works.
+    With `price` the cost of each call is computed from its tokens.
     """
 
     type: Literal["model"] = "model"
@@ -71,6 +81,7 @@ class ModelHome(Model):
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     structured: Literal["auto", "schema", "json", "text"] = "auto"
     request_seconds: CallSeconds = 120.0
+    price: TokenPrice | None = None
 
 
 class McpHome(Model):

@@ -13,7 +13,14 @@ from schemas.capability import CapabilityDescriptor
 
 OpenHome = Callable[[HomeParts], Connect]
 
-HOMES: Mapping[str, OpenHome] = MappingProxyType({})
+
+def _model(parts: HomeParts) -> Connect:
+    from executor.homes.model import open_model_home  # noqa: PLC0415 - for a process that calls models
+
+    return open_model_home(parts)
+
+
+HOMES: Mapping[str, OpenHome] = MappingProxyType({"model": _model})
 """The type of a home → what opens it in a process: called once, before the first capability with such a home."""
 
 

@@ -1,0 +1,93 @@
+"""What a model has answered: its text, why it ended, what it used, and the JSON in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from executor.capability import CapabilityError
+from runs.event import Json, JsonObject
+from schemas.capability import CapabilityDescriptor
+from schemas.homes import ModelHome
+from schemas.json_text import load_json
+from schemas.refusal import DocumentRefused
+
+_FENCE = re.compile(r"```[A-Za-z0-9_-]{0,20}[ \t]*\r?\n(.*?)```", re.DOTALL)
+_MAX_FENCES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One completion."""
+
+    text: str
+    finish_reason: str = "stop"
+    refusal: str | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class NoJson(ValueError):
+    """The text holds no JSON value."""
+
+
+def check_ended_well(answer: Answer) -> None:
+    """Raise CapabilityError for an answer that is a refusal, filtered, cut off or empty."""
+    if answer.refusal:
+        raise CapabilityError("model_refused", f"the model refused: {answer.refusal}", retryable=False)
+    if answer.finish_reason == "content_filter":
+        raise CapabilityError(
+            "model_content_filtered", "the endpoint's content filter stopped the answer", retryable=False
+        )
+    if answer.finish_reason == "length":
+        raise CapabilityError(
+            "model_output_cut",
+            f"the answer was cut off after {answer.output_tokens or 'too many'} tokens; give the home more 'maxTokens'",
+            retryable=False,
+        )
+    if not answer.text:
+        raise CapabilityError("model_answer_empty", f"the answer is empty ({answer.finish_reason})")
+
+
+def json_in(text: str) -> Json:
+    """The JSON value in an answer: all of it, a fenced block, or from the first bracket on. Raises NoJson."""
+    for candidate in _candidates(text):
+        try:
+            return load_json(candidate.encode("utf-8", "replace"))
+        except DocumentRefused:
+            continue
+    raise NoJson
+
+
+def _candidates(text: str) -> list[str]:
+    """Texts that may be JSON, a bounded number of them."""
+    stripped = text.strip()
+    found = [stripped]
+    found += [fenced[1] for fenced, _ in zip(_FENCE.finditer(text), range(_MAX_FENCES), strict=False)]
+    for opening, closing in (("{", "}"), ("[", "]")):
+        start, end = stripped.find(opening), stripped.rfind(closing)
+        if 0 <= start < end:
+            found.append(stripped[start : end + 1])
+    return found
+
+
+def usage_of(answer: Answer, home: ModelHome, descriptor: CapabilityDescriptor, seconds: float) -> JsonObject:
+    """What the call used, by wire names. Its price is the home's per token, else the descriptor's per call."""
+    used: dict[str, Any] = {"seconds": round(seconds, 3)}
+    if answer.model:
+        used["model"] = answer.model[:200]
+    if answer.input_tokens is not None:
+        used["inputTokens"] = answer.input_tokens
+    if answer.output_tokens is not None:
+        used["outputTokens"] = answer.output_tokens
+    price, cost = home.price, descriptor.cost
+    if price is not None and answer.input_tokens is not None:
+        micros = answer.input_tokens * price.input_micros + (answer.output_tokens or 0) * price.output_micros
+        used |= {"costMicros": round(micros), "currency": price.currency}
+    elif cost is not None and cost.micros is not None:
+        used["costMicros"] = cost.micros
+        if cost.currency is not None:
+            used["currency"] = cost.currency
+    return used

@@ -1,0 +1,239 @@
+"""One request to an OpenAI-compatible endpoint through OpenAI's client, and its failures as ours.
+
+Imported at the first call only: the client library takes long to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+import httpx2
+import openai
+from openai import Omit
+from openai.types.chat import ChatCompletion
+
+from executor.capability import CapabilityError
+from executor.homes.model_answer import Answer
+from executor.safe_text import clean_text
+from runs.event import JsonObject
+from schemas.redaction import REDACTED
+
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+"""The largest answer that is read; some four times what the longest answers of models take."""
+
+_CONNECT_SECONDS = 10.0
+_SHOWN_CHARACTERS = 500
+_SENT_HEADERS = frozenset(
+    ("host", "accept", "connection", "user-agent", "authorization", "content-type", "content-length")
+)
+"""The client library adds its own and what the process's environment tells it to; an endpoint gets these only."""
+
+_NO_KEY: Any = {"Authorization": Omit()}
+"""For an endpoint without a key: the client library would not send its request without a word about it."""
+
+_FINAL_CODES: Mapping[str | None, str] = {
+    "insufficient_quota": "model_quota_exhausted",
+    "content_filter": "model_content_filtered",
+    "content_policy_violation": "model_content_filtered",
+    "context_length_exceeded": "model_request_refused",
+    "model_not_found": "model_request_refused",
+}
+"""Codes of an endpoint after which no other form of the request helps → ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent: where, with which key, and the body's members."""
+
+    base_url: str
+    key: str | None
+    seconds: float
+    body: JsonObject
+
+
+class EndpointBusy(Exception):
+    """The endpoint wants no requests for a while: 429, or 503 with Retry-After."""
+
+    def __init__(self, message: str, seconds: float | None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class RequestRefused(Exception):
+    """The endpoint does not take a request of this form; `parameter` is the one that it names, if any."""
+
+    def __init__(self, message: str, parameter: str | None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+    @property
+    def of_schema(self) -> bool:
+        """Whether it is this schema that the endpoint does not take, and not schemas as such."""
+        return "invalid schema" in str(self).lower()
+
+
+class ModelClient:
+    """The connections to all endpoints of one process."""
+
+    def __init__(self) -> None:
+        self._http = httpx2.AsyncClient(
+            transport=_Bounded(httpx2.AsyncHTTPTransport()), follow_redirects=False, trust_env=False
+        )
+
+    async def close(self) -> None:
+        """Close the connections; closing twice does nothing."""
+        await self._http.aclose()
+
+    async def ask(self, request: Request) -> Answer:
+        """The answer. Raises EndpointBusy, RequestRefused, CapabilityError."""
+        client = openai.AsyncOpenAI(
+            api_key=request.key or "none",
+            base_url=request.base_url,
+            max_retries=0,
+            timeout=httpx2.Timeout(request.seconds, connect=min(_CONNECT_SECONDS, request.seconds)),
+            http_client=self._http,
+        )
+        try:
+            create = cast("Callable[..., Awaitable[object]]", client.chat.completions.create)
+            made = await create(**request.body, extra_headers=None if request.key else _NO_KEY)
+        except openai.APIError as error:
+            raise _translated(error, request) from None
+        except (ValueError, httpx2.HTTPError) as error:
+            raise _unreadable(type(error).__name__) from None
+        return _answer(made)
+
+
+class _Bounded(httpx2.AsyncBaseTransport):
+    """A transport that sends few headers, and takes no answer that is compressed or too large."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The response, whose body ends with an error where it is too large."""
+        for name in [each for each in request.headers if each.lower() not in _SENT_HEADERS]:
+            del request.headers[name]
+        request.headers["accept-encoding"] = "identity"
+        response = await self._transport.handle_async_request(request)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            await response.aclose()
+            raise httpx2.ReadError("the answer is compressed, which was not asked for")
+        stream = cast("httpx2.AsyncByteStream", response.stream)
+        return httpx2.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=_BoundedStream(stream),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                raise httpx2.ReadError(f"the answer has more than {MAX_ANSWER_BYTES:,} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _answer(completion: object) -> Answer:
+    """The first choice. Raises CapabilityError where the endpoint has answered something else."""
+    choices: Any = getattr(completion, "choices", None)
+    if not isinstance(completion, ChatCompletion) or not isinstance(choices, list) or not choices:
+        raise _unreadable("no choices")
+    choice: Any = cast("list[Any]", choices)[0]
+    message: Any = getattr(choice, "message", None)
+    text: Any = getattr(message, "content", None)
+    refusal: Any = getattr(message, "refusal", None)
+    if message is None or not isinstance(text, str | None) or not isinstance(refusal, str | None):
+        raise _unreadable("its content is no text")
+    model: Any = completion.model
+    return Answer(
+        text=text or "",
+        finish_reason=str(getattr(choice, "finish_reason", None) or "stop")[:100],
+        refusal=refusal,
+        model=model if isinstance(model, str) and model.strip() else None,
+        input_tokens=_count(completion.usage, "prompt_tokens"),
+        output_tokens=_count(completion.usage, "completion_tokens"),
+    )
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value: Any = getattr(usage, name, None)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _unreadable(reason: str) -> CapabilityError:
+    return CapabilityError(
+        "model_answer_unreadable",
+        f"the endpoint's answer is no chat completion: {reason}",
+        endpoint_failed=True,
+    )
+
+
+def _translated(error: openai.APIError, request: Request) -> Exception:
+    """Our exception for one of the client library's. Its text has no key in it."""
+    if isinstance(error, openai.APITimeoutError):
+        return CapabilityError(
+            "model_timeout",
+            f"the endpoint has not answered within {request.seconds:g} s",
+            endpoint_failed=True,
+        )
+    if not isinstance(error, openai.APIStatusError):
+        cause = error.__cause__ or error
+        text = f"the endpoint cannot be used: {type(cause).__name__}: {cause}"
+        return CapabilityError("model_unavailable", shown(text, request.key), endpoint_failed=True)
+    return _of_status(
+        error, shown(f"the endpoint answered {error.status_code}: {error.message}", request.key)
+    )
+
+
+def _of_status(error: openai.APIStatusError, text: str) -> Exception:
+    status = error.status_code
+    wait = retry_after(error.response.headers.get("retry-after"))
+    if error.code in _FINAL_CODES:
+        return CapabilityError(_FINAL_CODES[error.code], text, retryable=False)
+    if status == 429 or (status == 503 and wait is not None):
+        return EndpointBusy(text, wait)
+    if status in (400, 422, 501):
+        return RequestRefused(text, error.param)
+    if status in (408, 409) or status >= 500:
+        return CapabilityError("model_unavailable", text, endpoint_failed=True)
+    code = "model_unauthorized" if status in (401, 403) else "model_request_refused"
+    return CapabilityError(code, text, retryable=False)
+
+
+def shown(text: str, key: str | None) -> str:
+    """The text cut short and without the key, whole or in part."""
+    if key:
+        text = text.replace(key, REDACTED)
+    return clean_text(text, _SHOWN_CHARACTERS)
+
+
+def retry_after(value: str | None) -> float | None:
+    """The seconds of a `Retry-After`, which holds a number or a date; None for neither."""
+    if value is None:
+        return None
+    if value.strip().isdecimal() and len(value) < 10:
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
