@@ -31,6 +31,7 @@ from flexrun.fallback import FallbackServer
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
+"""It counts its own pauses: `eventstore.pause` would import asyncio into this process, and into each engine."""
 _GOOD_LIFE_SECONDS = 30.0
 _LOOK_SECONDS = 0.25
 _MEMORY_BYTES = 64 * 1024

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.endpoint import ENDPOINTS as ALL_ENDPOINTS
+from gateway.endpoint import OPEN_PATHS
 from gateway.middleware import complete_headers, middleware
 from gateway.operations import capabilities, describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
@@ -41,6 +42,7 @@ def create_app(deps: GatewayDeps) -> web.Application:
     app = web.Application(middlewares=[middleware], client_max_size=deps.config.body_limit_bytes)
     app[GATEWAY] = Gateway(deps)
     app[ALL_ENDPOINTS] = ENDPOINTS
+    app[OPEN_PATHS] = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.open)
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
     app.on_response_prepare.append(complete_headers)
     app.on_shutdown.append(_end_streams)

@@ -212,6 +212,9 @@ def _body_reader(model: type[Model], optional: bool) -> Callable[[web.Request], 
 ENDPOINTS = web.AppKey("endpoints", tuple[Endpoint, ...])
 """All endpoints of an application."""
 
+OPEN_PATHS = web.AppKey("open_paths", frozenset[str])
+"""The paths of those that ask for no token, as the router names them."""
+
 UNAUTHORIZED = {401: "No token, or one that is not known (`unauthorized`)."}
 UNAVAILABLE = {503: "The database is away (`store_unavailable`); Retry-After says when to try again."}
 QUERY_INVALID = {400: "A parameter is wrong or unknown (`query_invalid`)."}

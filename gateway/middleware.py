@@ -15,20 +15,15 @@ from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
 from gateway.cors import allow_origin, options_answer, preflight_answer, require_local_caller
 from gateway.deps import GATEWAY, Gateway
+from gateway.endpoint import OPEN_PATHS
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from runs.commands import Actor
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/openapi-3.0.json", "/docs"})
-"""Endpoints that ask for no token."""
-
-DOCS = "/docs/"
-"""The files of the page `/docs` ask for none either."""
-
 LINKS = "/hitl/"
-"""Pages whose address is the key: they ask for no token either, and no log line may show it."""
+"""Pages whose address is the key: no log line may show it."""
 
 _LOGGED_PATH_CHARS = 500
 CLIENT_GONE = 499
@@ -76,7 +71,7 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         status = response.status
         return response
     finally:
-        level = _log.debug if _is_open(request) else _log.info
+        level = _log.debug if _is_probe(request) else _log.info
         level(
             "request",
             method=request.method,
@@ -102,13 +97,20 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _is_open(request: web.Request) -> bool:
-    return request.path in OPEN_PATHS or request.path.startswith(DOCS)
+    """Whether the endpoint asks for no token."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical in request.app[OPEN_PATHS]
+
+
+def _is_probe(request: web.Request) -> bool:
+    """Whether machines and developers ask, about this gateway and not about a run."""
+    return _is_open(request) and not request.path.startswith(LINKS)
 
 
 def _send_elsewhere(request: web.Request) -> None:
     """Refuse what comes while the gateway stops. A stream ends at once instead: a browser never retries after a 503."""
     stream = request.method == "GET" and request.path.endswith("/events")
-    if request.app[GATEWAY].stopping and not _is_open(request) and not stream:
+    if request.app[GATEWAY].stopping and not _is_probe(request) and not stream:
         raise unavailable("stopping", "This gateway is stopping; another one will answer.")
 
 
@@ -136,7 +138,7 @@ def _identify(request: web.Request, gateway: Gateway) -> Actor:
     if not tokens.configured:
         require_local_caller(request, gateway.config.cors_origins)
         return ANONYMOUS
-    if _is_open(request) or request.path.startswith(LINKS):
+    if _is_open(request):
         return ANONYMOUS
     in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from eventstore.store import EventStore, is_run_id
 from runs.event import JsonObject
-from schemas.vocabulary import RequestKind, RequestSubject
+from schemas.vocabulary import Decision, RequestKind, RequestSubject, RunStatus
+
+RequestRowStatus = Literal["open", "resolved", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +27,18 @@ class RequestRow:
     node_id: str | None
     kind: RequestKind
     subject: RequestSubject
-    status: str
+    status: RequestRowStatus
     payload: JsonObject
     rules: JsonObject
     votes: list[JsonObject]
     proposal: JsonObject | None
-    decision: str | None
+    decision: Decision | None
     operator: str | None
     note: str | None
     created_at: datetime
     expires_at: datetime | None
     resolved_at: datetime | None
-    run_status: str
+    run_status: RunStatus
     plan_version: int | None
     objective: str
     run_updated_at: datetime

@@ -10,6 +10,7 @@ from typing import Any
 from eventstore.queries.requests import RequestRow, pending_requests
 from eventstore.store import EventStore, is_run_id
 from runs.event import Event, Json, JsonObject
+from schemas.vocabulary import NodeStatus, RunStatus
 
 _LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
@@ -19,7 +20,7 @@ class RunRow:
     """A run as a list shows it. `client_id` is `metadata.clientId` of its envelope, `run_label` `metadata.runLabel`."""
 
     run_id: str
-    status: str
+    status: RunStatus
     head_seq: int
     objective: str
     thread_id: str | None
@@ -48,7 +49,7 @@ class NodeRow:
     queue: str
     executor_type: str
     depends_on: list[str]
-    status: str
+    status: NodeStatus
     attempt: int
     failures: int
     losses: int
@@ -143,7 +144,7 @@ class ForkRow:
     """A run that was forked from another one; `origin` says how, from where, by whom and why."""
 
     run_id: str
-    status: str
+    status: RunStatus
     origin: JsonObject
     created_at: datetime
 

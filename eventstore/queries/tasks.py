@@ -9,6 +9,7 @@ from typing import Any
 
 from eventstore.store import EventStore, is_run_id
 from runs.event import JsonObject
+from schemas.vocabulary import RunStatus
 
 _FIRST_RUN_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -31,7 +32,7 @@ class TaskRow:
     plan_version: int
     objective: str
     client_id: str | None
-    run_status: str
+    run_status: RunStatus
     expires_at: datetime | None
 
 
