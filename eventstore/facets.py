@@ -16,7 +16,7 @@ from schemas.facets import Facet
 
 @dataclass(frozen=True, slots=True)
 class FacetRow:
-    """A version of a facet. `source` says who registered it: `api`, or `file`."""
+    """A version of a facet. `source` says who registered it: `api`, `file`, or the `code` of an executor."""
 
     name: str
     version: str
@@ -50,6 +50,17 @@ async def add_facet(store: EventStore, facet: Facet, source: str) -> bool:
         "source": source,
     }
     return bool(await store.fetch("facets/add", parameters))
+
+
+async def offer_facet(store: EventStore, facet: Facet) -> None:
+    """Register what loaded code says of a facet. What callers and files have registered stays as it is."""
+    parameters = {
+        "name": facet.name,
+        "version": facet.version,
+        "description": facet.description,
+        "schema": orjson.dumps(facet.schema).decode(),
+    }
+    await store.fetch("facets/offer", parameters)
 
 
 def highest_facets(shipped: Iterable[Facet], rows: Iterable[FacetRow]) -> dict[str, Facet]:

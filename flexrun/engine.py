@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from executor.capability import Capability
     from flexrun.health import HealthServer
     from flexrun.roles.gateway import GatewayRole
+    from flexrun_sdk import CapabilityFunction
     from gateway.serve import GatewayServer
 
 _log = structlog.get_logger("flexrun")
@@ -104,6 +105,7 @@ class Engine:
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: GatewayServer | None = None
         self.health: HealthServer | None = None
+        self._loaded: Sequence[CapabilityFunction] = ()
         self._started = False
         self._outage = Outage("database")
         self._stack = AsyncExitStack()
@@ -143,6 +145,7 @@ class Engine:
         if gateway is not None:
             self._stack.callback(gateway.bind().close)
         await self._start_health()
+        await self._load_code()
         await self._open_database()
         self.parts = await self._open_parts()
         await self._start_workers(self.parts)
@@ -183,6 +186,13 @@ class Engine:
             self._stack,
             self._shutdown,
         )
+
+    async def _load_code(self) -> None:
+        """Import the modules of authors, before anything else is opened. Raises LoadFailed."""
+        if "executor" in self.roles:
+            from flexrun.roles.loaded import load_functions  # noqa: PLC0415 - see the module's docstring
+
+            self._loaded = await load_functions(self.settings)
 
     @property
     def name(self) -> str:
@@ -302,7 +312,7 @@ class Engine:
         if "executor" in self.roles:
             from flexrun.roles.executor import start_executor  # noqa: PLC0415 - see the module's docstring
 
-            executor = await start_executor(self.settings, parts, self.capabilities)
+            executor = await start_executor(self.settings, parts, self.capabilities, self._loaded)
             append_plan = executor.append_plan_and_start_node
         if "planner" in self.roles:
             from flexrun.roles.planner import start_planner  # noqa: PLC0415 - see the module's docstring

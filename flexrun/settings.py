@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """How long work in progress stays with a worker that is not heard of any more, before another one takes it."""
     planner_slots: Slots = 32
     """How many runs a planner plans at a time."""
+    load: CommaSeparated = Field(default_factory=list)
+    """Python modules whose capabilities an executor runs: `package.module`, or the path of a file (`--load`)."""
     executor_slots: Slots = 64
     """How many nodes an executor works on at a time."""
     watchdog_warn_seconds: Seconds = 2.0
@@ -103,7 +105,7 @@ class Settings(BaseSettings):
     def _is_not_blank(cls, value: Any, info: ValidationInfo) -> Any:
         """An empty text from a secret store must not mean open access, or a database of one's own."""
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str) and not text.strip() and info.field_name != "cors_origins":
+        if isinstance(text, str) and not text.strip() and info.field_name not in {"cors_origins", "load"}:
             raise ValueError("it is empty; give it a value or unset it")
         return value
 

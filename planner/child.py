@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -21,28 +21,30 @@ _planner = SkeletonPlanner()
 
 @dataclass(slots=True)
 class _Listed:
-    """The capabilities of the last call: the next one has the same, mostly."""
+    """What was registered at the last call: the next one has the same, mostly."""
 
-    text: bytes = b"[]"
+    text: bytes = b""
     capabilities: Sequence[JsonObject] = ()
+    facets: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
 
-    def of(self, text: bytes) -> Sequence[JsonObject]:
+    def read(self, text: bytes) -> None:
         if text != self.text:
-            self.text, self.capabilities = text, orjson.loads(text)
-        return self.capabilities
+            listed = orjson.loads(text)
+            self.text, self.capabilities, self.facets = text, listed["capabilities"], listed["facets"]
 
 
 _listed = _Listed()
 
 
 def plan(argument: dict[str, Any], blob: bytes) -> bytes:
-    """The plan (JSON) for `{"envelope", "run_id", "attempt", "feedback"}`; `blob` is the list of capabilities as JSON.
+    """The plan (JSON) for `{"envelope", "run_id", "attempt", "feedback"}`; `blob` is what is registered as JSON.
 
     Raises InputRefused with `{"diagnostics": [...], "faulty": bool}`; `faulty` says that the plan is at fault, and
     not the envelope.
     """
-    capabilities = _listed.of(blob)
-    context = PlanContext(argument["run_id"], argument["attempt"], argument["feedback"])
+    _listed.read(blob)
+    capabilities = _listed.capabilities
+    context = PlanContext(argument["run_id"], argument["attempt"], argument["feedback"], _listed.facets)
     try:
         made = _planner.plan(argument["envelope"], capabilities, context)
     except PlanRefused as refused:

@@ -50,8 +50,14 @@ def _no_giver(name: str, descriptors: Mapping[str, JsonObject]) -> str:
     elsewhere = _giver(name, descriptors, None)
     if elsewhere is not None:
         return f"The facet {name!r} is given by {elsewhere}, which has no part in plans of this kind."
-    facets = {str(facet) for each in descriptors.values() for facet in as_list(each.get("facetsOut"))}
-    known = ", ".join(sorted(facets)) or "none"
+    return no_giver(
+        name, {str(facet) for each in descriptors.values() for facet in as_list(each.get("facetsOut"))}
+    )
+
+
+def no_giver(name: str, given: Iterable[str]) -> str:
+    """Why a facet cannot be had that no capability gives; those that are `given` are named."""
+    known = ", ".join(sorted(given)) or "none"
     return f"No registered capability gives the facet {name!r}. Those given are: {known}."
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
@@ -19,12 +19,14 @@ RETRYABLE_CODES = frozenset({"capability_missing"})
 class PlanContext:
     """What a planner may know beside the envelope.
 
-    `feedback` is what a person said when they rejected the output of the plan before this one.
+    `feedback` is what a person said when they rejected the output of the plan before this one. `facets` are the
+    registered ones that are not shipped, as `schemas.facets.pinned_facets` writes them.
     """
 
     run_id: str = ""
     attempt: int = 1
     feedback: str | None = None
+    facets: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
 
 
 class PlanRefused(Exception):

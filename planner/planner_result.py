@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,18 +55,28 @@ class PlanningFailed:
 PlannerResult = Planned | PlanningFailed
 
 
-def context_of(state: RunState, attempt: int) -> PlanContext:
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The capabilities that a plan may name, in wire form, and the facets beside those that are shipped."""
+
+    capabilities: Sequence[JsonObject]
+    facets: Mapping[str, JsonObject]
+
+
+def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) -> PlanContext:
     """What the run says beside its envelope."""
-    return PlanContext(run_id=state.run_id, attempt=attempt, feedback=state.replan_reason)
+    return PlanContext(run_id=state.run_id, attempt=attempt, feedback=state.replan_reason, facets=facets)
 
 
 async def ask_instantly(
-    planner: Planner, state: RunState, capabilities: Sequence[JsonObject], attempt: int
+    planner: Planner, state: RunState, registered: Registered, attempt: int
 ) -> PlannerResult:
     """The result of a planner that answers at once, or within a deadline of its own."""
     try:
-        plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
-        return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities, state)
+        plan = planner.plan(
+            state.envelope, registered.capabilities, context_of(state, attempt, registered.facets)
+        )
+        return _checked(await plan if inspect.isawaitable(plan) else plan, registered.capabilities, state)
     except PlanRefused as refused:
         return _refused(refused)
     # Planners are plugged in: an error in one must neither stop the worker nor be retried without end.
@@ -77,15 +87,17 @@ async def ask_instantly(
 async def ask(
     planner: Planner,
     state: RunState,
-    capabilities: Sequence[JsonObject],
+    registered: Registered,
     attempt: int,
     timeout_seconds: float,
 ) -> PlannerResult:
     """The result of a planner that may take up to `timeout_seconds`."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            plan = planner.plan(state.envelope, capabilities, context_of(state, attempt))
-            return _checked(await plan if inspect.isawaitable(plan) else plan, capabilities, state)
+            plan = planner.plan(
+                state.envelope, registered.capabilities, context_of(state, attempt, registered.facets)
+            )
+            return _checked(await plan if inspect.isawaitable(plan) else plan, registered.capabilities, state)
     except PlanRefused as refused:
         return _refused(refused)
     except TimeoutError:

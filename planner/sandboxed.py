@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -28,8 +28,8 @@ class SandboxedPlanner:
     def __init__(self, sandbox: Sandbox, deadline_seconds: float = PLAN_SECONDS) -> None:
         self._sandbox = sandbox
         self._deadline_seconds = deadline_seconds
-        self._listed: Sequence[JsonObject] = ()
-        self._listed_text = b"[]"
+        self._listed: tuple[Sequence[JsonObject], Mapping[str, JsonObject]] = ((), {})
+        self._listed_text = b'{"capabilities":[],"facets":{}}'
 
     async def plan(
         self, envelope: JsonObject, capabilities: Sequence[JsonObject], context: PlanContext
@@ -43,7 +43,10 @@ class SandboxedPlanner:
         }
         try:
             text: bytes = await self._sandbox.call(
-                _FUNCTION, argument, self._text(capabilities), deadline_seconds=self._deadline_seconds
+                _FUNCTION,
+                argument,
+                self._text(capabilities, context.facets),
+                deadline_seconds=self._deadline_seconds,
             )
         except InputRefused as refusal:
             error = PlanFaulty if refusal.data["faulty"] else PlanRefused
@@ -54,10 +57,11 @@ class SandboxedPlanner:
             raise _too_complex("Planning needed more memory or stack than there is for it.") from None
         return CheckedPlan(orjson.loads(text))
 
-    def _text(self, capabilities: Sequence[JsonObject]) -> bytes:
-        """The list as JSON, which is the same one for many plans."""
-        if capabilities is not self._listed:
-            self._listed, self._listed_text = capabilities, orjson.dumps(capabilities)
+    def _text(self, capabilities: Sequence[JsonObject], facets: Mapping[str, JsonObject]) -> bytes:
+        """What is registered as JSON, which is the same for many plans."""
+        if capabilities is not self._listed[0] or facets is not self._listed[1]:
+            self._listed = (capabilities, facets)
+            self._listed_text = orjson.dumps({"capabilities": capabilities, "facets": dict(facets)})
         return self._listed_text
 
 

@@ -1,11 +1,12 @@
-"""The rule-based planner: it plans the scenarios that it knows, and refuses every other envelope."""
+"""The rule-based planner: it plans the scenarios that it knows, and chains capabilities for all other envelopes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from planner.chain.missing import FACET_UNAVAILABLE
+from planner.chain.planner import plan_chain, wants_a_chain
 from planner.contract import Contract
-from planner.findings import Findings, check_facets
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.scenarios.linkedin.scenario import LinkedInScenario
 from planner.scenarios.scenario import Scenario
@@ -13,7 +14,10 @@ from planner.text import as_object
 
 
 class SkeletonPlanner:
-    """Recognises a scenario by what the envelope says; an envelope that none recognises is refused."""
+    """Recognises a scenario by what the envelope says.
+
+    Where none is recognised, a contract that asks for facets is met by a chain; every other envelope is refused.
+    """
 
     name = "skeleton"
     instant = True
@@ -29,11 +33,15 @@ class SkeletonPlanner:
         for scenario in self._scenarios:
             if scenario.recognises(envelope):
                 return scenario.plan(envelope, descriptors, context)
-        findings = Findings()
-        findings.diagnostics.append(self._unknown())
         contract = Contract(as_object(envelope.get("outputContract")))
-        findings.gather(lambda: check_facets(contract, descriptors))
-        raise PlanRefused(findings.diagnostics)
+        if not wants_a_chain(contract, descriptors):
+            raise PlanRefused([self._unknown()])
+        try:
+            return plan_chain(envelope, descriptors, context)
+        except PlanRefused as refused:
+            if any(each["code"] == FACET_UNAVAILABLE for each in refused.diagnostics):
+                raise PlanRefused([self._unknown(), *refused.diagnostics]) from None
+            raise
 
     def _unknown(self) -> JsonObject:
         known = "; ".join(scenario.help for scenario in self._scenarios)

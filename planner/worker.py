@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
 from broker.interface import Broker, Consumer, WorkHint
 from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock, wait_if_early
+from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler, Transact
 from eventstore.heartbeat import Heartbeat
 from eventstore.lifecycle import refuse_second_start
@@ -20,13 +21,14 @@ from eventstore.store import EventStore, Lease
 from planner.config import PlannerConfig
 from planner.in_flight import PlansInFlight
 from planner.planner import JsonObject, Planner
-from planner.planner_result import PlannerResult, PlanningFailed, ask, ask_instantly
+from planner.planner_result import PlannerResult, PlanningFailed, Registered, ask, ask_instantly
 from runs.commands import Command, RequestPlan
 from runs.errors import RunError
 from runs.outstanding import PLAN_QUEUE
 from runs.settle import needs_plan
 from runs.state import RunState
 from runs.transitions import PAUSED
+from schemas.facets import Facet, pinned_facets
 
 __all__ = ["PlannerConfig", "PlannerWorker"]
 
@@ -72,6 +74,9 @@ class PlannerWorker:
             fresh_seconds=self._config.fresh_seconds,
             seen_within_seconds=self._config.seen_within_seconds,
         )
+        self._facets = FacetCache(store, listener=listener, fresh_seconds=self._config.fresh_seconds)
+        self._known_facets: Mapping[str, Facet] = {}
+        self._own_facets: Mapping[str, JsonObject] = {}
         # Leases go by worker: an executor of the same process must not keep ours alive, nor we its.
         self._lease = Lease(f"{worker_id}:planner", self._config.lease_seconds)
         self._plans = PlansInFlight(self._clock)
@@ -130,11 +135,11 @@ class PlannerWorker:
             missing.clear()
             if not await self._may_claim(state):
                 return ()
-            capabilities = await self._capabilities.current()
-            request = self._request(hint, len(capabilities))
+            registered = await self._registered()
+            request = self._request(hint, len(registered.capabilities))
             if not _is_due(state, hint):
                 return (request,)  # the rules say why it is refused
-            result = await ask_instantly(self._planner, state, capabilities, hint.attempt)
+            result = await ask_instantly(self._planner, state, registered, hint.attempt)
             if patient and isinstance(result, PlanningFailed) and result.may_mend:
                 missing.extend(result.diagnostics)
                 return ()
@@ -175,8 +180,8 @@ class PlannerWorker:
     async def _ask_patiently(self, state: RunState, attempt: int) -> PlannerResult:
         give_up_at = time.monotonic() + self._config.patience_seconds
         while True:
-            capabilities = await self._capabilities.current()
-            result = await ask(self._planner, state, capabilities, attempt, self._config.timeout_seconds)
+            registered = await self._registered()
+            result = await ask(self._planner, state, registered, attempt, self._config.timeout_seconds)
             if (
                 not isinstance(result, PlanningFailed)
                 or not result.may_mend
@@ -196,6 +201,13 @@ class PlannerWorker:
             await self._capabilities.refresh()
             return True
         return False
+
+    async def _registered(self) -> Registered:
+        """What a plan may use now. As long as nothing changes its parts are the same objects."""
+        known = await self._facets.current()
+        if known is not self._known_facets:
+            self._known_facets, self._own_facets = known, pinned_facets(known, known)
+        return Registered(await self._capabilities.current(), self._own_facets)
 
     async def _may_claim(self, state: RunState) -> bool:
         """Whether planning is due, in a moment at the latest; a hint that comes earlier is sent again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from runs.event import Json, JsonObject
+from runs.facet_sources import FACETS_KEY, facets_of
 from runs.state import NodeState, RunState
 
 
@@ -35,17 +36,23 @@ def node_context(state: RunState, node: NodeState) -> JsonObject:
 def context_bundle(state: RunState, node: NodeState) -> JsonObject:
     """What the capability gets: `node_context`, the inputs and the outputs of the nodes it depends on.
 
-    `inputs` is the slice that `bundle.inputKeys` names, or all of them.
-    `dependencies` maps the id of each node this one depends on to its output.
+    `inputs` is the slice that `bundle.inputKeys` names, or all of them. `dependencies` maps the id of each node this
+    one depends on to its output. Where `bundle.facets` says where facets come from (`runs.facet_sources`), there are
+    `facets` in the place of `dependencies`.
     """
     inputs: JsonObject = state.envelope.get("inputs") or {}
     keys = node.bundle.get("inputKeys")
     outputs: dict[str, Json] = {need: state.nodes[need].output for need in node.depends_on}
-    return {
-        **node_context(state, node),
-        "inputs": _slice(inputs, cast("list[Json]", keys)) if isinstance(keys, list) else inputs,
-        "dependencies": outputs,
-    }
+    context = node_context(state, node)
+    context["inputs"] = _slice(inputs, cast("list[Json]", keys)) if isinstance(keys, list) else inputs
+    sources = node.bundle.get(FACETS_KEY)
+    if sources is None:
+        return {**context, "dependencies": outputs}
+    own = {key: value for key, value in node.bundle.items() if key not in _READ_HERE}
+    return {**context, "bundle": own, "facets": facets_of(sources, inputs, outputs)}
+
+
+_READ_HERE = frozenset({FACETS_KEY, "inputKeys"})
 
 
 def _slice(inputs: JsonObject, keys: list[Json]) -> JsonObject:

@@ -43,6 +43,15 @@ HealthFlag = Annotated[
     typer.Option("--health-port", help="serve /healthz and /readyz on this port (FLEXRUN_HEALTH_PORT)"),
 ]
 
+LoadFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--load",
+        metavar="MODULE",
+        help="a Python module with capabilities, package.module or ./file.py; again for more (FLEXRUN_LOAD)",
+    ),
+]
+
 SETTINGS = "More settings (slots, leases, tokens, …) are FLEXRUN_* variables: flexrun settings"
 DEMO_ENVELOPE = examples_folder() / "linkedin-variants.json"
 
@@ -56,12 +65,13 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=SETTINGS)(executor)
 
 
-def up(
+def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     host: HostFlag = None,
     port: PortFlag = None,
     data: DataFlag = None,
     database: DatabaseFlag = None,
     broker: BrokerFlag = None,
+    load: LoadFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -72,6 +82,7 @@ def up(
         data=data,
         database=database,
         broker=broker,
+        load=load,
         health_port=health_port,
         log_level=log_level,
     )
@@ -112,11 +123,14 @@ def planner(
 def executor(
     database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
+    load: LoadFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
     """Run an executor worker."""
-    settings = _settings(database=database, broker=broker, health_port=health_port, log_level=log_level)
+    settings = _settings(
+        database=database, broker=broker, load=load, health_port=health_port, log_level=log_level
+    )
     _serve_role("executor", settings)
 
 

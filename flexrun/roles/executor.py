@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from executor.capability import Capability
 from executor.computing import in_sandbox
@@ -14,14 +15,24 @@ from executor.registry import CapabilityRegistry
 from executor.remote import RemoteCapabilities
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
+from flexrun.roles.loaded import offer_loaded
 from flexrun.roles.parts import RoleParts
 from flexrun.settings import Settings
 
+if TYPE_CHECKING:
+    from flexrun_sdk import CapabilityFunction
+
 
 async def start_executor(
-    settings: Settings, parts: RoleParts, capabilities: Sequence[Capability] | None
+    settings: Settings,
+    parts: RoleParts,
+    capabilities: Sequence[Capability] | None,
+    loaded: Sequence[CapabilityFunction] = (),
 ) -> ExecutorWorker:
-    """Take the work of these capabilities (the stubs, where none are named) from now on."""
+    """Take the work of these capabilities (the stubs, where none are named) and of the loaded ones from now on.
+
+    Raises ValueError for two of the same id, LoadFailed for what contradicts the facets that are registered.
+    """
     config = ExecutorConfig(
         slots=settings.executor_slots,
         lease_seconds=settings.lease_seconds,
@@ -31,6 +42,8 @@ async def start_executor(
     )
     sandbox = await parts.sandbox()
     run = in_sandbox(stub_capabilities() if capabilities is None else capabilities, sandbox)
+    if loaded:
+        run += await offer_loaded(parts.store, loaded)
     homes = HomeParts(sandbox)
     remote = RemoteCapabilities(parts.capabilities, open_homes(homes))
     worker = ExecutorWorker(
