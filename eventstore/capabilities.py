@@ -117,6 +117,11 @@ async def heard_of(
     await store.fetch("capabilities/seen", parameters)
 
 
+async def workers_alive(store: EventStore, workers: Iterable[str]) -> None:
+    """These workers are alive, and serve what they said before."""
+    await store.fetch("capabilities/workers_alive", {"workers": sorted(workers)})
+
+
 async def capability_rows(
     store: EventStore, capability_id: str | None = None, *, seen_within_seconds: float | None = None
 ) -> list[CapabilityRow]:

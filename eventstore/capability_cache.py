@@ -10,6 +10,8 @@ from eventstore.errors import StoreUnavailable
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from runs.event import JsonObject
+from runs.outstanding import node_queue
+from schemas.capability import worker_queue
 
 
 class CapabilityCache:
@@ -36,6 +38,8 @@ class CapabilityCache:
         self._listed = list(self._known.values())
         self._rows: dict[tuple[str, str], CapabilityRow] = {}
         self._highest: dict[str, CapabilityRow] = {}
+        self._any: dict[str, CapabilityRow] = {}
+        self._by_queue: dict[str, CapabilityRow] = {}
         self._fresh_until = 0.0
         if listener is not None:
             listener.on_registry(self._changed)
@@ -55,6 +59,16 @@ class CapabilityCache:
         row = self._rows.get((capability_id, version)) if version is not None else None
         return row or self._highest.get(capability_id)
 
+    def registered(self, capability_id: str, version: str | None) -> CapabilityRow | None:
+        """This version, or any where none is named, also where it is disabled; None where it is not registered."""
+        if version is not None:
+            return self._rows.get((capability_id, version))
+        return self._highest.get(capability_id) or self._any.get(capability_id)
+
+    def of_queue(self, queue: str) -> CapabilityRow | None:
+        """The highest version of the capability whose workers serve this queue; None where there is none in use."""
+        return self._by_queue.get(queue)
+
     async def refresh(self) -> None:
         """Ask the registry now."""
         self._fresh_until = self._monotonic() + self._fresh_seconds
@@ -64,11 +78,17 @@ class CapabilityCache:
             self._store.outage.failed("capability list", outage.reason, on_demand=True)
             return
         self._rows = {(row.capability_id, row.version): row for row in rows}
+        self._any = {row.capability_id: row for row in rows}
         self._highest = {}
         for row in rows:
             if not row.disabled:
                 self._highest.setdefault(row.capability_id, row)
         registered = {str(wire["id"]): wire for wire in highest_versions(rows)}
+        self._by_queue = {
+            node_queue(worker_queue(row.capability_id)): row
+            for row in self._highest.values()
+            if row.home == "worker"
+        }
         listed = list({**self._known, **registered}.values())
         if listed != self._listed:
             self._listed = listed

@@ -19,7 +19,7 @@ from eventstore.connection import connect
 from eventstore.statements import statement
 from eventstore.store import PAGE_EVENTS, EventStore, is_run_id
 from runs.event import Event, JsonObject
-from runs.outstanding import TIMER_QUEUE
+from runs.outstanding import REMOTE_QUEUES, TIMER_QUEUE
 
 MAX_BACKLOG = 1_000_000
 
@@ -74,6 +74,21 @@ async def claim(
     return sorted(rows, key=lambda row: row.due_at)
 
 
+async def claim_remote(
+    store: EventStore, served: Sequence[tuple[str, str | None]], worker: str, lease_seconds: float, limit: int
+) -> list[WorkRow]:
+    """`claim` for workers that serve these (queue, version), None for any version; nodes only, and suspects as well."""
+    parameters = {
+        "queues": [queue for queue, _ in served],
+        "versions": [version for _, version in served],
+        "worker": worker,
+        "lease_seconds": lease_seconds,
+        "limit": limit,
+    }
+    rows = await store.select(WorkRow, "work/claim_remote", parameters)
+    return sorted(rows, key=lambda row: row.due_at)
+
+
 class Named(Protocol):
     """Identifies a piece of work: a row of the table, or a hint."""
 
@@ -106,6 +121,14 @@ async def extend(store: EventStore, worker: str, lease_seconds: float) -> set[Cl
     """
     rows = await store.fetch("work/extend_leases", {"worker": worker, "lease_seconds": lease_seconds})
     return {(run_id, kind, ref, attempt) for run_id, kind, ref, attempt in rows}
+
+
+async def extend_one(
+    store: EventStore, run_id: str, node_id: str, attempt: int, worker: str, lease_seconds: float
+) -> bool:
+    """Extend the lease of one attempt; False where `worker` does not have it any more."""
+    named = {"run_id": run_id, "ref": node_id, "attempt": attempt, "worker": worker}
+    return bool(await store.fetch("work/extend_lease", {**named, "lease_seconds": lease_seconds}))
 
 
 async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:
@@ -178,7 +201,12 @@ async def unclaimed(store: EventStore, older_than_seconds: float, limit: int = 5
     return await store.select(
         WorkRow,
         "work/unclaimed",
-        {"older_than_seconds": older_than_seconds, "limit": limit, "timer_queue": TIMER_QUEUE},
+        {
+            "older_than_seconds": older_than_seconds,
+            "limit": limit,
+            "timer_queue": TIMER_QUEUE,
+            "remote_queues": REMOTE_QUEUES,
+        },
     )
 
 

@@ -12,6 +12,7 @@ from gateway.operations import capabilities, describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, show, start
 from gateway.webhooks import endpoints as webhooks
+from gateway.work import endpoints as work
 
 ENDPOINTS = (
     *start.ENDPOINTS,
@@ -30,6 +31,7 @@ ENDPOINTS = (
     *tasks.ENDPOINTS,
     *fork.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *work.ENDPOINTS,
 )
 """In the order in which OpenAPI shows them."""
 
@@ -51,8 +53,9 @@ def create_app(deps: GatewayDeps) -> web.Application:
 
 
 async def _end_streams(app: web.Application) -> None:
-    app[GATEWAY].streams.close()
+    app[GATEWAY].end_waiting()
 
 
 async def _finish_writes(app: web.Application) -> None:
     await app[GATEWAY].finish_writes()
+    await app[GATEWAY].work.close()

@@ -17,6 +17,7 @@ from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
 from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from gateway.auth import Tokens
@@ -27,6 +28,7 @@ from gateway.runs.approval_rules import TokenHolders
 from gateway.runs.backlog import BacklogGauge
 from gateway.streams.open_streams import OpenStreams
 from gateway.streams.sse import PING, Frame, waiting_ping
+from gateway.work.service import RemoteWork
 from runs.event import JsonObject, rfc3339
 from schemas.house_policy import HousePolicy
 
@@ -54,6 +56,9 @@ class GatewayDeps:
     facets: FacetCache | None = None
     """What this process knows of the registry; without them, caches of the gateway's own."""
 
+    listener: LogListener | None = None
+    """Tells of work that other processes commit; without it, workers that wait are served by a poll."""
+
     config: GatewayConfig = field(default_factory=GatewayConfig)
     house: HousePolicy = field(default_factory=HousePolicy)
     """Rules and limits that an envelope or a fork can only tighten."""
@@ -79,6 +84,9 @@ class Gateway:
         self.streams = OpenStreams()
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
+        self.work = RemoteWork(
+            deps.store, deps.handler, deps.contracts, self.capabilities, deps.listener, deps.clock
+        )
         self._writes: set[asyncio.Task[Any]] = set()
 
     @property
@@ -89,7 +97,12 @@ class Gateway:
     def stop(self) -> None:
         """Take nothing new, and end all streams."""
         self.readiness.stopping = True
+        self.end_waiting()
+
+    def end_waiting(self) -> None:
+        """End all streams, and answer all claims of workers."""
         self.streams.close()
+        self.work.stop()
 
     async def shield_write(self, write: Coroutine[Any, Any, T]) -> T:
         """Await a write that continues when the caller leaves: the handler is cancelled then, the write is not."""

@@ -25,6 +25,10 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 LINKS = "/hitl/"
 """Pages whose address is the key: no log line may show it."""
 
+WORK = "/api/v1/flex/work/"
+CLAIM = "/api/v1/flex/work/claim"
+"""Endpoints of an attempt, whose address has its token; a claim has none yet."""
+
 _LOGGED_PATH_CHARS = 500
 CLIENT_GONE = 499
 """The status in the log of a request whose client left before the response."""
@@ -104,7 +108,7 @@ def _is_open(request: web.Request) -> bool:
 
 def _is_probe(request: web.Request) -> bool:
     """Whether machines and developers ask, about this gateway and not about a run."""
-    return _is_open(request) and not request.path.startswith(LINKS)
+    return _is_open(request) and _secret_base(request.path) is None
 
 
 def _send_elsewhere(request: web.Request) -> None:
@@ -155,7 +159,17 @@ def _require_host(request: web.Request) -> None:
 
 
 def _logged_path(request: web.Request) -> str:
-    return LINKS + "…" if request.path.startswith(LINKS) else request.path
+    base = _secret_base(request.path)
+    if base is None:
+        return request.path
+    return base + "…" + (request.path[request.path.rfind("/") :] if base == WORK else "")
+
+
+def _secret_base(path: str) -> str | None:
+    """What may be shown of an address that is a key to what is behind it; None for any other."""
+    if path.startswith(LINKS):
+        return LINKS
+    return WORK if path.startswith(WORK) and path != CLAIM else None
 
 
 def _unauthorized(offered: bool) -> ProblemError:

@@ -116,8 +116,8 @@ class CompleteNode(Command):
 class FailNode(Command):
     """An attempt has failed. `lost` says that its worker is gone, `loss` that the attempt may be why.
 
-    A worker that stops gracefully, or dies of another attempt, is `lost` without a `loss`. `jitter` in [0, 1)
-    spreads the retries.
+    A worker that stops gracefully, or dies of another attempt, is `lost` without a `loss`. `undelivered` says that the
+    worker never got the attempt, so that it cannot have had an effect. `jitter` in [0, 1) spreads the retries.
     """
 
     node_id: str
@@ -127,6 +127,7 @@ class FailNode(Command):
     retryable: bool = True
     lost: bool = False
     loss: Loss | None = None
+    undelivered: bool = False
     jitter: float = 0.5
 
 

@@ -65,9 +65,13 @@ class PlanRequestedData(TypedDict):
 
 
 class LossDetail(TypedDict):
-    """`lost`: the worker is gone. `worker` and `how` are there where the attempt may be why."""
+    """`lost`: the worker is gone. `worker` and `how` are there where the attempt may be why.
+
+    `undelivered`: the worker never got the attempt.
+    """
 
     lost: NotRequired[bool]
+    undelivered: NotRequired[bool]
     worker: NotRequired[str]
     how: NotRequired[LossKind]
 

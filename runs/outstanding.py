@@ -12,6 +12,7 @@ from runs.settle import blocked_nodes, needs_plan, output_due
 from runs.state import NodeState, RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED, READY, RUNNING, WAITING_RETRY
 from runs.values import value
+from schemas.capability import WORKER_QUEUE_PREFIX
 from schemas.vocabulary import WorkKind
 
 WorkKey = tuple[WorkKind, str]
@@ -25,6 +26,15 @@ OUTPUT_QUEUE = "node.default"
 def node_queue(group: str) -> str:
     """The queue on which the workers of a capability group find their nodes."""
     return f"node.{group}"
+
+
+REMOTE_QUEUES = node_queue(WORKER_QUEUE_PREFIX)
+"""How the queues begin whose nodes go to remote workers: gateways take them from the table, no broker carries them."""
+
+
+def is_remote(queue: str) -> bool:
+    """Whether the nodes of this queue go to remote workers."""
+    return queue.startswith(REMOTE_QUEUES)
 
 
 @value

@@ -23,15 +23,22 @@ from schemas.json_text import load_json
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
 from schemas.webhooks import WebhookBody
+from schemas.work import AskBody, ClaimBody, CompleteBody, FailBody, HeartbeatBody, LogBody
 
 MAX_FORM_FIELDS = 20
 
 _MODELS: dict[str, type[Model]] = {
     model.__name__: model
     for model in (
+        AskBody,
+        ClaimBody,
+        CompleteBody,
+        FailBody,
         ForkBody,
+        HeartbeatBody,
         HitlRemoveBody,
         LinkBody,
+        LogBody,
         OperatorBody,
         ResumeBody,
         RunResumeBody,

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from schemas import control, hitl
+from schemas import control, hitl, work
 from schemas.base import Model
 from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
@@ -43,6 +43,13 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "task-submit-body": control.TaskSubmitBody,
     "task-decline-body": control.TaskDeclineBody,
     "webhook-body": WebhookBody,
+    "work-claim-body": work.ClaimBody,
+    "work-heartbeat-body": work.HeartbeatBody,
+    "work-complete-body": work.CompleteBody,
+    "work-fail-body": work.FailBody,
+    "work-ask-body": work.AskBody,
+    "work-log-body": work.LogBody,
+    "capability-result": work.CapabilityResult,
     "house-policy": HousePolicy,
     "problem": Problem,
 }

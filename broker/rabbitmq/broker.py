@@ -31,6 +31,7 @@ from eventstore.installation import installation_name
 from eventstore.lifecycle import refuse_second_start
 from eventstore.outage import Outage
 from eventstore.store import EventStore
+from runs.outstanding import is_remote
 
 _FIRST_ANSWER_SECONDS = 3.0
 """How long a start waits for a server that may refuse it; one that comes later refuses it then."""
@@ -115,8 +116,8 @@ class RabbitBroker:
         await asyncio.gather(self._publishing.close(), self._consuming.close())
 
     async def publish(self, hints: Sequence[WorkHint]) -> None:
-        """Send hints; raises BrokerUnavailable."""
-        await self._publisher.publish([_outgoing(hint) for hint in hints])
+        """Send hints; raises BrokerUnavailable. Gateways take the work of remote workers from the table."""
+        await self._publisher.publish([_outgoing(hint) for hint in hints if not is_remote(hint.queue)])
 
     async def depth(self, queue: str) -> int:
         """How many hints wait in a queue. Raises BrokerUnavailable."""

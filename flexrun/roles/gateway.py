@@ -95,6 +95,7 @@ class GatewayRole:
             broker=parts.broker,
             readiness=parts.readiness,
             capabilities=parts.capabilities,
+            listener=parts.listener,
             facets=parts.facets,
             config=config,
             house=self._house,

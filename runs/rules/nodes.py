@@ -160,7 +160,15 @@ def lost_detail(command: c.FailNode | c.RejectPlan) -> LossDetail | None:
     if not command.lost:
         return None
     loss = command.loss
-    return {"lost": True} if loss is None else {"lost": True, "worker": loss.worker, "how": loss.how}
+    if loss is not None:
+        return {"lost": True, "worker": loss.worker, "how": loss.how}
+    if isinstance(command, c.FailNode) and command.undelivered:
+        return {"lost": True, "undelivered": True}
+    return {"lost": True}
+
+
+def _is_undelivered(detail: NodeErrorDetail | LossDetail | None) -> bool:
+    return detail is not None and bool(detail.get("undelivered"))
 
 
 def fail_attempt(
@@ -176,7 +184,7 @@ def fail_attempt(
     """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
     node = draft.node(node_id)
     lost = detail is not None and bool(detail.get("lost"))
-    if lost and not node.idempotent:
+    if lost and not node.idempotent and not _is_undelivered(detail):
         code, retryable = "outcome_unknown", False
         message = f"{message}; it is not known whether it took effect, and it must not run twice"
     poison = detail is not None and "worker" in detail and len(node.lost) + 1 >= MAX_LOSSES_IN_A_ROW

@@ -114,6 +114,7 @@ async def running_gateway(
             config=GatewayConfig(**config),
             house=read_house(policies),
             link_secret=link_secret,
+            listener=engine.listener if notified else None,
             clock=clock or store.clock,
             version="test",
         )

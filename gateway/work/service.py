@@ -1,0 +1,147 @@
+"""The work that this gateway hands out to workers, and what they report about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from contracts.checker import ContractChecker
+from eventstore import leases
+from eventstore.capability_cache import CapabilityCache
+from eventstore.clock import Clock
+from eventstore.handler import RunHandler
+from eventstore.listener import LogListener
+from eventstore.store import EventStore
+from eventstore.task_tokens import TaskKey, TaskTokens
+from gateway.errors import GatewayError, NotFound
+from gateway.work.handed_out import LEASE_SECONDS, HandedOut, Starter
+from gateway.work.line_limits import LineLimits
+from gateway.work.matcher import Matcher
+from gateway.work.polls import Served
+from gateway.work.presence import Presence
+from gateway.work.report import Reports
+from runs.errors import RunError
+from runs.outstanding import node_queue
+from schemas.capability import worker_queue
+from schemas.refusal import FieldProblem
+from schemas.work import ClaimBody, ServedCapability, WorkError
+
+
+class CapabilityUnknown(NotFound):
+    """A claim names capabilities that are not registered."""
+
+    code = "capability_unknown"
+
+
+class NotForWorkers(GatewayError):
+    """A claim names capabilities whose home is not `worker`."""
+
+    code = "not_for_workers"
+
+
+class RemoteWork:
+    """One per gateway. Methods raise StoreError; those with a task raise RunError where its attempt is over."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        handler: RunHandler,
+        contracts: ContractChecker,
+        capabilities: CapabilityCache,
+        listener: LogListener | None,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._capabilities = capabilities
+        self._clock = clock
+        self.tokens = TaskTokens(store)
+        self.reports = Reports(handler, contracts, clock)
+        self.lines = LineLimits()
+        starter = Starter(handler, capabilities, self.tokens, clock)
+        self._matcher = Matcher(store, starter, capabilities, listener, f"claim:{store.origin}:work")
+        self._presence = Presence(
+            store, capabilities, lambda: (poll.worker for poll in self._matcher.polls())
+        )
+
+    async def claim(self, body: ClaimBody) -> list[HandedOut]:
+        """Wait for work for a worker. Raises CapabilityUnknown, NotForWorkers, TooManyPolls."""
+        await self._capabilities.current()
+        if any(
+            self._unknown(body.capabilities)
+        ):  # it may have been registered a moment ago, at another gateway
+            await self._capabilities.refresh()
+        self._check(body.capabilities)
+        worker = f"remote/{body.worker_id}"
+        await self._presence.claims(worker, body.capabilities, body.slots)
+        return await self._matcher.claim(worker, _served(body.capabilities), body.slots, body.wait_seconds)
+
+    @property
+    def waiting(self) -> int:
+        """How many claims wait."""
+        return self._matcher.waiting
+
+    def take_back(self, given: Sequence[HandedOut]) -> None:
+        """Start taking back what was started for a claim whose answer could not be sent."""
+        self._matcher.take_back(given)
+
+    async def heartbeat(self, task: TaskKey) -> bool:
+        """Extend the lease of an attempt; False where its worker is to stop, since it is over or its time is up."""
+        self._presence.heard(task.worker)
+        if task.ends_at is not None and self._clock().timestamp() > task.ends_at:
+            await self._time_is_up(task)
+            return False
+        seconds = task.lease_seconds or LEASE_SECONDS
+        return await leases.extend_one(
+            self._store, task.run_id, task.node_id, task.attempt, task.worker, seconds
+        )
+
+    def stop(self) -> None:
+        """Answer all claims that wait."""
+        self._matcher.stop()
+
+    async def close(self) -> None:
+        """Wait for what is being started or taken back."""
+        await self._matcher.close()
+        await self._presence.close()
+
+    async def _time_is_up(self, task: TaskKey) -> None:
+        try:
+            await self.reports.fail(
+                task, WorkError(code="timeout", message="no output before the attempt's deadline")
+            )
+        except RunError:
+            return  # it was over before
+
+    def _check(self, served: Sequence[ServedCapability]) -> None:
+        unknown = list(self._unknown(served))
+        if unknown:
+            detail = "A capability is not registered: POST /api/v1/flex/capabilities/register first."
+            raise CapabilityUnknown(detail, errors=unknown)
+        others = list(self._others(served))
+        if others:
+            raise NotForWorkers("A capability is not for workers; its home says who does it.", errors=others)
+
+    def _unknown(self, served: Sequence[ServedCapability]) -> Iterator[FieldProblem]:
+        for index, each in enumerate(served):
+            row = self._capabilities.registered(each.id, each.version)
+            if row is None:
+                version = f" in version {each.version}" if each.version else ""
+                message = f"{each.id} is not registered{version}; register it, with the home 'worker'."
+                yield FieldProblem("capability_unknown", f"/capabilities/{index}/id", message)
+
+    def _others(self, served: Sequence[ServedCapability]) -> Iterator[FieldProblem]:
+        for index, each in enumerate(served):
+            row = self._capabilities.registered(each.id, each.version)
+            if row is not None and row.home != "worker":
+                message = f"the home of {each.id} is {row.home!r}; workers serve the home 'worker' only."
+                yield FieldProblem("not_for_workers", f"/capabilities/{index}/id", message)
+
+
+def _served(capabilities: Sequence[ServedCapability]) -> Served:
+    by_queue: dict[str, set[str | None]] = {}
+    for each in capabilities:
+        by_queue.setdefault(node_queue(worker_queue(each.id)), set()).add(each.version)
+    return tuple(
+        (queue, version)
+        for queue, versions in sorted(by_queue.items())
+        for version in ([None] if None in versions else sorted(filter(None, versions)))
+    )
