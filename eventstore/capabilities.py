@@ -103,6 +103,67 @@ async def register(
     await store.fetch("capabilities/register", parameters)
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What came of one version: it was added, it was there already (`same`), or it is there as another `descriptor`."""
+
+    capability_id: str
+    version: str
+    descriptor: JsonObject | None
+    same: bool | None
+    added: bool
+
+    @property
+    def clashes(self) -> bool:
+        return self.same is False
+
+
+async def add_versions(
+    store: EventStore, descriptors: Sequence[JsonObject], worker: str, source: Source
+) -> list[Registration]:
+    """Register versions that are not there yet. Where one is there in other words, nothing is registered."""
+    rows = [
+        {"capability_id": each["id"], "version": each["version"], "descriptor": each} for each in descriptors
+    ]
+    parameters = {"rows": orjson.dumps(rows).decode(), "worker": worker, "source": source}
+    return await store.select(Registration, "capabilities/add", parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """A node of a capability that has ended: completed, failed, or skipped with its run."""
+
+    run_id: str
+    node_id: str
+    version: str | None
+    status: str
+    attempt: int
+    error: JsonObject | None
+    started_at: datetime | None
+    finished_at: datetime
+
+
+async def recent_outcomes(store: EventStore, capability_id: str, limit: int = 20) -> list[OutcomeRow]:
+    """The nodes of a capability that ended last, newest first."""
+    return await store.select(
+        OutcomeRow, "capabilities/outcomes", {"capability_id": capability_id, "limit": limit}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """How many nodes of a capability have begun and not ended, and when the last of them began."""
+
+    running: int
+    last_started_at: datetime | None
+
+
+async def in_progress(store: EventStore, capability_id: str, queues: Iterable[str]) -> InProgress:
+    """The nodes of a capability that are under way; `queues` are those that they may be in."""
+    parameters = {"capability_id": capability_id, "queues": sorted(set(queues))}
+    return (await store.select(InProgress, "capabilities/in_progress", parameters))[0]
+
+
 async def heard_of(
     store: EventStore, worker: str, versions: Iterable[tuple[str, str]], slots: int | None
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,8 +39,8 @@ async def facet_rows(store: EventStore) -> list[FacetRow]:
     return rows
 
 
-async def add_facet(store: EventStore, facet: Facet, source: str) -> bool:
-    """Register a version of a facet; False where this name and version are registered already."""
+async def add_facet(store: EventStore, facet: Facet, source: str, after: Sequence[str] = ()) -> bool:
+    """Register a version of a facet; False where it, or one that is not among `after`, is registered already."""
     parameters = {
         "name": facet.name,
         "version": facet.version,
@@ -48,6 +48,7 @@ async def add_facet(store: EventStore, facet: Facet, source: str) -> bool:
         "schema": orjson.dumps(facet.schema).decode(),
         "many": facet.many,
         "source": source,
+        "after": list(after),
     }
     return bool(await store.fetch("facets/add", parameters))
 

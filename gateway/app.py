@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.capabilities import facets, operate, register
+from gateway.capabilities import show as show_capabilities
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.endpoint import ENDPOINTS as ALL_ENDPOINTS
 from gateway.endpoint import OPEN_PATHS
 from gateway.middleware import complete_headers, middleware
-from gateway.operations import capabilities, describe, docs, health
+from gateway.operations import describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, show, start
 from gateway.webhooks import endpoints as webhooks
@@ -20,7 +22,10 @@ ENDPOINTS = (
     *show.ENDPOINTS,
     *events.ENDPOINTS,
     *control.ENDPOINTS,
-    *capabilities.ENDPOINTS,
+    *show_capabilities.ENDPOINTS,
+    *register.ENDPOINTS,
+    *operate.ENDPOINTS,
+    *facets.ENDPOINTS,
     *health.ENDPOINTS,
     *describe.ENDPOINTS,
     *docs.ENDPOINTS,

@@ -36,10 +36,14 @@ Method = Literal["get", "post", "delete"]
 
 @dataclass(frozen=True, slots=True)
 class FromRequest:
-    """In the annotation of a handler's parameter: what reads it, and what OpenAPI says of it."""
+    """In the annotation of a handler's parameter: what reads it, and what OpenAPI says of it.
+
+    `read` may be asynchronous. One that reads the body says which model OpenAPI is to show for it.
+    """
 
     read: Callable[[web.Request], Any]
-    parameters: Sequence[Parameter]
+    parameters: Sequence[Parameter] = ()
+    body: type[Model] | None = None
 
 
 MAY_BE_EMPTY = object()
@@ -181,7 +185,7 @@ def _argument(annotation: Any, where: str) -> _Argument:
     kind, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
     for each in metadata:
         if isinstance(each, FromRequest):
-            return _Argument(_reader(each.read), each.parameters)
+            return _Argument(_reader(each.read), each.parameters, each.body)
     if isinstance(kind, type) and issubclass(kind, Query):
         return _Argument(_reader(partial(read_query, model=kind)), query_parameters(kind))
     if isinstance(kind, type) and issubclass(kind, Model):
@@ -192,7 +196,8 @@ def _argument(annotation: Any, where: str) -> _Argument:
 
 def _reader(read: Callable[[web.Request], Any]) -> Callable[[web.Request], Awaitable[Any]]:
     async def read_now(request: web.Request) -> Any:
-        return read(request)
+        made = read(request)
+        return await made if inspect.isawaitable(made) else made
 
     return read_now
 

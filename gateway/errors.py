@@ -22,6 +22,12 @@ class NotFound(GatewayError):
     """There is nothing by this id."""
 
 
+class NotPermitted(GatewayError):
+    """The caller's token lacks the role for this."""
+
+    code = "not_permitted"
+
+
 class LimitReached(GatewayError):
     """There may be no more of these."""
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from contracts.problems import CheckerUnavailable
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
-from gateway.errors import GatewayError, NotFound, PlanInvalid
+from gateway.errors import GatewayError, NotFound, NotPermitted, PlanInvalid
 from runs import errors as r
 from schemas.problem import MEDIA_TYPE, Located, build_problem
 from schemas.refusal import DocumentRefused, FieldProblem
@@ -161,6 +161,7 @@ _PROBLEMS: dict[type[BaseException], _Translate] = {
     r.ResponseInvalid: _run_error(422),
     GatewayError: _gateway_error(409),
     NotFound: _gateway_error(404),
+    NotPermitted: _gateway_error(403),
     PlanInvalid: _gateway_error(422),
     DocumentRefused: refused_document,
     web.HTTPException: _http_problem,

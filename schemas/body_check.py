@@ -18,6 +18,7 @@ from schemas.control import (
     TaskSubmitBody,
 )
 from schemas.envelope import TaskEnvelope
+from schemas.facet_body import FacetBody
 from schemas.hitl import HitlRemoveBody, ResumeBody
 from schemas.json_text import load_json
 from schemas.parsing import validate_document
@@ -34,6 +35,7 @@ _MODELS: dict[str, type[Model]] = {
         ClaimBody,
         CompleteBody,
         FailBody,
+        FacetBody,
         ForkBody,
         HeartbeatBody,
         HitlRemoveBody,

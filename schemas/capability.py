@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic_core import InitErrorDetails
 
-from schemas.base import Duration, JsonSchema, Model, OpenModel, Reference, flaw, refused
+from schemas.base import Duration, JsonSchema, Model, OpenModel, Reference, flaw, json_type, refused
+from schemas.explain import TAG_MARK
 from schemas.homes import Home, HumanHome, PythonHome, WorkerHome
 from schemas.plan import CapabilityId, CapabilityVersion, Label, QueueName, TimeoutSeconds
 from schemas.usage import Count, Currency, Seconds
@@ -24,6 +27,21 @@ class FacetInput(Model):
     name: FacetName
     required: bool = True
     many: bool = False
+
+
+def _name_or_facet(value: Any) -> Any:
+    if not isinstance(value, str | dict | FacetInput):
+        message = f"This must be a facet's name, or an object with its name, not {json_type(value)}."
+        raise refused(flaw("wrong_type", message))
+    return cast("Any", value)
+
+
+TakenFacet = Annotated[
+    Annotated[FacetName, Tag(TAG_MARK + "name")] | Annotated[FacetInput, Tag(TAG_MARK + "facet")],
+    Discriminator(lambda value: TAG_MARK + ("name" if isinstance(value, str) else "facet")),
+    BeforeValidator(_name_or_facet),
+]
+"""An entry of `facetsIn`: a name alone is a facet that is needed, once."""
 
 
 class CostEstimate(Model):
@@ -56,8 +74,8 @@ class CapabilityDescriptor(OpenModel):
     description: Annotated[str, StringConstraints(max_length=10_000)] = ""
     kind: NodeKind = "execution"
     agent_type: AgentType = "ai"
-    facets_in: Annotated[list[FacetName | FacetInput], Field(max_length=MAX_FACETS)] = Field(
-        default_factory=list[FacetName | FacetInput]
+    facets_in: Annotated[list[TakenFacet], Field(max_length=MAX_FACETS)] = Field(
+        default_factory=list[TakenFacet]
     )
     input_schema: JsonSchema | None = None
     facets_out: Annotated[list[FacetName], Field(max_length=MAX_FACETS)] = Field(default_factory=list[str])
@@ -74,21 +92,21 @@ class CapabilityDescriptor(OpenModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
+        contradictions = list(self._contradictions())
+        if contradictions:
+            raise refused(*contradictions)
+        return self
+
+    def _contradictions(self) -> Iterator[InitErrorDetails]:
         human = isinstance(self.home, HumanHome)
         if human != (self.agent_type == "human") and "home" in self.model_fields_set:
-            raise refused(
-                flaw("contradiction", "The agentType 'human' and the home 'human' belong together.", "home")
-            )
-        names = [each.name for each in self.inputs]
-        if len(set(names)) < len(names):
-            raise refused(flaw("repeated", "A facet is named twice.", "facetsIn"))
-        if len(set(self.facets_out)) < len(self.facets_out):
-            raise refused(flaw("repeated", "A facet is named twice.", "facetsOut"))
-        return self
+            yield flaw("contradiction", "The agentType 'human' and the home 'human' belong together.", "home")
+        yield from _repeated("facetsIn", [each.name for each in self.inputs])
+        yield from _repeated("facetsOut", self.facets_out)
 
     @property
     def inputs(self) -> list[FacetInput]:
-        """`facetsIn` in full: a name alone is a facet that is needed, once."""
+        """`facetsIn` in full."""
         return [FacetInput(name=each) if isinstance(each, str) else each for each in self.facets_in]
 
     def registered(self) -> dict[str, Any]:
@@ -97,6 +115,14 @@ class CapabilityDescriptor(OpenModel):
         if isinstance(self.home, WorkerHome):
             wire["queue"] = worker_queue(self.id)
         return wire
+
+
+def _repeated(key: str, names: Iterable[str]) -> Iterator[InitErrorDetails]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield flaw("repeated", "This facet is named twice.", key, index)
+        seen.add(name)
 
 
 def worker_queue(capability_id: str) -> str:

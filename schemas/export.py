@@ -18,6 +18,7 @@ from schemas.base import Model
 from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
 from schemas.events import PAYLOADS, FlexEvent
+from schemas.facet_body import FacetBody
 from schemas.facets import DIALECT, FACETS
 from schemas.house_policy import HousePolicy
 from schemas.messages import WORK_MESSAGE_SCHEMA
@@ -32,6 +33,7 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "plan-graph": PlanGraph,
     "flex-event": FlexEvent,
     "capability-descriptor": CapabilityDescriptor,
+    "facet-body": FacetBody,
     "hitl-request": hitl.HitlRequest,
     "hitl-resume-body": hitl.ResumeBody,
     "hitl-remove-body": hitl.HitlRemoveBody,

@@ -6,11 +6,13 @@ more than its name.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from schemas.base import AS_SENT, NOT_BLANK, Model, Reference, flaw, refused
+from schemas.explain import TAG_MARK
+from schemas.spelling import suggest
 from schemas.usage import Currency
 
 HomeType = Literal["python", "worker", "http", "model", "mcp", "human"]
@@ -107,6 +109,35 @@ class HumanHome(Model):
     type: Literal["human"] = "human"
 
 
+_TYPES: tuple[str, ...] = get_args(HomeType)
+
+
+def _known_type(home: Any) -> Any:
+    if not isinstance(home, dict):
+        return home
+    keys = cast("dict[str, Any]", home)
+    if "type" not in keys:
+        raise refused(flaw("missing", f"Say one of {', '.join(_TYPES)}.", "type"))
+    named = keys["type"]
+    if named not in _TYPES:
+        nearest = suggest(named, _TYPES) if isinstance(named, str) else ""
+        message = f"There is no such home; use one of {', '.join(_TYPES)}{nearest or '.'}"
+        raise refused(flaw("not_allowed", message, "type"))
+    return keys
+
+
+def _tag(home: Any) -> str | None:
+    named = cast("dict[str, Any]", home)["type"] if isinstance(home, dict) else getattr(home, "type", None)
+    return TAG_MARK + named if named in _TYPES else None
+
+
 Home = Annotated[
-    PythonHome | WorkerHome | HttpHome | ModelHome | McpHome | HumanHome, Field(discriminator="type")
+    Annotated[PythonHome, Tag(TAG_MARK + "python")]
+    | Annotated[WorkerHome, Tag(TAG_MARK + "worker")]
+    | Annotated[HttpHome, Tag(TAG_MARK + "http")]
+    | Annotated[ModelHome, Tag(TAG_MARK + "model")]
+    | Annotated[McpHome, Tag(TAG_MARK + "mcp")]
+    | Annotated[HumanHome, Tag(TAG_MARK + "human")],
+    Discriminator(_tag),
+    BeforeValidator(_known_type),
 ]

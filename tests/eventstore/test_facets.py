@@ -1,6 +1,7 @@
 """Facets in the database, and the list of them that each process keeps."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -35,7 +36,9 @@ async def test_the_highest_version_of_a_facet_counts(store: EventStore) -> None:
 
 async def test_a_version_is_registered_once(store: EventStore) -> None:
     assert await add_facet(store, SUMMARY, "api")
-    assert not await add_facet(store, Facet("ticket_summary", "other", {"type": "object"}), "api")
+    other = Facet("ticket_summary", "other", {"type": "object"})
+    assert not await add_facet(store, other, "api", after=["1.0.0"])
+    assert not await add_facet(store, replace(other, version="2.0.0"), "api")
     assert (await FacetCache(store).current())["ticket_summary"] == SUMMARY
 
 

@@ -17,6 +17,7 @@ import psycopg
 from contracts.checker import ContractChecker
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
+from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from gateway.app import create_app
@@ -49,6 +50,7 @@ class RunningGateway:
     gateway: Gateway
     server: GatewayServer
     http: aiohttp.ClientSession
+    listener: LogListener
 
     @property
     def url(self) -> str:
@@ -116,13 +118,17 @@ async def running_gateway(
             link_secret=link_secret,
             listener=engine.listener if notified else None,
             clock=clock or store.clock,
+            capabilities=engine.parts.capabilities,
+            facets=engine.parts.facets,
             version="test",
         )
         app = create_app(deps)
         server = await serve(app, "127.0.0.1", 0)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http:
-            yield RunningGateway(database_url, store, handler, tail, app[GATEWAY], server, http)
+            yield RunningGateway(
+                database_url, store, handler, tail, app[GATEWAY], server, http, engine.listener
+            )
         await server.close()
         await tail.close()
 
