@@ -34,7 +34,7 @@ class SkeletonPlanner:
             if scenario.recognises(envelope):
                 return scenario.plan(envelope, descriptors, context)
         contract = Contract(as_object(envelope.get("outputContract")))
-        if not wants_a_chain(contract, descriptors):
+        if not wants_a_chain(contract, descriptors, context):
             raise PlanRefused([self._unknown()])
         try:
             return plan_chain(envelope, descriptors, context)

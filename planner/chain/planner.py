@@ -20,9 +20,9 @@ from schemas.contract_schema import FACET_SCHEMAS
 from schemas.facets import FACETS, facets_schema
 
 
-def wants_a_chain(contract: Contract, descriptors: Mapping[str, JsonObject]) -> bool:
+def wants_a_chain(contract: Contract, descriptors: Mapping[str, JsonObject], context: PlanContext) -> bool:
     """Whether the contract names facets, or has the very shape of one that some capability gives."""
-    return bool(contract.facets) or _single_facet(contract, descriptors) is not None
+    return bool(contract.facets) or _single_facet(contract, descriptors, context.facets) is not None
 
 
 def plan_chain(
@@ -33,7 +33,7 @@ def plan_chain(
     factory = read_node_factory(envelope, descriptors)
     inputs = as_object(envelope.get("inputs"))
     given = given_facets(envelope)
-    single = _single_facet(contract, descriptors)
+    single = _single_facet(contract, descriptors, context.facets)
     wanted = contract.facets if single is None else [single]
     handed_on = _handed_on(wanted, given, inputs)
     anew = [each for each in wanted if each not in handed_on]
@@ -45,8 +45,8 @@ def plan_chain(
     template: JsonObject = {
         each: handed_on[each] if each in handed_on else chain.make(each) for each in wanted
     }
-    schemas = _Schemas({**context.facets, **as_object(contract.wire.get(FACET_SCHEMAS))})
-    nodes = [_node(step, factory, schemas, context) for step in chain.steps]
+    registered = {**context.facets, **as_object(contract.wire.get(FACET_SCHEMAS))}
+    nodes = [_node(step, factory, registered, context) for step in chain.steps]
     return {
         "version": 1,
         "nodes": nodes,
@@ -76,7 +76,9 @@ def _handed_on(
     return {} if len(found) == len(wanted) else found
 
 
-def _single_facet(contract: Contract, descriptors: Mapping[str, JsonObject]) -> str | None:
+def _single_facet(
+    contract: Contract, descriptors: Mapping[str, JsonObject], registered: Mapping[str, JsonObject]
+) -> str | None:
     """For a contract with a schema: the facet that has this schema, or whose one giver says that its output has."""
     if contract.mode != "json_schema":
         return None
@@ -85,31 +87,27 @@ def _single_facet(contract: Contract, descriptors: Mapping[str, JsonObject]) -> 
         if len(gives) != 1:
             continue
         name = str(gives[0])
-        known = FACETS.get(name)
-        schemas = [descriptor.get("outputSchema"), known.schema if known else None]
-        if any(each is not None and same_schema(each, contract.schema) for each in schemas):
+        schemas = [descriptor.get("outputSchema"), _schema_of(name, registered)]
+        if any(isinstance(each, dict) and same_schema(each, contract.schema) for each in schemas):
             return name
     return None
 
 
-class _Schemas:
-    """The schemas of facets: those that were registered before those that are shipped."""
-
-    def __init__(self, registered: Mapping[str, JsonObject]) -> None:
-        self._registered = registered
-
-    def of(self, facets: Sequence[str]) -> Any:
-        """What a node owes that gives these."""
-        schema = facets_schema(facets, self._registered)
-        if len(facets) > 1:
-            return schema
-        known = self._registered.get(facets[0])
-        if known is not None:
-            return known["schema"]
-        return FACETS[facets[0]].schema if facets[0] in FACETS else True
+def _schema_of(facet: str, registered: Mapping[str, JsonObject]) -> Any:
+    """A registered facet's schema, else a shipped one's; true where neither is known."""
+    if facet in registered:
+        return registered[facet]["schema"]
+    return FACETS[facet].schema if facet in FACETS else True
 
 
-def _node(step: Step, factory: NodeFactory, schemas: _Schemas, context: PlanContext) -> JsonObject:
+def _owed(facets: Sequence[str], registered: Mapping[str, JsonObject]) -> Any:
+    """What a node owes that gives these: the facet itself, or an object keyed by facet."""
+    return _schema_of(facets[0], registered) if len(facets) == 1 else facets_schema(facets, registered)
+
+
+def _node(
+    step: Step, factory: NodeFactory, registered: Mapping[str, JsonObject], context: PlanContext
+) -> JsonObject:
     descriptor = factory.descriptors[step.maker.capability_id]
     bundle: JsonObject = {"facets": step.facets}
     if not step.maker.takes_inputs:
@@ -121,7 +119,7 @@ def _node(step: Step, factory: NodeFactory, schemas: _Schemas, context: PlanCont
         capability_id=step.maker.capability_id,
         label=str(descriptor.get("label") or step.maker.capability_id),
         depends_on=step.depends_on,
-        output=schemas.of(step.maker.gives),
+        output=_owed(step.maker.gives, registered),
         expectations=[f"Gives {', '.join(step.maker.gives)}."],
         bundle=bundle,
     )
