@@ -22,7 +22,7 @@ def draft_post(context: JsonObject) -> JsonObject:
     variant = object_at(context, "bundle", "variant")
     position = position_of(variant)
     general, own = asked_of_all(context), asked_of(variant)
-    brief = object_at(context, "dependencies", "brief")
+    brief = object_at(context, "dependencies", "brief") or object_at(context, "facets", "creative_brief")
     angles = lines_of(brief.get("angles"))
     angle = angles[position - 1] if position <= len(angles) else angle_of(variant, position, story, general)
     more = tuple(focus for focus in (*own.focuses, *general.focuses) if focus != angle)

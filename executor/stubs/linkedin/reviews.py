@@ -19,10 +19,7 @@ _FURTHER = ("Nothing else stood out.", "Only simple rules were applied.", "A per
 
 def review_drafts(context: JsonObject) -> JsonObject:
     """A `review` of the drafts that this node depends on. Raises CapabilityError `limits_impossible`."""
-    variants = [
-        object_at({"each": each}, "each") for each in list_of(object_at(context, "bundle").get("variants"))
-    ]
-    drafts = [object_at(context, "dependencies", str(variant.get("node"))) for variant in variants]
+    variants, drafts = _drafts(context)
     story = read_story(context)
     findings = list(_doubled(variants, drafts))
     for variant, draft in zip(variants, drafts, strict=True):
@@ -40,6 +37,17 @@ def review_drafts(context: JsonObject) -> JsonObject:
     properties = contract_properties(context, FACETS["review"].schema)
     most = object_at(properties, "findings").get("maxItems", len(findings))
     return fit_properties({**review, "findings": findings[: int(most)]}, properties, _FURTHER)
+
+
+def _drafts(context: JsonObject) -> tuple[list[JsonObject], list[JsonObject]]:
+    """The variants and their drafts: the nodes that the plan names, else the facet `post_copy`, one or many."""
+    named = list_of(object_at(context, "bundle").get("variants"))
+    if named:
+        variants = [object_at({"each": each}, "each") for each in named]
+        return variants, [object_at(context, "dependencies", str(each.get("node"))) for each in variants]
+    given = object_at(context, "facets").get("post_copy")
+    drafts = [object_at({"each": each}, "each") for each in (list_of(given) or [given])]
+    return [{"id": each.get("variantId")} for each in drafts], drafts
 
 
 def _finding(severity: str, message: str, variant: JsonObject | None = None) -> JsonObject:

@@ -111,7 +111,7 @@ def _goal_words(goal: str) -> GoalWords | None:
 def read_story(context: JsonObject) -> Story:
     """The story in a ContextBundle; what is missing from the bundle is empty text."""
     bundle = object_at(context, "bundle")
-    company = object_at(bundle, "company")
+    company = object_at(bundle, "company") or object_at(context, "facets", "company_profile")
     return Story(
         company=line(company.get("companyName"), 120),
         core_value=line(company.get("coreValue")).strip(' "“”.'),
