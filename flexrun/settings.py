@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,6 +69,9 @@ class Settings(BaseSettings):
     webhook_allow_private: bool | None = None
     """Whether webhooks may lead to addresses that are not public; unset: only in a `flexrun up` that is private itself,
     on loopback and without tokens."""
+    mcp_commands: str | None = None
+    """Which commands an executor may start as MCP servers, or their first words, with `;` between (`npx -y @acme/tools;
+    /opt/acme/server`); `*` is any: whoever may register capabilities can then run programs here. Unset: none."""
     policies: str | None = None
     """The house's own policy, which envelopes can only tighten: the path of a JSON file, or the JSON itself."""
     cors_origins: CommaSeparated = Field(default_factory=list)
@@ -107,6 +111,13 @@ class Settings(BaseSettings):
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if isinstance(text, str) and not text.strip() and info.field_name not in {"cors_origins", "load"}:
             raise ValueError("it is empty; give it a value or unset it")
+        return value
+
+    @field_validator("mcp_commands", mode="after")
+    @classmethod
+    def _names_commands(cls, value: str | None) -> str | None:
+        for command in (value or "").split(";"):
+            shlex.split(command)
         return value
 
     @field_validator("watchdog_exit_seconds", mode="after")

@@ -20,7 +20,13 @@ def _model(parts: HomeParts) -> Connect:
     return open_model_home(parts)
 
 
-HOMES: Mapping[str, OpenHome] = MappingProxyType({"model": _model})
+def _mcp(parts: HomeParts) -> Connect:
+    from executor.homes.mcp import open_mcp_home  # noqa: PLC0415 - for a process that calls MCP tools
+
+    return open_mcp_home(parts)
+
+
+HOMES: Mapping[str, OpenHome] = MappingProxyType({"mcp": _mcp, "model": _model})
 """The type of a home → what opens it in a process: called once, before the first capability with such a home."""
 
 

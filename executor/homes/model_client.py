@@ -5,7 +5,7 @@ Imported at the first call only: the client library takes long to import.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,7 @@ from openai import Omit
 from openai.types.chat import ChatCompletion
 
 from executor.capability import CapabilityError
+from executor.homes.bounded import BoundedTransport
 from executor.homes.model_answer import Answer
 from executor.safe_text import clean_text
 from runs.event import JsonObject
@@ -81,7 +82,9 @@ class ModelClient:
 
     def __init__(self) -> None:
         self._http = httpx2.AsyncClient(
-            transport=_Bounded(httpx2.AsyncHTTPTransport()), follow_redirects=False, trust_env=False
+            transport=BoundedTransport(MAX_ANSWER_BYTES, _SENT_HEADERS),
+            follow_redirects=False,
+            trust_env=False,
         )
 
     async def close(self) -> None:
@@ -105,49 +108,6 @@ class ModelClient:
         except (ValueError, httpx2.HTTPError) as error:
             raise _unreadable(type(error).__name__) from None
         return _answer(made)
-
-
-class _Bounded(httpx2.AsyncBaseTransport):
-    """A transport that sends few headers, and takes no answer that is compressed or too large."""
-
-    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The response, whose body ends with an error where it is too large."""
-        for name in [each for each in request.headers if each.lower() not in _SENT_HEADERS]:
-            del request.headers[name]
-        request.headers["accept-encoding"] = "identity"
-        response = await self._transport.handle_async_request(request)
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            await response.aclose()
-            raise httpx2.ReadError("the answer is compressed, which was not asked for")
-        stream = cast("httpx2.AsyncByteStream", response.stream)
-        return httpx2.Response(
-            response.status_code,
-            headers=response.headers,
-            stream=_BoundedStream(stream),
-            extensions=response.extensions,
-        )
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
-
-
-class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._stream:
-            size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                raise httpx2.ReadError(f"the answer has more than {MAX_ANSWER_BYTES:,} bytes")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 def _answer(completion: object) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+from executor.homes.mcp_allowed import AllowedCommands
 from sandbox.sandbox import Sandbox
 
 
@@ -17,4 +18,5 @@ class HomeParts:
     """
 
     sandbox: Sandbox
+    mcp_commands: AllowedCommands = field(default_factory=AllowedCommands)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)

@@ -9,6 +9,7 @@ from executor.capability import Capability
 from executor.computing import in_sandbox
 from executor.config import ExecutorConfig
 from executor.homes import open_homes
+from executor.homes.mcp_allowed import AllowedCommands
 from executor.homes.parts import HomeParts
 from executor.human_capabilities import human_capabilities
 from executor.registry import CapabilityRegistry
@@ -44,7 +45,7 @@ async def start_executor(
     run = in_sandbox(stub_capabilities() if capabilities is None else capabilities, sandbox)
     if loaded:
         run += await offer_loaded(parts.store, loaded)
-    homes = HomeParts(sandbox)
+    homes = HomeParts(sandbox, AllowedCommands.of(settings.mcp_commands))
     remote = RemoteCapabilities(parts.capabilities, open_homes(homes))
     worker = ExecutorWorker(
         parts.store,
