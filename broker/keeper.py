@@ -7,11 +7,9 @@ own rules, so that two keepers at once, or a late one, do no harm.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 
 import pydantic.dataclasses
 import structlog
@@ -20,6 +18,7 @@ from broker.backoff import Backoff
 from broker.failures import FailureRule
 from broker.interface import Broker, BrokerUnavailable, WorkHint
 from broker.leader_lock import LeaderLock
+from broker.losses import HOW, NO_LOSS, expired_attempt, waits_for_callback
 from eventstore import leases
 from eventstore.background import end_background, start_background
 from eventstore.clock import Clock
@@ -33,30 +32,16 @@ from runs.commands import (
     ExpireDeadline,
     ExpireRequest,
     ExpireTask,
-    FailNode,
     FailRun,
-    Loss,
-    RejectPlan,
 )
 from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW, poison_error
 from schemas.config import Count, Period, Seconds
-from schemas.vocabulary import LossKind
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _SHORTEST_PAUSE_SECONDS = 0.05
-_ENDS = {
-    "died": "died",
-    "stalled": "stood still in this work and was ended",
-    "bystander": "stood still in other work and was ended",
-    "broke": "broke off in it",
-}
-_NO_LOSS = frozenset({"bystander", "broke"})
-"""Ends that the work is not charged with: other work ended the worker, or it lives and has counted a failure."""
-
-_HOW: dict[str, LossKind] = {"died": "died", "stalled": "stalled"}
 
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True)
@@ -208,19 +193,19 @@ class Keeper:
     async def _hand_back(self, row: WorkRow) -> None:
         """Record in the log that the worker of this work is lost, which makes the work due again."""
         _log.warning(
-            "worker_lost",
+            "callback_missing" if waits_for_callback(row) else "worker_lost",
             run_id=row.run_id,
             kind=row.kind,
             ref=row.ref,
             attempt=row.attempt,
             lost_worker=row.worker,
         )
-        await self._handler.execute(row.run_id, _lost(row, self._clock()))
+        await self._handler.execute(row.run_id, expired_attempt(row, self._clock()))
 
     async def _charge(self, row: WorkRow) -> None:
         """Charge a plan or an output that was claimed and never started in the log, and whose worker is lost."""
         now = self._clock()
-        how = _HOW.get(row.lost_as or "", "unheard")
+        how = HOW.get(row.lost_as or "", "unheard")
         loss: JsonObject = {
             "attempt": row.attempt,
             "worker": row.worker,
@@ -228,7 +213,7 @@ class Keeper:
             "at": rfc3339(now),
         }
         before = row.losses or []
-        losses = before if row.lost_as in _NO_LOSS else [*before, loss]
+        losses = before if row.lost_as in NO_LOSS else [*before, loss]
         names = {"run_id": row.run_id, "kind": row.kind, "attempt": row.attempt, "lost_worker": row.worker}
         _log.warning("claim_lost", losses=len(losses), how=row.lost_as or how, **names)
         if len(losses) < MAX_LOSSES_IN_A_ROW:
@@ -264,31 +249,3 @@ class Keeper:
 
 def _hint(row: WorkRow) -> WorkHint:
     return WorkHint(row.run_id, row.kind, row.ref, row.attempt, row.queue)
-
-
-def _lost(row: WorkRow, now: datetime) -> Command:
-    charged = row.worker and row.lost_as not in _NO_LOSS
-    loss = None if not charged else Loss(row.worker or "", _HOW.get(row.lost_as or "", "unheard"))
-    message = f"the worker {row.worker} {_ENDS.get(row.lost_as or '', 'was not heard of any more')}"
-    jitter = random.random()  # noqa: S311 - spreads retries
-    if row.kind == "plan":
-        diagnostic = {"code": "planner_lost", "message": message, "path": ""}
-        return RejectPlan(
-            now=now,
-            attempt=row.attempt,
-            diagnostics=[diagnostic],
-            retryable=True,
-            lost=True,
-            loss=loss,
-            jitter=jitter,
-        )
-    return FailNode(
-        now=now,
-        node_id=row.ref,
-        attempt=row.attempt,
-        error_code="worker_lost",
-        message=message,
-        lost=True,
-        loss=loss,
-        jitter=jitter,
-    )

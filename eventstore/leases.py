@@ -23,6 +23,9 @@ from runs.outstanding import REMOTE_QUEUES, TIMER_QUEUE
 
 MAX_BACKLOG = 1_000_000
 
+CALLBACK = "callback/"
+"""Begins the name that has the lease of an attempt while nobody works on it here: a service calls back."""
+
 ClaimedWork = tuple[str, str, str, int]
 """(run id, kind, reference, attempt)"""
 
@@ -189,6 +192,21 @@ def lapse_now(database_url: str, worker: str, origin: str, run_id: str | None, r
             )
 
     asyncio.run(lapse_alone())
+
+
+def callback_waiter(capability_id: str) -> str:
+    """The name that has the lease of an attempt that waits for its callback."""
+    return CALLBACK + capability_id
+
+
+async def hand_over(
+    store: EventStore, key: tuple[str, str, int], worker: str, to: str, seconds: float
+) -> datetime | None:
+    """Give the lease of `worker` on a started attempt to the name `to`; until when, None where it is not `worker`'s."""
+    run_id, ref, attempt = key
+    names = {"run_id": run_id, "ref": ref, "attempt": attempt, "worker": worker, "to": to}
+    rows = await store.fetch("work/hand_over", {**names, "seconds": seconds})
+    return rows[0][0] if rows else None
 
 
 async def due_timers(store: EventStore, limit: int = 200) -> list[WorkRow]:

@@ -11,7 +11,13 @@ from typing import Any, cast
 import structlog
 
 from eventstore.task_names import name_task
-from executor.capability import Capability, CapabilityContext, CapabilityError, ClarificationNeeded
+from executor.capability import (
+    AnswersLater,
+    Capability,
+    CapabilityContext,
+    CapabilityError,
+    ClarificationNeeded,
+)
 from executor.config import ExecutorConfig
 from executor.in_flight import WORKER_STOPPED, InFlightTask
 from executor.outputs import OutputRefused, as_json, keep
@@ -37,12 +43,18 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No output. With `lost` the attempt counts as one whose worker died: another worker tries again at once."""
+    """No output. With `lost` the attempt counts as one whose worker died: another worker tries again at once.
+
+    The last three are as in CapabilityError.
+    """
 
     code: str
     message: str
     retryable: bool = True
     lost: bool = False
+    retry_after_seconds: float = 0
+    endpoint_failed: bool = False
+    outcome_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +68,20 @@ class ClarificationAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """The result comes by a callback within `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """The attempt is over in the log, or its lease is lost: there is nothing to append."""
 
     reason: str
 
 
-Result = Produced | Failed | ClarificationAsked | Dropped
+Result = Produced | Failed | ClarificationAsked | Deferred | Dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,8 @@ async def run_attempt(
     if not in_time and in_flight.stop_reason is not None:
         return _stopped(in_flight.stop_reason)
     if not in_time:
-        return Failed("timeout", f"no output within {attempt.timeout_seconds:g} s")
+        message = f"no output within {attempt.timeout_seconds:g} s"
+        return Failed("timeout", message, endpoint_failed=True, outcome_unknown=True)
     return await _result_of(task, attempt, config, round((time.perf_counter() - began) * 1_000))
 
 
@@ -159,8 +179,17 @@ def _usage(attempt: Attempt) -> JsonObject | None:
 def _failure(error: BaseException, attempt: Attempt) -> Result:
     if isinstance(error, ClarificationNeeded):
         return _question(error)
+    if isinstance(error, AnswersLater):
+        return Deferred(error.seconds)
     if isinstance(error, CapabilityError):
-        return Failed(clean_text(error.code, 100), clean_text(error.message), bool(error.retryable))
+        return Failed(
+            clean_text(error.code, 100),
+            clean_text(error.message),
+            bool(error.retryable),
+            retry_after_seconds=error.retry_after_seconds,
+            endpoint_failed=error.endpoint_failed,
+            outcome_unknown=error.outcome_unknown,
+        )
     _log.error("capability_raised", traceback=describe_traceback(error), **attempt.names)
     return Failed("capability_error", describe_error(error))
 
@@ -194,6 +223,8 @@ def status_of(result: Result) -> str:
         return "output_invalid" if result.errors else "completed"
     if isinstance(result, Failed):
         return "lost" if result.lost else "failed"
+    if isinstance(result, Deferred):
+        return "waits_for_callback"
     return "asked" if isinstance(result, ClarificationAsked) else "dropped"
 
 
@@ -213,7 +244,7 @@ def command_for(
                 usage=usage,
                 jitter=jitter,
             )
-        case Failed(code, message, retryable, lost):
+        case Failed(code, message, retryable, lost, retry_after_seconds):
             return FailNode(
                 now=now,
                 node_id=node_id,
@@ -222,6 +253,8 @@ def command_for(
                 message=message,
                 retryable=retryable,
                 lost=lost,
+                retry_after_seconds=retry_after_seconds,
+                outcome_unknown=result.outcome_unknown,
                 jitter=jitter,
             )
         case ClarificationAsked(question, options, allow_free_form, additional_context):

@@ -89,6 +89,7 @@ class CapabilityError(Exception):
 
     The next attempt is not due before `retry_after_seconds`. `endpoint_failed` says that what the capability calls
     somewhere else did not work, whatever it was asked: such failures in a row open the circuit breaker.
+    `outcome_unknown` says that the call may have taken effect: a node that is not idempotent is not tried again then.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class CapabilityError(Exception):
         *,
         retry_after_seconds: float = 0,
         endpoint_failed: bool = False,
+        outcome_unknown: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -106,6 +108,7 @@ class CapabilityError(Exception):
         self.retryable = retryable
         self.retry_after_seconds = retry_after_seconds
         self.endpoint_failed = endpoint_failed
+        self.outcome_unknown = outcome_unknown
 
 
 class AnswersLater(Exception):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from eventstore.handler import RunHandler
 from eventstore.store import Lease
+from executor.callbacks import Callbacks
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
 from executor.in_flight import InFlightTasks
@@ -32,6 +33,7 @@ class WorkerContext:
     config: ExecutorConfig
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
+    callbacks: Callbacks | None = None
     closing: bool = False
     missing: set[str] = field(default_factory=set[str])
 

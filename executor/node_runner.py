@@ -41,6 +41,7 @@ from eventstore.heartbeat import AttemptKey
 from executor.attempt import (
     Attempt,
     ClarificationAsked,
+    Deferred,
     Dropped,
     Failed,
     Produced,
@@ -60,6 +61,7 @@ from runs.event import JsonObject
 from runs.outstanding import node_queue
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW
 from runs.state import NodeState, RunState
+from schemas.homes import HttpHome
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -191,7 +193,7 @@ class NodeRunner:
             raise LookupError(claim.node.capability_id)
         stopped = self._in_flight.begin(claim.state, claim.node_id, claim.attempt)
         attempt_log = AttemptLog(context.handler, claim.key, context.config, context.clock)
-        attempt = self._prepare(claim, capability, attempt_log)
+        attempt = await self._prepare(claim, capability, attempt_log)
         _log.debug("node_started", status="running", **claim.names)
         began = time.perf_counter()
         result = await run_attempt(attempt, self._in_flight, stopped, context.config)
@@ -199,9 +201,12 @@ class NodeRunner:
             result = await context.checker.judge(claim.node.contract.get("output"), result)
         seconds = round(time.perf_counter() - began, 6)
         _log.info("node_ended", status=status_of(result), seconds=seconds, **claim.names, **_reason(result))
+        if isinstance(result, Deferred):
+            await self._wait_for_callback(claim, result)
+            return None
         return None if isinstance(result, Dropped) else await self._report(claim, result, attempt_log)
 
-    def _prepare(self, claim: Claim, capability: Capability, attempt_log: AttemptLog) -> Attempt:
+    async def _prepare(self, claim: Claim, capability: Capability, attempt_log: AttemptLog) -> Attempt:
         seconds = (
             claim.node.contract.get("timeoutSeconds")
             or capability.descriptor.timeout_seconds
@@ -209,8 +214,20 @@ class NodeRunner:
         )
         # A copy: the bundle is made of the run's own values, and a capability may change its bundle.
         bundle = orjson.loads(orjson.dumps(context_bundle(claim.state, claim.node)))
+        callbacks = self._context.callbacks
+        if callbacks is not None and isinstance(capability.descriptor.home, HttpHome):
+            bundle |= await callbacks.invitation(claim.state, claim.node)
         context = CapabilityContext(bundle=bundle, log=attempt_log.write, deadline=time.monotonic() + seconds)
         return Attempt(capability, context, seconds, claim.names)
+
+    async def _wait_for_callback(self, claim: Claim, result: Deferred) -> None:
+        context = self._context
+        if context.callbacks is None:
+            raise LookupError("the attempt waits for a callback, and its bundle invites none")
+        capability_id, patience_seconds = claim.node.capability_id, context.config.report_seconds
+        await context.callbacks.wait(
+            claim.key, capability_id, context.worker_id, result.seconds, patience_seconds
+        )
 
     async def _report(self, claim: Claim, result: Reported, attempt_log: AttemptLog) -> Claim | None:
         try:
@@ -259,7 +276,7 @@ def _warn_once(context: WorkerContext, state: RunState, node: NodeState) -> None
         _log.warning("capability_not_here", capability_id=node.capability_id, status=node.status, **names)
 
 
-def _reason(result: Reported | Dropped) -> JsonObject:
+def _reason(result: Reported | Deferred | Dropped) -> JsonObject:
     if isinstance(result, Failed):
         return {"code": result.code}
     return {"reason": result.reason} if isinstance(result, Dropped) else {}

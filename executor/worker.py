@@ -20,6 +20,8 @@ from eventstore.heartbeat import Heartbeat
 from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
+from eventstore.task_tokens import TaskTokens
+from executor.callbacks import Callbacks
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
 from executor.context import WorkerContext
@@ -55,6 +57,7 @@ class ExecutorWorker:
         listener: LogListener | None = None,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
+        callback_url: Callable[[], str] | None = None,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -65,6 +68,8 @@ class ExecutorWorker:
         self._context = WorkerContext(
             handler, checker, registry, self._in_flight, worker_id, self._config, clock, jitter
         )
+        if callback_url is not None:
+            self._context.callbacks = Callbacks(store, handler, TaskTokens(store), callback_url, clock)
         self._heartbeat = Heartbeat(
             store,
             handler,

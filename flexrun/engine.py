@@ -148,6 +148,7 @@ class Engine:
         await self._load_code()
         await self._open_database()
         self.parts = await self._open_parts()
+        self.parts.gateway_url = gateway.url if gateway is not None else None
         await self._start_workers(self.parts)
         if gateway is not None:
             self.server = await gateway.start(self.parts)

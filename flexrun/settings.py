@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     mcp_commands: str | None = None
     """Which commands an executor may start as MCP servers, or their first words, with `;` between (`npx -y @acme/tools;
     /opt/acme/server`); `*` is any: whoever may register capabilities can then run programs here. Unset: none."""
+    capability_allow_private: bool | None = None
+    """Whether services with an HTTP home may have addresses that are not public; unset: as for webhooks. A home may
+    allow it for itself (`allowPrivate`)."""
     policies: str | None = None
     """The house's own policy, which envelopes can only tighten: the path of a JSON file, or the JSON itself."""
     cors_origins: CommaSeparated = Field(default_factory=list)

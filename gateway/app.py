@@ -14,6 +14,7 @@ from gateway.operations import describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, show, start
 from gateway.webhooks import endpoints as webhooks
+from gateway.work import callback
 from gateway.work import endpoints as work
 
 ENDPOINTS = (
@@ -37,6 +38,7 @@ ENDPOINTS = (
     *fork.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *work.ENDPOINTS,
+    *callback.ENDPOINTS,
 )
 """In the order in which OpenAPI shows them."""
 

@@ -32,7 +32,11 @@ CAPABILITIES_PERMISSION = "allowPrivate in its home, or FLEXRUN_CAPABILITY_ALLOW
 
 
 def guarded_connector(
-    resolver: AbstractResolver, *, allow_private: bool, permission: str = WEBHOOKS_PERMISSION
+    resolver: AbstractResolver,
+    *,
+    allow_private: bool,
+    permission: str = WEBHOOKS_PERMISSION,
+    keep_alive: bool = True,
 ) -> TCPConnector:
     """A connector that opens no connection to an address that is not public, by any name or literal.
 
@@ -41,6 +45,7 @@ def guarded_connector(
     """
     return TCPConnector(
         limit=0,
+        force_close=not keep_alive,
         resolver=resolver,
         ttl_dns_cache=_DNS_CACHE_SECONDS,
         socket_factory=None if allow_private else partial(_public_socket, permission),

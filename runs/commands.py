@@ -117,7 +117,8 @@ class FailNode(Command):
     """An attempt has failed. `lost` says that its worker is gone, `loss` that the attempt may be why.
 
     A worker that stops gracefully, or dies of another attempt, is `lost` without a `loss`. `undelivered` says that the
-    worker never got the attempt, so that it cannot have had an effect. `jitter` in [0, 1) spreads the retries.
+    worker never got the attempt, so that it cannot have had an effect; `outcome_unknown` that the attempt may have had
+    one all the same. `jitter` in [0, 1) spreads the retries, of which none comes before `retry_after_seconds`.
     """
 
     node_id: str
@@ -128,6 +129,8 @@ class FailNode(Command):
     lost: bool = False
     loss: Loss | None = None
     undelivered: bool = False
+    retry_after_seconds: float = 0
+    outcome_unknown: bool = False
     jitter: float = 0.5
 
 

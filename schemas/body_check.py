@@ -24,7 +24,7 @@ from schemas.json_text import load_json
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
 from schemas.webhooks import WebhookBody
-from schemas.work import AskBody, ClaimBody, CompleteBody, FailBody, HeartbeatBody, LogBody
+from schemas.work import AskBody, CapabilityResult, ClaimBody, CompleteBody, FailBody, HeartbeatBody, LogBody
 
 MAX_FORM_FIELDS = 20
 
@@ -32,6 +32,7 @@ _MODELS: dict[str, type[Model]] = {
     model.__name__: model
     for model in (
         AskBody,
+        CapabilityResult,
         ClaimBody,
         CompleteBody,
         FailBody,

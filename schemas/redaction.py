@@ -30,6 +30,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(/hitl/)([A-Za-z0-9_%+=~-]{8,}\.[A-Za-z0-9_%+=~-]*|[A-Za-z0-9_%+=~-]{20,})"),
         r"\1" + REDACTED,
     ),
+    # The token of an attempt, in the address of the worker protocol and of callbacks.
+    (re.compile(r"(/work/)[A-Za-z0-9_%+=~-]{20,}\.[A-Za-z0-9_%+=~-]*"), r"\1" + REDACTED),
     (
         re.compile(r"(?i)\b((?:access_token|password|passwd|passfile|sslpassword)=)(?:'[^']*'|[^\s&\"']+)"),
         r"\1" + REDACTED,

@@ -14,6 +14,12 @@ from schemas.capability import CapabilityDescriptor
 OpenHome = Callable[[HomeParts], Connect]
 
 
+def _http(parts: HomeParts) -> Connect:
+    from executor.homes.http import open_http  # noqa: PLC0415 - aiohttp, for a process that calls a service
+
+    return open_http(parts)
+
+
 def _model(parts: HomeParts) -> Connect:
     from executor.homes.model import open_model_home  # noqa: PLC0415 - for a process that calls models
 
@@ -26,7 +32,7 @@ def _mcp(parts: HomeParts) -> Connect:
     return open_mcp_home(parts)
 
 
-HOMES: Mapping[str, OpenHome] = MappingProxyType({"mcp": _mcp, "model": _model})
+HOMES: Mapping[str, OpenHome] = MappingProxyType({"http": _http, "mcp": _mcp, "model": _model})
 """The type of a home → what opens it in a process: called once, before the first capability with such a home."""
 
 

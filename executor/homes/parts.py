@@ -19,4 +19,7 @@ class HomeParts:
 
     sandbox: Sandbox
     mcp_commands: AllowedCommands = field(default_factory=AllowedCommands)
+    allow_private: bool = False
+    """Whether services may have addresses of this machine and network."""
+
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)

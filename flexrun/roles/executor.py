@@ -16,6 +16,7 @@ from executor.registry import CapabilityRegistry
 from executor.remote import RemoteCapabilities
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
+from flexrun.roles import ROLES
 from flexrun.roles.loaded import offer_loaded
 from flexrun.roles.parts import RoleParts
 from flexrun.settings import Settings
@@ -45,7 +46,8 @@ async def start_executor(
     run = in_sandbox(stub_capabilities() if capabilities is None else capabilities, sandbox)
     if loaded:
         run += await offer_loaded(parts.store, loaded)
-    homes = HomeParts(sandbox, AllowedCommands.of(settings.mcp_commands))
+    private = _may_call_private(settings, parts)
+    homes = HomeParts(sandbox, AllowedCommands.of(settings.mcp_commands), allow_private=private)
     remote = RemoteCapabilities(parts.capabilities, open_homes(homes))
     worker = ExecutorWorker(
         parts.store,
@@ -56,8 +58,21 @@ async def start_executor(
         parts.worker,
         config,
         listener=parts.listener,
+        callback_url=lambda: settings.public_url or parts.gateway_url or settings.url,
     )
     await worker.start()
     parts.stack.push_async_callback(parts.shutdown.foundation, "homes", homes.stack.aclose)
     parts.shutdown.add("executor", worker.close)
     return worker
+
+
+def _may_call_private(settings: Settings, parts: RoleParts) -> bool:
+    """Where it is unset: only an engine that is all on this machine, and that only callers on it can reach."""
+    told = settings.capability_allow_private
+    if told is not None:
+        return told
+    if parts.roles != frozenset(ROLES) or settings.tokens is not None:
+        return False
+    from gateway.auth import is_loopback  # noqa: PLC0415 - a process with all roles has loaded it already
+
+    return is_loopback(settings.host)

@@ -57,6 +57,16 @@ class GatewayRole:
         self._listening = self._listening or bind(self._settings)
         return self._listening
 
+    @property
+    def url(self) -> str | None:
+        """Where it listens, for callers on this machine; None before it is bound."""
+        if self._listening is None:
+            return None
+        bound: str = self._listening.getsockname()[0]
+        port: int = self._listening.getsockname()[1]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
     async def start(self, parts: RoleParts) -> GatewayServer:
         """Listen from now on."""
         tail = RunTail(parts.store, parts.listener, encode_frame)

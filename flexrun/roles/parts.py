@@ -46,6 +46,9 @@ class RoleParts:
     facets: FacetCache
     stack: AsyncExitStack
     shutdown: Shutdown
+    gateway_url: str | None = None
+    """Where the gateway of this process listens."""
+
     _sandbox: Sandbox | None = None
     _contracts: ContractChecker | None = None
 

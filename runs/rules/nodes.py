@@ -144,13 +144,19 @@ def expire_task(draft: Draft, command: c.ExpireTask) -> None:
 def fail_node(draft: Draft, command: c.FailNode) -> None:
     """An attempt ended without an output."""
     node = _running(draft, command.node_id, command.attempt)
+    code, message, retryable = command.error_code, command.message, command.retryable
+    unknown = command.outcome_unknown or (command.lost and not command.undelivered)
+    if unknown and not node.idempotent:
+        code, retryable = "outcome_unknown", False
+        message = f"{message}; it is not known whether it took effect, and it must not run twice"
     fail_attempt(
         draft,
         node.id,
-        code=command.error_code,
-        message=command.message,
+        code=code,
+        message=message,
         jitter=command.jitter,
-        retryable=command.retryable,
+        retryable=retryable,
+        retry_after_seconds=command.retry_after_seconds,
         detail=lost_detail(command),
     )
 
@@ -167,11 +173,7 @@ def lost_detail(command: c.FailNode | c.RejectPlan) -> LossDetail | None:
     return {"lost": True}
 
 
-def _is_undelivered(detail: NodeErrorDetail | LossDetail | None) -> bool:
-    return detail is not None and bool(detail.get("undelivered"))
-
-
-def fail_attempt(
+def fail_attempt(  # noqa: PLR0913 - each is a part of the event or of the next attempt
     draft: Draft,
     node_id: str,
     *,
@@ -179,20 +181,20 @@ def fail_attempt(
     message: str,
     jitter: float,
     retryable: bool = True,
+    retry_after_seconds: float = 0,
     detail: NodeErrorDetail | LossDetail | None = None,
 ) -> None:
     """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
     node = draft.node(node_id)
     lost = detail is not None and bool(detail.get("lost"))
-    if lost and not node.idempotent and not _is_undelivered(detail):
-        code, retryable = "outcome_unknown", False
-        message = f"{message}; it is not known whether it took effect, and it must not run twice"
     poison = detail is not None and "worker" in detail and len(node.lost) + 1 >= MAX_LOSSES_IN_A_ROW
     retry = retryable and not poison and not _spent(node, lost)
     due_at: datetime | None = None
     if retry:
         # A lost worker says nothing about the work: the next one takes over at once.
-        due_at = draft.now if lost else next_attempt_at(draft.now, node.failures + 1, jitter)
+        due_at = (
+            draft.now if lost else next_attempt_at(draft.now, node.failures + 1, jitter, retry_after_seconds)
+        )
     error: ErrorData = {"code": code, "message": message}
     draft.add(new_events.node_error(node, error, next_attempt_at=due_at, detail=detail))
     if retry:

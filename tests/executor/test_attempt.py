@@ -25,6 +25,9 @@ def running() -> Given:
     return Given().started().planned(node("a")).start("a")
 
 
+TIME_IS_UP = Failed("timeout", "no output within 0.02 s", endpoint_failed=True, outcome_unknown=True)
+
+
 async def attempt(
     capability: FunctionCapability, timeout_seconds: float = 5, in_flight: InFlightTask | None = None
 ) -> Result:
@@ -103,7 +106,7 @@ async def test_garbage_is_distinguished_from_an_output() -> None:
 
 async def test_time_up_cancels_the_capability_and_says_how_long_it_had() -> None:
     gate = Gate("test.a")
-    assert await attempt(gate, timeout_seconds=0.02) == Failed("timeout", "no output within 0.02 s")
+    assert await attempt(gate, timeout_seconds=0.02) == TIME_IS_UP
     assert gate.cancelled == ["a"]
 
 
@@ -111,7 +114,7 @@ async def test_a_capability_that_will_not_stop_is_left_to_itself() -> None:
     stubborn = Stubborn("test.a")
     began = time.monotonic()
     result = await attempt(stubborn, timeout_seconds=0.02)
-    assert result == Failed("timeout", "no output within 0.02 s")
+    assert result == TIME_IS_UP
     assert time.monotonic() - began < 2
     assert stubborn.refusals >= 1
     stubborn.let_go.set()
@@ -125,7 +128,7 @@ async def test_a_result_that_comes_out_of_a_cancelled_capability_does_not_count(
             return "half of it"
 
     result = await attempt(FunctionCapability("test.a", gives_half), timeout_seconds=0.02)
-    assert result == Failed("timeout", "no output within 0.02 s")
+    assert result == TIME_IS_UP
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,10 @@ from uuid_utils import uuid7
 from contracts.checker import ContractChecker
 from eventstore.store import PATIENCE_SECONDS
 from executor.config import ExecutorConfig
+from executor.homes import open_homes
+from executor.homes.parts import HomeParts
 from executor.registry import CapabilityRegistry
+from executor.remote import RemoteCapabilities
 from executor.worker import ExecutorWorker
 from runs.commands import AcceptPlan, Command, RequestPlan, StartRun
 from runs.event import Event
@@ -34,6 +38,9 @@ QUICK = ExecutorConfig(
     register_seconds=60,
 )
 """Short waits, with heartbeats and registrations made by the test itself."""
+
+REMOTE = replace(QUICK, serves_output=True)
+"""For an executor that has loaded nothing, and calls what is registered."""
 
 NOTHING_CARRIED = Wiring(dispatches=False, keeper=None)
 """For a process that changes runs, and leaves the hints of their work to others."""
@@ -145,9 +152,13 @@ class ExecutorWiring(StoreWiring):
         keeps: bool = True,
         listens: bool = True,
         patience_seconds: float = PATIENCE_SECONDS,
+        homes: HomeParts | None = None,
+        callback_url: str = "http://127.0.0.1:9",
     ) -> None:
         wiring = Wiring(keeper=QUICK_KEEPER if keeps else None, patience_seconds=patience_seconds)
         super().__init__(database_url, broker_address=broker_address, wiring=wiring)
+        self._homes = homes
+        self._callback_url = callback_url
         self._capabilities = capabilities
         self._config = config
         self._listens = listens
@@ -163,10 +174,17 @@ class ExecutorWiring(StoreWiring):
             self.handler,
             self.broker,
             self.contracts,
-            CapabilityRegistry(self._capabilities),
+            CapabilityRegistry(self._capabilities, remote=self._remote()),
             self.worker_id,
             self._config,
             listener=self.engine.listener if self._listens else None,
+            callback_url=lambda: self._callback_url,
         )
         await self.worker.start()
         self.stack.push_async_callback(self.worker.close)
+
+    def _remote(self) -> RemoteCapabilities | None:
+        if self._homes is None:
+            return None
+        self.stack.push_async_callback(self._homes.stack.aclose)
+        return RemoteCapabilities(self.engine.parts.capabilities, open_homes(self._homes))

@@ -1,0 +1,84 @@
+"""`POST /api/v1/flex/work/{token}/callback`: the result of a service that has answered 202.
+
+The token in the address is the right to report, once: it names the attempt, and works at every gateway. It may come
+before the executor has recorded the 202.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+
+from eventstore.leases import CALLBACK
+from eventstore.task_tokens import TaskKey, TaskTokens, TokenForged
+from gateway.deps import GATEWAY
+from gateway.endpoint import JSON, UNAVAILABLE, DocumentedResponse, Endpoints, FromRequest
+from gateway.middleware import bind_log_fields
+from gateway.problems import ProblemError
+from gateway.query import Parameter
+from gateway.response import Response, json_response
+from gateway.work.report import Reports, ReportStatus
+from runs.errors import StaleAttempt
+from schemas.payloads import ContractError
+from schemas.work import CapabilityResult
+
+ENDPOINTS = Endpoints("work")
+
+PathToken = Annotated[
+    str,
+    FromRequest(
+        lambda request: request.match_info["token"],
+        [Parameter("token", "path", "The `callbackToken` of the bundle.", {"type": "string"})],
+    ),
+]
+
+
+class CallbackTaken(Response):
+    """What the callback came to. `errors` are those of the node's contract, with `output_invalid`."""
+
+    status: ReportStatus
+    errors: list[ContractError] | None = None
+
+
+@ENDPOINTS.post(
+    "/api/v1/flex/work/{token}/callback",
+    name="callBack",
+    summary="The result of a service that has answered 202",
+    description=(
+        "The body is what the service would have answered with 200. The address is the bundle's `callbackUrl`; its"
+        " token is all that the caller needs, and it works once."
+    ),
+    responses=[DocumentedResponse(200, "The result was taken.", {JSON: CallbackTaken})],
+    problems={
+        400: "The body is no result (`invalid_body`, `invalid_json`).",
+        401: "Not a callback's token of this installation (`token_invalid`).",
+        404: "The run is not here any more (`run_unknown`).",
+        409: "The attempt is over: called back before, timed out, or ended with its run.",
+    }
+    | UNAVAILABLE,
+    open=True,
+)
+async def call_back(request: web.Request, token: PathToken, result: CapabilityResult) -> web.Response:
+    """Apply the result, if the attempt still waits for it."""
+    gateway = request.app[GATEWAY]
+    task = await _task(TaskTokens(gateway.deps.store), token)
+    bind_log_fields(request, run_id=task.run_id, node_id=task.node_id, attempt=task.attempt)
+    reports = Reports(gateway.deps.handler, gateway.deps.contracts, gateway.deps.clock)
+    report = await gateway.shield_write(reports.apply(task, result))
+    if not report.outcome.events:
+        raise StaleAttempt(f"attempt {task.attempt} of node {task.node_id} has been called back already")
+    answer = {"status": report.status, **({"errors": list(report.errors)} if report.errors else {})}
+    return json_response(answer, run_id=task.run_id)
+
+
+async def _task(tokens: TaskTokens, token: str) -> TaskKey:
+    """The attempt that the token is for. Raises ProblemError (401) for a token that is none of a callback."""
+    try:
+        task = await tokens.read(token)
+    except TokenForged:
+        task = None
+    if task is None or not task.worker.startswith(CALLBACK):
+        detail = "This token is not one that a bundle's callbackUrl carries."
+        raise ProblemError(401, "token_invalid", detail)
+    return task
