@@ -27,6 +27,7 @@ from eventstore.wake_ups import (
     HERE_CHANNEL,
     LOG_CHANNEL,
     NO_ORIGIN,
+    PARTIAL_CHANNEL,
     REGISTRY_CHANNEL,
     WORK_CHANNEL,
     decode_names,
@@ -68,6 +69,7 @@ class LogListener:
             LOG_CHANNEL: [],
             WORK_CHANNEL: [],
             REGISTRY_CHANNEL: [],
+            PARTIAL_CHANNEL: [],
         }
         self._listening = asyncio.Event()
         self._pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
@@ -84,6 +86,10 @@ class LogListener:
     def on_registry(self, callback: Woken) -> None:
         """Call `callback` when the registry has changed, by this process or another; with None after (re)connecting."""
         self._callbacks[REGISTRY_CHANNEL].append(callback)
+
+    def on_partial(self, callback: Woken) -> None:
+        """Call `callback` with the runs whose attempts, here or elsewhere, have made more of their outputs."""
+        self._callbacks[PARTIAL_CHANNEL].append(callback)
 
     def on_hello(self, callback: Callable[[], None]) -> None:
         """Call `callback` when another process has begun to listen, which knows nothing of what was said before."""
@@ -153,8 +159,8 @@ class LogListener:
 
     def _receive(self, notice: psycopg.Notify) -> None:
         origin, _, names = notice.payload.partition(";")
-        if notice.channel == REGISTRY_CHANNEL:
-            self._wake(REGISTRY_CHANNEL, names)
+        if notice.channel in (REGISTRY_CHANNEL, PARTIAL_CHANNEL):
+            self._wake(notice.channel, names)
             return
         if origin == self._ignore_origin:
             return

@@ -328,6 +328,17 @@ CREATE TABLE flex_migrations (
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE UNLOGGED TABLE flex_partial_outputs (
+    run_id uuid NOT NULL,
+    node_id text NOT NULL,
+    attempt integer NOT NULL,
+    text text NOT NULL,
+    patches jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON COLUMN flex_partial_outputs.patches IS 'JSON Patch operations (RFC 6902), in their order';
+
 CREATE TABLE flex_plan_nodes (
     run_id uuid NOT NULL,
     node_id text NOT NULL,
@@ -614,6 +625,9 @@ ALTER TABLE ONLY flex_messages
 
 ALTER TABLE ONLY flex_migrations
     ADD CONSTRAINT flex_migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY flex_partial_outputs
+    ADD CONSTRAINT flex_partial_outputs_pkey PRIMARY KEY (run_id, node_id);
 
 ALTER TABLE ONLY flex_plan_nodes
     ADD CONSTRAINT flex_plan_nodes_pkey PRIMARY KEY (run_id, node_id);

@@ -44,19 +44,31 @@ async def discard_line(message: str, level: str = "info") -> None:
     """A `LogLine` that writes nothing, for a capability that is called without a run."""
 
 
+class Delta(Protocol):
+    """Shows a piece of text, or JSON Patch operations, to those who watch; it waits for nothing, and none is kept."""
+
+    def __call__(self, text: str = "", patch: Sequence[JsonObject] = ()) -> None: ...
+
+
+def discard_delta(text: str = "", patch: Sequence[JsonObject] = ()) -> None:
+    """A `Delta` that shows nothing, for a capability that is called without a run."""
+
+
 @dataclass(frozen=True, slots=True)
 class CapabilityContext:
     """A node's bundle, and what its capability may do during the attempt.
 
     `bundle` is the ContextBundle (`runs.bundle`). `log` appends a `log` event; lines that are too long are cut, too
     many are omitted. `deadline` is the end of the attempt on the clock of `time.monotonic`; None is no limit. What the
-    capability puts into `usage` (`schemas.usage`, wire names) is kept with its output.
+    capability puts into `usage` (`schemas.usage`, wire names) is kept with its output. `delta` shows a piece of the
+    output that is being made to those who watch.
     """
 
     bundle: JsonObject
     log: LogLine = discard_line
     deadline: float | None = None
     usage: JsonObject = field(default_factory=dict[str, Json])
+    delta: Delta = discard_delta
 
     @property
     def attempt(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from eventstore.handler import RunHandler
+from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import Lease
 from executor.callbacks import Callbacks
 from executor.checks import OutputChecker
@@ -33,6 +34,7 @@ class WorkerContext:
     config: ExecutorConfig
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
+    partial: PartialOutputs
     callbacks: Callbacks | None = None
     closing: bool = False
     missing: set[str] = field(default_factory=set[str])

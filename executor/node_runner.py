@@ -38,6 +38,7 @@ from eventstore.clock import wait_if_early
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.handler import Build, Outcome, decided
 from eventstore.heartbeat import AttemptKey
+from eventstore.partial_outputs import PartialOutputs
 from executor.attempt import (
     Attempt,
     ClarificationAsked,
@@ -196,7 +197,10 @@ class NodeRunner:
         attempt = await self._prepare(claim, capability, attempt_log)
         _log.debug("node_started", status="running", **claim.names)
         began = time.perf_counter()
-        result = await run_attempt(attempt, self._in_flight, stopped, context.config)
+        try:
+            result = await run_attempt(attempt, self._in_flight, stopped, context.config)
+        finally:
+            context.partial.ended(claim.key)
         if isinstance(result, Produced):
             result = await context.checker.judge(claim.node.contract.get("output"), result)
         seconds = round(time.perf_counter() - began, 6)
@@ -217,7 +221,12 @@ class NodeRunner:
         callbacks = self._context.callbacks
         if callbacks is not None and isinstance(capability.descriptor.home, HttpHome):
             bundle |= await callbacks.invitation(claim.state, claim.node)
-        context = CapabilityContext(bundle=bundle, log=attempt_log.write, deadline=time.monotonic() + seconds)
+        context = CapabilityContext(
+            bundle=bundle,
+            log=attempt_log.write,
+            deadline=time.monotonic() + seconds,
+            delta=_Deltas(self._context.partial, claim.key),
+        )
         return Attempt(capability, context, seconds, claim.names)
 
     async def _wait_for_callback(self, claim: Claim, result: Deferred) -> None:
@@ -267,6 +276,17 @@ class NodeRunner:
             reraise=True,
         )
         return await patiently(context.handler.transact, self._run_id, build, lease=context.lease)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deltas:
+    """The `delta` of one attempt."""
+
+    partial: PartialOutputs
+    key: AttemptKey
+
+    def __call__(self, text: str = "", patch: Sequence[JsonObject] = ()) -> None:
+        self.partial.add(self.key, text, patch)
 
 
 def _warn_once(context: WorkerContext, state: RunState, node: NodeState) -> None:

@@ -19,6 +19,7 @@ from eventstore.handler import Build, Outcome, RunHandler
 from eventstore.heartbeat import Heartbeat
 from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
+from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskTokens
 from executor.callbacks import Callbacks
@@ -66,7 +67,15 @@ class ExecutorWorker:
         self._in_flight = InFlightTasks(clock)
         checker = OutputChecker(contracts, self._config.checker_seconds)
         self._context = WorkerContext(
-            handler, checker, registry, self._in_flight, worker_id, self._config, clock, jitter
+            handler,
+            checker,
+            registry,
+            self._in_flight,
+            worker_id,
+            self._config,
+            clock,
+            jitter,
+            PartialOutputs(store),
         )
         if callback_url is not None:
             self._context.callbacks = Callbacks(store, handler, TaskTokens(store), callback_url, clock)
@@ -183,4 +192,5 @@ class ExecutorWorker:
             await asyncio.wait(leftover)
         await self._heartbeat.close()
         await self._watch.close()
+        await self._context.partial.close()
         _log.info("executor_stopped")

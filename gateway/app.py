@@ -65,4 +65,5 @@ async def _end_streams(app: web.Application) -> None:
 
 async def _finish_writes(app: web.Application) -> None:
     await app[GATEWAY].finish_writes()
+    await app[GATEWAY].partial_outputs.close()
     await app[GATEWAY].work.close()

@@ -18,6 +18,7 @@ from eventstore.clock import Clock
 from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
+from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from gateway.auth import Tokens
@@ -27,6 +28,7 @@ from gateway.runs.acceptance import Acceptance
 from gateway.runs.approval_rules import TokenHolders
 from gateway.runs.backlog import BacklogGauge
 from gateway.streams.open_streams import OpenStreams
+from gateway.streams.partial_feed import PartialFeed
 from gateway.streams.sse import PING, Frame, waiting_ping
 from gateway.work.service import RemoteWork
 from runs.event import JsonObject, rfc3339
@@ -57,7 +59,7 @@ class GatewayDeps:
     """What this process knows of the registry; without them, caches of the gateway's own."""
 
     listener: LogListener | None = None
-    """Tells of work that other processes commit; without it, workers that wait are served by a poll."""
+    """Tells what other processes do; without it, workers that wait are served by a poll, and streams have no deltas."""
 
     config: GatewayConfig = field(default_factory=GatewayConfig)
     house: HousePolicy = field(default_factory=HousePolicy)
@@ -82,6 +84,8 @@ class Gateway:
         self.capabilities = deps.capabilities or CapabilityCache(deps.store)
         self.facets = deps.facets or FacetCache(deps.store)
         self.streams = OpenStreams()
+        self.partial = PartialFeed(deps.store, deps.listener)
+        self.partial_outputs = PartialOutputs(deps.store)
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self.work = RemoteWork(

@@ -82,6 +82,17 @@ def whole_number(description: str, *, least: int, most: int | None = None) -> Qu
     return QueryValue(description, {"type": "integer", "minimum": least, **maximum}, read)
 
 
+def yes_or_no(description: str) -> QueryValue:
+    """`true` or `false`."""
+
+    def read(text: str, name: str) -> bool:
+        if text not in ("true", "false"):
+            raise QueryValueError(f"{name} must be true or false.")
+        return text == "true"
+
+    return QueryValue(description, {"type": "boolean"}, read)
+
+
 def repeated(description: str) -> QueryValue:
     """A parameter that may be given more than once: all its values."""
     return QueryValue(description, read=lambda texts, _name: tuple(texts), repeated=True)

@@ -24,7 +24,16 @@ from schemas.json_text import load_json
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
 from schemas.webhooks import WebhookBody
-from schemas.work import AskBody, CapabilityResult, ClaimBody, CompleteBody, FailBody, HeartbeatBody, LogBody
+from schemas.work import (
+    AskBody,
+    CapabilityResult,
+    ClaimBody,
+    CompleteBody,
+    DeltaBody,
+    FailBody,
+    HeartbeatBody,
+    LogBody,
+)
 
 MAX_FORM_FIELDS = 20
 
@@ -42,6 +51,7 @@ _MODELS: dict[str, type[Model]] = {
         HitlRemoveBody,
         LinkBody,
         LogBody,
+        DeltaBody,
         OperatorBody,
         ResumeBody,
         RunResumeBody,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -52,6 +52,15 @@ class FlexEvent(OpenModel):
     def seq(self) -> int:
         """The frame's number within its run, from 1."""
         return int(self.id)
+
+
+class NodeDelta(OpenModel):
+    """A piece of what a running attempt has made so far. It has no `id`, is no part of the log, and may be left out."""
+
+    type: Literal["node_delta"]
+    run_id: RunId
+    node_id: NodeId
+    payload: payloads.NodeDeltaPayload
 
 
 def check_frame(frame: Any) -> FlexEvent:

@@ -17,7 +17,7 @@ from schemas import control, hitl, work
 from schemas.base import Model
 from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
-from schemas.events import PAYLOADS, FlexEvent
+from schemas.events import PAYLOADS, FlexEvent, NodeDelta
 from schemas.facet_body import FacetBody
 from schemas.facets import DIALECT, FACETS
 from schemas.house_policy import HousePolicy
@@ -51,6 +51,8 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "work-fail-body": work.FailBody,
     "work-ask-body": work.AskBody,
     "work-log-body": work.LogBody,
+    "work-delta-body": work.DeltaBody,
+    "node-delta": NodeDelta,
     "capability-result": work.CapabilityResult,
     "house-policy": HousePolicy,
     "problem": Problem,

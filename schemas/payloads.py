@@ -142,6 +142,15 @@ class NodeCompletePayload(OpenModel):
     note: Note | None = None
 
 
+class NodeDeltaPayload(OpenModel):
+    """Text that follows the first `offset` characters of the attempt's, or JSON Patch operations (RFC 6902)."""
+
+    attempt: Attempt
+    offset: Annotated[int, Field(ge=0)] | None = None
+    text: str | None = None
+    patch: list[dict[str, Any]] | None = None
+
+
 class NodeErrorPayload(OpenModel):
     capability_id: CapabilityId
     attempt: Attempt

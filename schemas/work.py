@@ -100,6 +100,15 @@ class AskBody(Question):
     """The body of `work/{token}/ask`."""
 
 
+class DeltaBody(Model):
+    """The body of `work/{token}/delta`: a piece of text, or JSON Patch operations, for those who watch."""
+
+    text: Annotated[str, StringConstraints(max_length=65_536)] = ""
+    patch: Annotated[list[dict[str, Any]], Field(max_length=1_000)] = Field(
+        default_factory=list[dict[str, Any]]
+    )
+
+
 class LogBody(Model):
     """The body of `work/{token}/log`: a line for people."""
 

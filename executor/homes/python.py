@@ -6,7 +6,7 @@ import asyncio
 import time
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from executor.capability import CapabilityContext, CapabilityError
 from executor.safe_text import TRACEBACK_CHARACTERS, clean_text, describe_error
 from executor.threads import run_in_thread
 from flexrun_sdk import CapabilityFunction, Context, PersonAsked, prepare_call, result_to_json
-from runs.event import Json
+from runs.event import Json, JsonObject
 from schemas.capability import CapabilityDescriptor
 from schemas.parsing import validate_document
 
@@ -53,7 +53,9 @@ class PythonCapability:
     async def run(self, context: CapabilityContext) -> Json:
         """What the function returns. Raises CapabilityError for whatever it raises, ClarificationNeeded if it asks."""
         lines = _Lines(context)
-        own = Context(context.bundle, _moment(context.remaining_seconds()), lines.write, context.usage)
+        own = Context(
+            context.bundle, _moment(context.remaining_seconds()), lines.write, context.usage, _show(context)
+        )
         try:
             return await self._call(own)
         except flexrun_sdk.CapabilityError as error:
@@ -99,6 +101,17 @@ class PythonCapability:
             traceback=text,
         )
         return text
+
+
+def _show(context: CapabilityContext) -> Callable[[str, Sequence[JsonObject]], None]:
+    """The attempt's `delta`, for any thread."""
+    loop = asyncio.get_running_loop()
+
+    def show(text: str, patch: Sequence[JsonObject]) -> None:
+        with suppress(RuntimeError):  # the thread of an abandoned attempt has outlived the loop
+            loop.call_soon_threadsafe(context.delta, text, patch)
+
+    return show
 
 
 def _call_sync(function: CapabilityFunction, context: Context) -> Json:

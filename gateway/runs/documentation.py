@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.query import Parameter
+from gateway.query import Parameter, yes_or_no
 
 KEY = Parameter("Idempotency-Key", "header", "The same key (of the same caller) gives the same run.")
 CORRELATION_ID = Parameter(
@@ -21,4 +21,9 @@ FRAMES = (
     "Frames: `event:` is the event's type, `data:` one line of JSON, a FlexEvent, `id:` its number in the run (1, 2,"
     " 3 …). A comment comes every 15 s. `complete` is the last frame of a run; any other end of a stream means: come"
     " back with Last-Event-ID."
+)
+
+DELTAS = yes_or_no(
+    "Also send what running attempts have made so far: frames `node_delta` (NodeDelta) without an `id`, which are no"
+    " part of the log."
 )

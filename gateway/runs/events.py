@@ -11,7 +11,7 @@ from gateway.endpoint import JSON, STREAM, UNAUTHORIZED, UNAVAILABLE, Documented
 from gateway.query import Parameter, Query, read_query, whole_number
 from gateway.response import Response, json_response
 from gateway.run_id import PathRunId
-from gateway.runs.documentation import FRAMES, RUN_UNKNOWN
+from gateway.runs.documentation import DELTAS, FRAMES, RUN_UNKNOWN
 from gateway.streams.accept import wants_stream
 from gateway.streams.last_event_id import LastEventId, ReadFrom
 from gateway.streams.stream import StreamRange, no_content, serve_head, serve_stream
@@ -29,6 +29,7 @@ class EventsQuery(Query):
     """Which events to send."""
 
     until: Annotated[int | None, whole_number("The last event to send.", least=1)] = None
+    deltas: Annotated[bool, DELTAS] = False
 
 
 class EventPageQuery(Query):
@@ -83,7 +84,8 @@ async def read_events(
         return no_content(run_id)
     if request.method == "HEAD":
         return await serve_head(request, run_id)
-    return await serve_stream(request, StreamRange(run_id=run_id, after=after, until=until))
+    deltas = await gateway.partial.reader(run_id, after) if query.deltas else None
+    return await serve_stream(request, StreamRange(run_id=run_id, after=after, until=until, deltas=deltas))
 
 
 async def _head(gateway: Gateway, run_id: str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
 
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, STREAM, UNAUTHORIZED, DocumentedResponse, Endpoints
+from gateway.query import Query
 from gateway.response import Response, document, json_response
-from gateway.runs.documentation import CORRELATION_ID, FRAMES, KEY, RUN_REFUSED
+from gateway.runs.documentation import CORRELATION_ID, DELTAS, FRAMES, KEY, RUN_REFUSED
 from gateway.runs.submit import submit
 from gateway.streams.last_event_id import LastEventId, ReadFrom
 from gateway.streams.sse import encode_frame
@@ -32,6 +35,12 @@ class RunAccepted(Response):
     events_url: str
 
 
+class StreamQuery(Query):
+    """What is sent beside the events."""
+
+    deltas: Annotated[bool, DELTAS] = False
+
+
 @ENDPOINTS.post(
     "/api/v1/flex/run.stream",
     name="streamRun",
@@ -53,7 +62,9 @@ class RunAccepted(Response):
         404: "`constraints.resumeRunId` names no run (`run_unknown`).",
     },
 )
-async def stream_run(request: web.Request, read_from: ReadFrom, envelope: TaskEnvelope) -> web.StreamResponse:
+async def stream_run(
+    request: web.Request, read_from: ReadFrom, query: StreamQuery, envelope: TaskEnvelope
+) -> web.StreamResponse:
     """Until the run is complete or waits for a person.
 
     A run that was there before (same Idempotency-Key, or `constraints.resumeRunId`) is streamed from its first event,
@@ -67,7 +78,9 @@ async def stream_run(request: web.Request, read_from: ReadFrom, envelope: TaskEn
     if not submission.events and state.finished and after == state.seq:
         return no_content(state.run_id)
     waits = WaitDetector(request.app[GATEWAY].deps.store, state)
-    stream_range = StreamRange(run_id=state.run_id, after=after, waits=waits)
+    gateway = request.app[GATEWAY]
+    deltas = await gateway.partial.reader(state.run_id, after) if query.deltas else None
+    stream_range = StreamRange(run_id=state.run_id, after=after, waits=waits, deltas=deltas)
     return await serve_stream(request, stream_range, [encode_frame(event) for event in submission.events])
 
 

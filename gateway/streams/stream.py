@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http import StreamWriter
@@ -15,6 +15,7 @@ from eventstore.tail import RunSubscription, TailClosed
 from gateway.deps import GATEWAY, Gateway
 from gateway.middleware import CLIENT_GONE, bind_log_fields
 from gateway.protocol import Protocol
+from gateway.streams.partial_feed import PartialReader
 from gateway.streams.sink import ReaderStalled, Sink, tune_connection
 from gateway.streams.sse import MEDIA_TYPE, Frame, retry_hint
 from gateway.streams.wait_detector import WaitDetector
@@ -27,7 +28,8 @@ STALLED = "reader stalled"
 class StreamRange:
     """What a reader asked for: the events after `after`, up to `until`; with `waits`, up to a wait for a person too.
 
-    `preamble` goes out before them: frames that are no part of the log's order.
+    `preamble` goes out before them: frames that are no part of the log's order. `deltas`: what attempts have made so
+    far goes out between them.
     """
 
     run_id: str
@@ -35,6 +37,7 @@ class StreamRange:
     until: int | None = None
     waits: WaitDetector | None = None
     preamble: bytes = b""
+    deltas: PartialReader | None = None
 
     async def take(self, frames: Sequence[Frame]) -> tuple[list[bytes], bool]:
         """The bytes to send of the next frames in order, and whether the stream ends with them."""
@@ -42,6 +45,8 @@ class StreamRange:
         for each in frames:
             taken.append(each.data)
             self.after = each.event.seq
+            if self.deltas is not None:
+                self.deltas.observe([each.event])
             waits = self.waits is not None and await self.waits.waits_after(each.event)
             if each.last or waits or (self.until is not None and self.after >= self.until):
                 return taken, True
@@ -124,7 +129,11 @@ async def _pump(gateway: Gateway, sink: Sink, stream_range: StreamRange, first: 
     if done or gateway.streams.closing:
         return
     with gateway.deps.tail.subscribe(stream_range.run_id, stream_range.after) as subscription:
-        await _follow(gateway, subscription, sink, stream_range)
+        if stream_range.deltas is None:
+            await _follow(gateway, subscription, sink, stream_range)
+            return
+        with stream_range.deltas as deltas:
+            await _follow_both(gateway, subscription, sink, stream_range, deltas)
 
 
 async def _follow(
@@ -135,3 +144,31 @@ async def _follow(
         batch = await subscription.next_batch(gateway.config.ping_seconds)
         taken, done = await stream_range.take([each for _, each in batch])
         await sink.write_all(taken or [gateway.ping()])
+
+
+async def _follow_both(
+    gateway: Gateway,
+    subscription: RunSubscription[Frame],
+    sink: Sink,
+    stream_range: StreamRange,
+    deltas: PartialReader,
+) -> None:
+    """As `_follow`, with what attempts have made so far in between."""
+    waiting: set[asyncio.Task[Any]] = set()
+    done = False
+    try:
+        batch = asyncio.create_task(subscription.next_batch(gateway.config.ping_seconds))
+        while not done:
+            changed = asyncio.create_task(deltas.changed.wait())
+            waiting = {batch, changed}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+            if batch.done():
+                taken, done = await stream_range.take([each for _, each in batch.result()])
+                await sink.write_all(taken or [gateway.ping()])
+                batch = asyncio.create_task(subscription.next_batch(gateway.config.ping_seconds))
+            if not done:
+                await sink.write_all(deltas.take())
+    finally:
+        for task in waiting:
+            task.cancel()

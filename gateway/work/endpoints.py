@@ -28,7 +28,7 @@ from gateway.work.matcher import TooManyPolls
 from gateway.work.report import Report, ReportStatus
 from schemas.base import NodeId, RunId, Timestamp
 from schemas.plan import CapabilityId, CapabilityVersion
-from schemas.work import AskBody, ClaimBody, CompleteBody, FailBody, HeartbeatBody, LogBody
+from schemas.work import AskBody, ClaimBody, CompleteBody, DeltaBody, FailBody, HeartbeatBody, LogBody
 
 ENDPOINTS = Endpoints("work")
 
@@ -68,6 +68,12 @@ class ReportAnswer(Response):
 
     status: ReportStatus
     errors: list[dict[str, Any]] | None = None
+
+
+class Shown(Response):
+    """Whether the piece was taken."""
+
+    ok: bool
 
 
 class LineAnswer(Response):
@@ -218,6 +224,25 @@ async def log(request: web.Request, token: PathToken, body: LogBody) -> web.Resp
         raise ProblemError(429, "too_many_lines", detail, headers={"Retry-After": "1"})
     await gateway.shield_write(gateway.work.reports.log(task, body.message, body.level))
     return json_response({"ok": True}, run_id=task.run_id)
+
+
+@ENDPOINTS.post(
+    f"{_BASE}/{{token}}/delta",
+    name="deltaOfWork",
+    summary="Show a piece of the output that is being made",
+    description="Readers with `?deltas=true` see it at once, as `node_delta`; it is not kept.",
+    responses=[
+        DocumentedResponse(200, "Taken; `ok` is false where the attempt has shown too much.", {JSON: Shown})
+    ],
+    problems=BODY_INVALID | _FORGED | UNAVAILABLE,
+    open=True,
+)
+async def delta(request: web.Request, token: PathToken, body: DeltaBody) -> web.Response:
+    """A piece of text, or JSON Patch operations."""
+    task = await _read(request, token)
+    key = (task.run_id, task.node_id, task.attempt)
+    taken = request.app[GATEWAY].partial_outputs.add(key, body.text, body.patch)
+    return json_response({"ok": taken}, run_id=task.run_id)
 
 
 async def _read(request: web.Request, token: str) -> TaskKey:

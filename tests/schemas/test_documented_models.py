@@ -18,8 +18,9 @@ from schemas.envelope import (
     TaskEnvelope,
     parse_envelope,
 )
-from schemas.events import PAYLOADS, FlexEvent, check_frame
+from schemas.events import PAYLOADS, FlexEvent, NodeDelta, check_frame
 from schemas.hitl import HitlOption
+from schemas.parsing import validate_document
 from schemas.plan import Diagnostic
 from schemas.policies import Action, HitlPolicy, Policies, RuntimePolicy, Trigger
 from schemas.usage import Usage
@@ -94,10 +95,18 @@ def test_the_document_has_the_fields_of_each_payload_and_an_example_with_no_othe
     assert not frame.model_extra
 
 
+def test_the_document_has_the_fields_of_a_partial_output() -> None:
+    text = section(EVENTS, "Partial output: `node_delta`")
+    assert _documented(text) == _fields(payloads.NodeDeltaPayload)
+    (example,) = fenced(text, "json")
+    validate_document(NodeDelta, orjson.loads(example))
+
+
 def test_the_document_has_the_types_in_their_order_and_the_fields_of_the_frame() -> None:
     assert sections(EVENTS) == [
         "The frame",
         *(f"`{each}`" for each in EVENT_TYPES),
+        "Partial output: `node_delta`",
         "Objects inside payloads",
     ]
     assert _documented(section(EVENTS, "The frame")) == _fields(FlexEvent)

@@ -166,6 +166,20 @@ class SseReader:
         assert self.pictures
         return self
 
+    async def until_pictures(self, count: int) -> Self:
+        """Read until there are `count` frames without an `id:` line."""
+        while len(self.pictures) < count and await self._more():
+            pass
+        assert len(self.pictures) >= count
+        return self
+
+    async def until_type(self, event_type: str) -> Self:
+        """Read until there is a frame of this type."""
+        while event_type not in self.types and await self._more():
+            pass
+        assert event_type in self.types
+        return self
+
     async def to_end(self) -> Self:
         """Read until the server ends the stream."""
         while await self._more():

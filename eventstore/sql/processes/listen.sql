@@ -2,4 +2,5 @@
 listen flexrun_log;
 listen flexrun_work;
 listen flexrun_here;
-listen flexrun_registry
+listen flexrun_registry;
+listen flexrun_partial

@@ -16,6 +16,10 @@ def _discard(message: str, level: str) -> None:
     """Where nobody reads the lines."""
 
 
+def _show_nobody(text: str, patch: Sequence[dict[str, Any]]) -> None:
+    """Where nobody watches."""
+
+
 @dataclass(slots=True)
 class Context:
     """Given to a parameter that is annotated `Context`, in a sync function as in an async one.
@@ -27,6 +31,7 @@ class Context:
     deadline: datetime | None = None
     write_line: Callable[[str, str], None] = _discard
     used: dict[str, Any] = field(default_factory=dict[str, Any])
+    show: Callable[[str, Sequence[dict[str, Any]]], None] = _show_nobody
 
     @property
     def attempt(self) -> int:
@@ -57,6 +62,13 @@ class Context:
     def log(self, message: str, level: Level = "info") -> None:
         """Write a line into the run's log. It does not wait for it, and may be called from any thread."""
         self.write_line(message, level)
+
+    def delta(self, text: str = "", *, patch: Sequence[dict[str, Any]] = ()) -> None:
+        """Show a piece of the output that is being made, as text or as JSON Patch, to those who watch the run.
+
+        It does not wait for it, and may be called from any thread. None of it is kept: the output is what is returned.
+        """
+        self.show(text, patch)
 
     def ask(
         self,
