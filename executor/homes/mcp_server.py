@@ -93,7 +93,7 @@ class McpServer:
                 _fail(opened, CapabilityError("secret_missing", str(missing), retryable=False))
                 continue
             except Exception as error:  # noqa: BLE001 - a foreign program and a library that wraps its faults
-                reason = describe_error(_first(error))
+                reason = describe_error(first_fault(error))
             self._ended(opened, reason, tail)
             if time.monotonic() - began >= _LASTING_SECONDS:
                 pause.reset()
@@ -133,7 +133,7 @@ def _load():
     return connection
 
 
-def _first(error: BaseException) -> BaseException:
+def first_fault(error: BaseException) -> BaseException:
     """The fault itself, out of the groups in which the SDK's tasks wrap it."""
     for _ in range(20):
         if not isinstance(error, BaseExceptionGroup):

@@ -80,7 +80,8 @@ def arguments_for(bundle: JsonObject, schema: JsonObject) -> JsonObject:
     """The tool's arguments. Raises CapabilityError where one that it requires is nowhere in the bundle.
 
     They are the node's own `bundle.arguments` where it has them. Else each property of the input schema is looked for
-    by its name: among the facets, the inputs, the members of the outputs of the nodes before it, and these nodes' ids.
+    by its name: among the facets, the inputs, the members of facets, those of the outputs of the nodes before it, and
+    these nodes' ids.
     """
     given = cast("JsonObject", bundle.get("bundle") or {}).get("arguments")
     if isinstance(given, dict):
@@ -108,6 +109,8 @@ def _sources(bundle: JsonObject) -> Iterable[JsonObject]:
     yield _object(inputs.get("facets"))
     yield _context_bundles(inputs.get("contextBundles"))
     yield inputs
+    for facet in (*_object(inputs.get("facets")).values(), *_object(bundle.get("facets")).values()):
+        yield _object(facet)
     outputs = _object(bundle.get("dependencies"))
     for output in reversed(list(outputs.values())):
         yield _object(output)

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from flexrun import __version__
-from flexrun.cli import database, examples, follow, hitl, runs, serve, settings, tasks, webhooks
+from flexrun.cli import database, examples, follow, hitl, mcp, runs, serve, settings, tasks, webhooks
 from flexrun.cli.output import lost_output_told
 
 
@@ -36,6 +36,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(mcp.app, name="mcp")
 app.add_typer(database.app, name="db")
 
 

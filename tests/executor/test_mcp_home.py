@@ -333,6 +333,7 @@ SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}, "n": {}},
             {"text": "second", "n": 1},
         ),
         ({"dependencies": {"text": "output"}}, {"text": "output"}),
+        ({"facets": {"ticket": {"text": "member", "id": 1}}}, {"text": "member"}),
     ],
 )
 def test_arguments_are_found_by_their_names(bundle: dict[str, Any], arguments: dict[str, Any]) -> None:
