@@ -149,6 +149,7 @@ class Engine:
         await self._open_database()
         self.parts = await self._open_parts()
         self.parts.gateway_url = gateway.url if gateway is not None else None
+        await self._read_descriptors(self.parts)
         await self._start_workers(self.parts)
         if gateway is not None:
             self.server = await gateway.start(self.parts)
@@ -306,6 +307,12 @@ class Engine:
         keeper = Keeper(self.store, self.handler, self.broker)
         await keeper.start()
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)
+
+    async def _read_descriptors(self, parts: RoleParts) -> None:
+        if self.settings.capabilities and self.roles & {"gateway", "executor"}:
+            from flexrun.roles.descriptor_files import start_files  # noqa: PLC0415 - where files are named
+
+            await start_files(self.settings, parts)
 
     async def _start_workers(self, parts: RoleParts) -> None:
         # An executor in the same process appends a plan together with the start of its first node.

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """How many runs a planner plans at a time."""
     load: CommaSeparated = Field(default_factory=list)
     """Python modules whose capabilities an executor runs: `package.module`, or the path of a file (`--load`)."""
+    capabilities: CommaSeparated = Field(default_factory=list)
+    """Files and folders of descriptors (YAML or JSON), read at start and again when they change (`--capabilities`)."""
     executor_slots: Slots = 64
     """How many nodes an executor works on at a time."""
     watchdog_warn_seconds: Seconds = 2.0
@@ -112,7 +114,16 @@ class Settings(BaseSettings):
     def _is_not_blank(cls, value: Any, info: ValidationInfo) -> Any:
         """An empty text from a secret store must not mean open access, or a database of one's own."""
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str) and not text.strip() and info.field_name not in {"cors_origins", "load"}:
+        if (
+            isinstance(text, str)
+            and not text.strip()
+            and info.field_name
+            not in {
+                "capabilities",
+                "cors_origins",
+                "load",
+            }
+        ):
             raise ValueError("it is empty; give it a value or unset it")
         return value
 

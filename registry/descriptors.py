@@ -43,17 +43,18 @@ class Entry:
         return FieldProblem(problem.code, self.place + self.as_sent(problem.pointer), problem.message)
 
 
-def listed(document: Any) -> list[tuple[str, Any]]:
+def listed(document: Any, at: str = "") -> list[tuple[str, Any]]:
     """The descriptors of a document, each with its place: one, an array, or `{"capabilities": […]}`.
 
+    The document itself stands at the place `at`.
     Raises DocumentRefused for a document of another shape.
     """
     if isinstance(document, list):
-        return _items("", cast("list[Any]", document))
+        return _items(at, cast("list[Any]", document))
     if isinstance(document, dict) and MANY in document:
         keys = cast("dict[str, Any]", document)
         others = [
-            FieldProblem("unknown_key", "/" + escape(key), f"Beside '{MANY}' there is nothing else.")
+            FieldProblem("unknown_key", f"{at}/{escape(key)}", f"Beside '{MANY}' there is nothing else.")
             for key in keys
             if key != MANY
         ]
@@ -61,9 +62,9 @@ def listed(document: Any) -> list[tuple[str, Any]]:
             raise DocumentRefused(others)
         if not isinstance(keys[MANY], list):
             message = f"This must be an array, not {json_type(keys[MANY])}."
-            raise DocumentRefused([FieldProblem("wrong_type", "/" + MANY, message)])
-        return _items("/" + MANY, keys[MANY])
-    return [("", document)]
+            raise DocumentRefused([FieldProblem("wrong_type", f"{at}/{MANY}", message)])
+        return _items(f"{at}/{MANY}", keys[MANY])
+    return [(at, document)]
 
 
 def _items(place: str, items: list[Any]) -> list[tuple[str, Any]]:

@@ -39,13 +39,16 @@ class Registrar:
     facets: FacetCache
     contracts: ContractChecker
 
-    async def read(self, document: Any) -> list[Entry]:
-        """The descriptors in a document. Raises DocumentRefused with everything wrong, and CheckerUnavailable."""
+    async def read(self, document: Any, at: str = "") -> list[Entry]:
+        """The descriptors in a document, which stands at the place `at` of a larger one.
+
+        Raises DocumentRefused with everything wrong, CheckerUnavailable.
+        """
         entries: list[Entry] = []
         problems: list[FieldProblem] = []
         omitted = 0
         facets = await self.facets.current()
-        for place, sent in listed(document):
+        for place, sent in listed(document, at):
             await asyncio.sleep(
                 0
             )  # each of them may be as large as a body: others have their turn in between

@@ -52,6 +52,15 @@ LoadFlag = Annotated[
     ),
 ]
 
+CapabilitiesFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--capabilities",
+        metavar="PATH",
+        help="a file or folder of descriptors, YAML or JSON; again for more (FLEXRUN_CAPABILITIES)",
+    ),
+]
+
 SETTINGS = "More settings (slots, leases, tokens, …) are FLEXRUN_* variables: flexrun settings"
 DEMO_ENVELOPE = examples_folder() / "linkedin-variants.json"
 
@@ -72,6 +81,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     database: DatabaseFlag = None,
     broker: BrokerFlag = None,
     load: LoadFlag = None,
+    capabilities: CapabilitiesFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -83,6 +93,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         database=database,
         broker=broker,
         load=load,
+        capabilities=capabilities,
         health_port=health_port,
         log_level=log_level,
     )
@@ -94,6 +105,7 @@ def gateway(
     port: PortFlag = None,
     database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
+    capabilities: CapabilitiesFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -103,6 +115,7 @@ def gateway(
         port=port,
         database=database,
         broker=broker,
+        capabilities=capabilities,
         health_port=health_port,
         log_level=log_level,
     )
@@ -124,12 +137,18 @@ def executor(
     database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     load: LoadFlag = None,
+    capabilities: CapabilitiesFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
     """Run an executor worker."""
     settings = _settings(
-        database=database, broker=broker, load=load, health_port=health_port, log_level=log_level
+        database=database,
+        broker=broker,
+        load=load,
+        capabilities=capabilities,
+        health_port=health_port,
+        log_level=log_level,
     )
     _serve_role("executor", settings)
 

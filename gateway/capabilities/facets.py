@@ -28,14 +28,14 @@ PATH = "/api/v1/flex/facets"
 
 
 class FacetEntry(Response):
-    """A facet: its highest version. `source` says where that is from: flexrun itself, a caller, or a file."""
+    """A facet: its highest version. `source` says where that is from: flexrun, a caller, a file, loaded code."""
 
     name: str
     version: str
     versions: list[str]
     description: str
     many: bool
-    source: Literal["shipped", "api", "file"]
+    source: Literal["shipped", "api", "file", "code"]
     registered_at: Timestamp | None = None
     schema_: dict[str, Any]
 
