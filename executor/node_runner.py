@@ -28,6 +28,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import orjson
 import structlog
@@ -217,7 +218,8 @@ class NodeRunner:
             or self._context.config.timeout_seconds
         )
         # A copy: the bundle is made of the run's own values, and a capability may change its bundle.
-        bundle = orjson.loads(orjson.dumps(context_bundle(claim.state, claim.node)))
+        ends = self._context.clock() + timedelta(seconds=seconds)
+        bundle = orjson.loads(orjson.dumps(context_bundle(claim.state, claim.node, ends)))
         callbacks = self._context.callbacks
         if callbacks is not None and isinstance(capability.descriptor.home, HttpHome):
             bundle |= await callbacks.invitation(claim.state, claim.node)

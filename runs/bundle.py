@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import cast
 
-from runs.event import Json, JsonObject
+from runs.event import Json, JsonObject, rfc3339
 from runs.facet_sources import FACETS_KEY, facets_of
 from runs.state import NodeState, RunState
 
@@ -33,17 +34,21 @@ def node_context(state: RunState, node: NodeState) -> JsonObject:
     return context
 
 
-def context_bundle(state: RunState, node: NodeState) -> JsonObject:
+def context_bundle(state: RunState, node: NodeState, deadline: datetime | None = None) -> JsonObject:
     """What the capability gets: `node_context`, the inputs and the outputs of the nodes it depends on.
 
     `inputs` is the slice that `bundle.inputKeys` names, or all of them. `dependencies` maps the id of each node this
     one depends on to its output. Where `bundle.facets` says where facets come from (`runs.facet_sources`), there are
-    `facets` in the place of `dependencies`.
+    `facets` in the place of `dependencies`. `deadline` is when the attempt is cut off.
     """
     inputs: JsonObject = state.envelope.get("inputs") or {}
     keys = node.bundle.get("inputKeys")
     outputs: dict[str, Json] = {need: state.nodes[need].output for need in node.depends_on}
     context = node_context(state, node)
+    if state.correlation_id is not None:
+        context["correlationId"] = state.correlation_id
+    if deadline is not None:
+        context["deadline"] = rfc3339(deadline)
     context["inputs"] = _slice(inputs, cast("list[Json]", keys)) if isinstance(keys, list) else inputs
     sources = node.bundle.get(FACETS_KEY)
     if sources is None:
