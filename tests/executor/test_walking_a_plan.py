@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -145,8 +146,12 @@ async def test_the_bundle_says_all_that_a_node_needs_to_know(database_url: str) 
             policies={"brandVoice": "warm"},
             specialInstructions=["be brief"],
         )
-        bundle = (await executor.ended(run_id)).output
+        state = await executor.ended(run_id)
+    bundle = state.output
+    until = datetime.fromisoformat(bundle.pop("deadline")) - datetime.now(UTC)
+    assert timedelta() < until <= timedelta(seconds=ExecutorConfig().timeout_seconds)
     assert bundle == {
+        "correlationId": state.correlation_id,
         "runId": run_id,
         "nodeId": "b",
         "attempt": 1,
