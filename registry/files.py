@@ -79,15 +79,27 @@ def read_descriptors(path: Path) -> DescriptorFile:
 
 def parse_descriptors(path: Path, raw: bytes) -> DescriptorFile:
     """The content of the file `path`. Raises FileFaulty."""
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FileFaulty(f"{path}: this is not UTF-8") from None
-    documents = _json(path, raw) if path.suffix == ".json" else _yaml(path, text)
+    text, documents = _documents(path, raw)
     made = DescriptorFile(path, text=text, several=len(documents) > 1)
     for number, document in enumerate(documents):
         _sort(made, f"/{number}" if made.several else "", document)
     return made
+
+
+def read_value(path: Path, raw: bytes) -> Any:
+    """The one document that the file `path` has. Raises FileFaulty."""
+    _, documents = _documents(path, raw)
+    if len(documents) != 1:
+        raise FileFaulty(f"{path}: there is to be one document in it, not {len(documents)}")
+    return documents[0]
+
+
+def _documents(path: Path, raw: bytes) -> tuple[str, Sequence[Any]]:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileFaulty(f"{path}: this is not UTF-8") from None
+    return text, _json(path, raw) if path.suffix == ".json" else _yaml(path, text)
 
 
 def _sort(made: DescriptorFile, place: str, document: object) -> None:

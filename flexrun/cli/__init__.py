@@ -8,7 +8,20 @@ import typer
 from typer.core import TyperGroup
 
 from flexrun import __version__
-from flexrun.cli import database, examples, follow, hitl, mcp, runs, serve, settings, tasks, webhooks
+from flexrun.cli import (
+    capabilities,
+    database,
+    examples,
+    facets,
+    follow,
+    hitl,
+    mcp,
+    runs,
+    serve,
+    settings,
+    tasks,
+    webhooks,
+)
 from flexrun.cli.output import lost_output_told
 
 
@@ -35,6 +48,8 @@ settings.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(capabilities.app, name="capabilities")
+app.add_typer(facets.app, name="facets")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(database.app, name="db")
