@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from eventstore.listener import LogListener
 from eventstore.notifier import Notifier
 from eventstore.store import EventStore, Lease
 from eventstore.tail import RunTail
+from executor.homes.mcp_server import McpServer
+from executor.homes.model_client import ModelClient
 from executor.in_flight import InFlightTasks
 from executor.registry import CapabilityRegistry
 from executor.worker import ExecutorWorker
@@ -48,6 +51,7 @@ from planner.worker import PlannerWorker
 from sandbox.config import SandboxConfig
 from sandbox.pool import ChildPool
 from sandbox.sandbox import Sandbox
+from schemas.homes import McpHome
 from tests.support.capabilities import returns
 from tests.support.no_spare import NO_SPARE
 from tests.support.started_runs import started_run
@@ -132,6 +136,10 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
     "EventStore": lambda f: EventStore.open(f.database_url),
     "GatewayServer": lambda f: serve(create_app(f.deps), "127.0.0.1", 0),
     "HealthServer": lambda f: serve_health("127.0.0.1", 0),
+    "McpServer": lambda f: _connected(
+        McpServer(McpHome(command=[sys.executable, str(ROOT / "examples/mcp_words.py")], tool="shout"))
+    ),
+    "ModelClient": lambda f: _made(ModelClient),
     "ReadinessProbe": lambda f: _asked(ReadinessProbe(f.store, f.broker)),
 }
 """Parts that run from the moment they are made."""
@@ -155,6 +163,15 @@ ELSEWHERE = {"EmbeddedPostgres": "test_starting_twice_and_stopping_twice_is_harm
 async def _asked(probe: ReadinessProbe) -> ReadinessProbe:
     await probe.found()
     return probe
+
+
+async def _connected(server: McpServer) -> McpServer:
+    await server.connection()
+    return server
+
+
+async def _made(make: Callable[[], Any]) -> Any:
+    return make()
 
 
 @pytest.fixture
