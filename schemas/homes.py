@@ -70,7 +70,7 @@ class ModelHome(Model):
 
     `prompt` and `system` are Jinja2 templates over the bundle. `structured` is how the endpoint is asked for JSON: by
     the schema of the node's contract, as any JSON object, in words only, or (`auto`) by the first of these that works.
-    With `price` the cost of each call is computed from its tokens.
+    With `price` the cost of each call is computed from its tokens. With `stream` the answer is shown as it is made.
     """
 
     type: Literal["model"] = "model"
@@ -84,6 +84,7 @@ class ModelHome(Model):
     structured: Literal["auto", "schema", "json", "text"] = "auto"
     request_seconds: CallSeconds = 120.0
     price: TokenPrice | None = None
+    stream: bool = True
 
 
 class McpHome(Model):

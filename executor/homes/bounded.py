@@ -13,7 +13,7 @@ _STREAM = "text/event-stream"
 class BoundedTransport(httpx2.AsyncBaseTransport):
     """Sends the headers in `sent` only, where they are given, and ends an answer beyond `max_bytes` with an error.
 
-    A stream of events has no end that could be too far; each of its events is limited by who reads them.
+    Of a stream of events each line has this limit, since the stream itself may last.
     """
 
     def __init__(self, max_bytes: int, sent: frozenset[str] | None = None) -> None:
@@ -31,12 +31,13 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
             raise httpx2.ReadError("the answer is compressed, which was not asked for")
-        if response.headers.get("content-type", "").lower().startswith(_STREAM):
-            return response
+        lines = response.headers.get("content-type", "").lower().startswith(_STREAM)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,
-            stream=_BoundedStream(cast("httpx2.AsyncByteStream", response.stream), self._max_bytes),
+            stream=_BoundedStream(
+                cast("httpx2.AsyncByteStream", response.stream), self._max_bytes, lines=lines
+            ),
             extensions=response.extensions,
         )
 
@@ -46,14 +47,16 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int, *, lines: bool) -> None:
         self._stream = stream
         self._max_bytes = max_bytes
+        self._lines = lines
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         async for chunk in self._stream:
-            size += len(chunk)
+            end_of_line = chunk.rfind(b"\n") if self._lines else -1
+            size = len(chunk) - end_of_line - 1 if end_of_line >= 0 else size + len(chunk)
             if size > self._max_bytes:
                 raise httpx2.ReadError(f"the answer has more than {self._max_bytes:,} bytes")
             yield chunk

@@ -145,12 +145,12 @@ class ModelCapability:
             body = self._body(texts, wanted, modes[0], context.bundle)
             request = Request(self._home.base_url, key, self._seconds(context), body)
             try:
-                answer = await self._answer_in_time(client, request)
+                answer = await self._answer_in_time(client, request, context)
             except EndpointBusy as busy:
                 self._endpoint.busy(busy.seconds)
                 continue
             except RequestRefused as refusal:
-                if self._renames_max_tokens(refusal.parameter):
+                if self._endpoint.does_without(refusal.parameter):
                     continue
                 if len(modes) == 1:
                     raise CapabilityError("model_request_refused", str(refusal), retryable=False) from None
@@ -185,17 +185,23 @@ class ModelCapability:
             body["temperature"] = home.temperature
         if home.max_tokens is not None:
             body[self._endpoint.max_tokens_name] = home.max_tokens
+        if self._home.stream and self._endpoint.streams:
+            body["stream"] = True
+            if self._endpoint.counts_streams:
+                body["stream_options"] = {"include_usage": True}
         return body
 
     def _seconds(self, context: CapabilityContext) -> float:
         left = context.remaining_seconds()
         return self._home.request_seconds if left is None else max(0.1, min(self._home.request_seconds, left))
 
-    async def _answer_in_time(self, client: ModelClient, request: Request) -> Answer:
+    async def _answer_in_time(
+        self, client: ModelClient, request: Request, context: CapabilityContext
+    ) -> Answer:
         """The answer within the request's seconds in all, also from an endpoint that sends a byte now and then."""
         try:
             async with asyncio.timeout(request.seconds):
-                return await client.ask(request)
+                return await client.ask(request, context.delta)
         except TimeoutError:
             text = f"the endpoint has not answered within {request.seconds:g} s"
             raise CapabilityError("model_timeout", text, endpoint_failed=True) from None
@@ -218,12 +224,6 @@ class ModelCapability:
             f"the endpoint takes no requests for {seconds:.0f} s",
             retry_after_seconds=seconds,
         )
-
-    def _renames_max_tokens(self, parameter: str | None) -> bool:
-        if parameter != "max_tokens" or self._endpoint.max_tokens_name != "max_tokens":
-            return False
-        self._endpoint.max_tokens_name = "max_completion_tokens"
-        return True
 
     async def _read(self, text: str, wanted: Wanted, mode: Mode) -> Json:
         """The JSON in the text. A text without any is the output where the engine checks it, and has it mended."""

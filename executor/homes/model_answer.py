@@ -47,6 +47,10 @@ def check_ended_well(answer: Answer) -> None:
             f"the answer was cut off after {answer.output_tokens or 'too many'} tokens; give the home more 'maxTokens'",
             retryable=False,
         )
+    if answer.finish_reason == "cut":
+        raise CapabilityError(
+            "model_answer_unreadable", "the answer ended before its end was announced", endpoint_failed=True
+        )
     if not answer.text:
         raise CapabilityError("model_answer_empty", f"the answer is empty ({answer.finish_reason})")
 

@@ -13,12 +13,13 @@ from typing import Any, cast
 
 import httpx2
 import openai
-from openai import Omit
+from openai import AsyncStream, Omit
 from openai.types.chat import ChatCompletion
 
 from executor.capability import CapabilityError
 from executor.homes.bounded import BoundedTransport
 from executor.homes.model_answer import Answer
+from executor.homes.model_stream import NoStream, Show, ShownWithoutKey, count, read_stream
 from executor.safe_text import clean_text
 from runs.event import JsonObject
 from schemas.redaction import REDACTED
@@ -91,8 +92,11 @@ class ModelClient:
         """Close the connections; closing twice does nothing."""
         await self._http.aclose()
 
-    async def ask(self, request: Request) -> Answer:
-        """The answer. Raises EndpointBusy, RequestRefused, CapabilityError."""
+    async def ask(self, request: Request, show: Show) -> Answer:
+        """The answer, whose text is shown as it comes where it is streamed.
+
+        Raises EndpointBusy, RequestRefused, CapabilityError.
+        """
         client = openai.AsyncOpenAI(
             api_key=request.key or "none",
             base_url=request.base_url,
@@ -103,8 +107,13 @@ class ModelClient:
         try:
             create = cast("Callable[..., Awaitable[object]]", client.chat.completions.create)
             made = await create(**request.body, extra_headers=None if request.key else _NO_KEY)
+            if isinstance(made, AsyncStream):
+                async with cast("AsyncStream[Any]", made) as stream:
+                    return await read_stream(stream, ShownWithoutKey(show, request.key), MAX_ANSWER_BYTES)
         except openai.APIError as error:
             raise _translated(error, request) from None
+        except NoStream:
+            raise RequestRefused("the endpoint does not stream", "stream") from None
         except (ValueError, httpx2.HTTPError) as error:
             raise _unreadable(type(error).__name__) from None
         return _answer(made)
@@ -127,14 +136,9 @@ def _answer(completion: object) -> Answer:
         finish_reason=str(getattr(choice, "finish_reason", None) or "stop")[:100],
         refusal=refusal,
         model=model if isinstance(model, str) and model.strip() else None,
-        input_tokens=_count(completion.usage, "prompt_tokens"),
-        output_tokens=_count(completion.usage, "completion_tokens"),
+        input_tokens=count(completion.usage, "prompt_tokens"),
+        output_tokens=count(completion.usage, "completion_tokens"),
     )
-
-
-def _count(usage: Any, name: str) -> int | None:
-    value: Any = getattr(usage, name, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
 def _unreadable(reason: str) -> CapabilityError:

@@ -23,6 +23,10 @@ class Endpoint:
     """
 
     max_tokens_name: str = "max_tokens"
+    streams: bool = True
+    """Whether it is asked for its answer in pieces."""
+    counts_streams: bool = True
+    """Whether it is asked to say what a streamed answer has used."""
     _lacks: dict[Mode, float] = field(default_factory=dict[Mode, float])
     _free_at: float = 0.0
     _pause_seconds: float = _FIRST_PAUSE_SECONDS
@@ -36,6 +40,18 @@ class Endpoint:
         """Do not ask in this mode for a while."""
         if mode != MODES[-1]:
             self._lacks[mode] = time.monotonic() + _KEPT_SECONDS
+
+    def does_without(self, parameter: str | None) -> bool:
+        """Do not send this parameter any more, which was refused; False where it cannot be left out."""
+        if parameter == "max_tokens" and self.max_tokens_name == parameter:
+            self.max_tokens_name = "max_completion_tokens"
+        elif parameter == "stream_options" and self.counts_streams:
+            self.counts_streams = False
+        elif parameter == "stream" and self.streams:
+            self.streams = False
+        else:
+            return False
+        return True
 
     def busy(self, retry_after_seconds: float | None) -> None:
         """Send nothing before then; a pause that doubles where the endpoint does not say how long."""

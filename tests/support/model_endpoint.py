@@ -63,6 +63,7 @@ class ModelEndpoint:
 
     behaviours: list[Behaviour]
     url: str = ""
+    streams: bool = True
     asked: list[Asked] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -70,7 +71,44 @@ class ModelEndpoint:
         self.asked.append(asked)
         behaviour = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
         answer = behaviour(asked)
-        return await answer if isinstance(answer, Awaitable) else answer
+        answer = await answer if isinstance(answer, Awaitable) else answer
+        if (
+            asked.body.get("stream")
+            and self.streams
+            and isinstance(answer, web.Response)
+            and answer.status == 200
+        ):
+            return await _in_pieces(asked, answer)
+        return answer
+
+
+async def _in_pieces(asked: Asked, answer: web.Response) -> web.StreamResponse:
+    """The same answer as a stream of events, three characters each; what is no completion stays as it is."""
+    try:
+        document = json.loads(answer.body or b"")
+        choice = document["choices"][0]
+        message = choice["message"]
+    except (ValueError, LookupError, TypeError):
+        return answer
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(asked.request)
+    text = message["content"] or ""
+    deltas: list[dict[str, Any]] = [{"content": text[start : start + 3]} for start in range(0, len(text), 3)]
+    if message["refusal"]:
+        deltas.append({"refusal": message["refusal"]})
+    chunk = {**document, "object": "chat.completion.chunk", "usage": None}
+    for delta in deltas:
+        await _event(response, {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    await _event(response, {**chunk, "choices": [end]})
+    if asked.body.get("stream_options"):
+        await _event(response, {**chunk, "choices": [], "usage": document["usage"]})
+    await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+async def _event(response: web.StreamResponse, document: Any) -> None:
+    await response.write(b"data: " + orjson.dumps(document) + b"\n\n")
 
 
 @asynccontextmanager
