@@ -14,6 +14,7 @@ from eventstore.store import EventStore
 from registry.catalogue import catalogue_problems
 from registry.descriptors import Entry, listed, read_descriptor, repeated
 from registry.differences import differences
+from registry.prompts import prompt_problems
 from schemas.refusal import DocumentRefused, FieldProblem
 
 _TRIES = 5
@@ -60,6 +61,7 @@ class Registrar:
                 continue
             entries.append(entry)
             found = await catalogue_problems(entry.descriptor, facets, self.contracts)
+            found += await prompt_problems(entry.descriptor, self.contracts.sandbox)
             problems += map(entry.problem, found)
         problems += repeated(entries)
         if problems:

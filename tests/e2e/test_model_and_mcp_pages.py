@@ -78,7 +78,7 @@ async def test_a_tool_comes_into_a_run_as_its_page_says(
         places = _files("mcp.md", tmp_path, ["ticket.json", "word_count.json", "task.json"])
         done = await _typed("mcp.md", url, places)
     assert "count_words" in done[0].out
-    assert "registered words.count_words@1.0.0" in done[3].out
+    assert "registered words.count_words@1.0.0" in done[2].out
     assert done[-1].frames[-1]["payload"]["output"] == {"word_count": {"words": 5, "longest": "printer"}}
 
 

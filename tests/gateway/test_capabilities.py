@@ -331,3 +331,10 @@ async def test_a_registration_at_one_gateway_is_known_to_planners_and_other_gate
     await eventually(lambda: known(None), 1)
     await here.post(f"{PATH}/acme.summary/enable", {})
     await eventually(lambda: known("ok"), 1)
+
+
+async def test_a_prompt_that_is_no_template_is_refused_with_its_line(gateway: RunningGateway) -> None:
+    home = {"type": "model", "model": "m", "baseUrl": "http://127.0.0.1:1/v1", "prompt": "one\n{% for %}"}
+    status, problem = await register(gateway, {**SUMMARY, "home": {**home, "system": "{{ fine }}"}})
+    assert (status, places(problem)) == (400, [("prompt_invalid", "/home/prompt")])
+    assert "line 2" in problem["errors"][0]["message"]
