@@ -219,6 +219,13 @@ async def serving_workers(
     return await store.select(CapabilityWorkerRow, "capabilities/workers", parameters)
 
 
+async def taken(store: EventStore, versions: Iterable[tuple[str, str]]) -> None:
+    """Attempts of these (id, version) have begun now."""
+    begun = sorted(versions)
+    parameters = {"capability_ids": [each for each, _ in begun], "versions": [each for _, each in begun]}
+    await store.fetch("capabilities/taken", parameters)
+
+
 async def set_disabled(
     store: EventStore, capability_id: str, version: str | None, *, disabled: bool
 ) -> list[str]:

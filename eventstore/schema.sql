@@ -3,6 +3,56 @@
 
 SET check_function_bodies = false;
 
+CREATE FUNCTION flex_admit(of_capability text, of_run uuid, of_node text, of_attempt integer, of_holder text, most_at_once integer, most_per_minute integer, claim_seconds double precision, park_seconds double precision, OUT admitted boolean, OUT in_use integer, OUT started_lately integer, OUT wait_seconds double precision) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+declare
+  parked integer;
+  oldest timestamptz;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('flexrun starts ' || of_capability, 0));
+  delete from flex_capability_starts s
+  where s.capability_id = of_capability
+    and (most_per_minute is null or s.started_at < clock_timestamp() - interval '60 s')
+    and not exists (
+      select from flex_work w
+      where w.run_id = s.run_id and w.kind = 'node' and w.ref = s.node_id and w.attempt = s.attempt
+        and (w.started or s.started_at > clock_timestamp() - make_interval(secs => claim_seconds)));
+  select count(*) filter (where exists (
+           select from flex_work w
+           where w.run_id = s.run_id and w.kind = 'node' and w.ref = s.node_id and w.attempt = s.attempt
+             and (w.started or s.started_at > clock_timestamp() - make_interval(secs => claim_seconds)))),
+         count(*) filter (where s.started_at > clock_timestamp() - interval '60 s'),
+         min(s.started_at) filter (where s.started_at > clock_timestamp() - interval '60 s')
+  into in_use, started_lately, oldest
+  from flex_capability_starts s
+  where s.capability_id = of_capability
+    and (s.run_id, s.node_id, s.attempt) is distinct from (of_run, of_node, of_attempt);
+  wait_seconds := 0;
+  if in_use >= most_at_once then
+    wait_seconds := park_seconds * (0.75 + random() * 0.5);
+  elsif started_lately >= most_per_minute then
+    select count(*) into parked from flex_work w where w.worker = 'limit/' || of_capability;
+    wait_seconds := extract(epoch from oldest + interval '60 s' - clock_timestamp())
+      + least(60, 60.0 * parked / most_per_minute);
+  end if;
+  admitted := wait_seconds <= 0;
+  if admitted then
+    insert into flex_capability_starts as s (capability_id, run_id, node_id, attempt, holder)
+    values (of_capability, of_run, of_node, of_attempt, of_holder)
+    on conflict (capability_id, run_id, node_id, attempt) do update
+    set holder = excluded.holder, started_at = clock_timestamp();
+  else
+    delete from flex_capability_starts s
+    where s.capability_id = of_capability and s.run_id = of_run and s.node_id = of_node and s.attempt = of_attempt;
+    update flex_work w
+    set worker = 'limit/' || of_capability,
+        lease_until = clock_timestamp() + make_interval(secs => wait_seconds)
+    where w.run_id = of_run and w.kind = 'node' and w.ref = of_node and w.attempt = of_attempt and not w.started;
+  end if;
+end
+$$;
+
 CREATE FUNCTION flex_append(batch jsonb) RETURNS TABLE(conflicting_run uuid, actual_seq integer)
     LANGUAGE plpgsql
     AS $$
@@ -114,6 +164,53 @@ begin
 end
 $$;
 
+CREATE TABLE flex_work (
+    run_id uuid NOT NULL,
+    kind text NOT NULL,
+    ref text NOT NULL,
+    queue text NOT NULL,
+    attempt integer NOT NULL,
+    started boolean NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    worker text,
+    lease_until timestamp with time zone,
+    hinted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    losses jsonb,
+    lost_as text
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON COLUMN flex_work.due_at IS 'when it may be done: its own time, or the moment at which it became outstanding';
+
+COMMENT ON COLUMN flex_work.hinted_at IS 'when a broker was last told of it';
+
+COMMENT ON COLUMN flex_work.failures IS 'how often handling it failed in a way that nobody foresaw';
+
+COMMENT ON COLUMN flex_work.losses IS 'workers in a row that were lost over this attempt before it began: [{attempt, worker, how, at}]';
+
+COMMENT ON COLUMN flex_work.lost_as IS 'why the lease has lapsed, where that is known: died, stalled, bystander, broke';
+
+CREATE FUNCTION flex_unpark(of_capability text, waits_as text, most integer) RETURNS SETOF flex_work
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('flexrun starts ' || of_capability, 0));
+  return query
+  update flex_work w
+  set worker = null, lease_until = null
+  from (
+    select f.run_id, f.kind, f.ref from flex_work f
+    where f.worker = waits_as and not f.started
+    order by f.due_at
+    limit most
+    for update skip locked
+  ) oldest
+  where w.run_id = oldest.run_id and w.kind = oldest.kind and w.ref = oldest.ref
+  returning w.*;
+end
+$$;
+
 CREATE FUNCTION flex_write_rows(batch jsonb, taken uuid[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -199,8 +296,11 @@ CREATE TABLE flex_capability_starts (
     run_id uuid NOT NULL,
     node_id text NOT NULL,
     attempt integer NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    holder text DEFAULT ''::text NOT NULL
 );
+
+COMMENT ON COLUMN flex_capability_starts.holder IS 'the process that was last admitted to start the attempt';
 
 CREATE TABLE flex_capability_workers (
     worker text NOT NULL,
@@ -414,33 +514,6 @@ CREATE TABLE flex_secrets (
     value bytea NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
-
-CREATE TABLE flex_work (
-    run_id uuid NOT NULL,
-    kind text NOT NULL,
-    ref text NOT NULL,
-    queue text NOT NULL,
-    attempt integer NOT NULL,
-    started boolean NOT NULL,
-    due_at timestamp with time zone NOT NULL,
-    worker text,
-    lease_until timestamp with time zone,
-    hinted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    losses jsonb,
-    lost_as text
-)
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
-
-COMMENT ON COLUMN flex_work.due_at IS 'when it may be done: its own time, or the moment at which it became outstanding';
-
-COMMENT ON COLUMN flex_work.hinted_at IS 'when a broker was last told of it';
-
-COMMENT ON COLUMN flex_work.failures IS 'how often handling it failed in a way that nobody foresaw';
-
-COMMENT ON COLUMN flex_work.losses IS 'workers in a row that were lost over this attempt before it began: [{attempt, worker, how, at}]';
-
-COMMENT ON COLUMN flex_work.lost_as IS 'why the lease has lapsed, where that is known: died, stalled, bystander, broke';
 
 CREATE VIEW flex_task_rows AS
  SELECT n.run_id,

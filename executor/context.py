@@ -12,6 +12,7 @@ from eventstore.store import Lease
 from executor.callbacks import Callbacks
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
+from executor.gate import Gate
 from executor.in_flight import InFlightTasks
 from executor.registry import CapabilityRegistry
 from runs.state import NodeState
@@ -29,6 +30,7 @@ class WorkerContext:
     handler: RunHandler
     checker: OutputChecker
     registry: CapabilityRegistry
+    gate: Gate
     in_flight: InFlightTasks
     worker_id: str
     config: ExecutorConfig
@@ -54,4 +56,4 @@ class WorkerContext:
 
     def continues_with(self, node: NodeState) -> bool:
         """Whether a task of this worker may run the node without a hint, once an append has made it ready."""
-        return not self.closing and self.runs(node)
+        return not self.closing and self.runs(node) and not self.gate.guards(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from eventstore.capabilities import CapabilityRow
 from executor.capability import Capability
 from executor.remote import RemoteCapabilities
 from runs.event import JsonObject
@@ -41,10 +42,16 @@ class CapabilityRegistry:
             return loaded
         return self._remote.find(capability_id, version)
 
-    async def refresh(self) -> None:
-        """Look into the registry for what can be called, where that is due."""
+    def row(self, capability_id: str, version: str | None) -> CapabilityRow | None:
+        """What the registry knows of a capability that this process calls somewhere else; None for any other."""
+        if capability_id in self._capabilities or self._remote is None:
+            return None
+        return self._remote.row(capability_id, version)
+
+    async def refresh(self, *, now: bool = False) -> None:
+        """Look into the registry for what can be called, where that is due, or `now`."""
         if self._remote is not None:
-            await self._remote.refresh()
+            await self._remote.refresh(now=now)
 
     @property
     def versions(self) -> list[tuple[str, str]]:

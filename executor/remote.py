@@ -27,9 +27,13 @@ class RemoteCapabilities:
         self._homes = homes
         self._connected: dict[tuple[str, str], tuple[JsonObject, Capability | None]] = {}
 
-    async def refresh(self) -> None:
-        """Fetch the registry where the list at hand is too old."""
-        await self._cache.current()
+    async def refresh(self, *, now: bool = False) -> None:
+        """Fetch the registry where the list at hand is too old, or `now`."""
+        await (self._cache.refresh() if now else self._cache.current())
+
+    def row(self, capability_id: str, version: str | None) -> CapabilityRow | None:
+        """What the registry knows of a version, or of the highest one; it need not be one that is called here."""
+        return self._cache.known_version(capability_id, version)
 
     def find(self, capability_id: str, version: str | None) -> Capability | None:
         """What calls this version, or the highest one where that is gone; None where this process cannot call it."""

@@ -26,6 +26,7 @@ from executor.callbacks import Callbacks
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
 from executor.context import WorkerContext
+from executor.gate import Gate, Parked
 from executor.in_flight import WORKER_STOPPED, InFlightTasks, RunWatch
 from executor.node_runner import Claim, NodeRunner
 from executor.registry import CapabilityRegistry
@@ -66,10 +67,12 @@ class ExecutorWorker:
         clock = clock or store.clock
         self._in_flight = InFlightTasks(clock)
         checker = OutputChecker(contracts, self._config.checker_seconds)
+        gate = Gate(store, broker, registry, worker_id)
         self._context = WorkerContext(
             handler,
             checker,
             registry,
+            gate,
             self._in_flight,
             worker_id,
             self._config,
@@ -128,6 +131,8 @@ class ExecutorWorker:
             claim = await runner.claim(hint)
         except (StaleAttempt, NotReady, RunFinished, RunUnknown) as refused:
             _log.debug("hint_refused", run_id=hint.run_id, node_id=hint.ref, code=refused.code)
+            return None
+        except Parked:
             return None
         return None if claim is None else self._begin(runner, claim)
 
@@ -193,4 +198,5 @@ class ExecutorWorker:
         await self._heartbeat.close()
         await self._watch.close()
         await self._context.partial.close()
+        await self._context.gate.close()
         _log.info("executor_stopped")

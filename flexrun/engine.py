@@ -23,6 +23,7 @@ from broker.factory import open_broker
 from broker.interface import Broker
 from broker.journal import Journal
 from broker.keeper import Keeper
+from broker.parked import ParkedWork
 from broker.readiness import ReadinessProbe
 from eventstore import leases
 from eventstore.capability_cache import CapabilityCache
@@ -175,6 +176,9 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
         if self.health is not None:
             self.health.readiness = self.readiness
+        capabilities = CapabilityCache(self.store, listener=listener)
+        parked = ParkedWork(self.store, self.broker, capabilities)
+        self._stack.push_async_callback(self._shutdown.foundation, "parked", parked.close)
         return RoleParts(
             self.store,
             self.handler,
@@ -183,7 +187,7 @@ class Engine:
             self.readiness,
             self.worker,
             self.roles,
-            CapabilityCache(self.store, listener=listener),
+            capabilities,
             FacetCache(self.store, listener=listener),
             self._stack,
             self._shutdown,

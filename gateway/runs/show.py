@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from eventstore.limits import ParkedRow, parked_of_run
 from eventstore.queries.runs import ForkRow, NodeRow, RunDetailRow, RunRow, forks_of_run, get_run
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
@@ -28,6 +29,19 @@ from schemas.vocabulary import ExecutorType, NodeStatus, RunStatus
 ENDPOINTS = Endpoints("runs")
 
 
+class NodeWait(Response):
+    """What a node waits for without anybody working on it, and until when it does at most."""
+
+    kind: Literal["limit", "endpoint", "callback"]
+    message: str
+    until: Timestamp
+
+    @classmethod
+    def of(cls, parked: ParkedRow) -> JsonObject:
+        """A wait as its row has it."""
+        return document(cls, parked, message=parked.words, until=parked.lease_until)
+
+
 class NodeDetail(Response):
     """A node of the plan and how far it is."""
 
@@ -45,11 +59,12 @@ class NodeDetail(Response):
     validation_errors: list[ContractError] | None = None
     task_id: str | None = None
     next_attempt_at: Timestamp | None = None
+    waiting_for: NodeWait | None = None
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
 
     @classmethod
-    def of(cls, node: NodeRow, run: RunRow) -> JsonObject:
+    def of(cls, node: NodeRow, run: RunRow, parked: ParkedRow | None = None) -> JsonObject:
         """A node as its row has it. One that completed has its output, null included."""
         return document(
             cls,
@@ -61,6 +76,7 @@ class NodeDetail(Response):
                 validation_errors=node.validation_errors or None,
                 task_id=_task_id(node, run),
                 next_attempt_at=node.due_at,
+                waiting_for=NodeWait.of(parked) if parked is not None else None,
             ),
         )
 
@@ -118,16 +134,21 @@ class RunDetail(RunSummary):
 
     @classmethod
     def in_full(
-        cls, row: RunDetailRow, forks: Sequence[ForkRow], waiting_for: Sequence[JsonObject]
+        cls,
+        row: RunDetailRow,
+        forks: Sequence[ForkRow],
+        waiting_for: Sequence[JsonObject],
+        parked: Sequence[ParkedRow],
     ) -> JsonObject:
         """A run as its rows have it. One that completed has its output, null included."""
         run = row.run
+        waits = {each.ref: each for each in parked}
         return document(
             cls,
             run,
             last_event_id=str(run.head_seq),
             envelope=row.envelope,
-            nodes=[NodeDetail.of(node, run) for node in row.nodes],
+            nodes=[NodeDetail.of(node, run, waits.get(node.node_id)) for node in row.nodes],
             pending_requests=[hitl_request(each) for each in row.requests if each.status == "open"],
             **({"output": row.output} if run.status == "completed" else {}),
             **present(origin=row.origin, waiting_for=waiting_for or None),
@@ -149,5 +170,6 @@ async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     if row is None:
         raise RunUnknown(f"there is no run {run_id}")
     waiting_for = [] if row.run.completed_at else gateway.waiting_for()
+    parked = [] if row.run.completed_at else await parked_of_run(gateway.deps.store, run_id)
     forks = await forks_of_run(gateway.deps.store, run_id)
-    return json_response(RunDetail.in_full(row, forks, waiting_for), run_id=run_id)
+    return json_response(RunDetail.in_full(row, forks, waiting_for, parked), run_id=run_id)
