@@ -1,0 +1,194 @@
+"""A service that answers 202 and calls back, over real sockets: what waits, where, and what ends the wait."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import psycopg
+import pytest
+from aiohttp import web
+
+from contracts.checker import ContractChecker
+from eventstore.leases import callback_waiter
+from eventstore.limits import parked_of_run
+from executor.homes.parts import HomeParts
+from runs.commands import AbortRun, Actor
+from sandbox.sandbox import Sandbox
+from tests.support.gateways import RunningGateway, running_gateway
+from tests.support.given import node
+from tests.support.http_service import HttpService, ServiceCall, answers, http_service, register_service
+from tests.support.no_spare import NO_SPARE
+from tests.support.waiting import eventually
+from tests.support.wiring import REMOTE, ExecutorWiring, now
+
+OUTPUT = {"output": {"text": "later"}, "usage": {"seconds": 2.5}}
+
+
+@asynccontextmanager
+async def executing(
+    database_url: str, gateway: RunningGateway | None = None
+) -> AsyncIterator[ExecutorWiring]:
+    url = gateway.url if gateway is not None else "http://127.0.0.1:9"
+    parts = HomeParts(Sandbox())
+    async with ExecutorWiring(database_url, [], homes=parts, config=REMOTE, callback_url=url) as executor:
+        yield executor
+
+
+@pytest.fixture
+async def gateway(database_url: str) -> AsyncIterator[RunningGateway]:
+    async with (
+        ContractChecker(NO_SPARE) as contracts,
+        running_gateway(database_url, contracts, notified=True) as running,
+    ):
+        yield running
+
+
+async def call_back(url: str, document: Any) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as http, http.post(url, json=document) as answer:
+        return answer.status, await answer.json()
+
+
+async def waiting(executor: ExecutorWiring, service: HttpService, run_id: str) -> str:
+    """The callback's address, as soon as the attempt waits and its worker has let go of it."""
+
+    async def look() -> bool:
+        rows = await parked_of_run(executor.store, run_id)
+        return [row.kind for row in rows] == ["callback"] and executor.worker.busy == 0
+
+    await eventually(look)
+    return str(service.calls[-1].bundle["callbackUrl"])
+
+
+async def test_a_node_waits_for_its_callback_without_a_slot_and_is_called_back_once(
+    database_url: str, gateway: RunningGateway
+) -> None:
+    async with (
+        executing(database_url, gateway) as executor,
+        http_service(answers({}, 202)) as service,
+    ):
+        await register_service(executor.store, "test.a", service.url)
+        run_id = await executor.submit(node("a"))
+        url = await waiting(executor, service, run_id)
+        [line] = await executor.events(run_id, "log")
+        assert "calls back until" in str(line.message or line.payload)
+        shown, run = await gateway.get(f"/api/v1/flex/runs/{run_id}")
+        assert (shown.status, run["nodes"][0]["waitingFor"]["kind"]) == (200, "callback")
+
+        status, refused = await call_back(url, {"neither": 1})
+        assert (status, refused["code"]) == (400, "invalid_body")
+        assert (await call_back(url[:-10] + "x/callback", OUTPUT))[0] == 401
+        assert await call_back(url, OUTPUT) == (200, {"status": "completed"})
+        assert (await executor.ended(run_id)).output == {"text": "later"}
+        events = len(await executor.events(run_id))
+        assert (await call_back(url, OUTPUT))[0] == 409
+        assert (await call_back(url, {"output": "another"}))[0] == 409
+        assert len(await executor.events(run_id)) == events
+        [completed] = await executor.events(run_id, "node_complete")
+        assert completed.payload["usage"] == {"seconds": 2.5}
+
+
+async def test_a_callback_may_come_before_the_202_is_recorded(
+    database_url: str, gateway: RunningGateway
+) -> None:
+    async def behave(call: ServiceCall) -> web.StreamResponse:
+        assert (await call_back(call.bundle["callbackUrl"], OUTPUT))[0] == 200
+        return web.Response(status=202)
+
+    async with executing(database_url, gateway) as executor, http_service(behave) as service:
+        await register_service(executor.store, "test.a", service.url)
+        run_id = await executor.submit(node("a"))
+        assert (await executor.ended(run_id)).output == {"text": "later"}
+        await eventually(lambda: executor.worker.busy == 0)
+        assert len(await executor.events(run_id, "node_start")) == 1
+
+
+async def test_another_executor_and_gateway_take_over_when_those_of_the_call_are_gone(
+    database_url: str,
+) -> None:
+    async with http_service(answers({}, 202)) as service:
+        async with executing(database_url) as executor:
+            await register_service(executor.store, "test.a", service.url)
+            run_id = await executor.submit(node("a"), node("b", "a", capabilityId="test.a"))
+            await waiting(executor, service, run_id)
+        token = service.calls[0].bundle["callbackToken"]
+        async with (
+            ContractChecker(NO_SPARE) as contracts,
+            running_gateway(database_url, contracts, notified=True) as other,
+            executing(database_url, other) as executor,
+        ):
+            path = f"/api/v1/flex/work/{token}/callback"
+            service.behave = answers({"output": "b"})
+            assert (await call_back(other.url + path, OUTPUT))[0] == 200
+            assert (await executor.ended(run_id)).output == "b"
+            assert [event.node_id for event in await executor.events(run_id, "node_start")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("idempotent", "code", "starts"), [(True, "callback_timeout", 2), (False, "outcome_unknown", 1)]
+)
+async def test_a_callback_that_does_not_come_fails_the_attempt_and_not_its_worker(
+    database_url: str, gateway: RunningGateway, idempotent: bool, code: str, starts: int
+) -> None:
+    async with (
+        executing(database_url, gateway) as executor,
+        http_service(answers({}, 202)) as service,
+    ):
+        await register_service(executor.store, "test.a", service.url, {"callbackTimeoutSeconds": 0.2})
+        run_id = await executor.submit(node("a", idempotent=idempotent, contract={"maxAttempts": 2}))
+        state = await executor.ended(run_id)
+        assert state.status == "failed"
+        errors = await executor.events(run_id, "node_error")
+        assert [event.payload["error"]["code"] for event in errors] == [code] * starts
+        assert state.nodes["a"].lost == ()
+        assert len(service.calls) == starts
+        assert (await call_back(service.calls[0].bundle["callbackUrl"], OUTPUT))[0] == 409
+
+
+async def test_a_callback_after_the_end_of_its_run_changes_nothing(
+    database_url: str, gateway: RunningGateway
+) -> None:
+    async with (
+        executing(database_url, gateway) as executor,
+        http_service(answers({}, 202)) as service,
+    ):
+        await register_service(executor.store, "test.a", service.url)
+        run_id = await executor.submit(node("a"))
+        url = await waiting(executor, service, run_id)
+        await executor.execute(run_id, AbortRun(now=now(), actor=Actor("ann")))
+        assert (await call_back(url, OUTPUT))[0] == 409
+        assert await _started_work(database_url) == 0
+
+
+async def test_hundreds_of_nodes_wait_without_a_task_a_slot_or_a_lease_of_a_process(
+    database_url: str, gateway: RunningGateway
+) -> None:
+    runs, number = 30, 150
+    async with (
+        executing(database_url, gateway) as executor,
+        http_service(answers({}, 202)) as service,
+    ):
+        await register_service(executor.store, "test.a", service.url)
+        nodes = [node(f"n{each}", capabilityId="test.a") for each in range(number // runs)]
+        for _ in range(runs):
+            await executor.submit(*nodes)
+
+        async def all_wait() -> bool:
+            waiting = await _started_work(database_url, callback_waiter("test.a"))
+            return waiting == number and executor.worker.busy == 0
+
+        await eventually(all_wait)
+        assert await _started_work(database_url, executor.worker_id) == 0
+        await executor.worker.beat()
+        assert await _started_work(database_url) == number
+
+
+async def _started_work(database_url: str, worker: str | None = None) -> int:
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        cursor = await connection.execute(
+            "select count(*) from flex_work where started and worker = coalesce(%s, worker)", [worker]
+        )
+        row = await cursor.fetchone()
+        return row[0] if row else -1
