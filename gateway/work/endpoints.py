@@ -33,6 +33,9 @@ from schemas.work import AskBody, ClaimBody, CompleteBody, DeltaBody, FailBody, 
 ENDPOINTS = Endpoints("work")
 
 CLAIM_ROLES = frozenset({"work:claim", "admin"})
+WORKER_STOPPED = "worker_stopped"
+"""The code of a worker that stops in the middle of an attempt."""
+
 _BASE = "/api/v1/flex/work"
 
 
@@ -181,6 +184,7 @@ async def complete(request: web.Request, token: PathToken, body: CompleteBody) -
     f"{_BASE}/{{token}}/fail",
     name="failWork",
     summary="Report that an attempt has failed",
+    description="With the code `worker_stopped` it is given back: another worker takes over at once.",
     responses=_REPORTED,
     problems=_REPORT,
     open=True,
@@ -189,7 +193,8 @@ async def fail(request: web.Request, token: PathToken, body: FailBody) -> web.Re
     """The attempt has no output; whether it is tried again says the contract of its node."""
     gateway = request.app[GATEWAY]
     task = await _read(request, token)
-    return _answer(task, await gateway.shield_write(gateway.work.reports.fail(task, body.error)))
+    failing = gateway.work.reports.fail(task, body.error, gives_back=body.error.code == WORKER_STOPPED)
+    return _answer(task, await gateway.shield_write(failing))
 
 
 @ENDPOINTS.post(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, cast
 
@@ -92,13 +92,13 @@ class Reports:
             return Report("failed", outcome)
         return Report("output_invalid" if checked.errors else "completed", outcome, checked.errors)
 
-    async def fail(self, task: TaskKey, error: WorkError) -> Report:
-        """The attempt has no output."""
+    async def fail(self, task: TaskKey, error: WorkError, *, gives_back: bool = False) -> Report:
+        """The attempt has no output. A worker that `gives_back` stops in the middle: another takes over at once."""
         jitter = _jitter()
 
         async def build(state: RunState) -> Sequence[Command]:
             _current(state, task)
-            return [_failure(task, error, self.clock(), jitter)]
+            return [replace(_failure(task, error, self.clock(), jitter), lost=gives_back)]
 
         return Report("failed", await self.handler.transact(task.run_id, build))
 

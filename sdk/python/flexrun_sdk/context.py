@@ -20,6 +20,11 @@ def _show_nobody(text: str, patch: Sequence[dict[str, Any]]) -> None:
     """Where nobody watches."""
 
 
+def _never() -> bool:
+    """Where nothing ends an attempt early."""
+    return False
+
+
 @dataclass(slots=True)
 class Context:
     """Given to a parameter that is annotated `Context`, in a sync function as in an async one.
@@ -32,6 +37,12 @@ class Context:
     write_line: Callable[[str, str], None] = _discard
     used: dict[str, Any] = field(default_factory=dict[str, Any])
     show: Callable[[str, Sequence[dict[str, Any]]], None] = _show_nobody
+    is_over: Callable[[], bool] = _never
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for this attempt any more. A function in a thread asks; an async one is cancelled."""
+        return self.is_over()
 
     @property
     def attempt(self) -> int:
