@@ -18,6 +18,7 @@ from gateway.endpoint import (
     Endpoints,
     FromRequest,
 )
+from gateway.errors import NotPermitted
 from gateway.middleware import bind_log_fields, caller
 from gateway.people.documentation import BODY_INVALID
 from gateway.problems import ProblemError, unavailable
@@ -109,7 +110,7 @@ _REPORTED = [DocumentedResponse(200, "Taken.", {JSON: ReportAnswer})]
     responses=[DocumentedResponse(200, "Attempts, or none.", {JSON: WorkTasks})],
     problems=BODY_INVALID
     | UNAUTHORIZED
-    | {403: "The caller may not claim work (`not_allowed`)."}
+    | {403: "The caller may not claim work (`not_permitted`)."}
     | {404: "A capability is not registered (`capability_unknown`); `errors` has each."}
     | {409: "The home of a capability is not `worker` (`not_for_workers`)."}
     | {503: "Too many workers wait here (`too_many_claims`), or the database is away (`store_unavailable`)."},
@@ -117,8 +118,11 @@ _REPORTED = [DocumentedResponse(200, "Taken.", {JSON: ReportAnswer})]
 async def claim_work(request: web.Request, body: ClaimBody) -> web.StreamResponse:
     """Attempts of what this worker can do, the oldest first; it waits for up to `waitSeconds`."""
     gateway = request.app[GATEWAY]
-    if gateway.deps.tokens.configured and CLAIM_ROLES.isdisjoint(caller(request).roles):
-        raise ProblemError(403, "not_allowed", "Claiming work needs the role work:claim, or admin.")
+    actor = caller(request)
+    if gateway.deps.tokens.configured and CLAIM_ROLES.isdisjoint(actor.roles):
+        raise NotPermitted(
+            f"Claiming work needs the role 'work:claim' or 'admin'; {actor.name!r} has neither."
+        )
     try:
         given = await gateway.work.claim(body)
     except TooManyPolls:

@@ -15,10 +15,10 @@ import orjson
 from eventstore.batch import Lease
 from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
-from eventstore.handler import RunHandler
 from eventstore.task_tokens import TaskKey, TaskTokens
+from gateway.work.run_writer import RunWriter
 from runs.bundle import context_bundle
-from runs.commands import FailNode, StartNode
+from runs.commands import Command, FailNode, StartNode
 from runs.decide import Decided
 from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
@@ -75,9 +75,9 @@ class Starter:
     """Starts nodes for workers, and takes back what could not be delivered."""
 
     def __init__(
-        self, handler: RunHandler, capabilities: CapabilityCache, tokens: TaskTokens, clock: Clock
+        self, writer: RunWriter, capabilities: CapabilityCache, tokens: TaskTokens, clock: Clock
     ) -> None:
-        self._handler = handler
+        self._writer = writer
         self._capabilities = capabilities
         self._tokens = tokens
         self._clock = clock
@@ -92,7 +92,7 @@ class Starter:
             return decided
 
         seconds = self._lease_seconds(ready[0])
-        outcome = await self._handler.transact(run_id, build, lease=Lease(worker, seconds))
+        outcome = await self._writer.transact(run_id, build, lease=Lease(worker, seconds))
         if not outcome.events:
             return []
         return [await self._hand_out(worker, outcome.state, each, seconds) for each in drafted]
@@ -108,7 +108,11 @@ class Starter:
             lost=True,
             undelivered=True,
         )
-        await self._handler.execute(given.key.run_id, command)
+
+        async def build(state: RunState) -> Sequence[Command]:
+            return [command]
+
+        await self._writer.transact(given.key.run_id, build)
 
     def _draft(self, state: RunState, ready: Sequence[ReadyNode]) -> tuple[Decided, list[_Drafted]]:
         decided, drafted, size = Decided(state), list[_Drafted](), 0

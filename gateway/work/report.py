@@ -15,8 +15,10 @@ from typing import Literal, cast
 
 from contracts.checker import ContractChecker
 from contracts.problems import CheckerUnavailable, CheckFailed, SchemaRefused
-from eventstore.handler import Outcome, RunHandler
+from eventstore.handler import Outcome
+from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey
+from gateway.work.run_writer import RunWriter
 from runs.commands import Command, CompleteNode, FailNode, RecordLog, RequestClarification
 from runs.errors import RunFinished, RunUnknown, StaleAttempt
 from runs.event import Json, JsonObject
@@ -41,9 +43,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """All methods raise RunError where the attempt is over, CheckerUnavailable, StoreError."""
+    """All methods raise RunError where the attempt is over, CheckerUnavailable, StoreError.
 
-    handler: RunHandler
+    `store` has the states of runs, and `writer` changes them.
+    """
+
+    store: EventStore
+    writer: RunWriter
     contracts: ContractChecker
     clock: Callable[[], datetime]
 
@@ -58,7 +64,7 @@ class Reports:
     async def complete(self, task: TaskKey, output: Json, usage: Usage | None = None) -> Report:
         """An output, checked by the node's contract."""
         used = usage.model_dump(by_alias=True, exclude_none=True) if usage is not None else None
-        checked: _Verdict | None = None
+        checked: _Verdict | None = await self._judge_ahead(task, output)
         jitter = _jitter()
 
         async def build(state: RunState) -> Sequence[Command]:
@@ -85,7 +91,7 @@ class Reports:
             )
             return [command]
 
-        outcome = await self.handler.transact(task.run_id, build)
+        outcome = await self.writer.transact(task.run_id, build)
         if checked is None:
             return Report("completed", outcome)
         if checked.failure is not None:
@@ -100,7 +106,7 @@ class Reports:
             _current(state, task)
             return [replace(_failure(task, error, self.clock(), jitter), lost=gives_back)]
 
-        return Report("failed", await self.handler.transact(task.run_id, build))
+        return Report("failed", await self.writer.transact(task.run_id, build))
 
     async def ask(self, task: TaskKey, question: Question) -> Report:
         """A question to a person ends the attempt; the next one has the answer."""
@@ -119,7 +125,7 @@ class Reports:
             )
             return [command]
 
-        return Report("asked", await self.handler.transact(task.run_id, build))
+        return Report("asked", await self.writer.transact(task.run_id, build))
 
     async def log(self, task: TaskKey, message: str, level: LogLevel) -> None:
         """A line for people."""
@@ -128,7 +134,14 @@ class Reports:
             _current(state, task)
             return [RecordLog(now=self.clock(), message=message, level=level, node_id=task.node_id)]
 
-        await self.handler.transact(task.run_id, build)
+        await self.writer.transact(task.run_id, build)
+
+    async def _judge_ahead(self, task: TaskKey, output: Json) -> _Verdict | None:
+        """Judged before its turn comes, so that the reports of one run do not wait for each other's checks."""
+        node = (await self.store.load(task.run_id)).nodes.get(task.node_id)
+        if node is None or (node.status, node.attempt) != (RUNNING, task.attempt):
+            return None
+        return await self._judge(node.contract.get("output"), output)
 
     async def _judge(self, schema: JsonObject | bool | None, output: Json) -> _Verdict:
         if schema is None:

@@ -19,6 +19,7 @@ from gateway.work.matcher import Matcher
 from gateway.work.polls import Served
 from gateway.work.presence import Presence
 from gateway.work.report import Reports
+from gateway.work.run_writer import RunWriter
 from runs.errors import RunError
 from runs.outstanding import node_queue
 from schemas.capability import worker_queue
@@ -54,9 +55,10 @@ class RemoteWork:
         self._capabilities = capabilities
         self._clock = clock
         self.tokens = TaskTokens(store)
-        self.reports = Reports(handler, contracts, clock)
+        writer = RunWriter(handler)
+        self.reports = Reports(store, writer, contracts, clock)
         self.lines = LineLimits()
-        starter = Starter(handler, capabilities, self.tokens, clock)
+        starter = Starter(writer, capabilities, self.tokens, clock)
         self._matcher = Matcher(store, starter, capabilities, listener, f"claim:{store.origin}:work")
         self._presence = Presence(
             store, capabilities, lambda: (poll.worker for poll in self._matcher.polls())

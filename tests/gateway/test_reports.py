@@ -10,6 +10,7 @@ import pytest
 from contracts.checker import ContractChecker
 from eventstore.task_tokens import TaskKey
 from gateway.work.report import Reports
+from gateway.work.run_writer import RunWriter
 from runs.commands import AbortRun, Actor, FailNode, StartNode
 from runs.errors import RunError, RunFinished, StaleAttempt
 from schemas.parsing import validate_document
@@ -28,7 +29,7 @@ async def wiring(database_url: str) -> AsyncIterator[StoreWiring]:
 
 @pytest.fixture
 def reports(wiring: StoreWiring, contracts: ContractChecker) -> Reports:
-    return Reports(wiring.handler, contracts, now)
+    return Reports(wiring.store, RunWriter(wiring.handler), contracts, now)
 
 
 async def started(wiring: StoreWiring, **more: Any) -> TaskKey:

@@ -43,7 +43,8 @@ class Worker:
 
     `capabilities` are functions under `@capability`, or modules with such. At most `slots` attempts run at a time,
     async functions on the event loop, others in threads. A stop takes nothing new, waits `drain_seconds` for what runs,
-    and gives the rest back. Raises CapabilityMistake for what is no capability.
+    and gives the rest back. With `replaces`, for development, a version that is registered in other words is registered
+    anew; without, that is an error. Raises CapabilityMistake for what is no capability.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Worker:
         slots: int = 10,
         worker_id: str | None = None,
         drain_seconds: float = 10.0,
+        replaces: bool = False,
     ) -> None:
         self.functions = {each.id: each for each in _functions(capabilities)}
         if not self.functions:
@@ -65,6 +67,7 @@ class Worker:
         self._url, self._token = url, token
         self._slots = slots
         self._drain_seconds = drain_seconds
+        self._replaces = replaces
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
         self._stopping: asyncio.Event | None = None
 
@@ -133,9 +136,24 @@ class Worker:
 
     async def _register(self, gateways: Gateways) -> None:
         for function in self.functions.values():
-            for facet in function.facets:
-                await gateways.post(f"{API}/facets", facet)
-            await gateways.post(f"{API}/capabilities/register", function.described({"type": "worker"}))
+            try:
+                for facet in function.facets:
+                    await gateways.post(f"{API}/facets", facet)
+                await self._register_one(gateways, function)
+            except GatewayError as error:
+                if error.code != "not_permitted":
+                    raise
+                _log.warning("%s is not registered by this worker: %s", function.id, error)
+
+    async def _register_one(self, gateways: Gateways, function: CapabilityFunction) -> None:
+        descriptor = function.described({"type": "worker"})
+        try:
+            await gateways.post(f"{API}/capabilities/register", descriptor)
+        except GatewayError as error:
+            if error.code != "version_registered" or not self._replaces:
+                raise
+            await gateways.call("DELETE", f"{API}/capabilities/{function.id}?version={function.version}")
+            await gateways.post(f"{API}/capabilities/register", descriptor)
 
     async def _claim(self, gateways: Gateways, threads: ThreadPoolExecutor) -> None:
         """Claim as much as there is room for, again and again."""
