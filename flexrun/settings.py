@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     """Python modules whose capabilities an executor runs: `package.module`, or the path of a file (`--load`)."""
     capabilities: CommaSeparated = Field(default_factory=list)
     """Files and folders of descriptors (YAML or JSON), read at start and again when they change (`--capabilities`)."""
+    worker: CommaSeparated = Field(default_factory=list)
+    """Python files for a worker beside `flexrun up`, which is started again when they change (`--worker`)."""
     executor_slots: Slots = 64
     """How many nodes an executor works on at a time."""
     watchdog_warn_seconds: Seconds = 2.0

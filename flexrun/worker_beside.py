@@ -14,6 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
+from watchfiles import (
+    PythonFilter,
+    awatch,  # pyright: ignore[reportUnknownVariableType] - one of its events is of trio
+)
 
 from eventstore.background import end_background, start_background
 from eventstore.pause import DoublingPause
@@ -32,6 +36,7 @@ class WorkerBeside:
 
     def __init__(self, files: Sequence[str], url: str) -> None:
         self._files = list(files)
+        self._folders = sorted({str(Path(each).resolve().parent) for each in files})
         self._arguments = [sys.executable, "-m", "flexrun_sdk", *files, "--url", url, "--replace"]
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -73,10 +78,7 @@ class WorkerBeside:
                 await pause.wait()
 
     async def _watch(self) -> None:
-        from watchfiles import PythonFilter, awatch  # noqa: PLC0415 - only a worker beside the engine needs it
-
-        folders = {str(Path(each).resolve().parent) for each in self._files}
-        async for _ in awatch(*folders, watch_filter=PythonFilter()):
+        async for _ in awatch(*self._folders, watch_filter=PythonFilter(), step=50, debounce=200):
             self._changed.set()
 
     async def _end(self) -> None:

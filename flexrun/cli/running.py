@@ -66,7 +66,8 @@ async def serve_roles(
         starting.cancel()  # from now on the watchdog does it
         with _watchdog(engine, on_turn):
             await _tell_when_ready(engine, stopping)
-            await stopping.asked()
+            async with _worker_beside(engine):
+                await stopping.asked()
         if not (stopping.interrupted or stopping.status):
             engine.give_notice()
         seconds = settings.stop_notice_seconds + settings.drain_seconds + LAST_SECONDS
@@ -74,6 +75,22 @@ async def serve_roles(
         announce("Stopping: open streams end, work under way is finished or handed on.")
     if stopping.status:
         raise typer.Exit(stopping.status)
+
+
+@asynccontextmanager
+async def _worker_beside(engine: Engine) -> AsyncGenerator[None]:
+    """The worker of `--worker`, where there is one; it ends before the engine does."""
+    if not engine.settings.worker or engine.server is None:
+        yield
+        return
+    from flexrun.worker_beside import WorkerBeside  # noqa: PLC0415 - for an engine that is to have one
+
+    worker = WorkerBeside(engine.settings.worker, engine.server.url)
+    worker.start()
+    try:
+        yield
+    finally:
+        await worker.close()
 
 
 @asynccontextmanager

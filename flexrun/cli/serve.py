@@ -61,6 +61,16 @@ CapabilitiesFlag = Annotated[
     ),
 ]
 
+WorkerFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--worker",
+        metavar="FILE",
+        help="a Python file with capabilities, run by a worker beside the engine and again when it changes;"
+        " again for more (FLEXRUN_WORKER)",
+    ),
+]
+
 SETTINGS = "More settings (slots, leases, tokens, …) are FLEXRUN_* variables: flexrun settings"
 DEMO_ENVELOPE = examples_folder() / "linkedin-variants.json"
 
@@ -82,6 +92,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     broker: BrokerFlag = None,
     load: LoadFlag = None,
     capabilities: CapabilitiesFlag = None,
+    worker: WorkerFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -94,6 +105,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         broker=broker,
         load=load,
         capabilities=capabilities,
+        worker=worker,
         health_port=health_port,
         log_level=log_level,
     )

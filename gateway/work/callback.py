@@ -18,7 +18,7 @@ from gateway.middleware import bind_log_fields
 from gateway.problems import ProblemError
 from gateway.query import Parameter
 from gateway.response import Response, json_response
-from gateway.work.report import Reports, ReportStatus
+from gateway.work.report import ReportStatus
 from runs.errors import StaleAttempt
 from schemas.payloads import ContractError
 from schemas.work import CapabilityResult
@@ -62,10 +62,9 @@ class CallbackTaken(Response):
 async def call_back(request: web.Request, token: PathToken, result: CapabilityResult) -> web.Response:
     """Apply the result, if the attempt still waits for it."""
     gateway = request.app[GATEWAY]
-    task = await _task(TaskTokens(gateway.deps.store), token)
+    task = await _task(gateway.work.tokens, token)
     bind_log_fields(request, run_id=task.run_id, node_id=task.node_id, attempt=task.attempt)
-    reports = Reports(gateway.deps.handler, gateway.deps.contracts, gateway.deps.clock)
-    report = await gateway.shield_write(reports.apply(task, result))
+    report = await gateway.shield_write(gateway.work.reports.apply(task, result))
     if not report.outcome.events:
         raise StaleAttempt(f"attempt {task.attempt} of node {task.node_id} has been called back already")
     answer = {"status": report.status, **({"errors": list(report.errors)} if report.errors else {})}

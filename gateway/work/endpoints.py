@@ -24,7 +24,7 @@ from gateway.people.documentation import BODY_INVALID
 from gateway.problems import ProblemError, unavailable
 from gateway.query import Parameter
 from gateway.response import Response, json_response
-from gateway.work.handed_out import HandedOut
+from gateway.work.handed_out import REMOTE, HandedOut
 from gateway.work.matcher import TooManyPolls
 from gateway.work.report import Report, ReportStatus
 from schemas.base import NodeId, RunId, Timestamp
@@ -258,8 +258,10 @@ async def _read(request: web.Request, token: str) -> TaskKey:
     try:
         task = await request.app[GATEWAY].work.tokens.read(token)
     except TokenForged:
+        task = None
+    if task is None or not task.worker.startswith(REMOTE):
         detail = "This is no token of an attempt: take it from the answer to the claim, unchanged."
-        raise ProblemError(403, "task_token_invalid", detail) from None
+        raise ProblemError(403, "task_token_invalid", detail)
     bind_log_fields(request, run_id=task.run_id, node_id=task.node_id, attempt=task.attempt)
     return task
 

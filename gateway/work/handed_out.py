@@ -34,6 +34,9 @@ TIMEOUT_SECONDS = 60.0
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Bundles of one answer; the first counts whatever its size."""
 
+REMOTE = "remote/"
+"""How the names begin under which workers hold leases."""
+
 UNDELIVERED = "claim_undelivered"
 
 

@@ -13,7 +13,7 @@ from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey, TaskTokens
 from gateway.errors import GatewayError, NotFound
-from gateway.work.handed_out import LEASE_SECONDS, HandedOut, Starter
+from gateway.work.handed_out import LEASE_SECONDS, REMOTE, HandedOut, Starter
 from gateway.work.line_limits import LineLimits
 from gateway.work.matcher import Matcher
 from gateway.work.polls import Served
@@ -72,7 +72,7 @@ class RemoteWork:
         ):  # it may have been registered a moment ago, at another gateway
             await self._capabilities.refresh()
         self._check(body.capabilities)
-        worker = f"remote/{body.worker_id}"
+        worker = f"{REMOTE}{body.worker_id}"
         await self._presence.claims(worker, body.capabilities, body.slots)
         return await self._matcher.claim(worker, _served(body.capabilities), body.slots, body.wait_seconds)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from datetime import datetime
@@ -24,6 +25,9 @@ _BEATS_PER_LEASE = 4
 _REPORT_SECONDS = 120.0
 _MAX_MESSAGE_CHARS = 2_000
 _MAX_LINES_WAITING = 200
+_MAX_PIECE_CHARS = 60_000
+_PIECE_SECONDS = 0.1
+"""The pause after a piece of partial output: a gateway shows ten in a second."""
 
 _log = logging.getLogger("flexrun.worker")
 
@@ -39,7 +43,8 @@ class Attempt:
         self._gateways = gateways
         self._threads = threads
         self._path = f"{API}/work/{task['token']}/"
-        self._lines: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_MAX_LINES_WAITING)
+        self._said: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_LINES_WAITING)
+        self._shown = ""
         self._loop = asyncio.get_running_loop()
         self._call: asyncio.Future[Any] | None = None
         self._thread: Future[Any] | None = None
@@ -78,6 +83,7 @@ class Attempt:
             self._task["bundle"],
             _moment(self._task.get("deadline")),
             write_line=self._take_line,
+            show=self._take_piece,
             is_over=lambda: self._over or self._stopping,
         )
         try:
@@ -152,30 +158,50 @@ class Attempt:
         await self._gateways.post_patiently(self._path + what, body, give_up_seconds=_REPORT_SECONDS)
 
     def _take_line(self, message: str, level: str) -> None:
-        """May be called from any thread; a line that finds no place is left out."""
+        """May be called from any thread."""
+        line = {"message": message[:_MAX_MESSAGE_CHARS] or " ", "level": level}
+        self._from_any_thread(lambda: self._put("log", line))
+
+    def _take_piece(self, text: str, patch: Sequence[dict[str, Any]]) -> None:
+        """May be called from any thread. Pieces of text that come while one is sent go together."""
 
         def put() -> None:
-            with suppress(asyncio.QueueFull):
-                self._lines.put_nowait((message, level))
+            if patch:
+                self._put("delta", {"patch": list(patch)})
+            if text and not self._shown:
+                self._put("delta", {})
+            self._shown += text
 
+        self._from_any_thread(put)
+
+    def _from_any_thread(self, put: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(put)
 
+    def _put(self, what: str, body: dict[str, Any]) -> None:
+        with suppress(asyncio.QueueFull):  # what finds no place is left out
+            self._said.put_nowait((what, body))
+
     async def _write_lines(self) -> None:
         while True:
-            message, level = await self._lines.get()
+            what, body = await self._said.get()
+            if what == "delta" and not body:
+                body, self._shown = {"text": self._shown[:_MAX_PIECE_CHARS]}, self._shown[_MAX_PIECE_CHARS:]
+                if self._shown:
+                    self._put("delta", {})
             try:
-                line = {"message": message[:_MAX_MESSAGE_CHARS] or " ", "level": level}
-                await self._gateways.post(self._path + "log", line)
+                await self._gateways.post(self._path + what, body)
             except (ValueError, GatewayError, GatewayUnreachable) as error:
-                _log.info("a line of %s is not in the run's log: %s", self.name, error)
+                _log.info("a %s of %s is lost: %s", what, self.name, error)
             finally:
-                self._lines.task_done()
+                self._said.task_done()
+            if what == "delta":
+                await asyncio.sleep(_PIECE_SECONDS)
 
     async def _flush(self, writing: asyncio.Task[None]) -> None:
         await asyncio.sleep(0)  # lines of a thread are put by the loop
         if not self._over and not writing.done():
-            await self._lines.join()
+            await self._said.join()
 
 
 def _error(code: str, message: str, retryable: bool = True) -> dict[str, Any]:
