@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas.capability import CapabilityDescriptor
+from schemas.homes import HumanHome
 
 HUMAN_REVIEW = CapabilityDescriptor(
     id="human.review",
@@ -10,6 +11,7 @@ HUMAN_REVIEW = CapabilityDescriptor(
     label="Human review",
     kind="validation",
     agent_type="human",
+    home=HumanHome(),
     description="A person looks at what other nodes have made. The run waits until then.",
     output_schema={
         "type": "object",

@@ -24,6 +24,8 @@ SMALL_BODY_BYTES = 32 * 1024
 JUDGING_SECONDS = 2.0
 """CPU time that a child may spend on one body."""
 
+_CHECK_BODY = "schemas.body_check:check_body"
+
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
@@ -32,17 +34,17 @@ async def parse_body(sandbox: Sandbox, model: type[M], raw: bytes) -> M:
     """`raw` as a `model`. Raises DocumentRefused, or CheckerUnavailable where no child process can be started."""
     if len(raw) <= SMALL_BODY_BYTES:
         return parse_document(model, raw)
-    await _call(sandbox, "check_body", {"model": model.__name__}, raw)
+    await _call(sandbox, _CHECK_BODY, {"model": model.__name__}, raw)
     # With 50,000 values each of these steps, and the next of the caller, is a fifth of what a loop may stand still.
     document = await in_steps(orjson.loads(raw))
     return await in_steps(validate_document(model, document))
 
 
-async def parse_json(sandbox: Sandbox, raw: bytes) -> Any:
-    """Any JSON text. Raises as `parse_body` does."""
+async def parse_json(sandbox: Sandbox, raw: bytes, check: str | None = None) -> Any:
+    """Any JSON text. A large one is checked by the function `check` in a child process. Raises as `parse_body` does."""
     if len(raw) <= SMALL_BODY_BYTES:
         return load_json(raw)
-    await _call(sandbox, "check_body", {"model": None}, raw)
+    await _call(sandbox, check or _CHECK_BODY, {"model": None}, raw)
     return await in_steps(orjson.loads(raw))
 
 
@@ -51,7 +53,7 @@ async def parse_form(sandbox: Sandbox, raw: bytes) -> dict[str, str]:
     try:
         if len(raw) <= SMALL_BODY_BYTES:
             return read_form_here(None, raw)
-        return await _call(sandbox, "read_form", None, raw)
+        return await _call(sandbox, "schemas.body_check:read_form", None, raw)
     except (InputRefused, DocumentRefused):
         raise ProblemError(400, "form_invalid", "This is not what the form sends.") from None
 
@@ -62,8 +64,7 @@ async def in_steps(made: T) -> T:
     return made
 
 
-async def _call(sandbox: Sandbox, function: str, argument: object, raw: bytes) -> Any:
-    name = f"schemas.body_check:{function}"
+async def _call(sandbox: Sandbox, name: str, argument: object, raw: bytes) -> Any:
     try:
         return await sandbox.call(name, argument, raw, deadline_seconds=JUDGING_SECONDS)
     except InputRefused as refusal:

@@ -11,7 +11,10 @@ from runs.event import JsonObject
 from schemas.capability import CapabilityDescriptor
 from schemas.facets import Facet
 from schemas.refusal import FieldProblem
-from schemas.spelling import suggest
+from schemas.spelling import misspelling_of
+
+MAX_SUGGESTIONS = 10
+"""For how many unknown facets the one that was meant is looked for, which takes time with each facet that there is."""
 
 
 async def catalogue_problems(
@@ -37,11 +40,12 @@ def _unknown_facets(descriptor: CapabilityDescriptor, facets: Mapping[str, Facet
         for index, each in enumerate(descriptor.facets_in)
     ]
     given = [(name, f"/facetsOut/{index}") for index, name in enumerate(descriptor.facets_out)]
-    for name, place in (*taken, *given):
-        if name not in facets:
-            message = f"There is no facet {name!r}{suggest(name, facets) or '.'}"
-            help_ = " A new one is registered with POST /api/v1/flex/facets."
-            yield FieldProblem("facet_unknown", place, message + help_)
+    unknown = [(name, place) for name, place in (*taken, *given) if name not in facets]
+    for number, (name, place) in enumerate(unknown):
+        nearest = misspelling_of(name, facets) if number < MAX_SUGGESTIONS else None
+        meant = f"; did you mean {nearest!r}?" if nearest is not None else "."
+        help_ = "A new one is registered with POST /api/v1/flex/facets."
+        yield FieldProblem("facet_unknown", place, f"There is no facet {name!r}{meant} {help_}")
 
 
 async def _schema_problems(contracts: ContractChecker, schema: object, place: str) -> list[FieldProblem]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
 import orjson
 
 from schemas import pointer
 from schemas.json_text import Path
-from schemas.refusal import FieldProblem
+from schemas.refusal import MAX_PROBLEMS, FieldProblem
 
 _SHOWN_CHARS = 60
 _MAY_BE_SECRET = frozenset({"headers", "env", "command"})
@@ -19,8 +20,8 @@ _MISSING = object()
 
 
 def differences(registered: Any, sent: Any) -> list[FieldProblem]:
-    """A problem for each value that is registered in one way and sent in another."""
-    return list(_differences(registered, sent, ()))
+    """A problem for each value that is registered in one way and sent in another, `MAX_PROBLEMS` at most."""
+    return list(islice(_differences(registered, sent, ()), MAX_PROBLEMS))
 
 
 def _differences(old: Any, new: Any, path: Path) -> Iterator[FieldProblem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from contracts.checker import ContractChecker
@@ -100,9 +100,7 @@ def _require_same(known: Sequence[Facet], facet: Facet) -> None:
 
 
 def _wire(facet: Facet) -> dict[str, Any]:
-    wire = asdict(facet)
-    del wire["version"]
-    return wire
+    return {"name": facet.name, "description": facet.description, "schema": facet.schema, "many": facet.many}
 
 
 def _foreign_words(schema: JsonObject) -> Iterator[FieldProblem]:

@@ -19,4 +19,5 @@ async def read_document(request: web.Request) -> Any:
     """
     require_writer(request)
     gateway = request.app[GATEWAY]
-    return await parse_json(gateway.deps.contracts.sandbox, await read_body(request, gateway.config))
+    raw = await read_body(request, gateway.config)
+    return await parse_json(gateway.deps.contracts.sandbox, raw, "registry.checking:check")

@@ -338,3 +338,13 @@ async def test_a_prompt_that_is_no_template_is_refused_with_its_line(gateway: Ru
     status, problem = await register(gateway, {**SUMMARY, "home": {**home, "system": "{{ fine }}"}})
     assert (status, places(problem)) == (400, [("prompt_invalid", "/home/prompt")])
     assert "line 2" in problem["errors"][0]["message"]
+
+
+async def test_a_large_registration_is_judged_beside_the_loop(gateway: RunningGateway) -> None:
+    many = [SUMMARY | {"id": f"acme.{number}", "metadata": {"note": "x" * 500}} for number in range(100)]
+    status, made = await register(gateway, many)
+    assert (status, len(made["capabilities"])) == (201, 100)
+    many[99] |= {"tags": [3] * 20_000}
+    status, problem = await register(gateway, many)
+    assert status == 400
+    assert {each["pointer"].rsplit("/", 1)[0] for each in problem["errors"]} <= {"/99", "/99/tags"}
