@@ -1,7 +1,7 @@
 """A client of flexrun: submit a run, follow it without missing a frame, decide what it asks, end it.
 
     with Client("http://127.0.0.1:8080") as client:
-        run_id = client.submit({"objective": "…", "outputContract": {"facets": ["ticket_summary"]}})
+        run_id = client.submit({"objective": "…", "outputContract": {"mode": "facets", "facets": ["post_copy"]}})
         for frame in client.stream(run_id):
             print(frame["type"])
 
