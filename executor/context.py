@@ -9,10 +9,10 @@ from datetime import datetime
 from eventstore.handler import RunHandler
 from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import Lease
+from executor.admissions import Admissions
 from executor.callbacks import Callbacks
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
-from executor.gate import Gate
 from executor.in_flight import InFlightTasks
 from executor.registry import CapabilityRegistry
 from runs.state import NodeState
@@ -30,7 +30,7 @@ class WorkerContext:
     handler: RunHandler
     checker: OutputChecker
     registry: CapabilityRegistry
-    gate: Gate
+    admissions: Admissions
     in_flight: InFlightTasks
     worker_id: str
     config: ExecutorConfig
@@ -56,4 +56,4 @@ class WorkerContext:
 
     def continues_with(self, node: NodeState) -> bool:
         """Whether a task of this worker may run the node without a hint, once an append has made it ready."""
-        return not self.closing and self.runs(node) and not self.gate.guards(node)
+        return not self.closing and self.runs(node) and not self.admissions.guards(node)

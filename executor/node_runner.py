@@ -145,7 +145,7 @@ class NodeRunner:
                 self._check_served(state, node)
                 if node.due_at is not None:
                     now = await wait_if_early(node.due_at, now, context.clock)
-                await context.gate.admit(state, node, hint.attempt)
+                await context.admissions.admit(state, node, hint.attempt)
             return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt)]
 
         _, claim = await self._append_claim(build)
@@ -200,7 +200,7 @@ class NodeRunner:
         stopped = self._in_flight.begin(claim.state, claim.node_id, claim.attempt)
         attempt_log = AttemptLog(context.handler, claim.key, context.config, context.clock)
         attempt = await self._prepare(claim, capability, attempt_log)
-        context.gate.note_start(claim.node)
+        context.admissions.note_start(claim.node)
         _log.debug("node_started", status="running", **claim.names)
         began = time.perf_counter()
         try:
@@ -211,7 +211,7 @@ class NodeRunner:
             result = await context.checker.judge(claim.node.contract.get("output"), result)
         seconds = round(time.perf_counter() - began, 6)
         _log.info("node_ended", status=status_of(result), seconds=seconds, **claim.names, **_reason(result))
-        await context.gate.note_end(claim.node, result)
+        await context.admissions.note_end(claim.node, result)
         if isinstance(result, Deferred):
             await self._wait_for_callback(claim, result)
             return None

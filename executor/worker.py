@@ -22,11 +22,11 @@ from eventstore.listener import LogListener
 from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskTokens
+from executor.admissions import Admissions, Parked
 from executor.callbacks import Callbacks
 from executor.checks import OutputChecker
 from executor.config import ExecutorConfig
 from executor.context import WorkerContext
-from executor.gate import Gate, Parked
 from executor.in_flight import WORKER_STOPPED, InFlightTasks, RunWatch
 from executor.node_runner import Claim, NodeRunner
 from executor.registry import CapabilityRegistry
@@ -67,12 +67,12 @@ class ExecutorWorker:
         clock = clock or store.clock
         self._in_flight = InFlightTasks(clock)
         checker = OutputChecker(contracts, self._config.checker_seconds)
-        gate = Gate(store, broker, registry, worker_id)
+        admissions = Admissions(store, broker, registry, worker_id)
         self._context = WorkerContext(
             handler,
             checker,
             registry,
-            gate,
+            admissions,
             self._in_flight,
             worker_id,
             self._config,
@@ -198,5 +198,5 @@ class ExecutorWorker:
         await self._heartbeat.close()
         await self._watch.close()
         await self._context.partial.close()
-        await self._context.gate.close()
+        await self._context.admissions.close()
         _log.info("executor_stopped")

@@ -43,7 +43,7 @@ class Parked(Exception):
     """The work waits in the table for a limit or an endpoint; its hint is done with."""
 
 
-class Gate:
+class Admissions:
     """One per executor; `holder` names it."""
 
     def __init__(self, store: EventStore, broker: Broker, registry: CapabilityRegistry, holder: str) -> None:
