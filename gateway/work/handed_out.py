@@ -15,6 +15,8 @@ import orjson
 from eventstore.batch import Lease
 from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
+from eventstore.limits import admit
+from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey, TaskTokens
 from gateway.work.run_writer import RunWriter
 from runs.bundle import context_bundle
@@ -24,6 +26,7 @@ from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW
 from runs.state import NodeState, RunState
+from schemas.capability import Limits
 
 LEASE_SECONDS = 10.0
 """How long a worker may be silent whose capability names no `heartbeatSeconds`."""
@@ -78,8 +81,14 @@ class Starter:
     """Starts nodes for workers, and takes back what could not be delivered."""
 
     def __init__(
-        self, writer: RunWriter, capabilities: CapabilityCache, tokens: TaskTokens, clock: Clock
+        self,
+        store: EventStore,
+        writer: RunWriter,
+        capabilities: CapabilityCache,
+        tokens: TaskTokens,
+        clock: Clock,
     ) -> None:
+        self._store = store
         self._writer = writer
         self._capabilities = capabilities
         self._tokens = tokens
@@ -88,10 +97,13 @@ class Starter:
     async def start(self, worker: str, run_id: str, ready: Sequence[ReadyNode]) -> list[HandedOut]:
         """Start those nodes that can be started now, as attempts of `worker`. Raises RunError, StoreError."""
         drafted: list[_Drafted] = []
+        admitted = await self._admitted(worker, run_id, ready)
+        if not admitted:
+            return []
 
         async def build(state: RunState) -> Decided:
             nonlocal drafted
-            decided, drafted = self._draft(state, ready)
+            decided, drafted = self._draft(state, admitted)
             return decided
 
         seconds = self._lease_seconds(ready[0])
@@ -116,6 +128,20 @@ class Starter:
             return [command]
 
         await self._writer.transact(given.key.run_id, build)
+
+    async def _admitted(self, worker: str, run_id: str, ready: Sequence[ReadyNode]) -> list[ReadyNode]:
+        """Those that may start within the limits of their capabilities; the others wait in the table."""
+        admitted: list[ReadyNode] = []
+        for each in ready:
+            row = self._capabilities.of_queue(each.queue)
+            limits = row.descriptor.get("limits") if row is not None else None
+            if row is not None and limits:
+                wanted = Limits.model_validate(limits, by_alias=True, by_name=False)
+                key = (run_id, each.ref, each.attempt)
+                if not (await admit(self._store, row.capability_id, key, wanted, worker)).admitted:
+                    continue
+            admitted.append(each)
+        return admitted
 
     def _draft(self, state: RunState, ready: Sequence[ReadyNode]) -> tuple[Decided, list[_Drafted]]:
         decided, drafted, size = Decided(state), list[_Drafted](), 0

@@ -58,7 +58,7 @@ class RemoteWork:
         writer = RunWriter(handler)
         self.reports = Reports(store, writer, contracts, clock)
         self.lines = LineLimits()
-        starter = Starter(writer, capabilities, self.tokens, clock)
+        starter = Starter(store, writer, capabilities, self.tokens, clock)
         self._matcher = Matcher(store, starter, capabilities, listener, f"claim:{store.origin}:work")
         self._presence = Presence(
             store, capabilities, lambda: (poll.worker for poll in self._matcher.polls())

@@ -342,3 +342,22 @@ async def test_a_worker_whose_claim_waits_is_alive_for_the_registry(
 
     await eventually(told_again)
     claim.cancel()
+
+
+async def test_workers_share_the_limit_of_a_capability_and_what_waits_is_next(
+    wiring: StoreWiring, worker: ByHand
+) -> None:
+    await registered(wiring.store, remote_capability("acme.limited", limits={"maxConcurrent": 2}))
+    run_id = await wiring.submit(
+        *[remote_node(f"n{index}", capability_id="acme.limited") for index in range(3)]
+    )
+    limited = ByHand(worker.gateway, capability_id="acme.limited")
+    first = await limited.claim(slots=3)
+    assert len(first) == 2
+    assert await limited.claim(slots=3, wait_seconds=0.1) == []
+    _, run = await worker.gateway.get(f"{API}/runs/{run_id}")
+    [waiting] = [node["waitingFor"] for node in run["nodes"] if "waitingFor" in node]
+    assert waiting["message"] == "waits for capability acme.limited: 2 of 2 in use"
+    await worker.report(first[0], "complete", {"output": 1})
+    (last,) = await limited.claim(slots=3)
+    assert last["nodeId"] not in {task["nodeId"] for task in first}
