@@ -20,6 +20,7 @@ from watchfiles import (
 )
 
 from eventstore.background import end_background, start_background
+from eventstore.lifecycle import refuse_second_start
 from eventstore.pause import DoublingPause
 
 _FIRST_PAUSE_SECONDS = 0.5
@@ -44,6 +45,7 @@ class WorkerBeside:
 
     def start(self) -> None:
         """Start the worker, and watch its files."""
+        refuse_second_start(self, started=bool(self._tasks))
         self._tasks = [
             start_background("worker-beside", self._keep_running()),
             start_background("worker-files", self._watch()),

@@ -12,6 +12,7 @@ from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - on
 from contracts.problems import CheckerUnavailable
 from eventstore.background import end_background, start_background
 from eventstore.errors import StoreUnavailable
+from eventstore.lifecycle import refuse_second_start
 from eventstore.pause import DoublingPause
 from executor.threads import run_in_thread
 from flexrun.roles.parts import RoleParts
@@ -42,6 +43,7 @@ class DescriptorFiles:
 
     async def start(self) -> None:
         """Read the files, and watch them from then on."""
+        refuse_second_start(self, started=self._task is not None)
         await self.read()
         self._task = start_background("descriptor-files", self._follow())
 

@@ -18,17 +18,22 @@ from broker.dispatch import Dispatcher
 from broker.factory import open_broker
 from broker.interface import Broker
 from broker.keeper import Keeper
+from broker.parked import ParkedWork
 from broker.postgres import PostgresBroker
 from broker.rabbitmq.link import RabbitLink
 from broker.readiness import ReadinessProbe
 from broker.waiting import WaitingWork
 from contracts.checker import ContractChecker
+from eventstore.capability_cache import CapabilityCache
+from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler
 from eventstore.heartbeat import Heartbeat
 from eventstore.listener import LogListener
 from eventstore.notifier import Notifier
+from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import EventStore, Lease
 from eventstore.tail import RunTail
+from executor.homes.http_exchange import HttpClients
 from executor.homes.mcp_server import McpServer
 from executor.homes.model_client import ModelClient
 from executor.in_flight import InFlightTasks
@@ -38,7 +43,9 @@ from flexrun.client import GatewayClient
 from flexrun.engine import Engine
 from flexrun.health import serve_health
 from flexrun.roles import ROLES
+from flexrun.roles.descriptor_files import DescriptorFiles
 from flexrun.settings import Settings
+from flexrun.worker_beside import WorkerBeside
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
@@ -48,6 +55,9 @@ from gateway.streams.sse import encode_frame
 from planner.planner import Planner
 from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerWorker
+from registry.facet_registrar import FacetRegistrar
+from registry.folder import DescriptorFolder
+from registry.registrar import Registrar
 from sandbox.config import SandboxConfig
 from sandbox.pool import ChildPool
 from sandbox.sandbox import Sandbox
@@ -102,6 +112,7 @@ Make = Callable[[Foundation], Any]
 STARTED: dict[str, Make] = {
     "ChildPool": lambda f: ChildPool(SandboxConfig(spares=0)),
     "ContractChecker": lambda f: ContractChecker(NO_SPARE),
+    "DescriptorFiles": lambda f: DescriptorFiles(_folder(f)),
     "Dispatcher": lambda f: Dispatcher(f.store, f.broker),
     "Engine": lambda f: Engine(Settings(database_url=f.database_url, port=0), frozenset(ROLES)),
     "ExecutorWorker": lambda f: ExecutorWorker(
@@ -127,6 +138,7 @@ STARTED: dict[str, Make] = {
     "RabbitLink": lambda f: None,
     "RunTail": lambda f: RunTail(f.store, f.listener, encode_frame),
     "Sandbox": lambda f: Sandbox(SandboxConfig(spares=0)),
+    "WorkerBeside": lambda f: WorkerBeside([str(ROOT / "examples/mcp_words.py")], "http://127.0.0.1:1"),
     "WaitingWork": lambda f: WaitingWork(f.store, list),
     "Webhooks": lambda f: Webhooks(f.store, f.listener, "webhooks-1"),
 }
@@ -136,10 +148,13 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
     "EventStore": lambda f: EventStore.open(f.database_url),
     "GatewayServer": lambda f: serve(create_app(f.deps), "127.0.0.1", 0),
     "HealthServer": lambda f: serve_health("127.0.0.1", 0),
+    "HttpClients": lambda f: _made(lambda: HttpClients(allow_private=True)),
     "McpServer": lambda f: _connected(
         McpServer(McpHome(command=[sys.executable, str(ROOT / "examples/mcp_words.py")], tool="shout"))
     ),
     "ModelClient": lambda f: _made(ModelClient),
+    "ParkedWork": lambda f: _made(lambda: ParkedWork(f.store, f.broker, CapabilityCache(f.store))),
+    "PartialOutputs": lambda f: _made(lambda: _storing(f)),
     "ReadinessProbe": lambda f: _asked(ReadinessProbe(f.store, f.broker)),
 }
 """Parts that run from the moment they are made."""
@@ -147,9 +162,13 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
 INNER = {
     "Claims": "PostgresBroker",
     "Fallback": "RabbitBroker",
+    "Gate": "ExecutorWorker",
+    "Matcher": "GatewayServer",
+    "Presence": "GatewayServer",
     "Publisher": "RabbitBroker",
     "QueueSubscription": "RabbitBroker",
     "Reader": "EventStore",
+    "RemoteWork": "GatewayServer",
     "RunWatch": "ExecutorWorker",
     "Sender": "Webhooks",
     "ThreadResolver": "Webhooks",
@@ -168,6 +187,18 @@ async def _asked(probe: ReadinessProbe) -> ReadinessProbe:
 async def _connected(server: McpServer) -> McpServer:
     await server.connection()
     return server
+
+
+def _folder(f: Foundation) -> DescriptorFolder:
+    facets = FacetCache(f.store)
+    registrars = Registrar(f.store, facets, f.checker), FacetRegistrar(f.store, facets, f.checker)
+    return DescriptorFolder([ROOT / "docs/schemas"], *registrars, "worker-1")
+
+
+def _storing(f: Foundation) -> PartialOutputs:
+    partial = PartialOutputs(f.store)
+    partial.add(("01900000-0000-7000-8000-000000000001", "a", 1), "some")
+    return partial
 
 
 async def _made(make: Callable[[], Any]) -> Any:
