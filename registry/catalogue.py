@@ -35,12 +35,17 @@ async def catalogue_problems(
 
 
 def _unknown_facets(descriptor: CapabilityDescriptor, facets: Mapping[str, Facet]) -> Iterator[FieldProblem]:
+    """Facets that are given and not known, and those that are taken and nearly known.
+
+    A facet that is only taken may be a caller's own, without a shape.
+    """
     taken = [
         (each, f"/facetsIn/{index}") if isinstance(each, str) else (each.name, f"/facetsIn/{index}/name")
         for index, each in enumerate(descriptor.facets_in)
     ]
+    mistaken = [each for each in taken if each[0] not in facets and misspelling_of(each[0], facets)]
     given = [(name, f"/facetsOut/{index}") for index, name in enumerate(descriptor.facets_out)]
-    unknown = [(name, place) for name, place in (*taken, *given) if name not in facets]
+    unknown = [*mistaken, *(each for each in given if each[0] not in facets)]
     for number, (name, place) in enumerate(unknown):
         nearest = misspelling_of(name, facets) if number < MAX_SUGGESTIONS else None
         meant = f"; did you mean {nearest!r}?" if nearest is not None else "."
