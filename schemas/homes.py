@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from schemas.base import AS_SENT, NOT_BLANK, Model, Reference, flaw, refused
 from schemas.explain import TAG_MARK
@@ -29,19 +37,30 @@ CallSeconds = Annotated[float, Field(gt=0, le=3_600), AS_SENT]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=NOT_BLANK)]
 
 
-class PythonHome(Model):
+def _says_its_type(schema: dict[str, Any]) -> None:
+    schema["properties"]["type"].pop("default", None)
+    schema["required"] = ["type", *schema.get("required", [])]
+
+
+class HomeModel(Model):
+    """A home; in a document it always says its `type`."""
+
+    model_config = ConfigDict(json_schema_extra=_says_its_type)
+
+
+class PythonHome(HomeModel):
     """A Python function, run by executors that have loaded it (`flexrun executor --load`)."""
 
     type: Literal["python"] = "python"
 
 
-class WorkerHome(Model):
+class WorkerHome(HomeModel):
     """A worker in any language, which asks a gateway for work (`POST /api/v1/flex/work/claim`)."""
 
     type: Literal["worker"] = "worker"
 
 
-class HttpHome(Model):
+class HttpHome(HomeModel):
     """A service: the bundle is sent to `url` by POST.
 
     `secret` signs each request as https://www.standardwebhooks.com has it (`whsec_…`). A service that answers 202 calls
@@ -65,7 +84,7 @@ class TokenPrice(Model):
     currency: Currency
 
 
-class ModelHome(Model):
+class ModelHome(HomeModel):
     """A language model behind an endpoint that speaks the chat completions of OpenAI.
 
     `prompt` and `system` are Jinja2 templates over the bundle. `structured` is how the endpoint is asked for JSON: by
@@ -87,7 +106,7 @@ class ModelHome(Model):
     stream: bool = True
 
 
-class McpHome(Model):
+class McpHome(HomeModel):
     """A tool of an MCP server, which is started by `command` (stdio) or reached at `url` (streamable HTTP)."""
 
     type: Literal["mcp"] = "mcp"
@@ -104,7 +123,7 @@ class McpHome(Model):
         return self
 
 
-class HumanHome(Model):
+class HumanHome(HomeModel):
     """People, who find the work in their list of tasks."""
 
     type: Literal["human"] = "human"

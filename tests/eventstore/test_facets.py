@@ -27,8 +27,10 @@ async def test_the_shipped_facets_are_known_without_any_registration(store: Even
 
 
 async def test_the_highest_version_of_a_facet_counts(store: EventStore) -> None:
-    for version in ("1.0.0", "1.10.0", "1.9.0"):
-        assert await add_facet(store, Facet("ticket_summary", "", {"type": "string"}, version=version), "api")
+    versions = ("1.0.0", "1.10.0", "1.9.0")
+    for number, version in enumerate(versions):
+        facet = Facet("ticket_summary", "", {"type": "string"}, version=version)
+        assert await add_facet(store, facet, "api", after=versions[:number])
     known = await FacetCache(store).current()
     assert known["ticket_summary"].version == "1.10.0"
     assert list(known) == sorted(known)

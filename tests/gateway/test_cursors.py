@@ -155,7 +155,7 @@ async def test_head_of_a_stream_is_its_head_and_opens_none(gateway: RunningGatew
 
 async def test_every_endpoint_answers_options_and_head(gateway: RunningGateway) -> None:
     for path in {endpoint.path for endpoint in ENDPOINTS}:
-        methods = {each.method.upper() for each in ENDPOINTS if each.path == path}
+        methods = {each.method.upper() for each in ENDPOINTS if _may_be(each.path, path)}
         methods |= {"HEAD"} if "GET" in methods else set()
         async with gateway.http.options(gateway.url + _somewhere(path)) as answer:
             assert answer.status == 204, path
@@ -163,6 +163,11 @@ async def test_every_endpoint_answers_options_and_head(gateway: RunningGateway) 
         async with gateway.http.head(gateway.url + _somewhere(path)) as answer:
             assert (answer.status == 405) == ("HEAD" not in methods), path
             assert answer.status < 500
+
+
+def _may_be(pattern: str, path: str) -> bool:
+    """Whether an address of `path` is one of `pattern` too, such as `/capabilities/register` of a capability's."""
+    return re.fullmatch(re.sub(r"{\w+}", "[^/]+", pattern), path) is not None
 
 
 def _somewhere(path: str) -> str:
