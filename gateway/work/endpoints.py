@@ -93,7 +93,7 @@ def _token(request: web.Request) -> str:
 PathToken = Annotated[
     str, FromRequest(_token, [Parameter("token", "path", "The token of the attempt, from its claim.")])
 ]
-_FORGED = {403: "This is no token of an attempt (`task_token_invalid`)."}
+_FORGED = {401: "This is no token of an attempt (`task_token_invalid`)."}
 _OVER = {
     404: "There is no such run (`run_unknown`).",
     409: "The attempt is over (`stale_attempt`), or its run (`run_finished`): the report changes nothing.",
@@ -261,7 +261,7 @@ async def _read(request: web.Request, token: str) -> TaskKey:
         task = None
     if task is None or not task.worker.startswith(REMOTE):
         detail = "This is no token of an attempt: take it from the answer to the claim, unchanged."
-        raise ProblemError(403, "task_token_invalid", detail)
+        raise ProblemError(401, "task_token_invalid", detail)
     bind_log_fields(request, run_id=task.run_id, node_id=task.node_id, attempt=task.attempt)
     return task
 

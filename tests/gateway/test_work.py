@@ -291,7 +291,7 @@ async def test_a_forged_token_is_refused(wiring: StoreWiring, worker: ByHand) ->
     ):
         for what, sent in (("complete", {"output": 1}), ("heartbeat", {})):
             status, found = await worker.report({"token": token}, what, sent)
-            assert (status, found["code"]) == (403, "task_token_invalid")
+            assert (status, found["code"]) == (401, "task_token_invalid")
 
 
 async def test_claims_need_the_role_and_reports_the_token_of_their_attempt(
