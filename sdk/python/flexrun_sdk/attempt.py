@@ -145,7 +145,7 @@ class Attempt:
         try:
             await self._send(what, body)
         except (ValueError, GatewayError) as refused:
-            if isinstance(refused, GatewayError) and refused.status in (403, 404, 409):
+            if isinstance(refused, GatewayError) and refused.status in (401, 403, 404, 409):
                 _log.info("the report of %s came too late: %s", self.name, refused)
                 return
             _log.error("the report of %s was refused: %s", self.name, refused)
