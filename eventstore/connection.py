@@ -34,6 +34,9 @@ _XID8_OID = 5069
 CALL_SECONDS = 15.0
 """A statement that takes longer is cancelled: by the server, and by us where the server does not answer."""
 
+CANCEL_SECONDS = 1.0
+"""How long the server may take to cancel a statement whose caller was cancelled."""
+
 SCHEMA = "public"
 """Where flexrun's tables are, unless the URL says otherwise (`options=-c search_path=…`)."""
 
@@ -167,6 +170,17 @@ class _Guarded(psycopg.AsyncConnection[tuple[Any, ...]]):
             await self.close()
             raise psycopg.OperationalError("the server has become read-only")
         return cursor
+
+    async def cancel_safe(self, *, timeout: float = CANCEL_SECONDS) -> None:
+        """Cancel the statement in flight; psycopg does so where its caller is cancelled, and would wait for 5 s, twice.
+
+        A server that takes no cancellation is hung up on, so that a process can stop. Raises psycopg.Error.
+        """
+        try:
+            await super().cancel_safe(timeout=min(timeout, CANCEL_SECONDS))
+        except psycopg.Error:
+            _hang_up(self)
+            raise
 
 
 @contextmanager

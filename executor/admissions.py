@@ -15,6 +15,7 @@ import structlog
 from broker.interface import Broker
 from broker.parked import free_parked
 from eventstore import breaker, limits
+from eventstore.background import end_background
 from eventstore.capabilities import CapabilityRow, taken
 from eventstore.errors import StoreUnavailable
 from eventstore.limits import ENDPOINT
@@ -108,9 +109,8 @@ class Admissions:
             self._store.outage.failed("circuit breaker", outage.reason, on_demand=True)
 
     async def close(self) -> None:
-        """Wait for what is being noted."""
-        if self._noting:
-            await asyncio.wait(self._noting)
+        """Give up what is being noted: a database that does not answer must not hold up a stop."""
+        await end_background(*self._noting)
 
     async def _admit_by_breaker(self, row: CapabilityRow, key: limits.StartKey) -> None:
         now = self._store.clock()

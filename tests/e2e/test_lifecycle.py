@@ -162,7 +162,7 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
 INNER = {
     "Claims": "PostgresBroker",
     "Fallback": "RabbitBroker",
-    "Gate": "ExecutorWorker",
+    "Admissions": "ExecutorWorker",
     "Matcher": "GatewayServer",
     "Presence": "GatewayServer",
     "Publisher": "RabbitBroker",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,7 +32,7 @@ async def test_the_worker_in_python_does_what_its_client_asks_for(shared_site: S
     (tmp_path / "greetings.py").write_text(capabilities, encoding="utf-8")
     (tmp_path / "client.py").write_text(client.replace(ADDRESS, shared_site.urls[0]), encoding="utf-8")
     command = the_command(text, "flexrun_sdk").replace(ADDRESS, shared_site.urls[0])
-    command = command.replace(".venv/bin/python", sys.executable)
+    command = command.replace(".venv/bin/python", shlex.quote(sys.executable))
     environment = clean_environment() | {"PYTHONPATH": str(ROOT / "sdk/python")}
     worker = await asyncio.create_subprocess_exec(
         "bash", "-c", f"exec {command}", cwd=tmp_path, env=environment, stderr=asyncio.subprocess.PIPE
@@ -39,8 +40,8 @@ async def test_the_worker_in_python_does_what_its_client_asks_for(shared_site: S
     try:
         assert worker.stderr is not None
         async with asyncio.timeout(60):
-            while b"serves acme.greet" not in await worker.stderr.readline():
-                assert worker.returncode is None
+            while b"serves acme.greet" not in (line := await worker.stderr.readline()):
+                assert line, "the worker has ended"
             asked = await asyncio.create_subprocess_exec(
                 sys.executable, "client.py", cwd=tmp_path, env=environment, stdout=asyncio.subprocess.PIPE
             )

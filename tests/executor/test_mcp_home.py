@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from executor.attempt import Attempt, Failed, run_attempt
 from executor.capability import Capability, CapabilityContext, CapabilityError
@@ -180,8 +181,9 @@ async def test_a_server_that_was_killed_between_calls_is_started_again_without_a
     shout = tool(connect, stdio, "shout")
     await shout.run(context(text="a"))
     pid = starts(tmp_path)[0][0]
-    os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: not Path(f"/proc/{pid}").exists() or None)
+    with capture_logs() as logged:
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: any(line["event"] == "mcp_server_ended" for line in logged) or None)
     for _ in range(3):
         assert (await shout.run(context(text="b")))["text"] == "B"
     assert len(starts(tmp_path)) == 2
