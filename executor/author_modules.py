@@ -42,6 +42,8 @@ class AuthorFolder(MetaPathFinder):
     def import_module(self, name: str) -> ModuleType:
         """The module `name` of this folder. Raises what it raises, and ModuleNotFoundError."""
         kept = self._kept_name(name)
+        if kept is None and PathFinder.find_spec(name.partition(".")[0], self._path) is not None:
+            kept = name  # the folder is on the interpreter's own path as well
         if kept is None:
             raise ModuleNotFoundError(f"there is no module {name!r} in {self._path[0]}", name=name)
         return importlib.import_module(kept)
