@@ -199,16 +199,16 @@ async def list_capabilities(
 ) -> list[JsonObject]:
     """The highest version of each capability that is not disabled, by id, in wire form."""
     rows = await capability_rows(store, seen_within_seconds=seen_within_seconds)
-    return highest_versions(rows)
+    return [row.to_wire() for row in highest_rows(rows).values()]
 
 
-def highest_versions(rows: Iterable[CapabilityRow]) -> list[JsonObject]:
-    """Of rows as `capability_rows` gives them: the first of each id that is not disabled, in wire form."""
+def highest_rows(rows: Iterable[CapabilityRow]) -> dict[str, CapabilityRow]:
+    """Of rows as `capability_rows` gives them: the first of each id that is not disabled."""
     highest: dict[str, CapabilityRow] = {}
     for row in rows:
         if not row.disabled:
             highest.setdefault(row.capability_id, row)
-    return [row.to_wire() for row in highest.values()]
+    return highest
 
 
 async def serving_workers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from eventstore.capabilities import CapabilityRow, capability_rows, highest_versions
+from eventstore.capabilities import CapabilityRow, capability_rows, highest_rows
 from eventstore.errors import StoreUnavailable
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
@@ -79,11 +79,8 @@ class CapabilityCache:
             return
         self._rows = {(row.capability_id, row.version): row for row in rows}
         self._any = {row.capability_id: row for row in rows}
-        self._highest = {}
-        for row in rows:
-            if not row.disabled:
-                self._highest.setdefault(row.capability_id, row)
-        registered = {str(wire["id"]): wire for wire in highest_versions(rows)}
+        self._highest = highest_rows(rows)
+        registered = {capability_id: row.to_wire() for capability_id, row in self._highest.items()}
         self._by_queue = {
             node_queue(worker_queue(row.capability_id)): row
             for row in self._highest.values()
