@@ -85,7 +85,7 @@ class ModelEndpoint:
 async def _in_pieces(asked: Asked, answer: web.Response) -> web.StreamResponse:
     """The same answer as a stream of events, three characters each; what is no completion stays as it is."""
     try:
-        document = json.loads(answer.body or b"")
+        document = json.loads(answer.text or "")
         choice = document["choices"][0]
         message = choice["message"]
     except (ValueError, LookupError, TypeError):
