@@ -63,6 +63,8 @@ def _advanced_run(before: RunState, after: RunState) -> JsonObject:
     }
     if after.deadline_at != before.deadline_at:
         row["deadline_at"] = after.deadline_at
+    if after.usage != before.usage:
+        row["usage"] = after.usage.to_wire()
     if after.finished:
         row |= {"output": after.output, "error": after.error, "completed_at": after.completed_at}
     return row
@@ -90,6 +92,7 @@ def _started_run(after: RunState) -> JsonObject:
         "updated_at": after.updated_at,
         "completed_at": after.completed_at,
         "deadline_at": after.deadline_at,
+        "usage": after.usage.to_wire(),
     }
 
 

@@ -73,10 +73,10 @@ begin
       update flex_runs r
       set head_seq = a.head_seq, status = a.status, plan_version = a.plan_version, updated_at = a.updated_at,
           output = a.output, error = a.error, completed_at = a.completed_at,
-          deadline_at = coalesce(a.deadline_at, r.deadline_at)
+          deadline_at = coalesce(a.deadline_at, r.deadline_at), usage = coalesce(a.usage, r.usage)
       from jsonb_to_recordset(batch -> 'advances') as a (
         run_id uuid, expected integer, head_seq integer, status text, plan_version integer, updated_at timestamptz,
-        output jsonb, error jsonb, completed_at timestamptz, deadline_at timestamptz)
+        output jsonb, error jsonb, completed_at timestamptz, deadline_at timestamptz, usage jsonb)
       where r.run_id = a.run_id and r.head_seq = a.expected
       returning r.run_id)
     select array_agg(run_id) into taken from advanced;
@@ -485,10 +485,13 @@ CREATE TABLE flex_runs (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     completed_at timestamp with time zone,
-    deadline_at timestamp with time zone
+    deadline_at timestamp with time zone,
+    usage jsonb
 )
 WITH (fillfactor='70');
 ALTER TABLE ONLY flex_runs ALTER COLUMN envelope SET STORAGE EXTERNAL;
+
+COMMENT ON COLUMN flex_runs.usage IS 'sums of what attempts reported; null where none did';
 
 CREATE VIEW flex_run_rows AS
  SELECT run_id,
@@ -506,7 +509,8 @@ CREATE VIEW flex_run_rows AS
     created_at,
     updated_at,
     completed_at,
-    deadline_at
+    deadline_at,
+    usage
    FROM flex_runs r;
 
 CREATE TABLE flex_secrets (

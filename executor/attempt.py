@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -45,13 +45,14 @@ class Produced:
 class Failed:
     """No output. With `lost` the attempt counts as one whose worker died: another worker tries again at once.
 
-    The last three are as in CapabilityError.
+    `usage` is what the attempt used all the same; the last three are as in CapabilityError.
     """
 
     code: str
     message: str
     retryable: bool = True
     lost: bool = False
+    usage: JsonObject | None = None
     retry_after_seconds: float = 0
     endpoint_failed: bool = False
     outcome_unknown: bool = False
@@ -65,6 +66,7 @@ class ClarificationAsked:
     options: tuple[JsonObject, ...]
     allow_free_form: bool
     additional_context: Json
+    usage: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,15 @@ async def run_attempt(
     attempt: Attempt, in_flight: InFlightTask, stopped: asyncio.Future[None], config: ExecutorConfig
 ) -> Result:
     """Run the capability until it ends, its time is up, or `stopped` is done. What it raises becomes a result."""
+    result = await _run(attempt, in_flight, stopped, config)
+    if isinstance(result, Produced | Failed | ClarificationAsked):
+        return replace(result, usage=_usage(attempt))
+    return result
+
+
+async def _run(
+    attempt: Attempt, in_flight: InFlightTask, stopped: asyncio.Future[None], config: ExecutorConfig
+) -> Result:
     began = time.perf_counter()
     task = asyncio.create_task(_contained(attempt))
     name_task(task, **attempt.names)
@@ -160,7 +171,7 @@ async def _result_of(
         return _failure(error, attempt)
     try:
         output = await keep(task.result(), config.output_bytes)
-        return Produced(output, duration_ms, usage=_usage(attempt))
+        return Produced(output, duration_ms)
     except OutputRefused as refused:
         return Failed(refused.code, refused.message)
 
@@ -244,7 +255,7 @@ def command_for(
                 usage=usage,
                 jitter=jitter,
             )
-        case Failed(code, message, retryable, lost, retry_after_seconds):
+        case Failed(code, message, retryable, lost, usage, retry_after_seconds):
             return FailNode(
                 now=now,
                 node_id=node_id,
@@ -255,9 +266,10 @@ def command_for(
                 lost=lost,
                 retry_after_seconds=retry_after_seconds,
                 outcome_unknown=result.outcome_unknown,
+                usage=usage,
                 jitter=jitter,
             )
-        case ClarificationAsked(question, options, allow_free_form, additional_context):
+        case ClarificationAsked(question, options, allow_free_form, additional_context, usage):
             return RequestClarification(
                 now=now,
                 node_id=node_id,
@@ -266,4 +278,5 @@ def command_for(
                 options=options,
                 allow_free_form=allow_free_form,
                 additional_context=additional_context,
+                usage=usage,
             )

@@ -119,6 +119,7 @@ class FailNode(Command):
     A worker that stops gracefully, or dies of another attempt, is `lost` without a `loss`. `undelivered` says that the
     worker never got the attempt, so that it cannot have had an effect; `outcome_unknown` that the attempt may have had
     one all the same. `jitter` in [0, 1) spreads the retries, of which none comes before `retry_after_seconds`.
+    `usage` is as in CompleteNode.
     """
 
     node_id: str
@@ -131,6 +132,7 @@ class FailNode(Command):
     undelivered: bool = False
     retry_after_seconds: float = 0
     outcome_unknown: bool = False
+    usage: JsonObject | None = None
     jitter: float = 0.5
 
 
@@ -168,7 +170,7 @@ class DeclineTask(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestClarification(Command):
-    """A running capability asks a person a question; the node runs again with the answer."""
+    """A running capability asks a person a question; the node runs again with the answer. `usage`: see CompleteNode."""
 
     node_id: str
     attempt: int
@@ -176,6 +178,7 @@ class RequestClarification(Command):
     options: tuple[JsonObject, ...] = ()
     allow_free_form: bool = True
     additional_context: Json = None
+    usage: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

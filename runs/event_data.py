@@ -152,11 +152,14 @@ class NodeCompleteDetail(ClaimedDetail):
 
 
 class NodeErrorData(TypedDict):
+    """`usage` is what the capability said that the failed attempt used."""
+
     capabilityId: str
     attempt: int
     error: ErrorData
     willRetry: bool
     nextAttemptAt: str | None
+    usage: NotRequired[JsonObject]
 
 
 class NodeErrorDetail(LossDetail, ClaimedDetail):
@@ -201,12 +204,16 @@ class AskerData(TypedDict):
 
 
 class HitlRequestDetail(TypedDict):
-    """`rules` is `policies.hitl` in wire form; `contract` is what an edit must satisfy, where it is short."""
+    """`rules` is `policies.hitl` in wire form; `contract` is what an edit must satisfy, where it is short.
+
+    `usage` is what the capability said that the attempt which asks has used.
+    """
 
     subject: RequestSubject
     rules: NotRequired[JsonObject]
     asker: NotRequired[AskerData]
     contract: NotRequired[JsonObject | bool | None]
+    usage: NotRequired[JsonObject]
 
 
 class HitlExpiringData(TypedDict):

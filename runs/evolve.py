@@ -12,6 +12,8 @@ from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
 from runs.event import Event, JsonObject, parse_time, rfc3339
 from runs.event_data import (
     CompleteData,
+    HitlRequestData,
+    HitlRequestDetail,
     LossData,
     LossDetail,
     NodeCompleteData,
@@ -36,6 +38,7 @@ from runs.settle import settle_trigger
 from runs.state import NodeState, RunState
 from runs.stored_policies import read_house_policy, read_policies, read_seconds
 from runs.transitions import next_node_status, next_run_status
+from runs.usage import add_usage
 from runs.values import changed
 from schemas.vocabulary import EventType
 
@@ -205,7 +208,7 @@ def _node_complete(
     state: RunState, event: Event, data: NodeCompleteData, detail: NodeCompleteDetail
 ) -> RunState:
     done = completed_node(_node_of(state, event), data.get("output"), event, detail.get("origin"))
-    return with_output(state, done, data.get("operator"))
+    return with_output(_used(state, data.get("usage")), done, data.get("operator"))
 
 
 def _node_error(state: RunState, event: Event, data: NodeErrorData, detail: NodeErrorDetail) -> RunState:
@@ -224,7 +227,17 @@ def _node_error(state: RunState, event: Event, data: NodeErrorData, detail: Node
         error=data["error"],
         finished_at=event.recorded_at,
     )
-    return with_node(state, failed)
+    return with_node(_used(state, data.get("usage")), failed)
+
+
+def _hitl_request(
+    state: RunState, event: Event, data: HitlRequestData, detail: HitlRequestDetail
+) -> RunState:
+    return people.hitl_request(_used(state, detail.get("usage")), event, data, detail)
+
+
+def _used(state: RunState, usage: JsonObject | None) -> RunState:
+    return state if usage is None else changed(state, usage=add_usage(state.usage, usage))
 
 
 def _validation_error(
@@ -264,7 +277,7 @@ _FOLDS: dict[EventType, Fold] = {
     "node_complete": _node_complete,
     "node_error": _node_error,
     "validation_error": _validation_error,
-    "hitl_request": people.hitl_request,
+    "hitl_request": _hitl_request,
     "hitl_expiring": people.hitl_expiring,
     "hitl_resolved": people.hitl_resolved,
     "log": people.log,

@@ -137,6 +137,7 @@ def node_error(
     *,
     next_attempt_at: datetime | None,
     detail: d.NodeErrorDetail | d.LossDetail | None,
+    usage: JsonObject | None = None,
 ) -> NewEvent:
     """An attempt failed; it is tried again at `next_attempt_at`, or not at all."""
     data: d.NodeErrorData = {
@@ -146,6 +147,8 @@ def node_error(
         "willRetry": next_attempt_at is not None,
         "nextAttemptAt": rfc3339(next_attempt_at) if next_attempt_at is not None else None,
     }
+    if usage is not None:
+        data["usage"] = usage
     return NewEvent("node_error", data, node_id=node.id, message=error["message"], detail=detail)
 
 

@@ -10,6 +10,7 @@ from runs.event import Json, JsonObject
 from runs.event_data import AnswerData, ErrorData, LossData, ProposalData, VoteData
 from runs.stored_policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
+from runs.usage import NOTHING_USED, UsedTogether
 from runs.values import value
 from schemas.house_policy import HousePolicy
 from schemas.vocabulary import (
@@ -127,7 +128,8 @@ class RunState:
     `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
     it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
     `requests` has all requests, `open_ids` the ids of the open ones. `paused_at` is the beginning of a pause.
-    `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`).
+    `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`). `usage` is what all
+    attempts reported, also those of plans that were replaced.
     """
 
     run_id: str
@@ -160,6 +162,7 @@ class RunState:
     open_ids: tuple[str, ...] = ()
     paused_at: datetime | None = None
     final_attempt: int = 0
+    usage: UsedTogether = NOTHING_USED
     output: Json = None
     error: ErrorData | None = None
     completed_at: datetime | None = None

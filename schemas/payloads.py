@@ -152,11 +152,14 @@ class NodeDeltaPayload(OpenModel):
 
 
 class NodeErrorPayload(OpenModel):
+    """A failed attempt. `usage` is what the capability said that it used, where it did."""
+
     capability_id: CapabilityId
     attempt: Attempt
     error: ErrorInfo
     will_retry: bool
     next_attempt_at: Timestamp | None = None
+    usage: Usage | None = None
 
 
 class ValidationErrorPayload(OpenModel):

@@ -26,3 +26,20 @@ class Usage(OpenModel):
     currency: Currency | None = None
     seconds: Seconds | None = None
     model: Reference | None = None
+
+
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for no currency: the sum of money that was reported without one."""
+
+
+class RunUsage(OpenModel):
+    """The sums of what the attempts of a run reported, failed ones included; `attempts` says how many did.
+
+    Money is in millionths, by currency; `XXX` is money that was reported without one.
+    """
+
+    attempts: Count
+    input_tokens: Count
+    output_tokens: Count
+    seconds: Annotated[float, Field(ge=0), AS_SENT]
+    cost_micros: dict[Currency, Count]

@@ -91,13 +91,16 @@ class CompleteBody(Model):
 
 
 class FailBody(Model):
-    """The body of `work/{token}/fail`."""
+    """The body of `work/{token}/fail`: the error, and what was used until then."""
 
     error: WorkError
+    usage: Usage | None = None
 
 
 class AskBody(Question):
-    """The body of `work/{token}/ask`."""
+    """The body of `work/{token}/ask`: the question, and what was used until then."""
+
+    usage: Usage | None = None
 
 
 class DeltaBody(Model):

@@ -17,7 +17,10 @@ _LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as a list shows it. `client_id` is `metadata.clientId` of its envelope, `run_label` `metadata.runLabel`."""
+    """A run as a list shows it. `client_id` is `metadata.clientId` of its envelope, `run_label` `metadata.runLabel`.
+
+    `usage` is a `schemas.usage.RunUsage`; None where no attempt has reported what it used.
+    """
 
     run_id: str
     status: RunStatus
@@ -35,6 +38,7 @@ class RunRow:
     updated_at: datetime
     completed_at: datetime | None
     deadline_at: datetime | None
+    usage: JsonObject | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,8 @@ class HttpCapability:
 
 def _output(context: CapabilityContext, result: CapabilityResult) -> Json:
     """The output. Raises CapabilityError, ClarificationNeeded where it is an error or a question."""
+    if result.usage is not None:
+        context.usage.update(result.usage.model_dump(by_alias=True, exclude_none=True))
     if result.error is not None:
         error = result.error
         raise CapabilityError(redact(error.code), redact(error.message or error.code), error.retryable)
@@ -175,8 +177,6 @@ def _output(context: CapabilityContext, result: CapabilityResult) -> Json:
             allow_free_form=result.ask.allow_free_form,
             additional_context=result.ask.additional_context,
         )
-    if result.usage is not None:
-        context.usage.update(result.usage.model_dump(by_alias=True, exclude_none=True))
     return result.output
 
 

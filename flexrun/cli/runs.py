@@ -164,6 +164,20 @@ def _waits(run: Document) -> str | None:
     return "; ".join(f"the {each['kind']} since {short_time(each['since'])}" for each in waits) or None
 
 
+def _used(usage: Document | None) -> str | None:
+    """`120 tokens in, 30 tokens out, 2.5 s, 0.0012 EUR, by 3 attempts`, without what is 0."""
+    if usage is None:
+        return None
+    parts = [
+        f"{usage['inputTokens']:,} tokens in" if usage["inputTokens"] else "",
+        f"{usage['outputTokens']:,} tokens out" if usage["outputTokens"] else "",
+        f"{usage['seconds']:.4g} s" if usage["seconds"] else "",
+        *(f"{micros / 1_000_000:g} {currency}" for currency, micros in sorted(usage["costMicros"].items())),
+    ]
+    attempts = f"by {usage['attempts']:,} attempt{'s' if usage['attempts'] > 1 else ''}"
+    return ", ".join([*filter(None, parts), attempts])
+
+
 def _shown(run: Document) -> Any:
     origin: Document = run.get("origin") or {}
     error: Document = run.get("error") or {}
@@ -174,6 +188,7 @@ def _shown(run: Document) -> Any:
         "completed": short_time(run.get("completedAt")),
         "thread": run.get("threadId"),
         "from": f"{origin.get('kind')} of {origin['runId']}" if "runId" in origin else None,
+        "used": _used(run.get("usage")),
         "error": error.get("message"),
         "waiting for": _waits(run),
     }

@@ -17,6 +17,7 @@ from gateway.run_id import canonical_run_id
 from runs.event import JsonObject, parse_time
 from schemas.base import RunId, Timestamp
 from schemas.payloads import ErrorInfo
+from schemas.usage import RunUsage
 from schemas.vocabulary import RunStatus
 
 ENDPOINTS = Endpoints("runs")
@@ -64,6 +65,7 @@ class RunSummary(Response):
     plan_version: int | None = None
     last_event_id: str
     error: ErrorInfo | None = None
+    usage: RunUsage | None = None
     created_at: Timestamp
     updated_at: Timestamp
     completed_at: Timestamp | None = None

@@ -197,7 +197,8 @@ async def fail(request: web.Request, token: PathToken, body: FailBody) -> web.Re
     """The attempt has no output; whether it is tried again says the contract of its node."""
     gateway = request.app[GATEWAY]
     task = await _read(request, token)
-    failing = gateway.work.reports.fail(task, body.error, gives_back=body.error.code == WORKER_STOPPED)
+    given_back = body.error.code == WORKER_STOPPED
+    failing = gateway.work.reports.fail(task, body.error, body.usage, gives_back=given_back)
     return _answer(task, await gateway.shield_write(failing))
 
 
@@ -213,7 +214,7 @@ async def ask(request: web.Request, token: PathToken, body: AskBody) -> web.Resp
     """A question to a person, which ends this attempt."""
     gateway = request.app[GATEWAY]
     task = await _read(request, token)
-    return _answer(task, await gateway.shield_write(gateway.work.reports.ask(task, body)))
+    return _answer(task, await gateway.shield_write(gateway.work.reports.ask(task, body, body.usage)))
 
 
 @ENDPOINTS.post(

@@ -56,14 +56,13 @@ class Reports:
     async def apply(self, task: TaskKey, result: CapabilityResult) -> Report:
         """Whatever the attempt ended with."""
         if result.error is not None:
-            return await self.fail(task, result.error)
+            return await self.fail(task, result.error, result.usage)
         if result.ask is not None:
-            return await self.ask(task, result.ask)
+            return await self.ask(task, result.ask, result.usage)
         return await self.complete(task, result.output, result.usage)
 
     async def complete(self, task: TaskKey, output: Json, usage: Usage | None = None) -> Report:
         """An output, checked by the node's contract."""
-        used = usage.model_dump(by_alias=True, exclude_none=True) if usage is not None else None
         checked: _Verdict | None = await self._judge_ahead(task, output)
         jitter = _jitter()
 
@@ -78,7 +77,7 @@ class Reports:
                 checked = await self._judge(schema, output)
             now = self.clock()
             if checked.failure is not None:
-                return [_failure(task, checked.failure, now, jitter)]
+                return [replace(_failure(task, checked.failure, now, jitter), usage=_used(usage))]
             command = CompleteNode(
                 now=now,
                 node_id=node.id,
@@ -86,7 +85,7 @@ class Reports:
                 output=output,
                 duration_ms=_duration_ms(node, now),
                 errors=checked.errors,
-                usage=used,
+                usage=_used(usage),
                 jitter=jitter,
             )
             return [command]
@@ -98,17 +97,20 @@ class Reports:
             return Report("failed", outcome)
         return Report("output_invalid" if checked.errors else "completed", outcome, checked.errors)
 
-    async def fail(self, task: TaskKey, error: WorkError, *, gives_back: bool = False) -> Report:
+    async def fail(
+        self, task: TaskKey, error: WorkError, usage: Usage | None = None, *, gives_back: bool = False
+    ) -> Report:
         """The attempt has no output. A worker that `gives_back` stops in the middle: another takes over at once."""
         jitter = _jitter()
 
         async def build(state: RunState) -> Sequence[Command]:
             _current(state, task)
-            return [replace(_failure(task, error, self.clock(), jitter), lost=gives_back)]
+            failure = _failure(task, error, self.clock(), jitter)
+            return [replace(failure, lost=gives_back, usage=_used(usage))]
 
         return Report("failed", await self.writer.transact(task.run_id, build))
 
-    async def ask(self, task: TaskKey, question: Question) -> Report:
+    async def ask(self, task: TaskKey, question: Question, usage: Usage | None = None) -> Report:
         """A question to a person ends the attempt; the next one has the answer."""
         options = tuple(option.model_dump(by_alias=True) for option in question.options)
 
@@ -122,6 +124,7 @@ class Reports:
                 options=options,
                 allow_free_form=question.allow_free_form,
                 additional_context=question.additional_context,
+                usage=_used(usage),
             )
             return [command]
 
@@ -213,6 +216,10 @@ def _failure(task: TaskKey, error: WorkError, now: datetime, jitter: float) -> F
         retryable=error.retryable,
         jitter=jitter,
     )
+
+
+def _used(usage: Usage | None) -> JsonObject | None:
+    return usage.model_dump(by_alias=True, exclude_none=True) if usage is not None else None
 
 
 def _duration_ms(node: NodeState, now: datetime) -> int:

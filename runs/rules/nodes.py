@@ -63,7 +63,9 @@ def complete_node(draft: Draft, command: c.CompleteNode) -> None:
     if command.errors:
         draft.add(new_events.validation_error("node", command.attempt, command.errors, node_id=node.id))
         message = f"the output of {node.label} breaks its contract: {_first(command.errors)}"
-        fail_attempt(draft, node.id, code="output_invalid", message=message, jitter=command.jitter)
+        fail_attempt(
+            draft, node.id, code="output_invalid", message=message, jitter=command.jitter, usage=command.usage
+        )
         return
     draft.add(new_events.node_complete(node, command.output, command.duration_ms, command.usage))
 
@@ -158,6 +160,7 @@ def fail_node(draft: Draft, command: c.FailNode) -> None:
         retryable=retryable,
         retry_after_seconds=command.retry_after_seconds,
         detail=lost_detail(command),
+        usage=command.usage,
     )
 
 
@@ -183,6 +186,7 @@ def fail_attempt(  # noqa: PLR0913 - each is a part of the event or of the next 
     retryable: bool = True,
     retry_after_seconds: float = 0,
     detail: NodeErrorDetail | LossDetail | None = None,
+    usage: JsonObject | None = None,
 ) -> None:
     """Record a failed attempt: try again, ask a person, or end the run, as the node's contract says."""
     node = draft.node(node_id)
@@ -196,7 +200,7 @@ def fail_attempt(  # noqa: PLR0913 - each is a part of the event or of the next 
             draft.now if lost else next_attempt_at(draft.now, node.failures + 1, jitter, retry_after_seconds)
         )
     error: ErrorData = {"code": code, "message": message}
-    draft.add(new_events.node_error(node, error, next_attempt_at=due_at, detail=detail))
+    draft.add(new_events.node_error(node, error, next_attempt_at=due_at, detail=detail, usage=usage))
     if retry:
         return
     if poison:

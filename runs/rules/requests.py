@@ -53,6 +53,7 @@ def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its nam
     allow_free_form: bool = False,
     pending_output: Json = None,
     context: Json = None,
+    usage: JsonObject | None = None,
 ) -> None:
     """Add a request, or end a run that has asked too often.
 
@@ -86,6 +87,8 @@ def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its nam
     if subject == "output":
         data["outputHash"] = content_hash(pending_output)
     detail: HitlRequestDetail = {"subject": subject, "rules": rules}
+    if usage is not None:
+        detail["usage"] = usage
     if node is not None:
         detail["asker"] = {"nodeId": node.id, "nodeLabel": node.label, "capabilityId": node.capability_id}
     if subject != "output" or "outputContract" in draft.state.envelope:
@@ -151,4 +154,5 @@ def request_clarification(draft: Draft, command: c.RequestClarification) -> None
         options=command.options,
         allow_free_form=command.allow_free_form,
         context=command.additional_context,
+        usage=command.usage,
     )

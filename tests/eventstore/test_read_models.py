@@ -60,6 +60,35 @@ async def test_a_runs_row_follows_it(start_run: StartRun, store: EventStore, dat
     assert {column: row[column] for column in expected} == expected
 
 
+async def test_a_runs_row_has_what_its_attempts_used_and_a_rebuild_finds_the_same(
+    start_run: StartRun, database: AsyncConnection[Any], database_url: str
+):
+    run = await start_run()
+    await run.planned(node("a"), node("b", "a"))
+    assert (await rows(database, "select usage from flex_runs")) == [{"usage": None}]
+    await run.start("a")
+    failed: dict[str, Any] = {"error_code": "x", "message": "x", "lost": True}
+    await run.do(c.FailNode, node_id="a", attempt=1, usage={"costMicros": 3, "currency": "EUR"}, **failed)
+    assert await compare(database_url) == []
+    await run.start("a", attempt=2)
+    used = {"costMicros": 4, "currency": "USD", "seconds": 0.1}
+    await run.do(c.CompleteNode, node_id="a", attempt=2, output=1, duration_ms=1, usage=used)
+    (row,) = await rows(database, "select usage from flex_runs")
+    assert row["usage"] == {
+        "attempts": 2,
+        "inputTokens": 0,
+        "outputTokens": 0,
+        "seconds": 0.1,
+        "costMicros": {"EUR": 3, "USD": 4},
+    }
+    await run.start("b")
+    assert await compare(database_url) == []
+    await database.execute("update flex_runs set usage = null")
+    assert len(await compare(database_url)) == 1
+    await rebuild(database_url)
+    assert await compare(database_url) == []
+
+
 async def test_a_nodes_row_keeps_the_context_of_its_last_attempt(
     start_run: StartRun, store: EventStore, database: AsyncConnection[Any]
 ):

@@ -52,6 +52,23 @@ async def test_an_output_completes_the_node_with_what_was_used(wiring: StoreWiri
     assert complete.payload["usage"] == {"inputTokens": 3, "model": "m"}
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        {"error": {"code": "x", "retryable": False}},
+        {"ask": {"question": "Which?"}},
+        {"output": "no number"},
+    ],
+)
+async def test_what_an_attempt_without_an_output_used_is_in_the_run(
+    wiring: StoreWiring, reports: Reports, ending: dict[str, Any]
+) -> None:
+    task = await started(wiring, contract=NUMBER)
+    await reports.apply(task, result(usage={"costMicros": 3, "currency": "EUR"}, **ending))
+    used = (await wiring.store.load(task.run_id)).usage
+    assert (used.attempts, used.cost_micros) == (1, {"EUR": 3})
+
+
 async def test_the_same_output_again_changes_nothing(wiring: StoreWiring, reports: Reports) -> None:
     task = await started(wiring)
     await reports.apply(task, result(output=[1]))

@@ -11,19 +11,27 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from runs import commands as c
 from runs.decide import step
 from runs.errors import RunError
-from runs.event import Event
+from runs.event import Event, JsonObject
 from runs.evolve import fold_all
 from runs.outstanding import Work, outstanding
 from runs.state import RunState, new_run
 from runs.transitions import PAUSED, WAITING
+from runs.usage import NOTHING_USED, add_usage
 from schemas.vocabulary import ResponseType
 from tests.support.given import ANN, BOB, NOON, RUN_ID, node, plan
 
 WRONG = ({"instancePath": "", "keyword": "type", "message": "no", "params": {}, "schemaPath": "#"},)
 NODE_IDS = ["a", "b", "c", "d"]
+USED = [
+    None,
+    {"inputTokens": 3},
+    {"costMicros": 5, "currency": "EUR"},
+    {"costMicros": 2, "currency": "USD", "seconds": 0.5},
+]
 offsets = st.integers(-1, 1)
 """How far a message is from the attempt that is current: a late one, the right one, one too early."""
 node_ids = st.sampled_from(NODE_IDS)
+used = st.sampled_from(USED)
 
 
 def make_plan(fallback: str, max_attempts: int) -> dict[str, object]:
@@ -127,18 +135,26 @@ class AnyOrder(RuleBasedStateMachine):
     def start_node(self, node_id: str, offset: int) -> None:
         self.send(c.StartNode(now=self.now, node_id=node_id, attempt=self.current(node_id) + 1 + offset))
 
-    @rule(node_id=node_ids, offset=offsets, wrong=st.booleans())
-    def complete_node(self, node_id: str, offset: int, wrong: bool) -> None:
+    @rule(node_id=node_ids, offset=offsets, wrong=st.booleans(), usage=used)
+    def complete_node(self, node_id: str, offset: int, wrong: bool, usage: JsonObject | None = None) -> None:
         errors = WRONG if wrong else ()
         attempt = self.current(node_id) + offset
         self.send(
             c.CompleteNode(
-                now=self.now, node_id=node_id, attempt=attempt, output=attempt, duration_ms=1, errors=errors
+                now=self.now,
+                node_id=node_id,
+                attempt=attempt,
+                output=attempt,
+                duration_ms=1,
+                errors=errors,
+                usage=usage,
             )
         )
 
-    @rule(node_id=node_ids, offset=offsets, lost=st.booleans(), retryable=st.booleans())
-    def fail_node(self, node_id: str, offset: int, lost: bool, retryable: bool) -> None:
+    @rule(node_id=node_ids, offset=offsets, lost=st.booleans(), retryable=st.booleans(), usage=used)
+    def fail_node(
+        self, node_id: str, offset: int, lost: bool, retryable: bool, usage: JsonObject | None = None
+    ) -> None:
         self.send(
             c.FailNode(
                 now=self.now,
@@ -148,14 +164,19 @@ class AnyOrder(RuleBasedStateMachine):
                 message="x",
                 lost=lost,
                 retryable=retryable,
+                usage=usage,
             )
         )
 
-    @rule(node_id=node_ids, offset=offsets)
-    def clarify(self, node_id: str, offset: int) -> None:
+    @rule(node_id=node_ids, offset=offsets, usage=used)
+    def clarify(self, node_id: str, offset: int, usage: JsonObject | None = None) -> None:
         self.send(
             c.RequestClarification(
-                now=self.now, node_id=node_id, attempt=self.current(node_id) + offset, question="which?"
+                now=self.now,
+                node_id=node_id,
+                attempt=self.current(node_id) + offset,
+                question="which?",
+                usage=usage,
             )
         )
 
@@ -191,6 +212,14 @@ class AnyOrder(RuleBasedStateMachine):
     def pause_or_resume(self, pause: bool) -> None:
         command = c.PauseRun if pause else c.ResumeRun
         self.send(command(now=self.now, actor=ANN))
+
+    @invariant()
+    def usage_is_the_sum_over_the_events(self) -> None:
+        total = NOTHING_USED
+        for event in self.log:
+            usage = event.payload.get("usage") or (event.detail or {}).get("usage")
+            total = total if usage is None else add_usage(total, usage)
+        assert self.state.usage == total
 
     @invariant()
     def the_log_has_one_order_and_folds_to_the_state(self) -> None:

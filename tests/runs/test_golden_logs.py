@@ -13,6 +13,7 @@ import pytest
 
 from runs.evolve import fold_all
 from runs.state import NodeState, new_run
+from runs.usage import NOTHING_USED
 from schemas.events import check_frame
 from schemas.vocabulary import EVENT_TYPES
 from tests.golden.logs.record import FOLDER, LOGS, fold, read_log
@@ -23,12 +24,12 @@ def folded(name: str) -> dict[str, Any]:
 
 
 def with_later_fields(state: dict[str, Any]) -> dict[str, Any]:
-    """A recorded state with the fields that nodes have got since: an old log says nothing of them."""
+    """A recorded state with the fields that runs and nodes have got since: an old log says nothing of them."""
     later = {each.name: each.default for each in fields(NodeState) if each.default is not MISSING}
     nodes = {
         node_id: orjson.loads(orjson.dumps({**later, **node})) for node_id, node in state["nodes"].items()
     }
-    return {**state, "nodes": nodes}
+    return {"usage": orjson.loads(orjson.dumps(NOTHING_USED)), **state, "nodes": nodes}
 
 
 @pytest.mark.parametrize("name", LOGS)

@@ -59,7 +59,8 @@ class Caps:
             return sum(given.numbers)
 
         @capability(id="test.fails")
-        def fails(given: Numbers) -> int:
+        def fails(given: Numbers, context: Context) -> int:
+            context.usage(input_tokens=len(given.numbers))
             raise CapabilityError("too_many", "too many numbers", retryable=False)
 
         @capability(id="test.raises")
@@ -69,6 +70,7 @@ class Caps:
         @capability(id="test.asks")
         def asks(given: Numbers, context: Context) -> Any:
             if not context.answers:
+                context.usage(seconds=0.5)
                 context.ask("Which base?", [{"id": "ten", "label": "Ten"}])
             return context.answers[0]
 
@@ -161,6 +163,7 @@ async def test_what_a_function_raises_is_the_error_of_its_node(
         run_id = await run_of(wiring, capability_id, fallback="abort")
         state = await wiring.ended(run_id)
     assert state.nodes["a"].error == {"code": code, "message": message}
+    assert state.usage.input_tokens == (2 if code == "too_many" else 0)
 
 
 async def test_a_question_waits_for_a_person(wiring: StoreWiring, gateway: RunningGateway) -> None:
@@ -168,6 +171,7 @@ async def test_a_question_waits_for_a_person(wiring: StoreWiring, gateway: Runni
         run_id = await run_of(wiring, "test.asks")
         state = await wiring.reached(run_id, lambda state: state.status == "awaiting_hitl")
     assert state.open_requests[0].payload["question"] == "Which base?"
+    assert state.usage.seconds == 0.5
 
 
 @pytest.mark.parametrize("capability_id", ["test.async", "test.thread"])

@@ -48,6 +48,7 @@ class Attempt:
         self._loop = asyncio.get_running_loop()
         self._call: asyncio.Future[Any] | None = None
         self._thread: Future[Any] | None = None
+        self._used: dict[str, Any] = {}
         self._over = False
         self._stopping = False
         self.name = f"{task['capabilityId']} for node {task['nodeId']} of run {task['runId']}"
@@ -60,7 +61,8 @@ class Attempt:
             report = await self._result()
             await self._flush(writing)
             if report is not None and not self._over:
-                await self._report(*report)
+                what, body = report
+                await self._report(what, {**body, "usage": self._used} if self._used else body)
         # One attempt that goes wrong must not end the worker.
         except Exception:  # noqa: BLE001 - see above
             _log.exception("the attempt of %s could not be reported", self.name)
@@ -86,6 +88,7 @@ class Attempt:
             show=self._take_piece,
             is_over=lambda: self._over or self._stopping,
         )
+        self._used = context.used
         try:
             arguments = prepare_call(self._function, self._task["bundle"], context)
             output = result_to_json(self._function, await self._called(arguments))
@@ -105,7 +108,7 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - see above
             _log.exception("%s has failed", self.name)
             return "fail", _error("capability_error", f"{type(error).__name__}: {error}")
-        return "complete", {"output": output, **({"usage": context.used} if context.used else {})}
+        return "complete", {"output": output}
 
     async def _called(self, arguments: dict[str, Any]) -> Any:
         function = self._function.function
