@@ -192,4 +192,6 @@ def _wire(node: NodeState) -> JsonObject:
         "bundle": node.bundle,
         "queue": node.queue,
         "agentType": "human" if node.executor_type == "human" else "ai",
+        **({"capabilityVersion": node.capability_version} if node.capability_version else {}),
+        **({} if node.idempotent else {"idempotent": False}),
     }

@@ -42,6 +42,17 @@ def downstream(dependents: Dependents, node_ids: Iterable[str]) -> set[str]:
     return reached
 
 
+def upstream(nodes: Mapping[str, NodeState], node_ids: Iterable[str]) -> set[str]:
+    """These nodes and everything that they depend on, directly or not."""
+    reached = set(node_ids)
+    waiting = list(reached)
+    while waiting:
+        more = [each for each in nodes[waiting.pop()].depends_on if each not in reached]
+        reached.update(more)
+        waiting.extend(more)
+    return reached
+
+
 def in_order(nodes: Mapping[str, NodeState]) -> list[NodeState]:
     """The nodes, each after those it depends on, and otherwise as they stand in the plan."""
     ordered: dict[str, NodeState] = {}

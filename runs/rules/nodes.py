@@ -64,7 +64,13 @@ def complete_node(draft: Draft, command: c.CompleteNode) -> None:
         draft.add(new_events.validation_error("node", command.attempt, command.errors, node_id=node.id))
         message = f"the output of {node.label} breaks its contract: {_first(command.errors)}"
         fail_attempt(
-            draft, node.id, code="output_invalid", message=message, jitter=command.jitter, usage=command.usage
+            draft,
+            node.id,
+            code="output_invalid",
+            message=message if node.idempotent else f"{message}; it has taken effect and must not run twice",
+            jitter=command.jitter,
+            retryable=node.idempotent,
+            usage=command.usage,
         )
         return
     draft.add(new_events.node_complete(node, command.output, command.duration_ms, command.usage))

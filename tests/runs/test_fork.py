@@ -112,3 +112,13 @@ def test_an_output_that_nobody_could_mend_is_made_again_by_its_nodes():
     failed = failed.deliver("bad", ({"instancePath": "", "message": "no"},))
     assert failed.state.status == "failed"
     assert due(forked(retry_commands(failed.state, BY_ANN, NOON))) == {("node", "b")}
+
+
+def test_the_nodes_of_a_fork_keep_their_versions_and_that_they_must_not_run_twice():
+    pinned = node("b", "a", capabilityVersion="1.2.0", idempotent=False)
+    first = Given().started().planned(node("a"), pinned).start("a").complete("a").start("b").fail("b")
+    failed = first.when(c.AbortRun(now=NOON, actor=ANN, reason="enough"))
+    again = forked(retry_commands(failed.state, BY_ANN, NOON))
+    kept = again.state.nodes["b"]
+    assert (kept.capability_version, kept.idempotent) == ("1.2.0", False)
+    assert again.state.nodes["a"].capability_version is None

@@ -331,3 +331,24 @@ def test_a_gap_or_a_double_in_the_log_does_not_fold():
         fold_all(new_run(RUN_ID), [log[0], log[2]])
     with pytest.raises(e.IllegalTransition):
         fold_all(new_run(RUN_ID), [log[0], log[0]])
+
+
+def test_what_must_not_run_twice_is_not_called_again_for_an_output_that_breaks_its_contract():
+    once = node("a", idempotent=False, contract={"maxAttempts": 3})
+    given = Given().started().planned(once).start("a").complete("a", {"x": 1}, WRONG)
+    assert given.types == ["validation_error", "node_error", "complete"]
+    assert given.new[1].payload["error"]["code"] == "output_invalid"
+    asking = node("a", idempotent=False, contract={"maxAttempts": 3, "fallback": "hitl"})
+    given = Given().started().planned(asking).start("a").complete("a", {"x": 1}, WRONG)
+    assert given.types == ["validation_error", "node_error", "hitl_request"]
+
+
+def test_an_invalid_output_is_mended_only_by_nodes_that_may_run_again():
+    plan = [node("a"), node("b"), node("send", "a", idempotent=False), node("show", "b")]
+    given = Given().started().planned(*plan)
+    for node_id in ("a", "b", "send", "show"):
+        given = given.start(node_id).complete(node_id)
+    repaired = given.deliver({"x": 1}, WRONG, repair=("a", "b"))
+    assert kinds(repaired) == {("node", "b"): 2}, "to run 'a' again would send again"
+    failed = given.deliver({"x": 1}, WRONG, repair=("a", "send"))
+    assert failed.types == ["validation_error", "complete"]
