@@ -8,10 +8,11 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.services import Services
 from flexrun.embedded.launch import GuardedServer
@@ -22,6 +23,7 @@ _READY = re.compile(rb"flexrun [a-z, \n]+ is\s+ready")
 _ADDRESS = re.compile(rb"is\s+ready:\s+(http://[0-9.:]+)")
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,17 @@ class MeasuredEngine:
 
 
 @asynccontextmanager
-async def running_engine(kind: EngineKind, services: Services) -> AsyncIterator[MeasuredEngine]:
-    """`kind` on a fresh database, with the default settings; it ends with this process, however that ends."""
+async def running_engine(
+    kind: EngineKind, services: Services, *, port: int = 0, environment: Mapping[str, str] = _NOTHING
+) -> AsyncIterator[MeasuredEngine]:
+    """`kind` on a fresh database, with the default settings; it ends with this process, however that ends.
+
+    `port` is the gateway's, 0 for any that is free; `environment` is added to that of its processes.
+    """
     with services.database() as database_url:
         engine = MeasuredEngine(kind, database_url)
         try:
-            await _start(engine, services)
+            await _start(engine, services, port, environment)
             yield engine
         finally:
             for server, _ in engine.servers.values():
@@ -86,15 +93,16 @@ async def running_engine(kind: EngineKind, services: Services) -> AsyncIterator[
                 await server.ended()
 
 
-async def _start(engine: MeasuredEngine, services: Services) -> None:
+async def _start(engine: MeasuredEngine, services: Services, port: int, extra: Mapping[str, str]) -> None:
     broker = "postgres" if engine.kind.broker == "postgres" else services.amqp_url or ""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLEXRUN_")}
     # A namespace of its own: a queue that an engine before it left behind must not feed this one.
     environment |= {"FLEXRUN_NAMESPACE": f"bench-{secrets.token_hex(4)}", "PYTHONPATH": str(ROOT)}
+    environment |= extra
     for command in engine.kind.commands:
         arguments = [command, "--database", engine.database_url, "--broker", broker]
         if command in ("up", "gateway"):
-            arguments += ["--port", "0"]
+            arguments += ["--port", str(port)]
         log = services.folder / f"{engine.kind.name}-{command}.log"
         await asyncio.to_thread(log.write_bytes, b"")
         server = GuardedServer.launch(

@@ -1,4 +1,4 @@
-"""Fires due timers, hands back work of lost workers, and sends lost hints again.
+"""Fires due timers, hands back work of lost workers, sends lost hints again, deletes what ended attempts have left.
 
 Every worker process has a keeper; an advisory lock lets one at a time do the rounds. All changes go through the run's
 own rules, so that two keepers at once, or a late one, do no harm.
@@ -27,6 +27,7 @@ from eventstore.handler import RunHandler
 from eventstore.leases import WorkRow
 from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore
+from eventstore.tidying import AT_ONCE, tidy
 from runs.commands import (
     Command,
     ExpireDeadline,
@@ -50,7 +51,8 @@ class KeeperConfig:
 
     `round_seconds` is the longest pause between two rounds; `resend_seconds` how long work may be unclaimed before
     its hint counts as lost; `batch` how much of each kind one round reads; `at_once` how many runs it changes at a
-    time; `grace_seconds` how long no lease counts as lapsed after an outage of the database.
+    time; `grace_seconds` how long no lease counts as lapsed after an outage of the database; `tidy_seconds` how often
+    rows are deleted that ended attempts have left.
     """
 
     round_seconds: Period = 1.0
@@ -58,6 +60,7 @@ class KeeperConfig:
     batch: Count = 200
     at_once: Count = 32
     grace_seconds: Seconds = 6.0
+    tidy_seconds: Period = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Keeper:
         self._at_once = asyncio.Semaphore(self._config.at_once)
         self._turn = LeaderLock(store.database_url, "processes/try_keeper_lock", store.outage)
         self._lenient_until = 0.0
+        self._tidy_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -124,6 +128,7 @@ class Keeper:
             try:
                 if await self._turn.held():
                     report = await self.run_once()
+                    await self._tidy()
                     if report != Round():
                         _log.info("keeper_round", **asdict(report))
                     pause_seconds = await self._pause_seconds(report)
@@ -136,6 +141,12 @@ class Keeper:
             except Exception:  # noqa: BLE001 - see above
                 _log.exception("keeper_round_failed")
             await asyncio.sleep(pause_seconds)
+
+    async def _tidy(self) -> None:
+        """Delete what ended attempts have left, where that is due; the next round goes on where there was more."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._tidy_at and await tidy(self._store) < AT_ONCE:
+            self._tidy_at = now + self._config.tidy_seconds
 
     async def _pause_seconds(self, report: Round) -> float:
         """Seconds until something is due, at most a round; short where there was more than a batch."""

@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable, Iterable
 
 from eventstore.capabilities import CapabilityRow, capability_rows, highest_rows
-from eventstore.errors import StoreUnavailable
 from eventstore.listener import LogListener
+from eventstore.registry_copy import RegistryCopy
 from eventstore.store import EventStore
 from runs.event import JsonObject
 from runs.outstanding import node_queue
 from schemas.capability import worker_queue
 
 
-class CapabilityCache:
-    """The registry, at most `fresh_seconds` old, and what this process knows without it (`known`, in wire form).
+class CapabilityCache(RegistryCopy):
+    """The registered capabilities, and those that this process knows without the registry (`known`, in wire form)."""
 
-    With a listener a change is seen at once. While the database does not answer, the last known list stays in use.
-    """
+    part = "capabilities"
 
     def __init__(
         self,
@@ -30,28 +29,23 @@ class CapabilityCache:
         seen_within_seconds: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
+        super().__init__(store, listener=listener, fresh_seconds=fresh_seconds, monotonic=monotonic)
         self._known = {str(each.get("id")): each for each in known}
-        self._fresh_seconds = fresh_seconds
         self._seen_within_seconds = seen_within_seconds
-        self._monotonic = monotonic
         self._listed = list(self._known.values())
         self._rows: dict[tuple[str, str], CapabilityRow] = {}
         self._highest: dict[str, CapabilityRow] = {}
         self._any: dict[str, CapabilityRow] = {}
         self._by_queue: dict[str, CapabilityRow] = {}
-        self._fresh_until = 0.0
-        if listener is not None:
-            listener.on_registry(self._changed)
 
     async def current(self) -> list[JsonObject]:
         """The highest version of each that is not disabled, in wire form; fetched again where the list is too old."""
-        await self._keep_fresh()
+        await self.fresh()
         return self._listed
 
     async def find(self, capability_id: str, version: str | None) -> CapabilityRow | None:
         """This version, or the highest one where that is gone or none is named; None for an unknown capability."""
-        await self._keep_fresh()
+        await self.fresh()
         return self.known_version(capability_id, version)
 
     def known_version(self, capability_id: str, version: str | None) -> CapabilityRow | None:
@@ -69,14 +63,8 @@ class CapabilityCache:
         """The highest version of the capability whose workers serve this queue; None where there is none in use."""
         return self._by_queue.get(queue)
 
-    async def refresh(self) -> None:
-        """Ask the registry now."""
-        self._fresh_until = self._monotonic() + self._fresh_seconds
-        try:
-            rows = await capability_rows(self._store, seen_within_seconds=self._seen_within_seconds)
-        except StoreUnavailable as outage:
-            self._store.outage.failed("capability list", outage.reason, on_demand=True)
-            return
+    async def _fetch(self) -> None:
+        rows = await capability_rows(self._store, seen_within_seconds=self._seen_within_seconds)
         self._rows = {(row.capability_id, row.version): row for row in rows}
         self._any = {row.capability_id: row for row in rows}
         self._highest = highest_rows(rows)
@@ -89,11 +77,3 @@ class CapabilityCache:
         listed = list({**self._known, **registered}.values())
         if listed != self._listed:
             self._listed = listed
-
-    async def _keep_fresh(self) -> None:
-        if self._monotonic() >= self._fresh_until:
-            await self.refresh()
-
-    def _changed(self, names: set[str] | None) -> None:
-        if names is None or "capabilities" in names:
-            self._fresh_until = 0.0

@@ -9,7 +9,6 @@ tried again with the next piece, and no attempt is held up or fails.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,6 @@ MAX_CHARS = 256 * 1024
 MAX_ATTEMPTS = 10_000
 """Attempts of one process whose sizes are known; beyond that the one that was silent longest is forgotten."""
 
-_TIDY_SECONDS = 60.0
 _PART = "partial outputs"
 
 
@@ -60,7 +58,6 @@ class PartialOutputs:
         self._sizes: OrderedDict[AttemptKey, int] = OrderedDict()
         self._some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._tidy_at = 0.0
 
     def add(self, key: AttemptKey, text: str = "", patch: Sequence[JsonObject] = ()) -> bool:
         """Take a piece; False where it is left out, since the attempt has made too much."""
@@ -117,9 +114,6 @@ class PartialOutputs:
             await self._store.fetch(
                 "processes/notify", {"channels": [PARTIAL_CHANNEL], "payloads": [payload]}
             )
-        if time.monotonic() >= self._tidy_at:
-            self._tidy_at = time.monotonic() + _TIDY_SECONDS
-            await self._store.fetch("partial/drop_ended", {"quiet_seconds": _TIDY_SECONDS})
 
     def _put_back(self, waiting: dict[AttemptKey, _Pieces]) -> None:
         for key, pieces in waiting.items():

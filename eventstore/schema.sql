@@ -768,6 +768,8 @@ CREATE INDEX flex_webhook_deliveries_open ON flex_webhook_deliveries USING btree
 
 CREATE INDEX flex_webhook_lanes_due ON flex_webhook_lanes USING btree (hook_id, due_at);
 
+CREATE INDEX flex_work_expiring ON flex_work USING btree (lease_until) WHERE (worker IS NOT NULL);
+
 CREATE INDEX flex_work_free ON flex_work USING btree (queue, due_at) WHERE ((NOT started) AND (worker IS NULL));
 
 CREATE INDEX flex_work_leased ON flex_work USING btree (worker) WHERE (worker IS NOT NULL);

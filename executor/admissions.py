@@ -129,12 +129,12 @@ class Admissions:
         open_until = await breaker.call_failed(self._store, *key, probed=probed)
         if open_until is not None:
             _log.warning("endpoint_failing", capability_id=key[0], version=key[1], until=str(open_until))
-            await self._registry.refresh(now=True)
+            await self._registry.refresh()
 
     async def _works_again(self, key: _Version) -> None:
         self._failed.discard(key)
         if await breaker.call_worked(self._store, *key):
-            await self._registry.refresh(now=True)
+            await self._registry.refresh()
             await free_parked(self._store, self._broker, ENDPOINT, key[0], _MAX_FREED)
 
     async def _note_taken(self, key: _Version) -> None:

@@ -1,17 +1,17 @@
 """What a worker does with a node, from its claim to the append of its result, and on to the next node of the run.
 
-1. **Claim.** A hint names a node. The claim is an append: `node_start`, under this worker's lease. Of two workers
-   that claim an attempt, the log accepts one and refuses the other as stale. A node whose capability is not here is
-   left to other workers (NotServedHere). A hint may name the run's output instead: that needs no claim, since
+1. **Claim** (`claim.py`). A hint names a node. The claim is an append: `node_start`, under this worker's lease. Of two
+   workers that claim an attempt, the log accepts one and refuses the other as stale. A node whose capability is not
+   here is left to other workers (NotServedHere). A hint may name the run's output instead: that needs no claim, since
    composing, checking and delivering it are one append, which may start a node again to repair it.
 2. **Attempt** (`attempt.py`). The capability runs until it ends, until its time is up, or until `in_flight.py` finds
    that the attempt is over: the run has ended, the lease is lost, the worker stops. What it returns or raises becomes
-   a result: Produced, Failed, ClarificationAsked or Dropped.
+   a result: Produced, Failed, ClarificationAsked, Deferred or Dropped.
 3. **Judge** (`checks.py`). An output is checked against its node's contract; the errors become part of the result.
-4. **Append, and what it makes ready** (`lookahead.py`). One append holds the result, the run's output where that is
-   due, the start of human nodes, and the start of one node that this worker can run. Hints of the other nodes that
-   are ready go to the broker after the commit. While the database cannot be reached the append is tried again for
-   `report_seconds`. A result that the log refuses, because the attempt was given to another worker, is dropped.
+4. **Append, and what it makes ready** (`reporting.py`, `lookahead.py`). One append holds the result, the run's output
+   where that is due, the start of human nodes, and the start of one node that this worker can run. Hints of the other
+   nodes that are ready go to the broker after the commit. While the database cannot be reached the append is tried
+   again for `report_seconds`. A result that the log refuses, because another worker has the attempt, is dropped.
 5. **Next.** The node that the append started is the next claim of the same task. Without one the task ends, and its
    slot is free.
 
@@ -32,88 +32,35 @@ from datetime import timedelta
 
 import orjson
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from broker.interface import NotServedHere, WorkHint
+from broker.interface import WorkHint
 from eventstore.clock import wait_if_early
-from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.handler import Build, Outcome, decided
 from eventstore.heartbeat import AttemptKey
 from eventstore.partial_outputs import PartialOutputs
 from executor.attempt import (
     Attempt,
-    ClarificationAsked,
     Deferred,
     Dropped,
     Failed,
     Produced,
-    command_for,
     run_attempt,
     status_of,
 )
 from executor.attempt_log import AttemptLog
 from executor.capability import Capability, CapabilityContext
-from executor.context import HUMAN, WorkerContext
+from executor.claim import Claim, check_served, claim_in
+from executor.context import WorkerContext
 from executor.lookahead import FinalOutput, look_ahead, start_ready
+from executor.reporting import Reported, report
 from runs.bundle import context_bundle
 from runs.commands import Command, StartNode
 from runs.decide import Decided
-from runs.errors import RunFinished, StaleAttempt
 from runs.event import JsonObject
-from runs.outstanding import node_queue
-from runs.rules.retry import MAX_LOSSES_IN_A_ROW
-from runs.state import NodeState, RunState
+from runs.state import RunState
 from schemas.homes import HttpHome
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
-
-Reported = Produced | Failed | ClarificationAsked
-"""The results that are appended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An attempt that the log shows as started by this worker, and the state of the run at that event."""
-
-    state: RunState
-    node_id: str
-    attempt: int
-
-    @property
-    def node(self) -> NodeState:
-        return self.state.nodes[self.node_id]
-
-    @property
-    def key(self) -> AttemptKey:
-        return (self.state.run_id, self.node_id, self.attempt)
-
-    @property
-    def hint(self) -> WorkHint:
-        """The hint of this attempt, which need not have been sent."""
-        return WorkHint(self.state.run_id, "node", self.node_id, self.attempt, node_queue(self.node.queue))
-
-    @property
-    def names(self) -> JsonObject:
-        """The fields that each line of the process log about this attempt carries."""
-        return {
-            "run_id": self.state.run_id,
-            "node_id": self.node_id,
-            "capability_id": self.node.capability_id,
-            "attempt": self.attempt,
-            "correlation_id": self.state.correlation_id,
-        }
-
-
-def claim_in(outcome: Outcome) -> Claim | None:
-    """The node that these events start for a worker; None where they start human nodes only, or none."""
-    for event in outcome.events:
-        if (
-            event.type == "node_start"
-            and event.payload["executorType"] != HUMAN
-            and event.node_id is not None
-        ):
-            return Claim(outcome.state, event.node_id, event.payload["attempt"])
-    return None
 
 
 class NodeRunner:
@@ -141,8 +88,7 @@ class NodeRunner:
                 return await look_ahead(state, [], final, context.continues_with, now)
             node = state.nodes.get(hint.ref)
             if node is not None:
-                await context.registry.refresh()
-                self._check_served(state, node)
+                await check_served(context, state, node, self._in_flight)
                 if node.due_at is not None:
                     now = await wait_if_early(node.due_at, now, context.clock)
                 await context.admissions.admit(state, node, hint.attempt)
@@ -180,16 +126,6 @@ class NodeRunner:
             if claim is None:
                 self._context.in_flight.remove(self._in_flight)
 
-    def _check_served(self, state: RunState, node: NodeState) -> None:
-        """Raise NotServedHere for a node that this worker cannot run, or not beside what it runs now."""
-        context = self._context
-        if not context.serves(node):
-            _warn_once(context, state, node)
-            raise NotServedHere
-        last_chance = len(node.lost) >= MAX_LOSSES_IN_A_ROW - 1
-        if last_chance and not context.in_flight.take_last_chance(self._in_flight):
-            raise NotServedHere
-
     async def _attempt(self, claim: Claim) -> Claim | None:
         """Run the capability, judge its output, append the result; the next claim, if the append made one."""
         context = self._context
@@ -215,7 +151,7 @@ class NodeRunner:
         if isinstance(result, Deferred):
             await self._wait_for_callback(claim, result)
             return None
-        return None if isinstance(result, Dropped) else await self._report(claim, result, attempt_log)
+        return None if isinstance(result, Dropped) else await report(context, claim, result, attempt_log)
 
     async def _prepare(self, claim: Claim, capability: Capability, attempt_log: AttemptLog) -> Attempt:
         seconds = (
@@ -246,45 +182,6 @@ class NodeRunner:
             claim.key, capability_id, context.worker_id, result.seconds, patience_seconds
         )
 
-    async def _report(self, claim: Claim, result: Reported, attempt_log: AttemptLog) -> Claim | None:
-        try:
-            return claim_in(await self._append(claim, result, attempt_log))
-        except ValueRefused as refused:
-            failure = Failed("output_not_json", f"the output cannot be kept: {refused.reason}")
-            return claim_in(await self._append(claim, failure, attempt_log))
-        except (StaleAttempt, RunFinished) as refused:
-            _log.info("result_refused", status="dropped", reason=refused.message, **claim.names)
-            return None
-
-    async def _append(self, claim: Claim, result: Reported, attempt_log: AttemptLog) -> Outcome:
-        """One append: the result, and what it makes ready."""
-        context = self._context
-        final = FinalOutput(context.checker)
-        jitter = context.jitter()
-
-        async def build(state: RunState) -> Sequence[Command] | Decided:
-            now = context.clock()
-            commands = [
-                *attempt_log.closing_line(now),
-                command_for(result, claim.node_id, claim.attempt, now, jitter),
-            ]
-            if not isinstance(result, Produced):
-                return commands
-            return await look_ahead(state, commands, final, context.continues_with, now)
-
-        try:
-            return await context.handler.transact(self._run_id, build, lease=context.lease)
-        except (StoreUnavailable, VersionConflict) as error:
-            _log.warning("report_delayed", reason=str(error), **claim.names)
-        # An output that took an hour must survive a minute without the database.
-        patiently = AsyncRetrying(
-            retry=retry_if_exception_type((StoreUnavailable, VersionConflict)),
-            wait=wait_random_exponential(multiplier=0.1, max=5),
-            stop=stop_after_delay(context.config.report_seconds),
-            reraise=True,
-        )
-        return await patiently(context.handler.transact, self._run_id, build, lease=context.lease)
-
 
 @dataclass(frozen=True, slots=True)
 class _Deltas:
@@ -295,13 +192,6 @@ class _Deltas:
 
     def __call__(self, text: str = "", patch: Sequence[JsonObject] = ()) -> None:
         self.partial.add(self.key, text, patch)
-
-
-def _warn_once(context: WorkerContext, state: RunState, node: NodeState) -> None:
-    if node.capability_id not in context.missing:
-        context.missing.add(node.capability_id)
-        names = {"run_id": state.run_id, "node_id": node.id, "correlation_id": state.correlation_id}
-        _log.warning("capability_not_here", capability_id=node.capability_id, status=node.status, **names)
 
 
 def _reason(result: Reported | Deferred | Dropped) -> JsonObject:

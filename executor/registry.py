@@ -48,10 +48,20 @@ class CapabilityRegistry:
             return None
         return self._remote.row(capability_id, version)
 
-    async def refresh(self, *, now: bool = False) -> None:
-        """Look into the registry for what can be called, where that is due, or `now`."""
+    def freshen(self) -> None:
+        """Look into the registry for what can be called, in the background, where that is due."""
         if self._remote is not None:
-            await self._remote.refresh(now=now)
+            self._remote.freshen()
+
+    async def fresh(self) -> None:
+        """Wait for it, where it is due: for a capability that was not there before."""
+        if self._remote is not None:
+            await self._remote.fresh()
+
+    async def refresh(self) -> None:
+        """Look into the registry now."""
+        if self._remote is not None:
+            await self._remote.refresh()
 
     @property
     def versions(self) -> list[tuple[str, str]]:

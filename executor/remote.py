@@ -27,9 +27,17 @@ class RemoteCapabilities:
         self._homes = homes
         self._connected: dict[tuple[str, str], tuple[JsonObject, Capability | None]] = {}
 
-    async def refresh(self, *, now: bool = False) -> None:
-        """Fetch the registry where the list at hand is too old, or `now`."""
-        await (self._cache.refresh() if now else self._cache.current())
+    def freshen(self) -> None:
+        """Fetch the registry in the background where the list at hand is too old, and whenever it changes."""
+        self._cache.freshen()
+
+    async def fresh(self) -> None:
+        """Wait until the list at hand is no longer too old."""
+        await self._cache.fresh()
+
+    async def refresh(self) -> None:
+        """Fetch the registry now."""
+        await self._cache.refresh()
 
     def row(self, capability_id: str, version: str | None) -> CapabilityRow | None:
         """What the registry knows of a version, or of the highest one; it need not be one that is called here."""

@@ -107,6 +107,7 @@ class ExecutorWorker:
         self._store.on_commit(self._watch.on_commit)
         if self._listener is not None:
             self._listener.on_runs(self._watch.on_runs)
+        self._context.registry.freshen()
         await self._try_to_register()
         self._registering = start_background("executor-register", self._keep_registered())
         self._heartbeat.start()

@@ -177,6 +177,7 @@ class Engine:
         if self.health is not None:
             self.health.readiness = self.readiness
         capabilities = CapabilityCache(self.store, listener=listener)
+        self._stack.push_async_callback(self._shutdown.foundation, "capabilities", capabilities.close)
         parked = ParkedWork(self.store, self.broker, capabilities)
         self._stack.push_async_callback(self._shutdown.foundation, "parked", parked.close)
         return RoleParts(

@@ -136,10 +136,14 @@ class PlannerWorker:
             if not await self._may_claim(state):
                 return ()
             registered = await self._registered()
-            request = self._request(hint, len(registered.capabilities))
             if not _is_due(state, hint):
-                return (request,)  # the rules say why it is refused
+                # the rules say why it is refused
+                return (self._request(hint, len(registered.capabilities)),)
             result = await ask_instantly(self._planner, state, registered, hint.attempt)
+            if _may_be_outdated(result) and (newer := await self._newer(registered)) is not None:
+                registered = newer
+                result = await ask_instantly(self._planner, state, registered, hint.attempt)
+            request = self._request(hint, len(registered.capabilities))
             if patient and isinstance(result, PlanningFailed) and result.may_mend:
                 missing.extend(result.diagnostics)
                 return ()
@@ -182,6 +186,8 @@ class PlannerWorker:
         while True:
             registered = await self._registered()
             result = await ask(self._planner, state, registered, attempt, self._config.timeout_seconds)
+            if _may_be_outdated(result) and (newer := await self._newer(registered)) is not None:
+                result = await ask(self._planner, state, newer, attempt, self._config.timeout_seconds)
             if (
                 not isinstance(result, PlanningFailed)
                 or not result.may_mend
@@ -209,6 +215,14 @@ class PlannerWorker:
             self._known_facets, self._own_facets = known, pinned_facets(known, known)
         return Registered(await self._capabilities.current(), self._own_facets)
 
+    async def _newer(self, registered: Registered) -> Registered | None:
+        """What may be used as the database says it now; None where that is the same."""
+        await self._facets.refresh()
+        await self._capabilities.refresh()
+        newest = await self._registered()
+        same = newest.capabilities is registered.capabilities and newest.facets is registered.facets
+        return None if same else newest
+
     async def _may_claim(self, state: RunState) -> bool:
         """Whether planning is due, in a moment at the latest; a hint that comes earlier is sent again."""
         if state.status == PAUSED:
@@ -223,6 +237,11 @@ class PlannerWorker:
             planner=self._planner.name,
             capability_count=capability_count,
         )
+
+
+def _may_be_outdated(result: PlannerResult) -> bool:
+    """Whether a plan was refused that may be possible: what was just registered may not be known here."""
+    return isinstance(result, PlanningFailed) and not result.ours
 
 
 def _is_due(state: RunState, hint: WorkHint) -> bool:

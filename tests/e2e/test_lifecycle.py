@@ -31,6 +31,7 @@ from eventstore.heartbeat import Heartbeat
 from eventstore.listener import LogListener
 from eventstore.notifier import Notifier
 from eventstore.partial_outputs import PartialOutputs
+from eventstore.registry_copy import RegistryCopy
 from eventstore.store import EventStore, Lease
 from eventstore.tail import RunTail
 from executor.homes.http_exchange import HttpClients
@@ -156,6 +157,7 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
     "ParkedWork": lambda f: _made(lambda: ParkedWork(f.store, f.broker, CapabilityCache(f.store))),
     "PartialOutputs": lambda f: _made(lambda: _storing(f)),
     "ReadinessProbe": lambda f: _asked(ReadinessProbe(f.store, f.broker)),
+    "RegistryCopy": lambda f: _made(lambda: _fetching(CapabilityCache(f.store))),
 }
 """Parts that run from the moment they are made."""
 
@@ -193,6 +195,11 @@ def _folder(f: Foundation) -> DescriptorFolder:
     facets = FacetCache(f.store)
     registrars = Registrar(f.store, facets, f.checker), FacetRegistrar(f.store, facets, f.checker)
     return DescriptorFolder([ROOT / "docs/schemas"], *registrars, "worker-1")
+
+
+def _fetching(copy: RegistryCopy) -> RegistryCopy:
+    copy.freshen()
+    return copy
 
 
 def _storing(f: Foundation) -> PartialOutputs:

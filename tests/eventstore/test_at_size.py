@@ -37,6 +37,10 @@ FILL = [
        select run_id, 'plan', '', 'plan', 1, false, created_at, now() from flex_runs where status = 'pending'""",
     """insert into flex_work (run_id, kind, ref, queue, attempt, started, due_at)
        select run_id, 'request_expiry', id, 'timer', 1, false, now() + interval '1 day' from hitl_requests""",
+    # Ten thousand nodes wait for a callback.
+    """insert into flex_work (run_id, kind, ref, queue, attempt, started, due_at, worker, lease_until)
+       select run_id, 'node', 'a', 'node.default', 1, true, created_at, 'callback/c', now() + interval '1 day'
+       from flex_runs where status = 'awaiting_hitl'""",
 ]
 READ = {"run_id": "01900000-0000-7000-8000-000000000009", "after": 0, "until": 2**31 - 1, "limit": 100}
 LIST = {"statuses": ["pending", "failed"], "thread_id": "thread 7", "client_id": None, "run_label": None}

@@ -1,5 +1,6 @@
 """Facets in the database, and the list of them that each process keeps."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -42,6 +43,23 @@ async def test_a_version_is_registered_once(store: EventStore) -> None:
     assert not await add_facet(store, other, "api", after=["1.0.0"])
     assert not await add_facet(store, replace(other, version="2.0.0"), "api")
     assert (await FacetCache(store).current())["ticket_summary"] == SUMMARY
+
+
+async def test_all_who_ask_while_the_facets_are_fetched_wait_for_them(store: EventStore) -> None:
+    assert await add_facet(store, SUMMARY, "api")
+    cache = FacetCache(store)
+    answers = await asyncio.gather(*(cache.current() for _ in range(3)))
+    assert all("ticket_summary" in answer for answer in answers)
+
+
+async def test_a_fetch_that_is_given_up_leaves_the_facets_stale(store: EventStore) -> None:
+    assert await add_facet(store, SUMMARY, "api")
+    cache = FacetCache(store)
+    asking = asyncio.create_task(cache.current())
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert "ticket_summary" in await cache.current()
 
 
 async def test_a_registration_of_another_process_is_known_at_once(

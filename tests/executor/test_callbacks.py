@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,10 +13,16 @@ import psycopg
 import pytest
 from aiohttp import web
 
+from broker.keeper import Keeper, Round
 from contracts.checker import ContractChecker
 from eventstore.leases import callback_waiter
 from eventstore.limits import parked_of_run
+from executor.attempt import Attempt
+from executor.capability import CapabilityContext
+from executor.claim import Claim
 from executor.homes.parts import HomeParts
+from executor.in_flight import InFlightTask
+from executor.node_runner import NodeRunner
 from runs.commands import AbortRun, Actor
 from sandbox.sandbox import Sandbox
 from tests.support.gateways import RunningGateway, running_gateway
@@ -181,8 +189,23 @@ async def test_hundreds_of_nodes_wait_without_a_task_a_slot_or_a_lease_of_a_proc
 
         await eventually(all_wait)
         assert await _started_work(database_url, executor.worker_id) == 0
+        assert len(asyncio.all_tasks()) < number / 2
+        gc.collect()
+        per_attempt = (NodeRunner, InFlightTask, Claim, Attempt, CapabilityContext)
+        assert [each for each in gc.get_objects() if type(each) in per_attempt] == []
+
+        before = await _versions_of_rows(database_url)
         await executor.worker.beat()
+        assert await Keeper(executor.store, executor.handler, executor.broker).run_once() == Round()
+        assert await _versions_of_rows(database_url) == before
         assert await _started_work(database_url) == number
+
+
+async def _versions_of_rows(database_url: str) -> dict[tuple[str, str], str]:
+    """Which transaction has written each piece of work last."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        cursor = await connection.execute("select run_id::text, ref, xmin::text from flex_work where started")
+        return {(run_id, ref): xmin for run_id, ref, xmin in await cursor.fetchall()}
 
 
 async def _started_work(database_url: str, worker: str | None = None) -> int:

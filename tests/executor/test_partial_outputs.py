@@ -10,6 +10,7 @@ import pytest
 
 from contracts.checker import ContractChecker
 from eventstore.partial_outputs import MAX_CHARS
+from eventstore.tidying import tidy
 from executor.capability import CapabilityContext
 from tests.support.capabilities import FunctionCapability
 from tests.support.gateways import RunningGateway, SseReader, running_gateway, stream_of
@@ -136,7 +137,7 @@ async def test_an_attempt_that_runs_again_begins_anew_and_leaves_nothing_behind(
             writer.told.put_nowait(None)
             await reader.to_end()
 
-        await executor.store.fetch("partial/drop_ended", {"quiet_seconds": 0})
+        await tidy(executor.store, quiet_seconds=0)
         assert await executor.store.fetch("partial/read", {"run_ids": [run_id]}) == []
 
 

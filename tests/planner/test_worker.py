@@ -340,6 +340,20 @@ async def test_a_capability_that_never_comes_ends_the_run_with_its_name(database
         assert await planning.types(run_id) == ["start", "plan_requested", "plan_rejected", "complete"]
 
 
+@pytest.mark.parametrize("instant", [True, False])
+async def test_what_was_registered_just_before_the_run_counts_though_nobody_has_said_so(
+    database_url: str, instant: bool
+) -> None:
+    deaf, planner = replace(QUICK, fresh_seconds=3600), Scripted("skeleton", instant=instant)
+    async with PlannerWiring(database_url, planner, config=deaf, registered=REGISTERED[:2]) as planning:
+        before = await planning.start(envelope())
+        assert (await planning.ended(before)).status == "failed"
+        await register(planning.store, REGISTERED, "late")
+        run_id = await planning.start(envelope())
+        await planning.reached(run_id, lambda state: state.plan_version == 1)
+        assert await planning.types(run_id) == PLANNED
+
+
 async def test_a_refusal_of_a_slow_planner_is_final(database_url: str) -> None:
     refusal = PlanRefused([diagnostic("objective_unknown", "What?", "/objective")])
     async with PlannerWiring(database_url, Scripted(refusal, instant=False)) as planning:
