@@ -21,6 +21,9 @@ from tests.support.wired_engine import POSTGRES, Wiring
 from tests.support.wiring import StoreWiring, now
 
 
+NODES = 60
+
+
 @pytest.fixture
 async def contracts() -> AsyncIterator[ContractChecker]:
     async with ContractChecker(NO_SPARE) as checker:
@@ -77,6 +80,19 @@ async def test_what_functions_return_throw_ask_and_say_is_in_their_runs(
     assert errors[2]["code"] == "output_not_json"
     assert "1 is NaN" in errors[2]["message"]
     assert state.open_requests[0].payload["question"] == "Which base?"
+
+
+async def test_two_workers_do_more_nodes_than_they_have_slots_once_each(
+    wiring: StoreWiring, gateway: RunningGateway
+) -> None:
+    async with node_worker(gateway.url, worker="first"), node_worker(gateway.url, worker="second"):
+        nodes = [remote_node(f"n{index}", capability_id="test.paced") for index in range(NODES)]
+        run_id = await wiring.submit(*nodes)
+        await wiring.reached(
+            run_id, lambda state: all(node.status == "completed" for node in state.nodes.values())
+        )
+    assert len(await wiring.events(run_id, "node_start")) == NODES
+    assert len(await wiring.events(run_id, "node_complete")) == NODES
 
 
 async def test_an_abort_reaches_the_function_as_its_signal(

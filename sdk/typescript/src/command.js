@@ -42,12 +42,19 @@ async function main() {
     process.on("unhandledRejection", (error) => console.error("a promise was rejected that nothing waits for:", error));
     await worker.run();
   } catch (error) {
-    const plain = error instanceof CapabilityMistake || error instanceof GatewayError || error instanceof RangeError;
-    const words = plain || !(error instanceof Error) ? error : error.stack;
-    console.error(`this worker cannot start: ${plain ? /** @type {Error} */ (error).message : words}`);
+    console.error(`this worker cannot start: ${wordsOf(error)}`);
     return REFUSED;
   }
   return 0;
+}
+
+/** @param {unknown} error */
+function wordsOf(error) {
+  if (error instanceof GatewayError && error.code === "version_registered") {
+    return `${error.message}\ngive the capability a new version, or use --replace while you develop`;
+  }
+  if (error instanceof CapabilityMistake || error instanceof GatewayError || error instanceof RangeError) return error.message;
+  return error instanceof Error ? error.stack : error;
 }
 
 function said() {

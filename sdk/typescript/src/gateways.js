@@ -68,9 +68,9 @@ export class Gateways {
   constructor(url, token) {
     const given = typeof url === "string" ? url.split(",") : [...url];
     this.#urls = given.map((each) => each.trim().replace(/\/+$/, "")).filter((each) => each !== "");
-    if (this.#urls.length === 0) throw new TypeError(`name at least one gateway, such as ${DEFAULT_URL}`);
+    if (this.#urls.length === 0) throw new RangeError(`name at least one gateway, such as ${DEFAULT_URL}`);
     for (const each of this.#urls) {
-      if (!/^https?:\/\//.test(each) || !URL.canParse(each)) throw new TypeError(`${each} is no http:// address`);
+      if (!/^https?:\/\//.test(each) || !URL.canParse(each)) throw new RangeError(`${each} is no http:// address`);
     }
     /** @type {Record<string, string>} */
     this.#headers = token ? { Authorization: `Bearer ${token}` } : {};

@@ -44,6 +44,8 @@ export class Worker {
   /** @type {Map<Promise<void>, Attempt>} */
   #attempts = new Map();
   #stopping = new AbortController();
+  /** Ends the wait for a free slot. */
+  #wake = () => {};
 
   /**
    * @param {unknown} capabilities one, several, or a module with some among its exports
@@ -51,8 +53,7 @@ export class Worker {
    */
   constructor(capabilities, options = {}) {
     const { url = DEFAULT_URL, token, slots = 10, workerId, drainSeconds = 10, replaces = false } = options;
-    this.capabilities = new Map(capabilitiesIn(capabilities).map((each) => [each.id, each]));
-    if (this.capabilities.size === 0) throw new CapabilityMistake("there is nothing to do: no capability was given");
+    this.capabilities = byId(capabilitiesIn(capabilities));
     if (!Number.isInteger(slots) || slots < 1 || slots > MAX_SLOTS) {
       throw new RangeError(`slots are from 1 to ${MAX_SLOTS}, not ${slots}`);
     }
@@ -96,6 +97,7 @@ export class Worker {
   /** Take nothing new, and let `serve` end. */
   stop() {
     this.#stopping.abort();
+    this.#wake();
   }
 
   /**
@@ -145,7 +147,9 @@ export class Worker {
     while (!this.#stopping.signal.aborted) {
       const free = this.#slots - this.#attempts.size;
       if (free <= 0) {
-        await Promise.race([...this.#attempts.keys(), this.#stopped()]);
+        await new Promise((resolve) => {
+          this.#wake = () => resolve(undefined);
+        });
         continue;
       }
       try {
@@ -197,7 +201,10 @@ export class Worker {
   #begin(task) {
     const capability = /** @type {Capability} */ (this.capabilities.get(task.capabilityId));
     const attempt = new Attempt(task, capability, this.#gateways, this.#log);
-    const running = attempt.run().finally(() => this.#attempts.delete(running));
+    const running = attempt.run().finally(() => {
+      this.#attempts.delete(running);
+      this.#wake();
+    });
     this.#attempts.set(running, attempt);
   }
 
@@ -209,13 +216,18 @@ export class Worker {
     for (const attempt of this.#attempts.values()) attempt.stop();
     await within(CANCEL_SECONDS, [...this.#attempts.keys()]);
   }
+}
 
-  /** @returns {Promise<void>} */
-  #stopped() {
-    const { signal } = this.#stopping;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+/** @param {Capability[]} given */
+function byId(given) {
+  if (given.length === 0) throw new CapabilityMistake("there is nothing to do: no capability is exported");
+  /** @type {Map<string, Capability>} */
+  const found = new Map();
+  for (const each of given) {
+    if ((found.get(each.id) ?? each) !== each) throw new CapabilityMistake(`there are two capabilities ${each.id}`);
+    found.set(each.id, each);
   }
+  return found;
 }
 
 /**
