@@ -11,20 +11,24 @@ from gateway.config import GatewayConfig
 from gateway.problems import ProblemError
 
 
-async def read_body(request: web.Request, config: GatewayConfig) -> bytes:
+async def read_body(request: web.Request, config: GatewayConfig, limit_bytes: int | None = None) -> bytes:
     """The body, of any content type. Raises ProblemError: too large (413), too slow (408) or broken (400).
 
+    `limit_bytes` is for bodies that may be larger than others.
     A length that is announced is judged before anything is read; without one, reading stops at the limit. What is
     still on its way then is thrown away for `linger_seconds`, so that the client gets to read the answer.
     """
-    if (request.content_length or 0) > config.body_limit_bytes:
-        raise _too_large(config)
+    limit = config.body_limit_bytes if limit_bytes is None else limit_bytes
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    if limit > config.body_limit_bytes:
+        request = request.clone(client_max_size=limit)
     try:
         await _ask_for_body(request)
         async with asyncio.timeout(config.body_seconds):
             return await request.read()
     except HTTPRequestEntityTooLarge:
-        raise _too_large(config) from None
+        raise _too_large(limit) from None
     except TimeoutError:
         detail = f"The body did not arrive within {config.body_seconds:g} s."
         raise ProblemError(408, "body_too_slow", detail, close=True) from None
@@ -72,6 +76,6 @@ def close_unread(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[hdrs.CONNECTION] = "close"
 
 
-def _too_large(config: GatewayConfig) -> ProblemError:
-    detail = f"The body is larger than {config.body_limit_bytes} bytes; send the address of large material instead."
+def _too_large(limit_bytes: int) -> ProblemError:
+    detail = f"The body is larger than {limit_bytes} bytes; send the address of large material instead."
     return ProblemError(413, "body_too_large", detail, close=True)

@@ -46,6 +46,13 @@ class FromRequest:
     body: type[Model] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """Annotates a body that may be larger than the gateway's others."""
+
+    limit_bytes: int
+
+
 MAY_BE_EMPTY = object()
 """In the annotation of a handler's body: no body at all counts as an empty object."""
 
@@ -190,7 +197,8 @@ def _argument(annotation: Any, where: str) -> _Argument:
         return _Argument(_reader(partial(read_query, model=kind)), query_parameters(kind))
     if isinstance(kind, type) and issubclass(kind, Model):
         optional = MAY_BE_EMPTY in metadata
-        return _Argument(_body_reader(kind, optional), body=kind, body_required=not optional)
+        limit = next((each.limit_bytes for each in metadata if isinstance(each, BodyLimit)), None)
+        return _Argument(_body_reader(kind, optional, limit), body=kind, body_required=not optional)
     raise TypeError(f"{where} is neither a Query nor a model, and has no FromRequest")
 
 
@@ -202,11 +210,13 @@ def _reader(read: Callable[[web.Request], Any]) -> Callable[[web.Request], Await
     return read_now
 
 
-def _body_reader(model: type[Model], optional: bool) -> Callable[[web.Request], Awaitable[Model]]:
+def _body_reader(
+    model: type[Model], optional: bool, limit_bytes: int | None
+) -> Callable[[web.Request], Awaitable[Model]]:
     async def read(request: web.Request) -> Model:
         """Raises DocumentRefused, ProblemError, CheckerUnavailable."""
         gateway = request.app[GATEWAY]
-        raw = await read_body(request, gateway.config)
+        raw = await read_body(request, gateway.config, limit_bytes)
         if optional and not raw.strip():
             raw = b"{}"
         return await parse_body(gateway.deps.contracts.sandbox, model, raw)

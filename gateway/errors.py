@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from schemas.problem import Located
 
@@ -20,6 +20,18 @@ class GatewayError(Exception):
 
 class NotFound(GatewayError):
     """There is nothing by this id."""
+
+
+class CapabilityUnknown(NotFound):
+    """No capability is registered by an id, or none in this version."""
+
+    code = "capability_unknown"
+
+    @classmethod
+    def by(cls, capability_id: str, version: str | None = None) -> Self:
+        """For the one that a path names."""
+        of_version = f" in version {version[:50]!r}" if version is not None else ""
+        return cls(f"No capability {capability_id[:200]!r} is registered{of_version}.")
 
 
 class NotPermitted(GatewayError):

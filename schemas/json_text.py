@@ -21,6 +21,9 @@ MAX_DEPTH = 100
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 """What a node, or a run, may deliver."""
 
+MAX_RESULT_BYTES = MAX_OUTPUT_BYTES + 64 * 1024
+"""A document with an output and what is said beside it: usage, errors."""
+
 MAX_VALUES = 50_000
 """Values of a document: its objects, arrays, members and items."""
 

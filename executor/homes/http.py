@@ -31,13 +31,12 @@ from outbound.signature import message_headers
 from runs.event import Json, JsonObject
 from schemas.capability import CapabilityDescriptor
 from schemas.homes import HttpHome
-from schemas.json_text import MAX_OUTPUT_BYTES, load_json
+from schemas.json_text import MAX_RESULT_BYTES, load_json
 from schemas.parsing import validate_document
 from schemas.redaction import redact
 from schemas.refusal import DocumentRefused
 from schemas.work import CapabilityResult
 
-MAX_ANSWER_BYTES = MAX_OUTPUT_BYTES + 64 * 1024
 _SMALL_BYTES = 32 * 1024
 _CONNECT_SECONDS = 10.0
 """How long an attempt tries to connect to a service that is not there, such as one that is being restarted."""
@@ -132,7 +131,7 @@ class HttpCapability:
         pause = DoublingPause(0.1, 2.0)
         while True:
             try:
-                answer = await self._clients.post(message, MAX_ANSWER_BYTES)
+                answer = await self._clients.post(message, MAX_RESULT_BYTES)
             except NotConnected as failure:
                 if time.monotonic() - began >= min(_CONNECT_SECONDS, self._home.request_seconds / 2):
                     raise CapabilityError(

@@ -11,11 +11,12 @@ from aiohttp import web
 from eventstore.capabilities import remove, set_disabled
 from eventstore.store import EventStore
 from gateway.capabilities.models import CapabilityChanged, changed
-from gateway.capabilities.path import UNKNOWN, CapabilityUnknown, PathCapabilityId
+from gateway.capabilities.path import UNKNOWN, PathCapabilityId
 from gateway.capabilities.permission import NOT_PERMITTED, require_writer
 from gateway.capabilities.show import PATH
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
+from gateway.errors import CapabilityUnknown
 from gateway.query import Query, QueryValue
 from gateway.response import json_response
 
@@ -81,6 +82,6 @@ async def _change(
     gateway = request.app[GATEWAY]
     versions = await gateway.shield_write(change(gateway.deps.store, capability_id, query.version))
     if not versions:
-        raise CapabilityUnknown(capability_id, query.version)
+        raise CapabilityUnknown.by(capability_id, query.version)
     await gateway.capabilities.refresh()
     return json_response(changed(capability_id, versions))

@@ -8,7 +8,7 @@ from typing import Annotated
 from aiohttp import web
 
 from gateway.endpoint import FromRequest
-from gateway.errors import NotFound
+from gateway.errors import CapabilityUnknown
 from gateway.middleware import bind_log_fields
 from gateway.query import Parameter
 
@@ -16,20 +16,10 @@ UNKNOWN = {404: "There is no such capability, or not this version of it (`capabi
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 
-class CapabilityUnknown(NotFound):
-    """No capability is registered by this id, or none in this version."""
-
-    code = "capability_unknown"
-
-    def __init__(self, capability_id: str, version: str | None = None) -> None:
-        of_version = f" in version {version[:50]!r}" if version is not None else ""
-        super().__init__(f"No capability {capability_id[:200]!r} is registered{of_version}.")
-
-
 def _read_path(request: web.Request) -> str:
     capability_id = request.match_info["capability_id"]
     if _ID.fullmatch(capability_id) is None:
-        raise CapabilityUnknown(capability_id)
+        raise CapabilityUnknown.by(capability_id)
     bind_log_fields(request, capability_id=capability_id)
     return capability_id
 

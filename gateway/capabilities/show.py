@@ -17,9 +17,10 @@ from eventstore.capabilities import (
     serving_workers,
 )
 from gateway.capabilities.models import CapabilityDetail, CapabilityEntry, CapabilityList, shown_row
-from gateway.capabilities.path import UNKNOWN, CapabilityUnknown, PathCapabilityId
+from gateway.capabilities.path import UNKNOWN, PathCapabilityId
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
+from gateway.errors import CapabilityUnknown
 from gateway.query import Query, QueryValue, known_value
 from gateway.response import json_response
 from runs.event import JsonObject
@@ -95,7 +96,7 @@ async def show(request: web.Request, capability_id: PathCapabilityId) -> web.Res
     store = request.app[GATEWAY].deps.store
     rows = await capability_rows(store, capability_id)
     if not rows:
-        raise CapabilityUnknown(capability_id)
+        raise CapabilityUnknown.by(capability_id)
     queues = {node_queue(row.descriptor.get("queue", "default")) for row in rows}
     detail = CapabilityDetail.of(
         rows,

@@ -11,27 +11,16 @@ from typing import Annotated
 from aiohttp import web
 
 from eventstore.leases import CALLBACK
-from eventstore.task_tokens import TaskKey, TaskTokens, TokenForged
 from gateway.deps import GATEWAY
-from gateway.endpoint import JSON, UNAVAILABLE, DocumentedResponse, Endpoints, FromRequest
-from gateway.middleware import bind_log_fields
-from gateway.problems import ProblemError
-from gateway.query import Parameter
+from gateway.endpoint import JSON, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.response import Response, json_response
 from gateway.work.report import ReportStatus
+from gateway.work.task_path import FORGED, OF_AN_OUTPUT, PathToken, read_task
 from runs.errors import StaleAttempt
 from schemas.payloads import ContractError
 from schemas.work import CapabilityResult
 
 ENDPOINTS = Endpoints("work")
-
-PathToken = Annotated[
-    str,
-    FromRequest(
-        lambda request: request.match_info["token"],
-        [Parameter("token", "path", "The `callbackToken` of the bundle.", {"type": "string"})],
-    ),
-]
 
 
 class CallbackTaken(Response):
@@ -52,32 +41,21 @@ class CallbackTaken(Response):
     responses=[DocumentedResponse(200, "The result was taken.", {JSON: CallbackTaken})],
     problems={
         400: "The body is no result (`invalid_body`, `invalid_json`).",
-        401: "Not a callback's token of this installation (`token_invalid`).",
         404: "The run is not here any more (`run_unknown`).",
         409: "The attempt is over: called back before, timed out, or ended with its run.",
     }
+    | FORGED
     | UNAVAILABLE,
     open=True,
 )
-async def call_back(request: web.Request, token: PathToken, result: CapabilityResult) -> web.Response:
+async def call_back(
+    request: web.Request, token: PathToken, result: Annotated[CapabilityResult, OF_AN_OUTPUT]
+) -> web.Response:
     """Apply the result, if the attempt still waits for it."""
     gateway = request.app[GATEWAY]
-    task = await _task(gateway.work.tokens, token)
-    bind_log_fields(request, run_id=task.run_id, node_id=task.node_id, attempt=task.attempt)
+    task = await read_task(request, token, CALLBACK)
     report = await gateway.shield_write(gateway.work.reports.apply(task, result))
     if not report.outcome.events:
         raise StaleAttempt(f"attempt {task.attempt} of node {task.node_id} has been called back already")
     answer = {"status": report.status, **({"errors": list(report.errors)} if report.errors else {})}
     return json_response(answer, run_id=task.run_id)
-
-
-async def _task(tokens: TaskTokens, token: str) -> TaskKey:
-    """The attempt that the token is for. Raises ProblemError (401) for a token that is none of a callback."""
-    try:
-        task = await tokens.read(token)
-    except TokenForged:
-        task = None
-    if task is None or not task.worker.startswith(CALLBACK):
-        detail = "This token is not one that a bundle's callbackUrl carries."
-        raise ProblemError(401, "token_invalid", detail)
-    return task

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from aiohttp import web
 
-from eventstore.task_tokens import TaskKey, TokenForged
+from eventstore.task_tokens import TaskKey
 from gateway.deps import GATEWAY
 from gateway.endpoint import (
     JSON,
@@ -16,17 +16,16 @@ from gateway.endpoint import (
     UNAVAILABLE,
     DocumentedResponse,
     Endpoints,
-    FromRequest,
 )
 from gateway.errors import NotPermitted
 from gateway.middleware import bind_log_fields, caller
 from gateway.people.documentation import BODY_INVALID
 from gateway.problems import ProblemError, unavailable
-from gateway.query import Parameter
 from gateway.response import Response, json_response
-from gateway.work.handed_out import REMOTE, HandedOut
+from gateway.work.handed_out import HandedOut
 from gateway.work.matcher import TooManyPolls
 from gateway.work.report import Report, ReportStatus
+from gateway.work.task_path import FORGED, OF_AN_OUTPUT, PathToken, read_task
 from schemas.base import NodeId, RunId, Timestamp
 from schemas.plan import CapabilityId, CapabilityVersion
 from schemas.work import AskBody, ClaimBody, CompleteBody, DeltaBody, FailBody, HeartbeatBody, LogBody
@@ -86,19 +85,11 @@ class LineAnswer(Response):
     ok: Literal[True]
 
 
-def _token(request: web.Request) -> str:
-    return request.match_info["token"]
-
-
-PathToken = Annotated[
-    str, FromRequest(_token, [Parameter("token", "path", "The token of the attempt, from its claim.")])
-]
-_FORGED = {401: "This is no token of an attempt (`task_token_invalid`)."}
 _OVER = {
     404: "There is no such run (`run_unknown`).",
     409: "The attempt is over (`stale_attempt`), or its run (`run_finished`): the report changes nothing.",
 }
-_REPORT = BODY_INVALID | _FORGED | _OVER | UNAVAILABLE
+_REPORT = BODY_INVALID | FORGED | _OVER | UNAVAILABLE
 _REPORTED = [DocumentedResponse(200, "Taken.", {JSON: ReportAnswer})]
 
 
@@ -154,7 +145,7 @@ async def _deliver(request: web.Request, given: Sequence[HandedOut]) -> web.Stre
     summary="Say that a worker is still at an attempt",
     description="A worker that sends none for `leaseSeconds` is taken for lost, and the node runs again elsewhere.",
     responses=[DocumentedResponse(200, "Heard.", {JSON: HeartbeatAnswer})],
-    problems=BODY_INVALID | _FORGED | UNAVAILABLE,
+    problems=BODY_INVALID | FORGED | UNAVAILABLE,
     open=True,
 )
 async def heartbeat(
@@ -162,7 +153,7 @@ async def heartbeat(
 ) -> web.Response:
     """Extends the lease of this attempt, and says whether to stop working on it."""
     work = request.app[GATEWAY].work
-    task = await _read(request, token)
+    task = await read_task(request, token)
     alive = await work.heartbeat(task)
     return json_response({"leaseSeconds": task.lease_seconds, "cancelled": not alive}, run_id=task.run_id)
 
@@ -176,10 +167,12 @@ async def heartbeat(
     problems=_REPORT,
     open=True,
 )
-async def complete(request: web.Request, token: PathToken, body: CompleteBody) -> web.Response:
+async def complete(
+    request: web.Request, token: PathToken, body: Annotated[CompleteBody, OF_AN_OUTPUT]
+) -> web.Response:
     """An output, checked by the node's contract like any other."""
     gateway = request.app[GATEWAY]
-    task = await _read(request, token)
+    task = await read_task(request, token)
     reports = gateway.work.reports
     return _answer(task, await gateway.shield_write(reports.complete(task, body.output, body.usage)))
 
@@ -196,7 +189,7 @@ async def complete(request: web.Request, token: PathToken, body: CompleteBody) -
 async def fail(request: web.Request, token: PathToken, body: FailBody) -> web.Response:
     """The attempt has no output; whether it is tried again says the contract of its node."""
     gateway = request.app[GATEWAY]
-    task = await _read(request, token)
+    task = await read_task(request, token)
     given_back = body.error.code == WORKER_STOPPED
     failing = gateway.work.reports.fail(task, body.error, body.usage, gives_back=given_back)
     return _answer(task, await gateway.shield_write(failing))
@@ -213,7 +206,7 @@ async def fail(request: web.Request, token: PathToken, body: FailBody) -> web.Re
 async def ask(request: web.Request, token: PathToken, body: AskBody) -> web.Response:
     """A question to a person, which ends this attempt."""
     gateway = request.app[GATEWAY]
-    task = await _read(request, token)
+    task = await read_task(request, token)
     return _answer(task, await gateway.shield_write(gateway.work.reports.ask(task, body, body.usage)))
 
 
@@ -228,7 +221,7 @@ async def ask(request: web.Request, token: PathToken, body: AskBody) -> web.Resp
 async def log(request: web.Request, token: PathToken, body: LogBody) -> web.Response:
     """A `log` event of this attempt."""
     gateway = request.app[GATEWAY]
-    task = await _read(request, token)
+    task = await read_task(request, token)
     if not gateway.work.lines.admit(task):
         detail = "This attempt has written too many lines, or too fast; the line is left out."
         raise ProblemError(429, "too_many_lines", detail, headers={"Retry-After": "1"})
@@ -244,27 +237,15 @@ async def log(request: web.Request, token: PathToken, body: LogBody) -> web.Resp
     responses=[
         DocumentedResponse(200, "Taken; `ok` is false where the attempt has shown too much.", {JSON: Shown})
     ],
-    problems=BODY_INVALID | _FORGED | UNAVAILABLE,
+    problems=BODY_INVALID | FORGED | UNAVAILABLE,
     open=True,
 )
 async def delta(request: web.Request, token: PathToken, body: DeltaBody) -> web.Response:
     """A piece of text, or JSON Patch operations."""
-    task = await _read(request, token)
+    task = await read_task(request, token)
     key = (task.run_id, task.node_id, task.attempt)
     taken = request.app[GATEWAY].partial_outputs.add(key, body.text, body.patch)
     return json_response({"ok": taken}, run_id=task.run_id)
-
-
-async def _read(request: web.Request, token: str) -> TaskKey:
-    try:
-        task = await request.app[GATEWAY].work.tokens.read(token)
-    except TokenForged:
-        task = None
-    if task is None or not task.worker.startswith(REMOTE):
-        detail = "This is no token of an attempt: take it from the answer to the claim, unchanged."
-        raise ProblemError(401, "task_token_invalid", detail)
-    bind_log_fields(request, run_id=task.run_id, node_id=task.node_id, attempt=task.attempt)
-    return task
 
 
 def _answer(task: TaskKey, report: Report) -> web.Response:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, cast
 
+import orjson
+
 from contracts.checker import ContractChecker
 from contracts.problems import CheckerUnavailable, CheckFailed, SchemaRefused
 from eventstore.handler import Outcome
@@ -24,6 +26,7 @@ from runs.errors import RunFinished, RunUnknown, StaleAttempt
 from runs.event import Json, JsonObject
 from runs.state import NodeState, RunState
 from runs.transitions import COMPLETED, RUNNING
+from schemas.json_text import MAX_OUTPUT_BYTES
 from schemas.usage import Usage
 from schemas.vocabulary import LogLevel
 from schemas.work import CapabilityResult, Question, WorkError
@@ -147,6 +150,10 @@ class Reports:
         return await self._judge(node.contract.get("output"), output)
 
     async def _judge(self, schema: JsonObject | bool | None, output: Json) -> _Verdict:
+        size = len(orjson.dumps(output))
+        if size > MAX_OUTPUT_BYTES:
+            message = f"the output takes {size:,} bytes of JSON; {MAX_OUTPUT_BYTES:,} are allowed"
+            return _Verdict(schema, failure=WorkError(code="output_too_large", message=message))
         if schema is None:
             return _Verdict(schema)
         try:

@@ -12,7 +12,7 @@ from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey, TaskTokens
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import CapabilityUnknown, GatewayError
 from gateway.work.handed_out import LEASE_SECONDS, REMOTE, HandedOut, Starter
 from gateway.work.line_limits import LineLimits
 from gateway.work.matcher import Matcher
@@ -25,12 +25,6 @@ from runs.outstanding import node_queue
 from schemas.capability import worker_queue
 from schemas.refusal import FieldProblem
 from schemas.work import ClaimBody, ServedCapability, WorkError
-
-
-class CapabilityUnknown(NotFound):
-    """A claim names capabilities that are not registered."""
-
-    code = "capability_unknown"
 
 
 class NotForWorkers(GatewayError):

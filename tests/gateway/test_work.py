@@ -13,6 +13,7 @@ from eventstore.capabilities import set_disabled
 from gateway.work.handed_out import UNDELIVERED
 from runs.commands import AbortRun, Actor
 from runs.event import parse_time
+from schemas.json_text import MAX_OUTPUT_BYTES
 from tests.support.gateways import API, RunningGateway
 from tests.support.remote import ByHand, registered, remote_capability, remote_node
 from tests.support.waiting import eventually
@@ -98,6 +99,22 @@ async def test_an_output_that_breaks_the_contract_is_answered_with_the_reasons(
     assert (status, body["status"], body["errors"][0]["keyword"]) == (200, "output_invalid", "type")
     (error,) = await wiring.events(run_id, "node_error")
     assert error.payload["error"]["code"] == "output_invalid"
+
+
+async def test_an_output_may_be_as_large_as_that_of_any_capability(
+    wiring: StoreWiring, worker: ByHand
+) -> None:
+    run_id = await wiring.submit(remote_node("a"), remote_node("b"))
+    fits, exceeds = await worker.claim(slots=2)
+    too_large = {"output": "x" * (MAX_OUTPUT_BYTES + 64 * 1024)}
+    status, body = await worker.report(fits, "complete", too_large)
+    assert (status, body["code"]) == (413, "body_too_large")
+    status, body = await worker.report(fits, "complete", {"output": "x" * (MAX_OUTPUT_BYTES - 2)})
+    assert (status, body) == (200, {"status": "completed"})
+    status, body = await worker.report(exceeds, "complete", {"output": "x" * (MAX_OUTPUT_BYTES - 1)})
+    assert (status, body) == (200, {"status": "failed"})
+    (error,) = await wiring.events(run_id, "node_error")
+    assert error.payload["error"]["code"] == "output_too_large"
 
 
 async def test_an_abort_reaches_the_worker_with_its_heartbeat_and_its_late_answer_changes_nothing(
