@@ -20,7 +20,6 @@ from tests.support.waiting import eventually
 from tests.support.wired_engine import POSTGRES, Wiring
 from tests.support.wiring import StoreWiring, now
 
-
 NODES = 60
 
 

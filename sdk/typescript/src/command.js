@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `flexrun-worker greetings.mjs`: a worker for the capabilities that files export. */
 
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -29,7 +30,7 @@ async function main() {
     return values.help ? 0 : REFUSED;
   }
   try {
-    const files = await Promise.all(positionals.map((each) => import(pathToFileURL(resolve(each)).href)));
+    const files = await Promise.all(positionals.map(load));
     const worker = new Worker(files, {
       url: values.url ?? process.env["FLEXRUN_URL"] ?? DEFAULT_URL,
       slots: Number(values.slots),
@@ -48,10 +49,17 @@ async function main() {
   return 0;
 }
 
+/** @param {string} file */
+function load(file) {
+  if (!existsSync(file)) throw new CapabilityMistake(`there is no file ${file}`);
+  return import(pathToFileURL(resolve(file)).href);
+}
+
 /** @param {unknown} error */
 function wordsOf(error) {
   if (error instanceof GatewayError && error.code === "version_registered") {
-    return `${error.message}\ngive the capability a new version, or use --replace while you develop`;
+    const words = "its facets get it, too. While you develop, --replace registers a changed descriptor, but no changed facet";
+    return `${error.message}\ngive the capability a new version; ${words}`;
   }
   if (error instanceof CapabilityMistake || error instanceof GatewayError || error instanceof RangeError) return error.message;
   return error instanceof Error ? error.stack : error;
