@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,8 +11,11 @@ from typing import Any, Self
 import orjson
 
 from flexrun.client import API, GatewayClient
+from flexrun.embedded.launch import GuardedServer
 from tests.support.forked import ForkedServer, StandardFiles
 from tests.support.held.steps import FOLDER_VARIABLE, Steps
+from tests.support.node_packages import NODE
+from tests.support.node_worker import COMMAND
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, FlexrunProcess, Setting
 from tests.support.waiting import eventually
@@ -29,24 +32,25 @@ TOOL = [sys.executable, "-m", "tests.support.held.mcp_tools"]
 class Helper:
     """A process that is not of the engine: a service, a worker. `kill` and `start` it as often as it takes."""
 
-    def __init__(self, module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
-        self._forked = (module, arguments, environment)
+    def __init__(self, launch: Callable[[Path], ForkedServer | GuardedServer], log: Path) -> None:
+        self._launch = launch
         self.log_path = log
-        self._server: ForkedServer | None = None
+        self._server: ForkedServer | GuardedServer | None = None
 
     def start(self) -> None:
         """Start it; it need not be ready yet."""
-        self._server = ForkedServer(*self._forked, StandardFiles(self.log_path))
+        self._server = self._launch(self.log_path)
 
     async def kill(self) -> None:
         """SIGKILL, and wait until it is gone; nothing where it does not run."""
         if self._server is not None:
             self._server.kill()
             await self._server.ended()
+            self._server = None
 
 
 class House:
-    """A gateway, a planner and an executor on the brokers of `setting`, a worker and a service.
+    """A gateway, a planner and an executor on the brokers of `setting`, a worker in Node and a service.
 
     Each process is started by the test; those that run are ended with the house.
     """
@@ -70,10 +74,13 @@ class House:
         self.engine = {
             name: FlexrunProcess(name, words, environment, folder) for name, words in arguments.items()
         }
-        worker = ["tests.support.held.worker", "--url", self.url]
-        self.worker = Helper("flexrun_sdk", worker, environment, folder / "worker.log")
-        port = [str(self._service_port)]
-        self.service = Helper("tests.support.held.service", port, environment, folder / "service.log")
+        worker = [NODE, COMMAND, str(ROOT / "tests/support/held/worker.mjs"), "--url", self.url]
+        self.worker = Helper(
+            lambda log: GuardedServer.launch(worker, log_path=log, environment=environment),
+            folder / "worker.log",
+        )
+        service = ("tests.support.held.service", [str(self._service_port)], environment)
+        self.service = Helper(lambda log: ForkedServer(*service, StandardFiles(log)), folder / "service.log")
         self.client = GatewayClient(self.url)
 
     async def __aenter__(self) -> Self:
