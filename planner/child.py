@@ -37,14 +37,15 @@ _listed = _Listed()
 
 
 def plan(argument: dict[str, Any], blob: bytes) -> bytes:
-    """The plan (JSON) for `{"envelope", "run_id", "attempt", "feedback"}`; `blob` is what is registered as JSON.
+    """The plan (JSON) for `{"envelope"}` and what a `PlanContext` has; `blob` is what is registered as JSON.
 
     Raises InputRefused with `{"diagnostics": [...], "faulty": bool}`; `faulty` says that the plan is at fault, and
     not the envelope.
     """
     _listed.read(blob)
     capabilities = _listed.capabilities
-    context = PlanContext(argument["run_id"], argument["attempt"], argument["feedback"], _listed.facets)
+    known = ("run_id", "attempt", "feedback", "forbidden", "max_nodes")
+    context = PlanContext(facets=_listed.facets, **{key: argument[key] for key in known})
     try:
         made = _planner.plan(argument["envelope"], capabilities, context)
     except PlanRefused as refused:

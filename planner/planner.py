@@ -20,13 +20,16 @@ class PlanContext:
     """What a planner may know beside the envelope.
 
     `feedback` is what a person said when they rejected the output of the plan before this one. `facets` are the
-    registered ones that are not shipped, as `schemas.facets.pinned_facets` writes them.
+    registered ones that are not shipped, as `schemas.facets.pinned_facets` writes them. The house forbids capabilities
+    (ids, or beginnings of ids with `*` behind them) and more nodes than `max_nodes`.
     """
 
     run_id: str = ""
     attempt: int = 1
     feedback: str | None = None
     facets: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    forbidden: Sequence[str] = ()
+    max_nodes: int | None = None
 
 
 class PlanRefused(Exception):

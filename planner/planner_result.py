@@ -65,7 +65,14 @@ class Registered:
 
 def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) -> PlanContext:
     """What the run says beside its envelope."""
-    return PlanContext(run_id=state.run_id, attempt=attempt, feedback=state.replan_reason, facets=facets)
+    return PlanContext(
+        run_id=state.run_id,
+        attempt=attempt,
+        feedback=state.replan_reason,
+        facets=facets,
+        forbidden=state.house.forbidden_capabilities,
+        max_nodes=state.house.limits.nodes,
+    )
 
 
 async def ask_instantly(

@@ -40,6 +40,8 @@ class SandboxedPlanner:
             "run_id": context.run_id,
             "attempt": context.attempt,
             "feedback": context.feedback,
+            "forbidden": list(context.forbidden),
+            "max_nodes": context.max_nodes,
         }
         try:
             text: bytes = await self._sandbox.call(

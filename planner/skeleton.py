@@ -1,22 +1,24 @@
-"""The rule-based planner: it plans the scenarios that it knows, and chains capabilities for all other envelopes."""
+"""The planner that ships: it plans the scenarios that it knows, and derives a plan for every other envelope."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.chain.missing import FACET_UNAVAILABLE
-from planner.chain.planner import plan_chain, wants_a_chain
-from planner.contract import Contract
+from planner.derive.missing import FACET_UNAVAILABLE
+from planner.derive.places import UNSATISFIABLE
+from planner.derive.planner import derive_plan
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.scenarios.linkedin.scenario import LinkedInScenario
 from planner.scenarios.scenario import Scenario
-from planner.text import as_object
+
+_NOT_UNDERSTOOD = frozenset({FACET_UNAVAILABLE, UNSATISFIABLE})
+"""Refusals after which it helps to know which scenarios there are."""
 
 
 class SkeletonPlanner:
     """Recognises a scenario by what the envelope says.
 
-    Where none is recognised, a contract that asks for facets is met by a chain; every other envelope is refused.
+    Where none is recognised, the plan is derived from the contract.
     """
 
     name = "skeleton"
@@ -33,13 +35,10 @@ class SkeletonPlanner:
         for scenario in self._scenarios:
             if scenario.recognises(envelope):
                 return scenario.plan(envelope, descriptors, context)
-        contract = Contract(as_object(envelope.get("outputContract")))
-        if not wants_a_chain(contract, descriptors, context):
-            raise PlanRefused([self._unknown()])
         try:
-            return plan_chain(envelope, descriptors, context)
+            return derive_plan(envelope, descriptors, context)
         except PlanRefused as refused:
-            if any(each["code"] == FACET_UNAVAILABLE for each in refused.diagnostics):
+            if any(each["code"] in _NOT_UNDERSTOOD for each in refused.diagnostics):
                 raise PlanRefused([self._unknown(), *refused.diagnostics]) from None
             raise
 

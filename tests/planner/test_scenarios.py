@@ -78,7 +78,8 @@ def test_the_channel_alone_is_enough(channel: Any) -> None:
 )
 @pytest.mark.parametrize("channel", [None, "television", ["linkedin", "x"], 7, {"linkedin": True}, ""])
 def test_anything_else_is_refused_with_what_would_help(objective: str, channel: Any) -> None:
-    (reason,) = refusal_of(task(objective, channel))
+    reason, *missing = refusal_of(task(objective, channel))
+    assert {each["code"] for each in missing} <= {"contract_unsatisfiable", "facet_missing"}
     assert (reason["code"], reason["path"]) == ("objective_unknown", "/objective")
     assert "inputs.channel to 'linkedin'" in reason["message"]
 

@@ -1,4 +1,4 @@
-"""Chains of capabilities: the cheapest, each facet made once, and what is said where there is none."""
+"""Plans for facets: the cheapest, each facet made once, and what is said where there is none."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.chain.same_schema import same_schema
 from planner.checking import plan_faults
+from planner.derive.same_schema import same_schema
 from planner.planner import JsonObject, PlanContext, PlanRefused
 from planner.skeleton import SkeletonPlanner
 
@@ -131,7 +131,7 @@ def test_a_capability_with_an_input_schema_gets_the_inputs_that_it_requires():
     assert "inputKeys" not in node["bundle"]
     (reason,) = refusal(known, ["b"], other="x")
     assert reason["path"] == "/inputs"
-    assert "whole, which would give b, needs these inputs: text." in reason["message"]
+    assert "It would be given by whole, but it needs these inputs: text." in reason["message"]
 
 
 def test_a_circle_of_capabilities_is_no_chain():
@@ -143,7 +143,12 @@ def test_a_circle_of_capabilities_is_no_chain():
 
 def test_a_facet_that_nothing_gives_is_named_beside_what_is_known():
     reasons = refusal([capability("one", ["a"], ["b"])], ["b", "nothing"], **A)
-    assert [each["code"] for each in reasons] == ["objective_unknown", "facet_unavailable"]
+    assert [each["code"] for each in reasons] == [
+        "objective_unknown",
+        "facet_unavailable",
+        "nearest_contract",
+    ]
+    assert reasons[2]["nearest"] == {"mode": "facets", "facets": ["b"]}
     assert reasons[1]["path"] == "/outputContract/facets/1"
 
 

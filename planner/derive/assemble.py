@@ -1,0 +1,165 @@
+"""From the makers that were chosen to the nodes of a plan, each after those that make what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from planner.derive.catalogue import Catalogue
+from planner.derive.goal import Part
+from planner.derive.offers import Offer
+from planner.derive.world import World
+from planner.node_factory import NodeFactory
+from planner.planner import JsonObject
+from runs.facet_sources import from_node
+from schemas import pointer
+from schemas.facets import facets_schema
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_MAX_ID = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Where a facet comes from: one source, or one for each variant."""
+
+    sources: tuple[JsonObject, ...]
+    nodes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The nodes of one plan. `asks` are what the contract asks of a facet beyond its own schema."""
+
+    world: World
+    factory: NodeFactory
+    catalogue: Catalogue
+    given: Mapping[str, Sequence[JsonObject]]
+    asks: Mapping[str, Sequence[JsonObject]]
+    feedback: str | None = None
+    nodes: list[JsonObject] = field(default_factory=list[JsonObject])
+    made: dict[str, Made] = field(default_factory=dict[str, Made])
+    _ids: set[str] = field(default_factory=set[str])
+
+    def build(self, offers: Iterable[Offer]) -> None:
+        """Add the nodes of these offers, which are a plan, in rounds: all that is ready stands in one round."""
+        ordered = sorted(offers, key=lambda each: each.capability_id)
+        lacking = {each.capability_id: set(each.needs) - self.given.keys() for each in ordered}
+        needers: dict[str, list[Offer]] = {}
+        for offer in ordered:
+            for facet in sorted(lacking[offer.capability_id]):
+                needers.setdefault(facet, []).append(offer)
+        ready = [each for each in ordered if not lacking[each.capability_id]]
+        while ready:
+            fresh: dict[str, Made] = {}
+            for offer in ready:
+                for facet, made in self._add(offer).items():
+                    if facet not in self.made:
+                        fresh.setdefault(facet, made)
+            self.made.update(fresh)
+            ready = list[Offer]()
+            for offer in (each for facet in sorted(fresh) for each in needers.get(facet, ())):
+                left = lacking[offer.capability_id]
+                left.difference_update(fresh)
+                if not left and offer not in ready:
+                    ready.append(offer)
+            ready.sort(key=lambda each: each.capability_id)
+
+    def _is_there(self, facet: str) -> bool:
+        return facet in self.given or facet in self.made
+
+    def _add(self, offer: Offer) -> dict[str, Made]:
+        """One node, or one for each variant."""
+        wide = self.world.is_wide(offer)
+        base = self._free_id(offer.capability_id)
+        ids = [f"{base}-{LETTERS[at]}" for at in range(self.world.copies)] if wide else [base]
+        self._ids.update(ids)
+        for at, node_id in enumerate(ids):
+            self.nodes.append(self._node(offer, node_id, at if wide else None))
+        gives = self.world.gives(offer)
+        found: dict[str, Made] = {}
+        for facet in offer.gives:
+            if facet in gives:
+                place = "" if len(offer.gives) == 1 else pointer.build((facet,))
+                sources = tuple(from_node(node_id, place) for node_id in ids)
+                found[facet] = Made(sources, tuple(ids))
+        return found
+
+    def _node(self, offer: Offer, node_id: str, copy: int | None) -> JsonObject:
+        descriptor = self.factory.descriptors[offer.capability_id]
+        facets, depends_on = self._taken(offer, copy)
+        bundle: JsonObject = {"facets": facets}
+        if not offer.takes_inputs:
+            bundle["inputKeys"] = []
+        if copy is not None:
+            letter = LETTERS[copy]
+            bundle["variant"] = {"id": letter, "label": f"Variant {letter.upper()}", "position": copy + 1}
+        if self.feedback:
+            bundle["feedback"] = self.feedback
+        label = str(descriptor.get("label") or offer.capability_id)
+        return self.factory.node(
+            node_id=node_id,
+            capability_id=offer.capability_id,
+            label=label if copy is None else f"{label[:180]} {LETTERS[copy].upper()}",
+            depends_on=depends_on,
+            output=self._owed(offer),
+            expectations=[f"Gives {', '.join(offer.gives)}."] if offer.gives else [],
+            bundle=bundle,
+        )
+
+    def _taken(self, offer: Offer, copy: int | None) -> tuple[JsonObject, list[str]]:
+        """The facets of a node by name, each with its source or sources, and the nodes that it waits for."""
+        optional = [each for each in offer.may_take if self._is_there(each)]
+        facets: JsonObject = {}
+        depends_on: dict[str, None] = {}
+        for name in (*offer.needs, *optional):
+            sources = list(self.given.get(name, ()))
+            if not sources:
+                made = self.made[name]
+                one_of_several = name not in offer.many and len(made.nodes) > 1
+                if one_of_several and copy is None:
+                    continue  # an optional facet of which there are several, and one is taken
+                at = [copy or 0] if one_of_several else range(len(made.nodes))
+                sources = [made.sources[each] for each in at]
+                depends_on.update((made.nodes[each], None) for each in at)
+            facets[name] = sources if name in offer.many else sources[0]
+        return facets, list(depends_on)
+
+    def _owed(self, offer: Offer) -> Any:
+        """What a node owes: the facet itself, or an object keyed by facet, and what the contract asks beyond that."""
+        if not offer.gives:
+            return self.factory.descriptors[offer.capability_id].get("outputSchema")
+        if len(offer.gives) != 1:
+            pinned = {
+                each: {"schema": self.catalogue.schemas[each], "many": False}
+                for each in offer.gives
+                if each in self.catalogue.schemas
+            }
+            asked = [{"properties": {each: ask}} for each in offer.gives for ask in self.asks.get(each, ())]
+            return _all_of(facets_schema(offer.gives, pinned), asked)
+        (facet,) = offer.gives
+        return _all_of(self.catalogue.schema_of(facet), self.asks.get(facet, ()))
+
+    def source(self, part: Part) -> Any:
+        """What stands in the template of the output for a part that is made: one source, or a list of them."""
+        made = self.made[part.facet]
+        sources = [from_node(each["$node"], each.get("$pointer", "") + part.place) for each in made.sources]
+        if part.copy is not None:
+            return sources[min(part.copy, len(sources) - 1)]
+        return sources[0] if len(sources) == 1 else sources
+
+    def _free_id(self, capability_id: str) -> str:
+        """The capability's id, cut to what a node's may have."""
+        short = capability_id[:_MAX_ID]
+        number, node_id = 1, short
+        while node_id in self._ids or f"{node_id}-a" in self._ids:
+            number += 1
+            node_id = f"{short}-{number}"
+        return node_id
+
+
+def _all_of(schema: Any, asked: Sequence[JsonObject]) -> Any:
+    if not asked:
+        return schema
+    return {"allOf": [schema, *asked]}

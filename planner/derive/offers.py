@@ -1,0 +1,96 @@
+"""What the registered capabilities offer, and why some of them may have no part in a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from planner.derive.costs import Estimate, read_estimate
+from planner.planner import JsonObject
+from planner.text import as_list, as_object
+from schemas.planner_policies import PlannerPolicies
+
+PEOPLE = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A capability, with the facets that it needs, those that it may take as well, and those of which it takes many.
+
+    `needs_inputs` are keys that its inputSchema requires. `barred` says why it may have no part in a plan.
+    """
+
+    capability_id: str
+    needs: tuple[str, ...]
+    may_take: tuple[str, ...]
+    many: frozenset[str]
+    gives: tuple[str, ...]
+    kind: str
+    names: frozenset[str]
+    """What a policy may call it: its id, its tags, the type of its home."""
+
+    served: bool
+    people: bool
+    estimate: Estimate
+    needs_inputs: frozenset[str] = frozenset()
+    takes_inputs: bool = False
+    barred: str | None = None
+
+    def called(self, names: Collection[str]) -> bool:
+        """Whether one of these names is its."""
+        return not self.names.isdisjoint(names)
+
+
+def read_offer(descriptor: JsonObject, policies: PlannerPolicies, forbidden: Sequence[str] = ()) -> Offer:
+    """What a descriptor (wire form) says. The house forbids `forbidden` ids, or beginnings of ids with `*`."""
+    taken = [
+        as_object({"name": each} if isinstance(each, str) else each)
+        for each in as_list(descriptor.get("facetsIn"))
+    ]
+    schema = as_object(descriptor.get("inputSchema"))
+    home = as_object(descriptor.get("home")).get("type") or "python"
+    capability_id, kind = str(descriptor.get("id")), str(descriptor.get("kind") or "execution")
+    names = frozenset({capability_id, str(home), *map(str, as_list(descriptor.get("tags")))})
+    return Offer(
+        capability_id=capability_id,
+        needs=tuple(str(each.get("name")) for each in taken if each.get("required", True)),
+        may_take=tuple(str(each.get("name")) for each in taken if not each.get("required", True)),
+        many=frozenset(str(each.get("name")) for each in taken if each.get("many")),
+        gives=tuple(str(each) for each in as_list(descriptor.get("facetsOut"))),
+        kind=kind,
+        names=names,
+        served=descriptor.get("status") not in ("silent", "failing"),
+        people=descriptor.get("agentType") == PEOPLE,
+        estimate=read_estimate(descriptor),
+        needs_inputs=frozenset(map(str, as_list(schema.get("required")))) if not taken else frozenset(),
+        takes_inputs=bool(schema) and not taken,
+        barred=_barred(capability_id, kind, names, policies, forbidden),
+    )
+
+
+def _barred(
+    capability_id: str, kind: str, names: frozenset[str], policies: PlannerPolicies, forbidden: Sequence[str]
+) -> str | None:
+    if any(_matches(capability_id, each) for each in forbidden):
+        return "the house forbids it"
+    if not names.isdisjoint(policies.selection.forbid):
+        return "policies.planner.selection.forbid names it"
+    if kind in policies.topology.forbidden_kinds:
+        return f"policies.planner.topology.forbiddenKinds names its kind, {kind}"
+    return None
+
+
+def _matches(capability_id: str, pattern: str) -> bool:
+    return capability_id.startswith(pattern[:-1]) if pattern.endswith("*") else capability_id == pattern
+
+
+def read_offers(
+    descriptors: Mapping[str, JsonObject], policies: PlannerPolicies, forbidden: Sequence[str] = ()
+) -> list[Offer]:
+    """All of them, in the order of their ids."""
+    return [read_offer(descriptor, policies, forbidden) for _, descriptor in sorted(descriptors.items())]
+
+
+def givers_of(facet: str, offers: Iterable[Offer]) -> list[Offer]:
+    """Every capability that gives the facet, whether it may and can be used or not."""
+    return [each for each in offers if facet in each.gives]

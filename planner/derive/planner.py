@@ -1,0 +1,292 @@
+"""From an envelope and what is registered to the cheapest plan that meets its contract, or to what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from planner.contract import Contract
+from planner.derive.catalogue import Catalogue, read_catalogue
+from planner.derive.free_text import free_text_goal
+from planner.derive.goal import Goal, GoalUnmet, Part, Slot, filled
+from planner.derive.ground import given_facets
+from planner.derive.missing import Missing
+from planner.derive.nearest import without
+from planner.derive.offers import Offer, read_offers
+from planner.derive.output import write_plan
+from planner.derive.policies import read_policies, stated_copies
+from planner.derive.schema_goal import SchemaGoal
+from planner.derive.schema_places import Matcher
+from planner.derive.world import Ground, World, wanted_of
+from planner.mapping.flat import Budget, TooComplex
+from planner.node_factory import NodeFactory, read_node_factory
+from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
+from planner.search.problem import Limits, reachable_facets, state_problem
+from planner.search.search import Found, NotFound, search
+from planner.text import as_object
+from runs.composition import referenced_nodes
+from runs.facet_sources import INPUT_KEY, value_at
+from schemas.contract_schema import FACET_SCHEMAS
+from schemas.planner_policies import Optimisation, PlannerPolicies
+
+POLICY_UNSATISFIABLE = "policy_unsatisfiable"
+PLAN_TOO_LARGE = "plan_too_large"
+NEAREST_CONTRACT = "nearest_contract"
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """All that is known before a plan is looked for."""
+
+    envelope: JsonObject
+    contract: Contract
+    context: PlanContext
+    policies: PlannerPolicies
+    factory: NodeFactory
+    offers: Sequence[Offer]
+    catalogue: Catalogue
+    given: Mapping[str, Sequence[JsonObject]]
+    copies: int | None
+
+    @property
+    def inputs(self) -> JsonObject:
+        return as_object(self.envelope.get("inputs"))
+
+    def world(self, copies: int) -> World:
+        """The makers where this many variants are made."""
+        return World(self.offers, Ground(self.given, self.inputs), self.catalogue, self.policies, copies)
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of policy and house; the tighter one counts."""
+        topology = self.policies.topology
+        nodes = [each for each in (topology.max_nodes, self.context.max_nodes) if each is not None]
+        return Limits(min(nodes, default=None), topology.max_depth)
+
+
+def derive_plan(
+    envelope: JsonObject, descriptors: Mapping[str, JsonObject], context: PlanContext
+) -> JsonObject:
+    """The PlanGraph in wire form. Raises PlanRefused with everything that is missing."""
+    derivation = _read(envelope, descriptors, context)
+    world = derivation.world(derivation.copies or 1)
+    try:
+        goal = _goal(derivation, world)
+    except GoalUnmet as unmet:
+        raise _refused(derivation, world, unmet) from None
+    except TooComplex:
+        message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
+        raise PlanRefused(
+            [diagnostic("contract_too_complex", message, derivation.contract.schema_path)]
+        ) from None
+    world = world if goal.copies == world.copies else derivation.world(goal.copies)
+    found = _search(derivation, world, goal)
+    return write_plan(derivation, world, goal, found)
+
+
+def _read(envelope: JsonObject, descriptors: Mapping[str, JsonObject], context: PlanContext) -> Derivation:
+    contract = Contract(as_object(envelope.get("outputContract")))
+    factory = read_node_factory(envelope, descriptors)
+    policies = read_policies(envelope)
+    registered = {**context.facets, **as_object(contract.wire.get(FACET_SCHEMAS))}
+    catalogue = read_catalogue(registered, descriptors)
+    return Derivation(
+        envelope=envelope,
+        contract=contract,
+        context=context,
+        policies=policies,
+        factory=factory,
+        offers=read_offers(descriptors, policies, context.forbidden),
+        catalogue=catalogue,
+        given=given_facets(envelope, catalogue.schemas),
+        copies=stated_copies(envelope, policies),
+    )
+
+
+def _goal(derivation: Derivation, world: World) -> Goal:
+    contract = derivation.contract
+    facets = reachable_facets(world.makers, derivation.given)
+    facets = frozenset(each for each in facets if not each.startswith("\0"))
+    if contract.mode == "facets":
+        return _facets_goal(derivation, world.copies)
+    if contract.mode == "freeform":
+        return free_text_goal(derivation.envelope, contract, derivation.catalogue, world.offers, facets)
+    budget = Budget()
+    known = frozenset(facet for each in world.offers for facet in each.gives)
+    reader = SchemaGoal(
+        schema=contract.schema,
+        schema_path=contract.schema_path,
+        matcher=Matcher(contract.schema, derivation.catalogue, facets, budget),
+        wider=Matcher(contract.schema, derivation.catalogue, known - facets, budget),
+        inputs=derivation.inputs,
+        hints=as_object(contract.wire.get("hints")),
+        copies=derivation.copies,
+        budget=budget,
+    )
+    return _handed_on(derivation, reader.read())
+
+
+def _facets_goal(derivation: Derivation, copies: int) -> Goal:
+    """What the inputs have is not made again, except where nothing else is asked for."""
+    wanted = derivation.contract.facets
+    handed = {each for each in wanted if each in derivation.given and not _holds_references(derivation, each)}
+    if len(handed) == len(wanted):
+        handed = set[str]()
+    template: JsonObject = {
+        each: _value(derivation, Part(each))
+        if each in handed
+        else Slot((Part(each, anew=each in derivation.given),))
+        for each in wanted
+    }
+    return Goal(template, tuple(wanted), copies)
+
+
+def _handed_on(derivation: Derivation, goal: Goal) -> Goal:
+    """The goal with what the inputs have in its places; all of it made anew where nothing else would be made."""
+    given = {
+        slot: slot.options[0]
+        for slot in goal.slots
+        if slot.options[0].facet in derivation.given
+        and not _holds_references(derivation, slot.options[0].facet)
+    }
+    anew = len(given) == len(goal.slots)
+    fill: dict[Slot, Any] = {}
+    for slot in goal.slots:
+        if slot in given and not anew:
+            fill[slot] = _value(derivation, given[slot])
+        else:
+            options = tuple(replace(each, anew=each.facet in derivation.given) for each in slot.options)
+            fill[slot] = Slot(options)
+    return replace(goal, template=filled(goal.template, fill))
+
+
+def _value(derivation: Derivation, part: Part) -> Any:
+    place = derivation.given[part.facet][0][INPUT_KEY] + part.place
+    return next(iter(value_at(derivation.inputs, place)), None)
+
+
+def _holds_references(derivation: Derivation, facet: str) -> bool:
+    """A value in which a key looks like a reference of a composition cannot be handed on."""
+    return bool(referenced_nodes(_value(derivation, Part(facet))))
+
+
+def _search(derivation: Derivation, world: World, goal: Goal) -> Found:
+    wanted, free = wanted_of(goal)
+    if not wanted:
+        message = "All that the contract asks for is in the inputs already; there is nothing to make."
+        raise PlanRefused([diagnostic("contract_unsatisfiable", message, derivation.contract.schema_path)])
+    found = _cheapest(derivation, world, [*wanted, *world.required()], free)
+    if isinstance(found, NotFound):
+        raise PlanRefused(_why_not(derivation, world, goal, found))
+    most = derivation.policies.optimisation.max_tokens
+    if most is None or (least := _tokens(world, found)) <= most:
+        return found
+    thrifty = replace(derivation, policies=derivation.policies.model_copy(
+        update={"optimisation": Optimisation(objective="token_efficiency")}
+    ))  # fmt: skip
+    found = _cheapest(thrifty, thrifty.world(world.copies), [*wanted, *world.required()], free)
+    if isinstance(found, Found) and (least := _tokens(world, found)) <= most:
+        return found
+    message = (
+        f"The plan with the fewest tokens takes {least:,} by what its capabilities say; {most:,} are allowed."
+    )
+    place = "/policies/planner/optimisation/maxTokens"
+    raise PlanRefused([diagnostic(POLICY_UNSATISFIABLE, message, place)])
+
+
+def _cheapest(
+    derivation: Derivation, world: World, wanted: Sequence[str], free: Sequence[Any]
+) -> Found | NotFound:
+    problem = state_problem([*world.makers, *free], derivation.given, wanted)
+    return search(problem, derivation.limits)
+
+
+def _tokens(world: World, found: Found) -> int:
+    offers = {each.capability_id: each for each in world.offers}
+    return sum(offers[each.name].estimate.tokens * each.nodes for each in found.makers)
+
+
+def _why_not(derivation: Derivation, world: World, goal: Goal, found: NotFound) -> list[JsonObject]:
+    reachable = reachable_facets(world.makers, derivation.given)
+    missing = Missing(world, reachable)
+    reasons: list[JsonObject] = []
+    for mark, place in world.required().items():
+        if mark not in reachable:
+            message = "No capability that the policy asks for can have a part in this plan."
+            reasons.append(diagnostic(POLICY_UNSATISFIABLE, message, place))
+    unmet: list[str] = []
+    for slot in goal.slots:
+        if all(each.wanted not in reachable for each in slot.options):
+            facet = slot.options[0].facet
+            unmet.append(facet)
+            reasons += missing.reasons(facet, _place_of(derivation, goal, facet))
+    if not reasons:
+        reasons.append(_too_large(derivation, found))
+    return [*_unique(reasons), *_nearest_facets(derivation, unmet)]
+
+
+def _place_of(derivation: Derivation, goal: Goal, facet: str) -> str:
+    contract = derivation.contract
+    if facet in contract.facets:
+        return f"/outputContract/facets/{contract.facets.index(facet)}"
+    places = [place for place, matched in goal.matched.items() if matched.partition("#")[0] == facet]
+    return contract.schema_path + (places[0] if places else "")
+
+
+def _too_large(derivation: Derivation, found: NotFound) -> JsonObject:
+    limits = derivation.limits
+    bounds = {"nodes": limits.nodes, "nodes one after the other": limits.depth}
+    asked = " and ".join(f"{most} {what}" for what, most in bounds.items() if most is not None)
+    nodes = sum(each.nodes for each in found.beyond)
+    beyond = f" A plan without this bound has {nodes} nodes." if found.beyond else ""
+    proved = (
+        "No plan has" if found.proved else "Within the effort that a search may take, no plan was found with"
+    )
+    message = f"{proved} at most {asked or 'as many nodes as there may be'}.{beyond}"
+    return diagnostic(PLAN_TOO_LARGE, message, "/policies/planner/topology")
+
+
+def _refused(derivation: Derivation, world: World, unmet: GoalUnmet) -> PlanRefused:
+    missing = Missing(world, reachable_facets(world.makers, derivation.given))
+    reasons: list[JsonObject] = []
+    for each in unmet.unmet:
+        would = f" It would be {' or '.join(each.lacking)}, which cannot be had." if each.lacking else ""
+        reasons.append(diagnostic(each.code, each.message + would, each.path))
+        reasons += [reason for facet in each.lacking for reason in missing.reasons(facet, each.path)]
+    return PlanRefused([*_unique(reasons), *_nearest_schema(derivation, unmet)])
+
+
+def _unique(reasons: Sequence[JsonObject]) -> list[JsonObject]:
+    return list({(each["code"], each["path"], each["message"]): each for each in reasons}.values())
+
+
+def _nearest_facets(derivation: Derivation, unmet: Sequence[str]) -> list[JsonObject]:
+    left = [each for each in derivation.contract.facets if each not in unmet]
+    if not unmet or not left:
+        return []
+    nearest = {"mode": "facets", "facets": left}
+    message = f"A contract for {', '.join(left)} could be met."
+    return [{**diagnostic(NEAREST_CONTRACT, message, "/outputContract"), "nearest": nearest}]
+
+
+def _nearest_schema(derivation: Derivation, unmet: GoalUnmet) -> list[JsonObject]:
+    """The contract without what is missing, where a plan for that is found."""
+    contract = derivation.contract
+    schema = contract.schema
+    if contract.mode != "json_schema" or not isinstance(schema, dict):
+        return []
+    left = without(schema, contract.schema_path, unmet.unmet)
+    if left is None:
+        return []
+    nearest = {**contract.wire, "schema": left}
+    lighter = replace(derivation, contract=Contract(nearest))
+    try:
+        world = lighter.world(lighter.copies or 1)
+        goal = _goal(lighter, world)
+        _search(lighter, world if goal.copies == world.copies else lighter.world(goal.copies), goal)
+    except (GoalUnmet, PlanRefused, TooComplex):
+        return []
+    kept = ", ".join(map(str, as_object(left.get("properties"))))
+    message = f"The contract without these places could be met: {kept}."
+    return [{**diagnostic(NEAREST_CONTRACT, message, contract.schema_path), "nearest": nearest}]
