@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.linkedin import EXAMPLES, example
-from tests.support.node_packages import NODE
-from tests.support.processes import ROOT
+from tests.support.node_worker import sdk_client
 from tests.support.sites import Site
 from tests.support.submitting import delivered
 from tests.support.tcp_proxy import TcpProxy
-
-PROGRAM = str(ROOT / "tests/support/sdk_client.mjs")
-PATIENCE_SECONDS = 60
 
 pytestmark = pytest.mark.parametrize("shared_site", ["postgres"], indirect=True)
 
@@ -25,18 +19,7 @@ pytestmark = pytest.mark.parametrize("shared_site", ["postgres"], indirect=True)
 async def seen(what: str, url: str) -> Any:
     """What the client has seen."""
     envelopes = [str(EXAMPLES / f"linkedin-{name}.json") for name in ("variants", "approval")]
-    process = await asyncio.create_subprocess_exec(
-        NODE, PROGRAM, what, url, *envelopes, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, err.decode()
-    return json.loads(out)
+    return await sdk_client(what, url, *envelopes)
 
 
 async def test_a_stream_that_is_cut_in_frames_is_read_without_gap_or_double(shared_site: Site) -> None:

@@ -20,6 +20,7 @@ const greet = capability({
   },
 });
 
+capability({ id: "acme.first", run: ({ numbers }) => numbers[0] });
 // @ts-expect-error: an attempt has a function
 capability({ id: "acme.nothing" });
 // @ts-expect-error: a word that no descriptor has

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,14 +14,14 @@ from contracts.checker import ContractChecker
 from runs.commands import AbortRun, Actor
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.no_spare import NO_SPARE
-from tests.support.node_worker import node_worker
+from tests.support.node_worker import node_worker, sdk_client
 from tests.support.remote import remote_node
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
 from tests.support.wired_engine import POSTGRES, Wiring
 from tests.support.wiring import StoreWiring, now
 
-NODES = 60
+NODES = 40
 
 
 @pytest.fixture
@@ -61,13 +62,13 @@ async def test_what_functions_return_throw_ask_and_say_is_in_their_runs(
 ) -> None:
     async with node_worker(gateway.url):
         summed = await run_of(wiring, "test.sum")
-        failed, raised, none = [
+        failed, raised, none, broken = [
             await run_of(wiring, each, {"fallback": "abort"})
-            for each in ("test.fails", "test.raises", "test.nothing")
+            for each in ("test.fails", "test.raises", "test.nothing", "test.broken")
         ]
         asked = await run_of(wiring, "test.asks")
         assert await completed(wiring, summed) == 3
-        errors = [(await wiring.ended(run_id)).nodes["a"].error for run_id in (failed, raised, none)]
+        errors = [(await wiring.ended(run_id)).nodes["a"].error for run_id in (failed, raised, none, broken)]
         state = await wiring.reached(asked, lambda state: state.status == "awaiting_hitl")
     (complete,) = await wiring.events(summed, "node_complete")
     assert complete.payload["usage"] == {"seconds": 0.25, "model": "abacus"}
@@ -78,7 +79,21 @@ async def test_what_functions_return_throw_ask_and_say_is_in_their_runs(
     assert errors[2] is not None
     assert errors[2]["code"] == "output_not_json"
     assert "1 is NaN" in errors[2]["message"]
+    assert errors[3] is not None
+    assert errors[3]["code"] == "output_refused"
     assert state.open_requests[0].payload["question"] == "Which base?"
+
+
+async def test_what_a_function_shows_is_seen_before_its_end(
+    wiring: StoreWiring, gateway: RunningGateway, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    async with node_worker(gateway.url):
+        run_id = await run_of(wiring, "test.shows", go=str(go))
+        seen = asyncio.create_task(sdk_client("deltas", gateway.url, run_id, str(go)))
+        assert await completed(wiring, run_id) == "one two"
+        await wiring.execute(run_id, AbortRun(now=now(), actor=Actor("ann")))
+        assert await seen == {"text": "one two", "last": "complete"}
 
 
 async def test_two_workers_do_more_nodes_than_they_have_slots_once_each(

@@ -1,12 +1,14 @@
-"""A worker of the SDK for Node, as a process of its own."""
+"""A worker and a client of the SDK for Node, as processes of their own."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.support.node_packages import NODE
 from tests.support.processes import ROOT, clean_environment
@@ -15,7 +17,9 @@ from tests.support.waiting import eventually
 SDK = ROOT / "sdk/typescript"
 COMMAND = str(SDK / "src/command.js")
 CAPABILITIES = str(ROOT / "tests/support/sdk_worker.mjs")
+_CLIENT = str(ROOT / "tests/support/sdk_client.mjs")
 _STOP_SECONDS = 20
+_CLIENT_SECONDS = 60
 
 
 class NodeWorker:
@@ -75,3 +79,19 @@ async def node_worker(
             process.kill()
         await process.wait()
         await reading
+
+
+async def sdk_client(what: str, url: str, *more: str) -> Any:
+    """What a client has seen that does this; see sdk_client.mjs."""
+    process = await asyncio.create_subprocess_exec(
+        NODE, _CLIENT, what, url, *more, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(_CLIENT_SECONDS):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, err.decode()
+    return json.loads(out)

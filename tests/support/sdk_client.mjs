@@ -1,5 +1,6 @@
-// The client of the SDK for Node in the tests: `node sdk_client.mjs WHAT URL …` prints what it has seen, as JSON.
-import { readFileSync } from "node:fs";
+// The client of the SDK for Node in the tests: `node sdk_client.mjs WHAT URL ENVELOPE ENVELOPE` (for `deltas`: a run, and the
+// file that lets its node go on) prints what it has seen, as JSON.
+import { readFileSync, writeFileSync } from "node:fs";
 import { Client, GatewayError, RunNotCompleted } from "../../sdk/typescript/src/index.js";
 
 const [what, url, variants, approval] = process.argv.slice(2);
@@ -47,6 +48,16 @@ const SCENARIOS = {
       aborted: await thrown(client.result(aborted)),
       shown: (await client.show(rejected)).status,
     };
+  },
+
+  async deltas() {
+    let text = "";
+    const types = [];
+    for await (const frame of client.stream(variants, { deltas: true })) {
+      if (frame.type !== "node_delta") types.push(frame.type);
+      else if ((text += frame.payload.text ?? "") === "one two") writeFileSync(approval, "");
+    }
+    return { text, last: types.at(-1) };
   },
 
   async ends() {

@@ -27,6 +27,18 @@ export const raises = capability({ id: "test.raises", run: (input) => input.noth
 
 export const nothing = capability({ id: "test.nothing", run: () => ({ at: [1, NaN] }) });
 
+export const broken = capability({ id: "test.broken", run: () => "half a character: \ud800" });
+
+export const shows = capability({
+  id: "test.shows",
+  async run({ go }, context) {
+    context.delta("one ");
+    context.delta("two");
+    while (!existsSync(go)) await pause(5);
+    return "one two";
+  },
+});
+
 export const asks = capability({
   id: "test.asks",
   run(_, context) {
