@@ -1,6 +1,7 @@
 """What every test may ask for: a database, a broker, a place of its own in both."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -13,6 +14,11 @@ from tests.support.service_endpoint import ServiceDoor, ask_controller
 from tests.support.services import Services
 
 _DOOR = pytest.StashKey[ServiceDoor]()
+
+# Compiled once, for the workers and for every process that a test starts: without the cache, which some environments
+# turn off, each of them compiles our modules again, and each worker rewrites the asserts of all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -1,4 +1,7 @@
-"""The `flexrun` command as a person runs it: a process with a standard output and a standard error."""
+"""The `flexrun` command as a person runs it: a process with a standard output and a standard error.
+
+`running` starts a new interpreter, `run` forks one that has imported everything, see forked.py.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.support.forked import ForkedServer, StandardFiles
 from tests.support.processes import ROOT, clean_environment
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -84,7 +90,7 @@ async def running(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=ROOT,
-        env=clean_environment() | {f"FLEXRUN_{name}": value for name, value in (settings or {}).items()},
+        env=_environment(settings),
         limit=1 << 24,
     )
     assert process.stdin is not None
@@ -99,6 +105,19 @@ async def running(
 
 
 async def run(*arguments: str, settings: Mapping[str, str] | None = None, given: bytes | None = None) -> Done:
-    """Run a command to its end."""
-    async with running(*arguments, settings=settings, given=given) as command:
-        return await command.done()
+    """Run a command to its end, in the root of the repository; the parameters are those of `running`."""
+    with TemporaryDirectory() as scratch:
+        out, err, entered = (Path(scratch, name) for name in ("out", "err", "in"))
+        entered.write_bytes(given or b"")
+        files = StandardFiles(out, err, entered, ROOT)
+        process = ForkedServer("flexrun", arguments, _environment(settings), files)
+        try:
+            async with asyncio.timeout(_SECONDS):
+                status = await process.ended()
+        finally:
+            process.kill()
+        return Done(status, out.read_bytes().decode(), err.read_bytes().decode())
+
+
+def _environment(settings: Mapping[str, str] | None) -> dict[str, str]:
+    return clean_environment() | {f"FLEXRUN_{name}": value for name, value in (settings or {}).items()}
