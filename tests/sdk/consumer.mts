@@ -1,4 +1,4 @@
-// A program as a user of the SDK writes it, to be type-checked strictly against the packed package.
+// A program as a user of the SDK writes it, to be type-checked strictly against, and run with, the packed package.
 import { capability, Client, Worker, type Bundle, type Frame, type TaskEnvelope, type Usage } from "flexrun-sdk";
 
 type Person = { name: string };
@@ -21,10 +21,12 @@ const greet = capability({
 });
 
 capability({ id: "acme.first", run: ({ numbers }) => numbers[0] });
-// @ts-expect-error: an attempt has a function
-capability({ id: "acme.nothing" });
-// @ts-expect-error: a word that no descriptor has
-capability({ id: "acme.wrong", run: () => 1, facetIn: "person" });
+export function wrong() {
+  // @ts-expect-error: an attempt has a function
+  capability({ id: "acme.nothing" });
+  // @ts-expect-error: a word that no descriptor has
+  capability({ id: "acme.wrong", run: () => 1, facetIn: "person" });
+}
 
 const envelope: TaskEnvelope = { objective: "x", outputContract: { mode: "facets", facets: ["greeting"] } };
 // @ts-expect-error: an envelope has an objective

@@ -83,3 +83,4 @@ async def test_a_program_of_its_users_is_type_checked_and_runs_with_the_packed_p
     (tmp_path / "consumer.mts").write_text(program, encoding="utf-8")
     (tmp_path / "tsconfig.json").write_text(json.dumps(TSCONFIG), encoding="utf-8")
     await asyncio.to_thread(run, str(SDK / "node_modules/typescript/bin/tsc"), folder=tmp_path)
+    assert await asyncio.to_thread(run, "consumer.mts", folder=tmp_path) == "true Greet\n"
