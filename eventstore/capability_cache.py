@@ -35,7 +35,7 @@ class CapabilityCache(RegistryCopy):
         self._listed = list(self._known.values())
         self._rows: dict[tuple[str, str], CapabilityRow] = {}
         self._highest: dict[str, CapabilityRow] = {}
-        self._any: dict[str, CapabilityRow] = {}
+        self._versions: dict[str, list[CapabilityRow]] = {}
         self._by_queue: dict[str, CapabilityRow] = {}
 
     async def current(self) -> list[JsonObject]:
@@ -57,7 +57,11 @@ class CapabilityCache(RegistryCopy):
         """This version, or any where none is named, also where it is disabled; None where it is not registered."""
         if version is not None:
             return self._rows.get((capability_id, version))
-        return self._highest.get(capability_id) or self._any.get(capability_id)
+        return self._highest.get(capability_id) or next(iter(self.versions(capability_id)), None)
+
+    def versions(self, capability_id: str) -> list[CapabilityRow]:
+        """Every registered version of a capability, the highest first, also those that are disabled."""
+        return self._versions.get(capability_id, [])
 
     def of_queue(self, queue: str) -> CapabilityRow | None:
         """The highest version of the capability whose workers serve this queue; None where there is none in use."""
@@ -66,7 +70,9 @@ class CapabilityCache(RegistryCopy):
     async def _fetch(self) -> None:
         rows = await capability_rows(self._store, seen_within_seconds=self._seen_within_seconds)
         self._rows = {(row.capability_id, row.version): row for row in rows}
-        self._any = {row.capability_id: row for row in rows}
+        self._versions = {}
+        for row in rows:
+            self._versions.setdefault(row.capability_id, []).append(row)
         self._highest = highest_rows(rows)
         registered = {capability_id: row.to_wire() for capability_id, row in self._highest.items()}
         self._by_queue = {

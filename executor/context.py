@@ -54,6 +54,16 @@ class WorkerContext:
         """Whether this worker can run the node's capability."""
         return self.registry.find(node.capability_id, node.capability_version) is not None
 
+    def used_version(self, node: NodeState) -> str | None:
+        """The version that runs here in the place of the one that the plan names; None where it is that one."""
+        capability = self.registry.find(node.capability_id, node.capability_version)
+        if capability is None or node.capability_version is None:
+            return None
+        version = capability.descriptor.version
+        return version if version != node.capability_version else None
+
     def continues_with(self, node: NodeState) -> bool:
         """Whether a task of this worker may run the node without a hint, once an append has made it ready."""
-        return not self.closing and self.runs(node) and not self.admissions.guards(node)
+        if self.closing or self.used_version(node) is not None:
+            return False  # a claim looks at the registry as it is now
+        return self.runs(node) and not self.admissions.guards(node)

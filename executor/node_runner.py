@@ -92,7 +92,8 @@ class NodeRunner:
                 if node.due_at is not None:
                     now = await wait_if_early(node.due_at, now, context.clock)
                 await context.admissions.admit(state, node, hint.attempt)
-            return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt)]
+            used = context.used_version(node) if node is not None else None
+            return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt, used_version=used)]
 
         _, claim = await self._append_claim(build)
         return claim

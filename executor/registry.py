@@ -36,15 +36,26 @@ class CapabilityRegistry:
             self._capabilities[descriptor.id] = capability
 
     def find(self, capability_id: str, version: str | None = None) -> Capability | None:
-        """What runs the capability: what this process has loaded, else what it can call; None where it has neither."""
-        loaded = self._capabilities.get(capability_id)
+        """What runs a version: what this process has loaded, else what it can call; None where it has neither.
+
+        Another version runs in its place where its contract is the same, or where that version is registered no more.
+        """
+        loaded = self._loaded(capability_id, version)
         if loaded is not None or self._remote is None:
             return loaded
         return self._remote.find(capability_id, version)
 
+    def _loaded(self, capability_id: str, version: str | None) -> Capability | None:
+        loaded = self._capabilities.get(capability_id)
+        if loaded is None or version is None or self._remote is None:
+            return loaded
+        if loaded.descriptor.version == version:
+            return loaded
+        return loaded if self._remote.can_stand_in(capability_id, version, loaded.descriptor) else None
+
     def row(self, capability_id: str, version: str | None) -> CapabilityRow | None:
         """What the registry knows of a capability that this process calls somewhere else; None for any other."""
-        if capability_id in self._capabilities or self._remote is None:
+        if self._remote is None or self._loaded(capability_id, version) is not None:
             return None
         return self._remote.row(capability_id, version)
 

@@ -12,6 +12,7 @@ from eventstore.capability_cache import CapabilityCache
 from executor.capability import Capability
 from runs.event import JsonObject
 from schemas.capability import CapabilityDescriptor
+from schemas.same_contract import can_stand_in
 
 Connect = Callable[[CapabilityDescriptor], Capability]
 """Makes what calls a capability of one type of home."""
@@ -43,9 +44,16 @@ class RemoteCapabilities:
         """What the registry knows of a version, or of the highest one; it need not be one that is called here."""
         return self._cache.known_version(capability_id, version)
 
+    def can_stand_in(self, capability_id: str, version: str, other: CapabilityDescriptor) -> bool:
+        """Whether another version can do what was planned for this one, which may be registered no more."""
+        planned = self._cache.registered(capability_id, version)
+        return planned is None or can_stand_in(planned.descriptor, other.registered())
+
     def find(self, capability_id: str, version: str | None) -> Capability | None:
         """What calls this version, or the highest one where that is gone; None where this process cannot call it."""
         row = self._cache.known_version(capability_id, version)
+        if row is not None and row.home not in self._homes and row.status == "silent":
+            row = self._standing_in(row)
         if row is None or row.disabled or row.home not in self._homes:
             return None
         key = (row.capability_id, row.version)
@@ -53,6 +61,13 @@ class RemoteCapabilities:
         if known is None or known[0] != row.descriptor:
             known = self._connected[key] = (row.descriptor, self._connect(row))
         return known[1]
+
+    def _standing_in(self, planned: CapabilityRow) -> CapabilityRow | None:
+        """The highest version, where it can do what nobody serves any more."""
+        other = self._cache.known_version(planned.capability_id, None)
+        if other is None or not can_stand_in(planned.descriptor, other.descriptor):
+            return None
+        return other
 
     def _connect(self, row: CapabilityRow) -> Capability | None:
         try:

@@ -90,10 +90,11 @@ class RejectPlan(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartNode(Command):
-    """An executor takes a node: the claim."""
+    """An executor takes a node: the claim. `used_version` works in the place of the version that the plan names."""
 
     node_id: str
     attempt: int
+    used_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

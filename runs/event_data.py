@@ -117,10 +117,11 @@ class PlanDetail(TypedDict):
 
 
 class NodeStartData(TypedDict):
-    """`capabilityVersion` is there where the plan names one."""
+    """`capabilityVersion` is there where the plan names one, `usedVersion` where another one works in its place."""
 
     capabilityId: str
     capabilityVersion: NotRequired[str]
+    usedVersion: NotRequired[str]
     label: str
     attempt: int
     executorType: ExecutorType
@@ -131,6 +132,7 @@ class NodeCompleteData(TypedDict):
 
     capabilityId: str
     capabilityVersion: NotRequired[str]
+    usedVersion: NotRequired[str]
     attempt: int
     output: Json
     durationMs: int

@@ -196,6 +196,7 @@ def _node_start(state: RunState, event: Event, data: NodeStartData, _: JsonObjec
         node,
         status=status,
         attempt=data["attempt"],
+        used_version=data.get("usedVersion"),
         due_at=None,
         started_at=event.recorded_at,
         finished_at=None,

@@ -77,7 +77,7 @@ def _planned_nodes(plan: JsonObject) -> list[d.PlannedNodeData]:
     ]
 
 
-def node_start(node: NodeState, attempt: int) -> NewEvent:
+def node_start(node: NodeState, attempt: int, used_version: str | None = None) -> NewEvent:
     data: d.NodeStartData = {
         "capabilityId": node.capability_id,
         "label": node.label,
@@ -86,6 +86,8 @@ def node_start(node: NodeState, attempt: int) -> NewEvent:
     }
     if node.capability_version is not None:
         data["capabilityVersion"] = node.capability_version
+    if used_version is not None and used_version != node.capability_version:
+        data["usedVersion"] = used_version
     return NewEvent("node_start", data, node_id=node.id, message=node.label)
 
 
@@ -128,6 +130,8 @@ def _node_complete(node: NodeState, output: Json, duration_ms: int) -> d.NodeCom
     }
     if node.capability_version is not None:
         data["capabilityVersion"] = node.capability_version
+    if node.used_version is not None:
+        data["usedVersion"] = node.used_version
     return data
 
 

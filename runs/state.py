@@ -37,7 +37,8 @@ class NodeState:
     person's time for the node. `approved` names the runtime policies whose question about this output was approved.
     `lost` are the workers that died or hung over this node since one of its attempts last ended by itself:
     [{attempt, worker, how, at}]. `front` says that the last attempt was lost: the next one goes before later work.
-    `capability_version` is the version that the plan was made for; `idempotent` says whether an attempt whose outcome
+    `capability_version` is the version that the plan was made for, `used_version` one that works at the last attempt
+    in its place; `idempotent` says whether an attempt whose outcome
     is not known may run again.
     """
 
@@ -51,6 +52,7 @@ class NodeState:
     queue: str
     executor_type: ExecutorType = "ai"
     capability_version: str | None = None
+    used_version: str | None = None
     idempotent: bool = True
     status: NodeStatus = PENDING
     attempt: int = 0

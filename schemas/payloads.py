@@ -120,10 +120,12 @@ class PlanUpdatedPayload(OpenModel):
 
 
 class NodeStartPayload(OpenModel):
-    """`capabilityVersion` is the version that the plan was made for."""
+    """`capabilityVersion` is the version that the plan was made for; where that is not to be had, `usedVersion` is one
+    with the same contract that works in its place."""
 
     capability_id: CapabilityId
     capability_version: CapabilityVersion | None = None
+    used_version: CapabilityVersion | None = None
     label: Label
     attempt: Attempt
     executor_type: ExecutorType
@@ -134,6 +136,7 @@ class NodeCompletePayload(OpenModel):
 
     capability_id: CapabilityId
     capability_version: CapabilityVersion | None = None
+    used_version: CapabilityVersion | None = None
     attempt: Annotated[int, Field(ge=0)]  # 0 where a fork takes the output over from its original
     output: Any
     duration_ms: Annotated[float, Field(ge=0)]

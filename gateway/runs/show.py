@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from aiohttp import web
 
 from eventstore.limits import ParkedRow, parked_of_run
 from eventstore.queries.runs import ForkRow, NodeRow, RunDetailRow, RunRow, forks_of_run, get_run
-from gateway.deps import GATEWAY
+from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.people.models import hitl_request
 from gateway.people.task_service import task_id
@@ -17,6 +17,7 @@ from gateway.response import Response, document, json_response, present
 from gateway.run_id import PathRunId
 from gateway.runs.documentation import RUN_UNKNOWN
 from gateway.runs.listing import RunSummary
+from gateway.runs.version_waits import version_waits
 from runs.errors import RunUnknown
 from runs.event import JsonObject
 from runs.transitions import AWAITING_HUMAN
@@ -32,9 +33,9 @@ ENDPOINTS = Endpoints("runs")
 class NodeWait(Response):
     """What a node waits for without anybody working on it, and until when it does at most."""
 
-    kind: Literal["limit", "endpoint", "callback"]
+    kind: Literal["limit", "endpoint", "callback", "version"]
     message: str
-    until: Timestamp
+    until: Timestamp | None = None
 
     @classmethod
     def of(cls, parked: ParkedRow) -> JsonObject:
@@ -64,7 +65,7 @@ class NodeDetail(Response):
     finished_at: Timestamp | None = None
 
     @classmethod
-    def of(cls, node: NodeRow, run: RunRow, parked: ParkedRow | None = None) -> JsonObject:
+    def of(cls, node: NodeRow, run: RunRow, waiting_for: JsonObject | None = None) -> JsonObject:
         """A node as its row has it. One that completed has its output, null included."""
         return document(
             cls,
@@ -76,7 +77,7 @@ class NodeDetail(Response):
                 validation_errors=node.validation_errors or None,
                 task_id=_task_id(node, run),
                 next_attempt_at=node.due_at,
-                waiting_for=NodeWait.of(parked) if parked is not None else None,
+                waiting_for=waiting_for,
             ),
         )
 
@@ -138,11 +139,10 @@ class RunDetail(RunSummary):
         row: RunDetailRow,
         forks: Sequence[ForkRow],
         waiting_for: Sequence[JsonObject],
-        parked: Sequence[ParkedRow],
+        waits: Mapping[str, JsonObject],
     ) -> JsonObject:
         """A run as its rows have it. One that completed has its output, null included."""
         run = row.run
-        waits = {each.ref: each for each in parked}
         return document(
             cls,
             run,
@@ -170,6 +170,17 @@ async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     if row is None:
         raise RunUnknown(f"there is no run {run_id}")
     waiting_for = [] if row.run.completed_at else gateway.waiting_for()
-    parked = [] if row.run.completed_at else await parked_of_run(gateway.deps.store, run_id)
+    waits = {} if row.run.completed_at else await _waits(gateway, row)
     forks = await forks_of_run(gateway.deps.store, run_id)
-    return json_response(RunDetail.in_full(row, forks, waiting_for, parked), run_id=run_id)
+    return json_response(RunDetail.in_full(row, forks, waiting_for, waits), run_id=run_id)
+
+
+async def _waits(gateway: Gateway, row: RunDetailRow) -> dict[str, JsonObject]:
+    """Node id → what it waits for."""
+    parked = await parked_of_run(gateway.deps.store, row.run.run_id)
+    await gateway.capabilities.current()
+    versions = version_waits(gateway.capabilities, row.nodes)
+    waits: dict[str, JsonObject] = {
+        node_id: {"kind": "version", "message": words} for node_id, words in versions.items()
+    }
+    return waits | {each.ref: NodeWait.of(each) for each in parked}

@@ -6,7 +6,7 @@ one. `node_start` is under a lease of the worker's own (`remote/<workerId>`), wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from eventstore.limits import admit
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey, TaskTokens
 from gateway.work.run_writer import RunWriter
+from gateway.work.used_version import used_version
 from runs.bundle import context_bundle
 from runs.commands import Command, FailNode, StartNode
 from runs.decide import Decided
@@ -94,8 +95,13 @@ class Starter:
         self._tokens = tokens
         self._clock = clock
 
-    async def start(self, worker: str, run_id: str, ready: Sequence[ReadyNode]) -> list[HandedOut]:
-        """Start those nodes that can be started now, as attempts of `worker`. Raises RunError, StoreError."""
+    async def start(
+        self, worker: str, run_id: str, ready: Sequence[ReadyNode], named: Mapping[str, frozenset[str | None]]
+    ) -> list[HandedOut]:
+        """Start those nodes that can be started now, as attempts of `worker`. Raises RunError, StoreError.
+
+        `named` are the versions that it has, by queue.
+        """
         drafted: list[_Drafted] = []
         admitted = await self._admitted(worker, run_id, ready)
         if not admitted:
@@ -103,7 +109,7 @@ class Starter:
 
         async def build(state: RunState) -> Decided:
             nonlocal drafted
-            decided, drafted = self._draft(state, admitted)
+            decided, drafted = self._draft(state, admitted, named)
             return decided
 
         seconds = self._lease_seconds(ready[0])
@@ -143,7 +149,9 @@ class Starter:
             admitted.append(each)
         return admitted
 
-    def _draft(self, state: RunState, ready: Sequence[ReadyNode]) -> tuple[Decided, list[_Drafted]]:
+    def _draft(
+        self, state: RunState, ready: Sequence[ReadyNode], named: Mapping[str, frozenset[str | None]]
+    ) -> tuple[Decided, list[_Drafted]]:
         decided, drafted, size = Decided(state), list[_Drafted](), 0
         has_last_chance = False
         for each in ready:
@@ -153,7 +161,9 @@ class Starter:
                 continue
             now = self._clock() if each.due_at is None else max(self._clock(), each.due_at)
             try:
-                decided = decided.then(StartNode(now=now, node_id=each.ref, attempt=each.attempt))
+                used = used_version(node, named, self._capabilities) if node is not None else None
+                start = StartNode(now=now, node_id=each.ref, attempt=each.attempt, used_version=used)
+                decided = decided.then(start)
             except RunError:
                 continue  # started elsewhere, or not to be started any more
             has_last_chance = has_last_chance or last_chance
@@ -187,7 +197,9 @@ class Starter:
                 "nodeId": node.id,
                 "attempt": node.attempt,
                 "capabilityId": node.capability_id,
-                "capabilityVersion": node.capability_version or drafted.descriptor.get("version"),
+                "capabilityVersion": node.used_version
+                or node.capability_version
+                or drafted.descriptor.get("version"),
                 "bundle": orjson.Fragment(drafted.bundle),
                 "leaseSeconds": lease_seconds,
                 "deadline": rfc3339(ends),

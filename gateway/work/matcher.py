@@ -23,7 +23,7 @@ from eventstore.errors import StoreError, StoreUnavailable
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from gateway.work.handed_out import HandedOut, ReadyNode, Starter
-from gateway.work.polls import Lane, Poll, Served
+from gateway.work.polls import Lane, Named, Poll, Served
 from runs.errors import RunError
 from runs.outstanding import is_remote
 
@@ -77,8 +77,12 @@ class Matcher:
         """Those that wait."""
         return [poll for lane in self._lanes.values() for poll in lane.polls]
 
-    async def claim(self, worker: str, served: Served, slots: int, wait_seconds: float) -> list[HandedOut]:
-        """Wait for work; [] where none came in time. What was started for a caller that is cancelled is taken back.
+    async def claim(
+        self, worker: str, served: Served, named: Named, slots: int, wait_seconds: float
+    ) -> list[HandedOut]:
+        """Wait for work; [] where none came in time. `named` are the versions that the worker has itself.
+
+        What was started for a caller that is cancelled is taken back.
 
         Raises TooManyPolls.
         """
@@ -86,7 +90,7 @@ class Matcher:
             return []
         if self.waiting >= MAX_POLLS:
             raise TooManyPolls
-        poll = Poll(worker, slots)
+        poll = Poll(worker, slots, named)
         lane = self._join(served, poll)
         try:
             with suppress(TimeoutError):
@@ -195,7 +199,7 @@ class Matcher:
             given: list[HandedOut] = []
             try:
                 if not poll.left:
-                    given = await self._starter.start(poll.worker, run_id, ready)
+                    given = await self._starter.start(poll.worker, run_id, ready, poll.named)
             except (RunError, StoreError) as error:
                 _log.info("remote_start_refused", run_id=run_id, reason=str(error))
             # A poll whose start never ends would keep its worker waiting.

@@ -14,12 +14,17 @@ Served = tuple[tuple[str, str | None], ...]
 """Queues, sorted, each with the version that is served of its capability, None for any."""
 
 
+Named = Mapping[str, frozenset[str | None]]
+"""Queue → the versions that a worker has named, None for any."""
+
+
 class Poll:
     """One claim that waits. `slots` is how many attempts it takes; the answer has those that were started by then."""
 
-    def __init__(self, worker: str, slots: int) -> None:
+    def __init__(self, worker: str, slots: int, named: Named) -> None:
         self.worker = worker
         self.slots = slots
+        self.named = named
         self.given: list[HandedOut] = []
         self.left = False
         """Whether the worker has gone: what is started for it from now on is taken back."""

@@ -101,15 +101,24 @@ class Reports:
         return Report("output_invalid" if checked.errors else "completed", outcome, checked.errors)
 
     async def fail(
-        self, task: TaskKey, error: WorkError, usage: Usage | None = None, *, gives_back: bool = False
+        self,
+        task: TaskKey,
+        error: WorkError,
+        usage: Usage | None = None,
+        *,
+        gives_back: bool = False,
+        outcome_unknown: bool = False,
     ) -> Report:
-        """The attempt has no output. A worker that `gives_back` stops in the middle: another takes over at once."""
+        """The attempt has no output. A worker that `gives_back` stops in the middle: another takes over at once.
+
+        With `outcome_unknown` it may have had an effect.
+        """
         jitter = _jitter()
 
         async def build(state: RunState) -> Sequence[Command]:
             _current(state, task)
             failure = _failure(task, error, self.clock(), jitter)
-            return [replace(failure, lost=gives_back, usage=_used(usage))]
+            return [replace(failure, lost=gives_back, outcome_unknown=outcome_unknown, usage=_used(usage))]
 
         return Report("failed", await self.writer.transact(task.run_id, build))
 

@@ -16,13 +16,11 @@ from gateway.errors import CapabilityUnknown, GatewayError
 from gateway.work.handed_out import LEASE_SECONDS, REMOTE, HandedOut, Starter
 from gateway.work.line_limits import LineLimits
 from gateway.work.matcher import Matcher
-from gateway.work.polls import Served
 from gateway.work.presence import Presence
 from gateway.work.report import Reports
 from gateway.work.run_writer import RunWriter
+from gateway.work.served_versions import named_versions, served_by
 from runs.errors import RunError
-from runs.outstanding import node_queue
-from schemas.capability import worker_queue
 from schemas.refusal import FieldProblem
 from schemas.work import ClaimBody, ServedCapability, WorkError
 
@@ -68,7 +66,8 @@ class RemoteWork:
         self._check(body.capabilities)
         worker = f"{REMOTE}{body.worker_id}"
         await self._presence.claims(worker, body.capabilities, body.slots)
-        return await self._matcher.claim(worker, _served(body.capabilities), body.slots, body.wait_seconds)
+        served, named = served_by(body.capabilities, self._capabilities), named_versions(body.capabilities)
+        return await self._matcher.claim(worker, served, named, body.slots, body.wait_seconds)
 
     @property
     def waiting(self) -> int:
@@ -101,9 +100,8 @@ class RemoteWork:
 
     async def _time_is_up(self, task: TaskKey) -> None:
         try:
-            await self.reports.fail(
-                task, WorkError(code="timeout", message="no output before the attempt's deadline")
-            )
+            error = WorkError(code="timeout", message="no output before the attempt's deadline")
+            await self.reports.fail(task, error, outcome_unknown=True)
         except RunError:
             return  # it was over before
 
@@ -130,14 +128,3 @@ class RemoteWork:
             if row is not None and row.home != "worker":
                 message = f"the home of {each.id} is {row.home!r}; workers serve the home 'worker' only."
                 yield FieldProblem("not_for_workers", f"/capabilities/{index}/id", message)
-
-
-def _served(capabilities: Sequence[ServedCapability]) -> Served:
-    by_queue: dict[str, set[str | None]] = {}
-    for each in capabilities:
-        by_queue.setdefault(node_queue(worker_queue(each.id)), set()).add(each.version)
-    return tuple(
-        (queue, version)
-        for queue, versions in sorted(by_queue.items())
-        for version in ([None] if None in versions else sorted(filter(None, versions)))
-    )

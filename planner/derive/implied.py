@@ -11,11 +11,11 @@ from enum import IntEnum
 from typing import Any, cast
 
 from contracts.grammar.references import LocalReferences, RemoteReference
-from planner.derive.same_schema import same_schema
 from planner.mapping.flat import Budget
 from planner.mapping.limits import keeps
 from planner.mapping.sources import known_source
 from planner.mapping.values import frozen_set
+from schemas.same_schema import same_schema
 
 Schema = Mapping[str, Any]
 

@@ -54,7 +54,7 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
         raise NotReady(f"node {node.id} waits for a person's decision")
     if node.due_at is not None and node.due_at > draft.now:
         raise NotReady(f"node {node.id} is due at {rfc3339(node.due_at)}")
-    draft.add(new_events.node_start(node, command.attempt))
+    draft.add(new_events.node_start(node, command.attempt, command.used_version))
 
 
 def complete_node(draft: Draft, command: c.CompleteNode) -> None:

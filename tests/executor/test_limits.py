@@ -19,7 +19,7 @@ from sandbox.sandbox import Sandbox
 from tests.support.capabilities import FunctionCapability, Gate
 from tests.support.given import node
 from tests.support.http_service import ServiceCall, answers, http_service, register_service
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wired_engine import BrokerAddress
 from tests.support.wiring import REMOTE, ExecutorWiring
 
@@ -31,6 +31,7 @@ class Counted:
 
     def __init__(self, **limits: int) -> None:
         self.inside = self.most = self.calls = 0
+        self._overlaps = asyncio.Event()
         self._limits = limits
 
     def capability(self) -> FunctionCapability:
@@ -40,7 +41,10 @@ class Counted:
         self.inside += 1
         self.calls += 1
         self.most = max(self.most, self.inside)
-        await asyncio.sleep(0.02)  # the work itself takes time, or none would overlap
+        if self.inside > 1:
+            self._overlaps.set()
+        if self._limits.get("maxConcurrent", 1) > 1:
+            await asyncio.wait_for(self._overlaps.wait(), DEADLINE_SECONDS)  # or none might overlap
         self.inside -= 1
         return "done"
 

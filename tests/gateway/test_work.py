@@ -137,10 +137,12 @@ async def test_an_abort_reaches_the_worker_with_its_heartbeat_and_its_late_answe
     assert await wiring.events(run_id) == before
 
 
+@pytest.mark.parametrize(("idempotent", "code"), [(True, "timeout"), (False, "outcome_unknown")])
 async def test_an_attempt_whose_time_is_up_fails_with_the_next_heartbeat(
-    wiring: StoreWiring, worker: ByHand
+    wiring: StoreWiring, worker: ByHand, idempotent: bool, code: str
 ) -> None:
-    run_id = await wiring.submit(remote_node("a", contract={"timeoutSeconds": 0.05}))
+    contract = {"timeoutSeconds": 0.05}
+    run_id = await wiring.submit(remote_node("a", contract=contract, idempotent=idempotent))
     (task,) = await worker.claim()
 
     async def cancelled() -> bool:
@@ -148,7 +150,7 @@ async def test_an_attempt_whose_time_is_up_fails_with_the_next_heartbeat(
 
     await eventually(cancelled)
     (error,) = await wiring.events(run_id, "node_error")
-    assert error.payload["error"]["code"] == "timeout"
+    assert error.payload["error"]["code"] == code
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
@@ -211,8 +213,22 @@ async def test_two_gateways_hand_out_each_node_once(
         assert len(await wiring.events(run_id, "node_start")) == 12
 
 
+async def test_a_worker_does_in_its_version_what_was_planned_for_one_with_the_same_contract(
+    wiring: StoreWiring, worker: ByHand
+) -> None:
+    await registered(wiring.store, *(remote_capability(version=each) for each in ("1.0.0", "1.1.0")))
+    run_id = await wiring.submit(remote_node("a", capabilityVersion="1.0.0"))
+    (task,) = await worker.claim(capabilities=[{"id": "acme.sum", "version": "1.1.0"}])
+    assert task["capabilityVersion"] == "1.1.0"
+    await worker.report(task, "complete", {"output": 3})
+    for kind in ("node_start", "node_complete"):
+        (event,) = await wiring.events(run_id, kind)
+        assert (event.payload["capabilityVersion"], event.payload["usedVersion"]) == ("1.0.0", "1.1.0")
+
+
 async def test_a_worker_gets_the_versions_that_it_serves(wiring: StoreWiring, worker: ByHand) -> None:
-    await registered(wiring.store, remote_capability(version="1.0.0"), remote_capability(version="2.0.0"))
+    other = remote_capability(version="2.0.0", output_schema={"type": "integer"})
+    await registered(wiring.store, remote_capability(version="1.0.0"), other)
     run_id = await wiring.submit(
         remote_node("one", capabilityVersion="1.0.0"),
         remote_node("two", capabilityVersion="2.0.0"),

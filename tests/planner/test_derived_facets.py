@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.checking import plan_faults
-from planner.derive.same_schema import same_schema
 from planner.planner import JsonObject, PlanContext, PlanRefused
 from planner.skeleton import SkeletonPlanner
+from schemas.same_schema import same_schema
 
 
 def capability(name: str, takes: list[Any], gives: list[str], **more: Any) -> JsonObject:

@@ -373,6 +373,7 @@ export interface LogPayload {
 export interface NodeCompletePayload {
   capabilityId: string;
   capabilityVersion?: string | null;
+  usedVersion?: string | null;
   attempt: number;
   output: any;
   durationMs: number;
@@ -399,11 +400,13 @@ export interface NodeErrorPayload {
   [k: string]: any;
 }
 /**
- * `capabilityVersion` is the version that the plan was made for.
+ * `capabilityVersion` is the version that the plan was made for; where that is not to be had, `usedVersion` is one
+ * with the same contract that works in its place.
  */
 export interface NodeStartPayload {
   capabilityId: string;
   capabilityVersion?: string | null;
+  usedVersion?: string | null;
   label: string;
   attempt: number;
   executorType: "ai" | "human";
