@@ -32,8 +32,9 @@ def _words(rows: list[CapabilityRow], node: NodeRow) -> str | None:
         return f"{wanted}, which is disabled"
     if planned.status != "silent" or any(_takes_over(row, planned) for row in others):
         return None
-    there = ", ".join(row.version for row in others if row.status == "ok")
-    return f"{wanted}, which nobody serves" + (f"; {there} takes or gives something else" if there else "")
+    unlike = [row for row in others if not can_stand_in(planned.descriptor, row.descriptor)]
+    there = f"; {unlike[0].version} takes or gives something else" if unlike else ""
+    return f"{wanted}, which no process serves{there}"
 
 
 def _takes_over(row: CapabilityRow, planned: CapabilityRow) -> bool:

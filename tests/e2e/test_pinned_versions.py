@@ -129,7 +129,7 @@ async def test_a_node_waits_and_says_for_what_while_only_a_version_with_another_
             waiting = await eventually(waits)
             assert waiting["kind"] == "version"
             assert waiting["message"] == (
-                "waits for version 1.0.0 of acme.sum, which nobody serves; 2.0.0 takes or gives something else"
+                "waits for version 1.0.0 of acme.sum, which no process serves; 2.0.0 takes or gives something else"
             )
         async with executor_with(database_url, folder, CODE, newer("1.0.0")):
             frames = await frames_of(client, run_id)
