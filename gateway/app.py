@@ -12,13 +12,14 @@ from gateway.endpoint import OPEN_PATHS
 from gateway.middleware import complete_headers, middleware
 from gateway.operations import describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
-from gateway.runs import control, events, fork, listing, show, start
+from gateway.runs import control, events, fork, listing, plan, show, start
 from gateway.webhooks import endpoints as webhooks
 from gateway.work import callback
 from gateway.work import endpoints as work
 
 ENDPOINTS = (
     *start.ENDPOINTS,
+    *plan.ENDPOINTS,
     *listing.ENDPOINTS,
     *show.ENDPOINTS,
     *events.ENDPOINTS,

@@ -27,6 +27,7 @@ from gateway.people.link_signer import LinkSigner
 from gateway.runs.acceptance import Acceptance
 from gateway.runs.approval_rules import TokenHolders
 from gateway.runs.backlog import BacklogGauge
+from gateway.runs.trial_planner import TrialPlanner
 from gateway.streams.open_streams import OpenStreams
 from gateway.streams.partial_feed import PartialFeed
 from gateway.streams.sse import PING, Frame, waiting_ping
@@ -64,6 +65,9 @@ class GatewayDeps:
     config: GatewayConfig = field(default_factory=GatewayConfig)
     house: HousePolicy = field(default_factory=HousePolicy)
     """Rules and limits that an envelope or a fork can only tighten."""
+
+    plan: TrialPlanner | None = None
+    """Plans envelopes without a run; without it such a request is a 503."""
 
     link_secret: str | None = None
     """What links to requests are signed with; without it, by a secret that the database keeps."""

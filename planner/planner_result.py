@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 
 from planner.checking import plan_faults
+from planner.derive.costs import Estimate, read_estimate
 from planner.planner import (
     CheckedPlan,
     JsonObject,
@@ -73,6 +74,18 @@ def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) 
         forbidden=state.house.forbidden_capabilities,
         max_nodes=state.house.limits.nodes,
     )
+
+
+def plan_cost(plan: JsonObject, capabilities: Sequence[JsonObject]) -> JsonObject:
+    """What the descriptors say that a plan (wire form) costs; 0 for what they do not say."""
+    estimates = {str(each.get("id")): read_estimate(each) for each in capabilities}
+    used = [estimates.get(node["capabilityId"], Estimate()) for node in plan["nodes"]]
+    return {
+        "micros": sum(each.micros for each in used),
+        "seconds": sum(each.seconds for each in used),
+        "tokens": sum(each.tokens for each in used),
+        "nodes": len(used),
+    }
 
 
 async def ask_instantly(

@@ -16,6 +16,7 @@ from flexrun.cli import (
     follow,
     hitl,
     mcp,
+    plan,
     runs,
     serve,
     settings,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 serve.register(app)
 follow.register(app)
+plan.register(app)
 examples.register(app)
 settings.register(app)
 app.add_typer(runs.app, name="runs")

@@ -10,6 +10,7 @@ from eventstore.tail import RunTail
 from flexrun import __version__
 from flexrun.listening import bind
 from flexrun.roles.parts import RoleParts
+from flexrun.roles.trial_plan import trial_planner
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
 from gateway.app import create_app
@@ -107,6 +108,7 @@ class GatewayRole:
             capabilities=parts.capabilities,
             listener=parts.listener,
             facets=parts.facets,
+            plan=trial_planner(parts.sandbox),
             config=config,
             house=self._house,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,

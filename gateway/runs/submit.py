@@ -41,8 +41,8 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     """
     gateway = request.app[GATEWAY]
     document = envelope.to_wire()
-    contract = await _pinned_contract(gateway, document["outputContract"])
-    schema_hash = await _compile_contract(gateway, contract)
+    contract = await pinned_contract(gateway, document["outputContract"])
+    schema_hash = await compile_contract(gateway, contract)
     correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)
     resumed = envelope.constraints.resume_run_id
     if resumed is not None:
@@ -75,12 +75,13 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     return submission
 
 
-async def _pinned_contract(gateway: Gateway, contract: JsonObject) -> JsonObject:
+async def pinned_contract(gateway: Gateway, contract: JsonObject) -> JsonObject:
     """The contract with the facets that it names as they are now."""
     return with_facets(contract, await gateway.facets.current()) if "facets" in contract else contract
 
 
-async def _compile_contract(gateway: Gateway, contract: JsonObject) -> str:
+async def compile_contract(gateway: Gateway, contract: JsonObject) -> str:
+    """Compile the contract's schema; its hash. Raises DocumentRefused with places in the envelope."""
     schema = effective_schema(contract)
     try:
         compiled = await gateway.deps.contracts.compile(schema)

@@ -1,0 +1,63 @@
+"""`POST /api/v1/flex/plan` and `flexrun plan`: a plan, or what is missing, and nothing is stored."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+
+from tests.support.cli import run
+from tests.support.linkedin import EXAMPLES, example
+from tests.support.processes import Site
+
+
+async def test_an_envelope_is_planned_without_a_run(shared_site: Site, http: aiohttp.ClientSession) -> None:
+    gateway = shared_site.urls[0]
+
+    async def runs() -> list[str]:
+        async with http.get(f"{gateway}/api/v1/flex/runs?limit=200") as response:
+            return [each["runId"] for each in (await response.json())["runs"]]
+
+    before = await runs()
+    async with http.post(f"{gateway}/api/v1/flex/plan", json=example("linkedin-variants")) as response:
+        assert response.status == 200
+        answer = await response.json()
+    assert answer["feasible"] is True
+    assert [node["id"] for node in answer["plan"]["nodes"]] == ["brief", "draft-a", "draft-b", "review"]
+    assert answer["cost"]["nodes"] == 4
+    async with http.post(f"{gateway}/api/v1/flex/plan", json=example("infeasible")) as response:
+        refused = await response.json()
+    assert (response.status, refused["feasible"]) == (200, False)
+    assert "facet_unavailable" in {each["code"] for each in refused["diagnostics"]}
+    async with http.post(f"{gateway}/api/v1/flex/plan", json={"objective": " "}) as response:
+        assert response.status == 400
+        assert "/objective" in {each["pointer"] for each in (await response.json())["errors"]}
+    assert await runs() == before
+
+
+async def test_a_facet_is_planned_at_the_least_cost_and_proved(
+    shared_site: Site, http: aiohttp.ClientSession
+) -> None:
+    envelope = {
+        "objective": "A brief",
+        "inputs": {"facets": {"company_profile": {"companyName": "Northwind"}}},
+        "outputContract": {"mode": "facets", "facets": ["creative_brief"]},
+    }
+    async with http.post(f"{shared_site.urls[0]}/api/v1/flex/plan", json=envelope) as response:
+        answer = await response.json()
+    assert (answer["feasible"], answer["proved"]) == (True, True)
+    assert [node["capabilityId"] for node in answer["plan"]["nodes"]] == ["stub.linkedin.brief"]
+
+
+async def test_the_command_shows_a_tree_or_the_reasons(shared_site: Site) -> None:
+    gateway = shared_site.urls[0]
+    done = await run("plan", str(EXAMPLES / "linkedin-variants.json"), "--url", gateway)
+    assert done.status == 0, done.err
+    lines = done.out.splitlines()
+    assert [line.strip("└├─│ ").split()[0] for line in lines[:4]] == ["output", "review", "draft-a", "brief"]
+    assert "4 nodes" in lines[-1]
+    refused = await run("plan", str(EXAMPLES / "infeasible.json"), "--url", gateway)
+    assert refused.status == 1
+    assert "facet_unavailable /outputContract/facets/0" in refused.out
+    told = await run("plan", str(EXAMPLES / "infeasible.json"), "--url", gateway, "--json")
+    assert json.loads(told.out)["feasible"] is False
