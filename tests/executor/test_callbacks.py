@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import psycopg
 import pytest
 from aiohttp import web
@@ -16,58 +12,19 @@ from aiohttp import web
 from broker.keeper import Keeper, Round
 from contracts.checker import ContractChecker
 from eventstore.leases import callback_waiter
-from eventstore.limits import parked_of_run
 from executor.attempt import Attempt
 from executor.capability import CapabilityContext
 from executor.claim import Claim
-from executor.homes.parts import HomeParts
 from executor.in_flight import InFlightTask
 from executor.node_runner import NodeRunner
 from runs.commands import AbortRun, Actor
-from sandbox.sandbox import Sandbox
+from tests.support.callbacks import OUTPUT, call_back, executing, waiting
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.given import node
-from tests.support.http_service import HttpService, ServiceCall, answers, http_service, register_service
+from tests.support.http_service import ServiceCall, answers, http_service, register_service
 from tests.support.no_spare import NO_SPARE
 from tests.support.waiting import eventually
-from tests.support.wiring import REMOTE, ExecutorWiring, now
-
-OUTPUT = {"output": {"text": "later"}, "usage": {"seconds": 2.5}}
-
-
-@asynccontextmanager
-async def executing(
-    database_url: str, gateway: RunningGateway | None = None
-) -> AsyncIterator[ExecutorWiring]:
-    url = gateway.url if gateway is not None else "http://127.0.0.1:9"
-    parts = HomeParts(Sandbox())
-    async with ExecutorWiring(database_url, [], homes=parts, config=REMOTE, callback_url=url) as executor:
-        yield executor
-
-
-@pytest.fixture
-async def gateway(database_url: str) -> AsyncIterator[RunningGateway]:
-    async with (
-        ContractChecker(NO_SPARE) as contracts,
-        running_gateway(database_url, contracts, notified=True) as running,
-    ):
-        yield running
-
-
-async def call_back(url: str, document: Any) -> tuple[int, Any]:
-    async with aiohttp.ClientSession() as http, http.post(url, json=document) as answer:
-        return answer.status, await answer.json()
-
-
-async def waiting(executor: ExecutorWiring, service: HttpService, run_id: str) -> str:
-    """The callback's address, as soon as the attempt waits and its worker has let go of it."""
-
-    async def look() -> bool:
-        rows = await parked_of_run(executor.store, run_id)
-        return [row.kind for row in rows] == ["callback"] and executor.worker.busy == 0
-
-    await eventually(look)
-    return str(service.calls[-1].bundle["callbackUrl"])
+from tests.support.wiring import now
 
 
 async def test_a_node_waits_for_its_callback_without_a_slot_and_is_called_back_once(

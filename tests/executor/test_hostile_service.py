@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -100,6 +101,44 @@ async def test_each_hostile_answer_is_an_error_of_its_own_and_the_slot_is_free_a
         assert len(await executor.events(run_id, "node_error")) == 1
         assert "meta-data" not in error["message"]
         await eventually(lambda: executor.worker.busy == 0)
+
+
+async def test_a_host_of_hostile_services_at_the_same_time_costs_no_slot(database_url: str) -> None:
+    slots, times = 4, 3
+    config = replace(REMOTE, slots=slots)
+    all_inside = asyncio.Event()
+
+    async def good(call: ServiceCall) -> web.StreamResponse:
+        if service.inside >= slots:
+            all_inside.set()
+        await all_inside.wait()  # nobody is answered before as many are inside as there are slots
+        return web.json_response({"output": {"text": "done"}})
+
+    async def behave(call: ServiceCall) -> web.StreamResponse:
+        kind = call.bundle["nodeId"]
+        return await (HOSTILE[kind][0](call) if kind in HOSTILE else good(call))
+
+    async with (
+        ExecutorWiring(database_url, [], homes=HomeParts(Sandbox()), config=config) as executor,
+        http_service(behave) as service,
+    ):
+        await register_service(executor.store, "test.good", service.url)
+        home = {"requestSeconds": SECONDS}
+        for number in range(len(HOSTILE)):
+            await register_service(executor.store, f"test.{number}", service.url, home)
+        hostile = {
+            await executor.submit(node(name, capabilityId=f"test.{number}", contract=CONTRACT)): code
+            for number, (name, (_, code)) in enumerate(HOSTILE.items())
+            for _ in range(times)
+        }
+        for run_id, code in hostile.items():
+            state = await executor.ended(run_id)
+            [failed] = state.nodes.values()
+            assert failed.error is not None
+            assert (failed.id, failed.error["code"]) == (failed.id, code)
+        assert executor.worker.busy == 0
+        nodes = [node(f"good {number}", capabilityId="test.good") for number in range(slots)]
+        assert (await executor.ended(await executor.submit(*nodes))).status == "completed"
 
 
 @pytest.mark.parametrize("name", ["hangs", "500", "garbage", "floods", "breaks off"])
