@@ -15,7 +15,9 @@ from gateway.deps import Gateway
 from gateway.errors import PlanInvalid
 from gateway.operators import operator_text
 from gateway.parsing import in_steps
+from gateway.runs.given_facets import check_given_facets
 from gateway.runs.idempotency import IdempotencyKey
+from gateway.runs.source_problems import facet_source_problems
 from gateway.runs.submit import existing_run
 from runs.commands import AcceptPlan, Actor, Command, StartRun
 from runs.errors import RunAlreadyStarted
@@ -83,6 +85,8 @@ class Forks:
         if existing is not None:
             return existing
         original = await existing_run(self.gateway, run_id)
+        known = await self.gateway.facets.current()
+        await check_given_facets(body.inputs, known, self.gateway.deps.contracts)
         nodes = await self._nodes(body.nodes) if body.nodes is not None else None
         change = ForkChange(
             operator=self._operator(body),
@@ -141,7 +145,7 @@ class Forks:
     async def _node_problems(
         self, node: PlanNode, place: str, registered: Mapping[str, JsonObject]
     ) -> list[Located]:
-        problems: list[Located] = []
+        problems: list[Located] = list(facet_source_problems(node, place))
         if node.agent_type != "human" and node.capability_id not in registered:
             message = f"No worker has ever registered {node.capability_id!r}."
             problems.append(FieldProblem("capability_unknown", f"{place}/capabilityId", message))

@@ -13,6 +13,7 @@ from gateway.deps import GATEWAY, Gateway
 from gateway.middleware import adopt_correlation_id, bind_log_fields, caller
 from gateway.problems import ProblemError, refused_document
 from gateway.run_id import canonical_run_id
+from gateway.runs.given_facets import check_given_facets
 from gateway.runs.idempotency import IdempotencyKey, idempotency_key
 from gateway.streams.last_event_id import LAST_EVENT_ID
 from runs.commands import StartRun
@@ -51,6 +52,8 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     key = idempotency_key(request, actor.name, document)
     if reads_on:
         return Submission(await _run_to_read_on(gateway, key), [])
+    known = await gateway.facets.current()
+    await check_given_facets(document.get("inputs"), known, gateway.deps.contracts)
     await gateway.backlog.check()
     command = StartRun(
         now=gateway.deps.clock(),

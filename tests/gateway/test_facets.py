@@ -154,3 +154,55 @@ async def test_a_facet_is_known_at_the_other_gateway_within_a_second(start_gatew
     capability = {"id": "acme.tickets", "label": "Tickets", "facetsOut": ["ticket_summary"]}
     answer, _ = await there.post(f"{API}/capabilities/register", capability)
     assert answer.status == 201
+
+
+async def start(gateway: RunningGateway, **inputs: Any) -> tuple[int, Json]:
+    contract = {"mode": "facets", "facets": ["ticket_summary"]}
+    answer, body = await gateway.post(
+        f"{API}/runs", {"objective": "Answer", "inputs": inputs, "outputContract": contract}
+    )
+    return answer.status, body
+
+
+@pytest.mark.parametrize(
+    ("inputs", "places"),
+    [
+        ({"facets": {"ticket_summary": {"title": 5}}}, ["/inputs/facets/ticket_summary/title"]),
+        ({"facets": {"ticket_summary": {}}}, ["/inputs/facets/ticket_summary"]),
+        (
+            {"facets": {"ticket_summary": [{"title": "a"}, {"titel": "b"}]}},
+            ["/inputs/facets/ticket_summary/1", "/inputs/facets/ticket_summary/1"],
+        ),
+        (
+            {"contextBundles": [{"type": "other"}, {"type": "ticket_summary", "payload": "x"}]},
+            ["/inputs/contextBundles/1/payload"],
+        ),
+    ],
+)
+async def test_inputs_that_bring_a_facet_in_another_shape_are_refused_with_the_place(
+    gateway: RunningGateway, inputs: Json, places: list[str]
+) -> None:
+    await post(gateway, TICKET)
+    status, problem = await start(gateway, **inputs)
+    assert status == 400
+    assert [(each["code"], each["pointer"]) for each in problem["errors"]] == [
+        ("facet_invalid", place) for place in places
+    ]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"facets": {"ticket_summary": {"title": "a"}, "unheard_of": 5}},
+        {"facets": {"ticket_summary": [{"title": "a"}, {"title": "b"}]}},
+        {
+            "facets": "no object",
+            "contextBundles": [3, {"type": 4, "payload": 1}, {"type": "post_copy", "payload": 1}],
+        },
+    ],
+)
+async def test_facets_in_their_shape_and_those_of_unknown_names_are_taken(
+    gateway: RunningGateway, inputs: Json
+) -> None:
+    await post(gateway, TICKET)
+    assert (await start(gateway, **inputs))[0] == 202

@@ -183,6 +183,11 @@ async def test_a_fork_may_bring_other_nodes_among_them_people(gateway: RunningGa
         ([{"id": "a"}], "node_id_repeated", "/nodes/0/id"),
         ([{"id": "x", "capabilityId": "nobody.can"}], "capability_unknown", "/nodes/0/capabilityId"),
         (
+            [{"id": "x", "bundle": {"facets": {"a": {"$node": "elsewhere"}}}}],
+            "facet_source_invalid",
+            "/nodes/0/bundle/facets/a/$node",
+        ),
+        (
             [{"id": "x", "contract": {"output": {"type": "nonsense"}}}],
             "schema_invalid",
             "/nodes/0/contract/output/type",
