@@ -58,3 +58,9 @@ async def take_probe(store: EventStore, capability_id: str, version: str) -> boo
         "seconds": PROBE_SECONDS,
     }
     return bool(await store.fetch("capabilities/probe", parameters))
+
+
+async def return_probe(store: EventStore, capability_id: str, version: str) -> None:
+    """The probe that was taken tells nothing of the endpoint: another may be made at once."""
+    parameters = {"capability_id": capability_id, "version": version, "threshold": FAILURES_IN_A_ROW}
+    await store.fetch("capabilities/return_probe", parameters)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from eventstore.leases import CALLBACK, WorkRow
-from eventstore.store import EventStore
+from eventstore.store import PATIENCE_SECONDS, EventStore
 from runs.event import JsonObject
 from schemas.capability import Limits
 
@@ -20,8 +20,8 @@ LIMIT = "limit/"
 ENDPOINT = "endpoint/"
 Waits = Literal["limit/", "endpoint/"]
 
-CLAIM_SECONDS = 20.0
-"""How long a start counts that was admitted and is not in the log yet."""
+CLAIM_SECONDS = PATIENCE_SECONDS + 15.0
+"""How long a start counts that was admitted and is not in the log yet: longer than a store tries to append it."""
 
 PARK_SECONDS = 15.0
 """After how long work that waits for a limit is offered again where nobody has freed it."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import structlog
 
@@ -52,7 +54,7 @@ class Admissions:
         self._broker = broker
         self._registry = registry
         self._holder = holder
-        self._probes: set[_Version] = set()
+        self._probes: dict[_Version, limits.StartKey] = {}
         self._failed: set[_Version] = set()
         self._taken_at: dict[_Version, float] = {}
         self._noting: set[asyncio.Task[None]] = set()
@@ -89,34 +91,51 @@ class Admissions:
             self._noting.add(task)
             task.add_done_callback(self._noting.discard)
 
-    async def note_end(self, node: NodeState, result: Result) -> None:
+    async def not_started(self, attempt: limits.StartKey) -> None:
+        """An attempt that was admitted does not begin after all: a probe that it was to make is another's."""
+        for version, probing in list(self._probes.items()):
+            if probing == attempt:
+                del self._probes[version]
+                with self._outages_told():
+                    await breaker.return_probe(self._store, *version)
+
+    async def note_end(self, attempt: limits.StartKey, node: NodeState, result: Result) -> None:
         """Tell the breaker of the endpoint how the call went."""
         row = self._row(node)
-        if row is None or row.home not in CALLED_HOMES or isinstance(result, Dropped):
+        if row is None or row.home not in CALLED_HOMES:
+            return
+        if isinstance(result, Dropped) or (isinstance(result, Failed) and result.lost):
+            await self.not_started(attempt)
             return
         key = (row.capability_id, row.version)
-        probed = key in self._probes
-        self._probes.discard(key)
-        try:
-            if isinstance(result, Failed):
-                if result.endpoint_failed:
-                    await self._failed_again(key, probed=probed)
-                if result.endpoint_failed or result.lost:
-                    return
-            if probed or row.failures or key in self._failed:
+        probed = self._probes.get(key) == attempt
+        if probed:
+            del self._probes[key]
+        with self._outages_told():
+            if isinstance(result, Failed) and result.endpoint_failed:
+                await self._failed_again(key, probed=probed)
+            elif probed or row.failures or key in self._failed:
                 await self._works_again(key)
-        except StoreUnavailable as outage:
-            self._store.outage.failed("circuit breaker", outage.reason, on_demand=True)
 
     async def close(self) -> None:
         """Give up what is being noted: a database that does not answer must not hold up a stop."""
         await end_background(*self._noting)
 
+    @contextmanager
+    def _outages_told(self) -> Generator[None]:
+        try:
+            yield
+        except StoreUnavailable as outage:
+            self._store.outage.failed("circuit breaker", outage.reason, on_demand=True)
+
     async def _admit_by_breaker(self, row: CapabilityRow, key: limits.StartKey) -> None:
+        version = (row.capability_id, row.version)
+        if self._probes.get(version) == key:
+            return  # taken for an append that another writer of the run came before
         now = self._store.clock()
         seconds = (row.open_until - now).total_seconds() if row.open_until is not None else 0.0
-        if seconds <= 0 and await breaker.take_probe(self._store, row.capability_id, row.version):
-            self._probes.add((row.capability_id, row.version))
+        if seconds <= 0 and await breaker.take_probe(self._store, *version):
+            self._probes[version] = key
             return
         if seconds <= 0:
             seconds = _RECHECK_SECONDS

@@ -95,8 +95,13 @@ class NodeRunner:
             used = context.used_version(node) if node is not None else None
             return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt, used_version=used)]
 
-        _, claim = await self._append_claim(build)
-        return claim
+        claim = None
+        try:
+            _, claim = await self._append_claim(build)
+            return claim
+        finally:
+            if claim is None:
+                await context.admissions.not_started((self._run_id, hint.ref, hint.attempt))
 
     async def append_and_claim(self, build: Build) -> tuple[Outcome, Claim | None]:
         """Append what `build` gives, with the start of a node that it makes ready; None where it makes none ready."""
@@ -148,7 +153,7 @@ class NodeRunner:
             result = await context.checker.judge(claim.node.contract.get("output"), result)
         seconds = round(time.perf_counter() - began, 6)
         _log.info("node_ended", status=status_of(result), seconds=seconds, **claim.names, **_reason(result))
-        await context.admissions.note_end(claim.node, result)
+        await context.admissions.note_end(claim.key, claim.node, result)
         if isinstance(result, Deferred):
             await self._wait_for_callback(claim, result)
             return None

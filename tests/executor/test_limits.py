@@ -13,25 +13,33 @@ from aiohttp import web
 from eventstore import breaker
 from eventstore.capabilities import capability_rows
 from eventstore.limits import ParkedRow, parked_of_run
+from executor.admissions import Admissions, Parked
 from executor.capability import CapabilityContext
+from executor.homes import open_homes
 from executor.homes.parts import HomeParts
+from executor.registry import CapabilityRegistry
+from executor.remote import RemoteCapabilities
 from sandbox.sandbox import Sandbox
 from tests.support.capabilities import FunctionCapability, Gate
 from tests.support.given import node
 from tests.support.http_service import ServiceCall, answers, http_service, register_service
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wired_engine import BrokerAddress
-from tests.support.wiring import REMOTE, ExecutorWiring
+from tests.support.wiring import REMOTE, ExecutorWiring, StoreWiring
 
 NODES = 12
 
 
 class Counted:
-    """Capabilities of several executors, which count together how many run at a time."""
+    """Capabilities of several executors, which count together how many run at a time.
 
-    def __init__(self, **limits: int) -> None:
+    None ends before `together` of them have run at the same time, once.
+    """
+
+    def __init__(self, together: int = 1, **limits: int) -> None:
         self.inside = self.most = self.calls = 0
-        self._overlaps = asyncio.Event()
+        self._together = together
+        self._have_met = asyncio.Event()
         self._limits = limits
 
     def capability(self) -> FunctionCapability:
@@ -41,10 +49,10 @@ class Counted:
         self.inside += 1
         self.calls += 1
         self.most = max(self.most, self.inside)
-        if self.inside > 1:
-            self._overlaps.set()
-        if self._limits.get("maxConcurrent", 1) > 1:
-            await asyncio.wait_for(self._overlaps.wait(), DEADLINE_SECONDS)  # or none might overlap
+        if self.inside >= self._together:
+            self._have_met.set()
+        await asyncio.wait_for(self._have_met.wait(), DEADLINE_SECONDS)
+        await asyncio.sleep(0.02)  # the work itself takes time, or none would overlap
         self.inside -= 1
         return "done"
 
@@ -52,7 +60,7 @@ class Counted:
 async def test_five_executors_never_run_more_than_the_limit_and_all_work_is_done(
     database_url: str, broker_address: BrokerAddress
 ) -> None:
-    counted = Counted(maxConcurrent=2)
+    counted = Counted(together=2, maxConcurrent=2)
     async with AsyncExitStack() as stack:
         executors = [
             await stack.enter_async_context(
@@ -124,6 +132,32 @@ async def test_an_endpoint_that_keeps_failing_is_left_alone_then_probed_and_used
         assert state.status == "completed"
         assert await _status(executor, "ok")
         assert all(each.failures < 50 for each in state.nodes.values())
+
+
+async def test_a_probe_is_kept_through_a_conflict_and_given_back_where_its_attempt_does_not_begin(
+    database_url: str,
+) -> None:
+    async with StoreWiring(database_url) as runs, AsyncExitStack() as stack:
+        store, homes = runs.store, HomeParts(Sandbox())
+        stack.push_async_callback(homes.stack.aclose)
+        remote = RemoteCapabilities(runs.engine.parts.capabilities, open_homes(homes))
+        registry = CapabilityRegistry([], remote=remote)
+        await register_service(store, "test.a", "http://127.0.0.1:9")
+        for _ in range(breaker.FAILURES_IN_A_ROW):
+            await breaker.call_failed(store, "test.a", "1.0.0", probed=False)
+        await breaker.return_probe(store, "test.a", "1.0.0")
+        await registry.refresh()
+        state = await runs.state(await runs.submit(node("a")))
+        key = (state.run_id, "a", 1)
+        one, other = (Admissions(store, runs.engine.broker, registry, name) for name in ("one", "other"))
+        await one.admit(state, state.nodes["a"], 1)
+        await registry.refresh()
+        await one.admit(state, state.nodes["a"], 1)
+        with pytest.raises(Parked):
+            await other.admit(state, state.nodes["a"], 1)
+        await one.not_started(key)
+        await registry.refresh()
+        await other.admit(state, state.nodes["a"], 1)
 
 
 async def test_when_work_was_last_taken_is_in_the_registry(database_url: str) -> None:
