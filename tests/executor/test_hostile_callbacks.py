@@ -66,7 +66,7 @@ async def test_what_is_no_callback_is_refused_and_the_attempt_waits_on(
         token = service.calls[0].bundle["callbackToken"]
         for name, other in forged(token).items():
             status, refused = await call_back(url.replace(token, other), OUTPUT)
-            assert (status, refused["code"]) == (401, "token_invalid"), name
+            assert (status, refused["code"]) == (401, "task_token_invalid"), name
         assert len(await executor.events(run_id)) == events
         assert await call_back(url, OUTPUT) == (200, {"status": "completed"})
         assert (await executor.ended(run_id)).output == {"text": "later"}
