@@ -2,7 +2,8 @@
 
 They are honest stand-ins with fixed rules; put your own model or service in the place of each.
 
-    flexrun up --load examples/support/capabilities.py --capabilities examples/support/people.yaml
+    flexrun up --load examples/support/capabilities.py
+    flexrun capabilities register examples/support/people.yaml
     flexrun plan examples/support/answer.json
 """
 
