@@ -14,14 +14,17 @@ from tests.support.processes import FlexrunProcess, Setting, Site
 from tests.support.rabbit_management import delete_queues
 
 
-@pytest.fixture(scope="session", params=["postgres", "rabbitmq"])
+@pytest.fixture(scope="package", params=["postgres", "rabbitmq"])
 def shared_site(
     request: pytest.FixtureRequest,
     service: Callable[[str], str],
     postgres_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """A gateway, a planner and an executor, shared by tests that leave them running."""
+    """A gateway, a planner and an executor, shared by tests that leave them running.
+
+    They end after the last test of this folder, as even idle ones cost CPU time.
+    """
     rabbit = request.param == "rabbitmq"
     database_url = databases.create_database(postgres_url, template=service("postgres_template"))
     setting = Setting(
