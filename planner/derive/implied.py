@@ -133,7 +133,8 @@ class Implication:
 
     def _members(self, key: str, asked: Any, made: Schema, wanted: Schema, depth: int) -> Proof:
         if key == "required" and isinstance(asked, list):
-            return _proved(set(cast("list[str]", asked)) <= set(cast("list[str]", made.get("required", ()))))
+            there = _parts(made, "required")
+            return _proved(all(name in there for name in cast("list[Any]", asked)))
         if key == "properties" and isinstance(asked, dict):
             return self._properties(cast("dict[str, Any]", asked), made, depth)
         if key == "additionalProperties":
@@ -206,7 +207,7 @@ def _may_be(schema: Schema, json_type: str) -> bool:
 def _values_fit(key: str, asked: Any, made: Schema) -> bool:
     values = _known_values(made)
     if key != "type":
-        allowed = frozen_set([asked] if key == "const" else cast("list[Any]", asked))
+        allowed = frozen_set([asked] if key == "const" else _parts({key: asked}, key))
         return values is not None and frozen_set(values) <= allowed
     wanted = _types({"type": asked}) or frozenset()
     types = _types(made)
@@ -218,6 +219,8 @@ def _values_fit(key: str, asked: Any, made: Schema) -> bool:
 
 
 def _bounded(key: str, asked: Any, made: Schema) -> Proof:
+    if not isinstance(asked, int | float) or isinstance(asked, bool):
+        return Proof.NO
     values = _known_values(made)
     if values is not None and all(keeps(value, {key: asked}) for value in values):
         return _proved(key not in ("minProperties", "maxProperties"))

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.checking import plan_faults
+from planner.derive.implied import Document, Implication, Proof
+from planner.mapping.flat import Budget
 from planner.planner import JsonObject, PlanContext, PlanRefused
 from planner.skeleton import SkeletonPlanner
 from schemas.same_schema import same_schema
@@ -222,3 +224,15 @@ def test_a_thousand_capabilities_in_one_chain_are_planned_in_a_moment():
     began = time.process_time()
     assert len(plan(known, ["f999"], facets={"f0": {}})["nodes"]) == 999
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [{"required": [["a"]]}, {"required": None}, {"enum": 1}, {"minLength": "a"}, {"maximum": []}],
+    ids=str,
+)
+def test_a_contract_that_is_no_schema_is_a_refusal_or_a_plan_and_no_error(keywords: JsonObject):
+    broken = {"type": "object", "properties": {"a": keywords}, **keywords}
+    implication = Implication(Document(broken), Document(broken | {"title": "another"}), Budget())
+    assert implication.proof(broken, {**broken, "minProperties": 1}) in Proof
+    assert implication.proof({"type": "string"}, keywords) in Proof
