@@ -64,6 +64,11 @@ class Admissions:
         row = self._row(node)
         return self._limits(node) is not None or (row is not None and breaker.is_failing(row))
 
+    async def guards_hinted(self, run_id: str, node_id: str) -> bool:
+        """`guards` for the node that a hint names. Raises StoreUnavailable."""
+        node = (await self._store.load(run_id)).nodes.get(node_id)
+        return node is not None and self.guards(node)
+
     async def admit(self, state: RunState, node: NodeState, attempt: int) -> None:
         """Let the attempt begin, or raise Parked. Raises StoreUnavailable."""
         due = node.status in (READY, WAITING_RETRY) and node.attempt + 1 == attempt

@@ -10,8 +10,8 @@ from typing import get_args
 import structlog
 
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
-from eventstore.handler import RunHandler
 from eventstore.heartbeat import AttemptKey
+from eventstore.run_writer import RunWriter
 from executor.config import ExecutorConfig
 from executor.safe_text import clean_text
 from runs.commands import Command, RecordLog
@@ -31,9 +31,9 @@ class AttemptLog:
     """
 
     def __init__(
-        self, handler: RunHandler, key: AttemptKey, config: ExecutorConfig, clock: Callable[[], datetime]
+        self, writer: RunWriter, key: AttemptKey, config: ExecutorConfig, clock: Callable[[], datetime]
     ) -> None:
-        self._handler = handler
+        self._writer = writer
         self._run_id, self._node_id, self._attempt = key
         self._config = config
         self._clock = clock
@@ -57,7 +57,7 @@ class AttemptLog:
             return [RecordLog(now=self._clock(), message=text, level=kept_level, node_id=self._node_id)]
 
         try:
-            await self._handler.transact(self._run_id, build)
+            await self._writer.transact(self._run_id, build)
         except (RunError, StoreUnavailable, ValueRefused, VersionConflict) as error:
             self.omitted += 1
             _log.warning("log_line_lost", run_id=self._run_id, node_id=self._node_id, reason=str(error))

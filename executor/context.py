@@ -8,6 +8,7 @@ from datetime import datetime
 
 from eventstore.handler import RunHandler
 from eventstore.partial_outputs import PartialOutputs
+from eventstore.run_writer import RunWriter
 from eventstore.store import Lease
 from executor.admissions import Admissions
 from executor.callbacks import Callbacks
@@ -25,6 +26,7 @@ class WorkerContext:
     """`closing` is set when the worker takes nothing new.
 
     `missing`: ids of capabilities that hints named and that this worker does not have, so that each is logged once.
+    `writer` puts what tasks change in one run at the same time into one append.
     """
 
     handler: RunHandler
@@ -40,6 +42,10 @@ class WorkerContext:
     callbacks: Callbacks | None = None
     closing: bool = False
     missing: set[str] = field(default_factory=set[str])
+    writer: RunWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = RunWriter(self.handler)
 
     @property
     def lease(self) -> Lease:

@@ -95,13 +95,22 @@ class NodeRunner:
             used = context.used_version(node) if node is not None else None
             return [StartNode(now=now, node_id=hint.ref, attempt=hint.attempt, used_version=used)]
 
+        # Who has to ask must not keep the others of the run waiting meanwhile.
+        alone = hint.kind == "node" and await self._is_guarded(hint)
         claim = None
         try:
-            _, claim = await self._append_claim(build)
+            _, claim = await self._append_claim(build, alone=alone)
             return claim
         finally:
             if claim is None:
                 await context.admissions.not_started((self._run_id, hint.ref, hint.attempt))
+
+    async def _is_guarded(self, hint: WorkHint) -> bool:
+        try:
+            return await self._context.admissions.guards_hinted(self._run_id, hint.ref)
+        except BaseException:
+            self._context.in_flight.remove(self._in_flight)
+            raise
 
     async def append_and_claim(self, build: Build) -> tuple[Outcome, Claim | None]:
         """Append what `build` gives, with the start of a node that it makes ready; None where it makes none ready."""
@@ -122,10 +131,11 @@ class NodeRunner:
         finally:
             self._context.in_flight.remove(self._in_flight)
 
-    async def _append_claim(self, build: Build) -> tuple[Outcome, Claim | None]:
+    async def _append_claim(self, build: Build, *, alone: bool = False) -> tuple[Outcome, Claim | None]:
         claim: Claim | None = None
         try:
-            outcome = await self._context.handler.transact(self._run_id, build, lease=self._context.lease)
+            transact = self._context.handler.transact if alone else self._context.writer.transact
+            outcome = await transact(self._run_id, build, lease=self._context.lease)
             claim = claim_in(outcome)
             return outcome, claim
         finally:
@@ -140,7 +150,7 @@ class NodeRunner:
             # Only nodes of capabilities that are here get claimed.
             raise LookupError(claim.node.capability_id)
         stopped = self._in_flight.begin(claim.state, claim.node_id, claim.attempt)
-        attempt_log = AttemptLog(context.handler, claim.key, context.config, context.clock)
+        attempt_log = AttemptLog(context.writer, claim.key, context.config, context.clock)
         attempt = await self._prepare(claim, capability, attempt_log)
         context.admissions.note_start(claim.node)
         _log.debug("node_started", status="running", **claim.names)

@@ -55,7 +55,7 @@ async def _append(context: WorkerContext, claim: Claim, result: Reported, attemp
         return await look_ahead(state, commands, final, context.continues_with, now)
 
     try:
-        return await context.handler.transact(claim.state.run_id, build, lease=context.lease)
+        return await context.writer.transact(claim.state.run_id, build, lease=context.lease)
     except (StoreUnavailable, VersionConflict) as error:
         _log.warning("report_delayed", reason=str(error), **claim.names)
     # An output that took an hour must survive a minute without the database.
@@ -65,4 +65,4 @@ async def _append(context: WorkerContext, claim: Claim, result: Reported, attemp
         stop=stop_after_delay(context.config.report_seconds),
         reraise=True,
     )
-    return await patiently(context.handler.transact, claim.state.run_id, build, lease=context.lease)
+    return await patiently(context.writer.transact, claim.state.run_id, build, lease=context.lease)

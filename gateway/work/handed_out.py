@@ -16,9 +16,9 @@ from eventstore.batch import Lease
 from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
 from eventstore.limits import admit
+from eventstore.run_writer import RunWriter
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey, TaskTokens
-from gateway.work.run_writer import RunWriter
 from gateway.work.used_version import used_version
 from runs.bundle import context_bundle
 from runs.commands import Command, FailNode, StartNode

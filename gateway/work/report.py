@@ -18,9 +18,9 @@ import orjson
 from contracts.checker import ContractChecker
 from contracts.problems import CheckerUnavailable, CheckFailed, SchemaRefused
 from eventstore.handler import Outcome
+from eventstore.run_writer import RunWriter
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey
-from gateway.work.run_writer import RunWriter
 from runs.commands import Command, CompleteNode, FailNode, RecordLog, RequestClarification
 from runs.errors import RunFinished, RunUnknown, StaleAttempt
 from runs.event import Json, JsonObject

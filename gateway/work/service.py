@@ -10,6 +10,7 @@ from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
+from eventstore.run_writer import RunWriter
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey, TaskTokens
 from gateway.errors import CapabilityUnknown, GatewayError
@@ -18,7 +19,6 @@ from gateway.work.line_limits import LineLimits
 from gateway.work.matcher import Matcher
 from gateway.work.presence import Presence
 from gateway.work.report import Reports
-from gateway.work.run_writer import RunWriter
 from gateway.work.served_versions import named_versions, served_by
 from runs.errors import RunError
 from schemas.refusal import FieldProblem

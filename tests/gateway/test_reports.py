@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from contracts.checker import ContractChecker
+from eventstore.run_writer import RunWriter
 from eventstore.task_tokens import TaskKey
 from gateway.work.report import Reports
-from gateway.work.run_writer import RunWriter
 from runs.commands import AbortRun, Actor, FailNode, StartNode
 from runs.errors import RunError, RunFinished, StaleAttempt
 from schemas.parsing import validate_document

@@ -1,20 +1,20 @@
-"""Changes of runs by many workers at a time: those of one run follow each other, and what waits goes in one append.
+"""Changes of runs by many tasks of a process: those of one run follow each other, and what waits goes in one append.
 
-Writers of one run that append at the same time conflict, and each decides and reads again: a hundred workers that end
-within a moment would do that some thousand times. Here one append is under way for a run, and the reports that come
-meanwhile are decided one after the other and stored together.
+Writers of one run that append at the same time conflict, and each decides and reads again: a hundred nodes that end
+within a moment would do that some thousand times. Here one append of this process is under way for a run, and the
+changes that come meanwhile are decided one after the other and stored together. A run that one task changes at a time
+is changed as without it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from eventstore.batch import Lease
 from eventstore.handler import Build, Outcome, RunHandler, decided
 from runs.decide import Decided
-from runs.errors import RunError
 from runs.event import Event
 from runs.state import RunState
 
@@ -32,36 +32,41 @@ class _Change:
     """What it came to on the state that was tried last; None where it was refused."""
 
 
-@dataclass(slots=True)
-class _Line:
-    """The changes of one run that wait."""
-
-    changes: deque[_Change] = field(default_factory=deque[_Change])
-    task: asyncio.Task[None] | None = None
-
-
 class RunWriter:
     """`RunHandler.transact`, in turn for each run."""
 
     def __init__(self, handler: RunHandler) -> None:
         self._handler = handler
-        self._lines: dict[str, _Line] = {}
+        self._waiting: dict[str, deque[_Change]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def transact(self, run_id: str, build: Build, *, lease: Lease | None = None) -> Outcome:
-        """As `RunHandler.transact`. A caller that is cancelled does not take back what is on its way."""
-        line = self._lines.setdefault(run_id, _Line())
+        """As `RunHandler.transact`. A caller that is cancelled may not take back what is on its way."""
+        waiting = self._waiting.get(run_id)
+        if waiting is None:
+            return await self._write_now(run_id, build, lease)
         change = _Change(build, lease, asyncio.get_running_loop().create_future())
-        line.changes.append(change)
-        if line.task is None:
-            line.task = asyncio.create_task(self._write(run_id, line))
+        waiting.append(change)
         return await change.answer
 
-    async def _write(self, run_id: str, line: _Line) -> None:
+    async def _write_now(self, run_id: str, build: Build, lease: Lease | None) -> Outcome:
+        waiting = self._waiting[run_id] = deque()
         try:
-            while line.changes:
-                await self._write_some(run_id, _next(line.changes))
+            return await self._handler.transact(run_id, build, lease=lease)
         finally:
-            del self._lines[run_id]
+            if waiting:
+                task = asyncio.create_task(self._write(run_id, waiting))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            else:
+                del self._waiting[run_id]
+
+    async def _write(self, run_id: str, waiting: deque[_Change]) -> None:
+        try:
+            while waiting:
+                await self._write_some(run_id, _next(waiting))
+        finally:
+            del self._waiting[run_id]
 
     async def _write_some(self, run_id: str, changes: list[_Change]) -> None:
         if len(changes) == 1:
@@ -72,7 +77,7 @@ class RunWriter:
             return await _decide(state, changes)
 
         try:
-            await self._handler.transact(run_id, build)
+            await self._handler.transact(run_id, build, lease=changes[0].lease)
         except Exception:  # noqa: BLE001 - each is tried alone, and gets the error that is its own
             for change in changes:
                 change.outcome = None
@@ -95,12 +100,11 @@ class RunWriter:
                 change.answer.set_result(outcome)
 
 
-def _next(changes: deque[_Change]) -> list[_Change]:
-    """The next change, and those behind it that need no lease: an append has one lease for all that it starts."""
-    first = changes.popleft()
-    taken = [first]
-    while first.lease is None and changes and changes[0].lease is None and len(taken) < _AT_ONCE:
-        taken.append(changes.popleft())
+def _next(waiting: deque[_Change]) -> list[_Change]:
+    """The next change, and those behind it with the same lease: an append has one lease for all that it starts."""
+    taken = [waiting.popleft()]
+    while waiting and waiting[0].lease == taken[0].lease and len(taken) < _AT_ONCE:
+        taken.append(waiting.popleft())
     return taken
 
 
@@ -113,8 +117,8 @@ async def _decide(state: RunState, changes: list[_Change]) -> Decided:
             continue
         try:
             one = await decided(change.build, following.state)
-        except RunError:
-            continue  # tried alone afterwards, on the newest state
+        except Exception:  # noqa: BLE001, S112 - it is tried alone afterwards, on the newest state, and gets its error then
+            continue
         change.outcome = Outcome(following.state, one.state, one.events)
         events += one.events
         following = Decided(one.state, events)
