@@ -123,7 +123,7 @@ def _object(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 schemas = st.recursive(st.booleans() | _object(st.booleans()), _object, max_leaves=4)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(old=schemas, extra=schemas, value=values)
 def test_a_proof_is_never_wrong(old: Any, extra: Any, value: Any) -> None:
     """Most pairs of schemas have nothing to do with each other, so the new one is also made from the old one."""
@@ -134,7 +134,7 @@ def test_a_proof_is_never_wrong(old: Any, extra: Any, value: Any) -> None:
             assert not_widened(old, new)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(one=schemas, two=schemas, value=values)
 def test_schemas_that_are_said_to_contradict_each_other_accept_nothing_together(
     one: Any, two: Any, value: Any

@@ -318,5 +318,5 @@ class AnyOrder(RuleBasedStateMachine):
             self.complete_node(work.ref, 0, False)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
