@@ -9,18 +9,23 @@ from runs.event import Event, JsonObject, NewEvent
 from runs.event_data import ErrorData
 from runs.evolve import evolve
 from runs.state import NodeState, RunState
+from schemas.conditions import Allowance
 
 
 class Draft:
     """Numbers events and keeps the state that they lead to.
 
     Time never runs backwards within a run: where the clock has jumped back, the last event's time counts.
+    `reacted` is how many of the events the runtime policies have seen, `allowance` what their conditions may still
+    cost.
     """
 
     def __init__(self, state: RunState, now: datetime) -> None:
         self.state = state
         self.now = max(now, state.updated_at) if state.updated_at is not None else now
         self.events: list[Event] = []
+        self.reacted = 0
+        self.allowance = Allowance()
 
     def add(self, new: NewEvent) -> None:
         """Append one event. Raises IllegalTransition where the tables have no such step."""

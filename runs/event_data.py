@@ -18,6 +18,7 @@ from schemas.vocabulary import (
     LossKind,
     NodeKind,
     OriginAgent,
+    Priority,
     RequestKind,
     RequestSubject,
     ResolutionEffect,
@@ -303,20 +304,44 @@ class ControlData(TypedDict):
 
 
 class PolicyTriggeredData(TypedDict):
+    """`cause` is what made it true: see `schemas.payloads.PolicyCause`. Logs of before have none."""
+
     policyId: str
     trigger: Json
     action: Json
+    cause: NotRequired[JsonObject]
+
+
+class PolicyTriggeredDetail(TypedDict):
+    """What the firing changes. `nodes` run again, with `answer` among their answers; `fresh`: as if never tried.
+
+    `mark` is what the policy has now reacted to once and for all.
+    """
+
+    nodes: NotRequired[list[str]]
+    answer: NotRequired[AnswerData]
+    fresh: NotRequired[bool]
+    priority: NotRequired[Priority]
+    mark: NotRequired[str]
 
 
 class LogData(TypedDict):
+    """`event` and `payload` are what a runtime policy emits."""
+
     level: LogLevel
     message: str
+    event: NotRequired[str]
+    payload: NotRequired[JsonObject]
 
 
 class LogDetail(ClaimedDetail):
-    """A line for people may have a detail of any other keys; folding reads the vote only."""
+    """A line for people may have a detail of any other keys; folding reads these only.
+
+    `mark`: a runtime policy was to react to this, and its condition did not hold.
+    """
 
     vote: NotRequired[VoteDetail]
+    mark: NotRequired[str]
 
 
 class CompleteData(TypedDict):

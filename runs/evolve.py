@@ -33,6 +33,7 @@ from runs.event_data import (
     ValidationErrorDetail,
 )
 from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
+from runs.evolve_policies import policy_triggered
 from runs.graph import dependents_of, meet_dependencies
 from runs.settle import settle_trigger
 from runs.state import NodeState, RunState
@@ -282,6 +283,7 @@ _FOLDS: dict[EventType, Fold] = {
     "hitl_expiring": people.hitl_expiring,
     "hitl_resolved": people.hitl_resolved,
     "log": people.log,
+    "policy_triggered": policy_triggered,
     "run_paused": people.run_paused,
     "run_resumed": people.run_resumed,
     "complete": _complete,

@@ -47,6 +47,32 @@ def completed_node(
     )
 
 
+def rerun_nodes(
+    state: RunState, node_ids: Iterable[str], *, answer: AnswerData | None = None, fresh: bool = False
+) -> RunState:
+    """Make nodes run again whatever they are at, and what depends on them wait; attempts in flight are stale then.
+
+    `fresh` nodes have all their attempts again, others one more.
+    """
+    again = dict.fromkeys(node_ids)
+    nodes = dict(state.nodes)
+    for node_id in downstream(state.dependents, again):
+        node = nodes[node_id]
+        trigger = "repair" if node_id in again else "await_repair"
+        if node.status in (t.READY, t.PENDING) and node_id in again:
+            continue
+        if trigger in t.NODE[node.status]:
+            failures = 0 if fresh or node_id not in again else node.failures
+            status = next_node_status(node.status, trigger, node_id)
+            nodes[node_id] = changed(node, status=status, failures=failures, due_at=None, front=False)
+    for node_id in again:
+        node = nodes[node_id]
+        ready = all(nodes[need].status == t.COMPLETED for need in node.depends_on)
+        answers = (*node.answers, answer)[-MAX_ANSWERS:] if answer else node.answers
+        nodes[node_id] = changed(node, status=t.READY if ready else t.PENDING, answers=answers)
+    return changed(state, nodes=nodes)
+
+
 def reset_nodes(
     state: RunState,
     node_ids: Iterable[str],

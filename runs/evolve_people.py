@@ -113,6 +113,8 @@ def _approved(node: NodeState, asked: RequestState) -> NodeState:
 
 
 def log(state: RunState, event: Event, _: LogData, detail: LogDetail) -> RunState:
+    if "mark" in detail:
+        return changed(state, marks=(*state.marks, detail["mark"]))
     vote = detail.get("vote")
     return state if vote is None else _vote(state, vote, str(event.seq))
 
@@ -173,6 +175,7 @@ def run_resumed(state: RunState, event: Event, _: ControlData, __: JsonObject) -
     return changed(
         state,
         paused_at=None,
+        paused_seconds=state.paused_seconds + (now - paused_at).total_seconds(),
         requests={**state.requests, **requests} if requests else state.requests,
         nodes={**state.nodes, **nodes} if nodes else state.nodes,
         deadline_at=deadline_at + (now - paused_at) if deadline_at is not None else None,

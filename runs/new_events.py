@@ -218,10 +218,30 @@ def run_resumed(*, operator: str, reason: str | None, detail: d.ClaimedDetail | 
 
 
 def policy_triggered(
-    policy_id: str, *, trigger: Json, action: Json, node_id: str | None, message: str
+    policy_id: str,
+    *,
+    trigger: Json,
+    action: Json,
+    cause: JsonObject,
+    node_id: str | None,
+    message: str,
+    detail: d.PolicyTriggeredDetail | None = None,
 ) -> NewEvent:
-    data: d.PolicyTriggeredData = {"policyId": policy_id, "trigger": trigger, "action": action}
-    return NewEvent("policy_triggered", data, node_id=node_id, message=message)
+    data: d.PolicyTriggeredData = {
+        "policyId": policy_id,
+        "trigger": trigger,
+        "action": action,
+        "cause": cause,
+    }
+    return NewEvent("policy_triggered", data, node_id=node_id, message=message, detail=detail)
+
+
+def emitted(event: str, payload: JsonObject | None, *, node_id: str | None, message: str) -> NewEvent:
+    """A line in the log that carries what a runtime policy emits."""
+    data: d.LogData = {"level": "info", "message": message, "event": event}
+    if payload is not None:
+        data["payload"] = payload
+    return NewEvent("log", data, node_id=node_id, message=message)
 
 
 def log(

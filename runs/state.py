@@ -18,6 +18,7 @@ from schemas.vocabulary import (
     ExecutorType,
     NodeKind,
     NodeStatus,
+    Priority,
     RequestKind,
     RequestSubject,
     RunStatus,
@@ -132,6 +133,9 @@ class RunState:
     `requests` has all requests, `open_ids` the ids of the open ones. `paused_at` is the beginning of a pause.
     `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`). `usage` is what all
     attempts reported, also those of plans that were replaced.
+    `firings` counts how often each runtime policy was fired, `marks` names what a policy reacts to once only and has
+    (see `runs.rules.policy_timers`). `priority` is what a policy made of it, `paused_seconds` the length of all pauses
+    that are over.
     """
 
     run_id: str
@@ -165,6 +169,10 @@ class RunState:
     paused_at: datetime | None = None
     final_attempt: int = 0
     usage: UsedTogether = NOTHING_USED
+    firings: Mapping[str, int] = field(default_factory=dict[str, int])
+    marks: tuple[str, ...] = ()
+    priority: Priority = "normal"
+    paused_seconds: float = 0.0
     output: Json = None
     error: ErrorData | None = None
     completed_at: datetime | None = None

@@ -12,8 +12,10 @@ from typing import Any, cast
 
 from runs.event import Json, JsonObject
 from schemas.base import MAX_NAME_CHARS, MAX_SECONDS
+from schemas.hitl_policy import MAX_APPROVERS, HitlPolicy
 from schemas.house_policy import HousePolicy
-from schemas.policies import APPROVAL_KEY, MAX_APPROVERS, HitlPolicy, RuntimePolicy, approval_directive
+from schemas.policies import APPROVAL_KEY, approval_directive
+from schemas.runtime_policies import RuntimePolicy
 from schemas.stored import read_stored
 
 UNREADABLE = "an approver who cannot be read"

@@ -21,7 +21,8 @@ Rules that hold in both tables:
    the next attempt is due.
 4. A run completes with an output only after it has had a plan: `pending` and `planning` end as `failed` or `aborted`.
 5. A node that ran may run again: `repair` (its output broke the contract, or a person sent it back) makes a completed
-   node `ready`; `await_repair` puts what depends on it back to `pending`. Its attempt numbers go on.
+   node `ready`; `await_repair` puts what depends on it back to `pending`. Its attempt numbers go on. A runtime policy
+   may do so with a node that is at work, waits or has failed: an attempt in flight is stale from then on.
 6. The end of a run cancels every node that can be cancelled, and leaves `completed` and `failed` as they are.
 
 Easy to get wrong:
@@ -207,11 +208,15 @@ NODE: Final[Mapping[NodeStatus, Mapping[NodeTrigger, NodeStatus]]] = {
         "retry": WAITING_RETRY,
         "fail": FAILED,
         "ask": AWAITING_HITL,
+        "repair": READY,
+        "await_repair": PENDING,
         "cancel": CANCELLED,
     },
     WAITING_RETRY: {
         "start": RUNNING,
         "start_human": AWAITING_HUMAN,
+        "repair": READY,
+        "await_repair": PENDING,
         "cancel": CANCELLED,
     },
     AWAITING_HITL: {
@@ -219,12 +224,16 @@ NODE: Final[Mapping[NodeStatus, Mapping[NodeTrigger, NodeStatus]]] = {
         "answer": READY,
         "complete": COMPLETED,
         "fail": FAILED,
+        "repair": READY,
+        "await_repair": PENDING,
         "cancel": CANCELLED,
     },
     AWAITING_HUMAN: {
         "complete": COMPLETED,
         "retry": WAITING_RETRY,
         "fail": FAILED,
+        "repair": READY,
+        "await_repair": PENDING,
         "cancel": CANCELLED,
     },
     COMPLETED: {
@@ -234,6 +243,8 @@ NODE: Final[Mapping[NodeStatus, Mapping[NodeTrigger, NodeStatus]]] = {
     },
     FAILED: {
         "ask": AWAITING_HITL,
+        "repair": READY,
+        "await_repair": PENDING,
     },
     CANCELLED: {},
     "skipped": {},

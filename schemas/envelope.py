@@ -17,9 +17,11 @@ from schemas.base import (
     refused,
 )
 from schemas.explain import TAG_MARK
+from schemas.hitl_policy import HitlPolicy
 from schemas.parsing import parse_document
-from schemas.policies import HitlPolicy, Policies, RuntimePolicy
+from schemas.policies import Policies
 from schemas.refusal import DocumentRefused
+from schemas.runtime_policies import RuntimePolicy
 
 __all__ = [
     "CONTRACT_MODES",

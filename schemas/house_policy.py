@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from schemas.base import Duration, Model, Reference
+from schemas.hitl_policy import MAX_APPROVERS
 from schemas.json_types import JsonObject
 from schemas.plan import DEFAULT_MAX_ATTEMPTS, Diagnostic, MaxAttempts
-from schemas.policies import MAX_APPROVERS
 from schemas.refusal import FieldProblem
 
 CapabilityPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}\*?$")]

@@ -229,15 +229,42 @@ class RunResumedPayload(RunPausedPayload):
     pass
 
 
+class PolicyCause(OpenModel):
+    """What made a policy fire.
+
+    `event` is the type of the event, or `timeout`, `budget`, `manual` or `decision`, `eventId` the event itself.
+    `observed` is what the condition read, by path; long values are named only.
+    """
+
+    event: str
+    event_id: str | None = None
+    node_id: NodeId | None = None
+    attempt: Attempt | None = None
+    observed: dict[str, Any] | None = None
+    metric: str | None = None
+    value: float | None = None
+    ms: int | None = None
+    operator: Operator | None = None
+    request_id: str | None = None
+    decision: str | None = None
+
+
 class PolicyTriggeredPayload(OpenModel):
+    """`trigger` and `action` are those of the envelope, as they were sent; `cause` is what made it true."""
+
     policy_id: Reference
     trigger: Any
     action: Any
+    cause: PolicyCause | None = None
 
 
 class LogPayload(OpenModel):
+    """A line for people; `event` and `payload` are what a runtime policy emits."""
+
     level: LogLevel
     message: str
+    event: Reference | None = None
+    payload: dict[str, Any] | None = None
 
 
 class CompletePayload(OpenModel):

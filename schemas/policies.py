@@ -6,155 +6,22 @@ none is taken that looks like a misspelt or misplaced rule.
 """
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Annotated, Any, Self, cast
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
-from schemas.base import (
-    MAX_OTHER_KEYS,
-    Duration,
-    Model,
-    NodeId,
-    OpenModel,
-    Reference,
-    Text,
-    TextOrObject,
-    flaw,
-    json_type,
-    refused,
-    wire_name,
-)
-from schemas.explain import TAG_MARK
-from schemas.plan import CapabilityId, MaxAttempts
+from schemas.base import MAX_OTHER_KEYS, OpenModel, TextOrObject, flaw, json_type, refused, wire_name
+from schemas.conditions import MAX_CONDITIONS
+from schemas.hitl_policy import HitlPolicy
+from schemas.plan import MaxAttempts
+from schemas.runtime_policies import RuntimePolicy
 from schemas.spelling import misspelling_of
-from schemas.vocabulary import (
-    ActionType,
-    AfterEscalation,
-    ExpiryAction,
-    Fallback,
-    NodeKind,
-    RejectAction,
-    Urgency,
-    WatchedEvent,
-)
+from schemas.vocabulary import Fallback
 
-MAX_APPROVERS = 100
 MAX_ASKING_POLICIES = 10
 """How many policies of an envelope may ask people: each of them may make a request of every event that it watches."""
 
 APPROVAL_KEY = "requiresHitlApproval"
-
-_ABOUT_THE_PLAN = ("plan_generated", "plan_updated")
-
-
-class HitlPolicy(Model):
-    """The rules of every request of the run: who may decide, how many must, and what if no decision comes in time."""
-
-    approvers: Annotated[list[Reference], Field(max_length=MAX_APPROVERS)] = Field(default_factory=list[str])
-    quorum: Annotated[int, Field(ge=1, le=100)] = 1
-    expires_in_seconds: Duration | None = None
-    on_expiry: ExpiryAction = "reject"
-    escalate_to: Reference | None = None
-    after_escalation: AfterEscalation = "reject"
-    on_reject: RejectAction = "fail"
-    forbid_submitter: bool = False
-    urgency: Urgency = "normal"
-
-    def to_wire(self) -> dict[str, Any]:
-        """The rules that were set; what is left out has its default."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
-
-    def over(self, base: "HitlPolicy | None") -> "HitlPolicy":
-        """These rules laid over those of `base`, key by key."""
-        if base is None:
-            return self
-        fields = base.model_fields_set | self.model_fields_set
-        values = {
-            name: getattr(self if name in self.model_fields_set else base, name) for name in sorted(fields)
-        }
-        return HitlPolicy.model_construct(_fields_set=fields, **values)
-
-
-class Trigger(Model):
-    """The event that a policy watches; with `nodeId`, `capabilityId` or `kind`, only that of such a node."""
-
-    event: WatchedEvent
-    node_id: NodeId | None = None
-    capability_id: CapabilityId | None = None
-    kind: NodeKind | None = None
-
-    @model_validator(mode="after")
-    def _can_happen(self) -> Self:
-        if self.event in _ABOUT_THE_PLAN:
-            named = [name for name in ("node_id", "capability_id", "kind") if getattr(self, name) is not None]
-            if named:
-                message = f"{self.event} is about the whole plan and never about one node."
-                raise refused(*(flaw("contradiction", message, wire_name(name)) for name in named))
-        return self
-
-
-class Action(Model):
-    """What a policy does: ask people (`hitl`, under rules of its own if need be), end the run, or write a line."""
-
-    type: ActionType
-    question: Text | None = None
-    hitl: HitlPolicy | None = None
-
-    @model_validator(mode="after")
-    def _asks_only_people(self) -> Self:
-        useless = [
-            name for name in ("question", "hitl") if self.type != "hitl" and getattr(self, name) is not None
-        ]
-        if useless:
-            message = f"An action of type {self.type!r} asks nobody; only type 'hitl' has this."
-            raise refused(*(flaw("contradiction", message, name) for name in useless))
-        return self
-
-
-def _word_or_object(value: Any) -> Any:
-    if not isinstance(value, str | dict | Model):
-        raise refused(flaw("wrong_type", f"This must be a string or an object, not {json_type(value)}."))
-    return cast("Any", value)
-
-
-def _form(value: Any) -> str:
-    return TAG_MARK + ("word" if isinstance(value, str) else "object")
-
-
-AnyTrigger = Annotated[
-    Annotated[WatchedEvent, Tag(TAG_MARK + "word")] | Annotated[Trigger, Tag(TAG_MARK + "object")],
-    Discriminator(_form),
-    BeforeValidator(_word_or_object),
-]
-AnyAction = Annotated[
-    Annotated[ActionType, Tag(TAG_MARK + "word")] | Annotated[Action, Tag(TAG_MARK + "object")],
-    Discriminator(_form),
-    BeforeValidator(_word_or_object),
-]
-
-
-class RuntimePolicy(Model):
-    """A rule that reacts to the run's events: when `trigger` matches one, `action` is taken."""
-
-    id: Reference | None = None
-    trigger: AnyTrigger
-    action: AnyAction
-
-    @cached_property
-    def watched(self) -> Trigger:
-        """The trigger, with its short form written out."""
-        return self.trigger if isinstance(self.trigger, Trigger) else Trigger(event=self.trigger)
-
-    @cached_property
-    def taken(self) -> Action:
-        """The action, with its short form written out."""
-        return self.action if isinstance(self.action, Action) else Action(type=self.action)
-
-    def to_wire(self) -> dict[str, Any]:
-        """The policy as it was sent."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
-
 
 _PLANNER_SCHEMA: dict[str, Any] = {
     "properties": {"directives": {"properties": {APPROVAL_KEY: {"type": ["boolean", "null"]}}}}
@@ -202,8 +69,8 @@ class Policies(OpenModel):
         """All rules under which people may be asked, each with its place below `policies`."""
         yield ("hitl",), self.hitl or HitlPolicy()
         for index, policy in enumerate(self.runtime):
-            if policy.taken.hitl is not None:
-                yield ("runtime", index, "action", "hitl"), policy.taken.hitl.over(self.hitl)
+            if policy.asks is not None and policy.asks.hitl is not None:
+                yield ("runtime", index, "action", "hitl"), policy.asks.hitl.over(self.hitl)
 
     @model_validator(mode="after")
     def _directive_is_obeyed(self) -> Self:
@@ -226,10 +93,14 @@ class Policies(OpenModel):
 
     @model_validator(mode="after")
     def _asks_by_few_policies(self) -> Self:
-        asking = [index for index, policy in enumerate(self.runtime) if policy.taken.type == "hitl"]
+        asking = [index for index, policy in enumerate(self.runtime) if policy.asks is not None]
         if len(asking) > MAX_ASKING_POLICIES:
             message = f"At most {MAX_ASKING_POLICIES} policies may ask people."
             raise refused(flaw("too_long", message, "runtime", asking[MAX_ASKING_POLICIES]))
+        conditional = [index for index, each in enumerate(self.runtime) if each.watched.condition is not None]
+        if len(conditional) > MAX_CONDITIONS:
+            message = f"At most {MAX_CONDITIONS} policies may have a condition."
+            raise refused(flaw("too_long", message, "runtime", conditional[MAX_CONDITIONS]))
         return self
 
     @model_validator(mode="after")

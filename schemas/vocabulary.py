@@ -83,9 +83,22 @@ OriginAgent = Literal["strategy", "generation", "qa"]
 Urgency = Literal["low", "normal", "high"]
 
 WatchedEvent = Literal["plan_generated", "plan_updated", "node_complete", "node_error", "validation_error"]
-"""Events that a runtime policy can watch."""
-WATCHED_EVENTS: frozenset[EventType] = frozenset(get_args(WatchedEvent))
-ActionType = Literal["hitl", "fail", "log"]
+"""Events that a runtime policy can name as its trigger; `TriggerKind` has more."""
+TriggerKind = Literal[
+    "onStart",
+    "onPlan",
+    "onNodeStart",
+    "onNodeComplete",
+    "onNodeError",
+    "onValidationFail",
+    "onTimeout",
+    "onMetricBelow",
+    "onBudget",
+    "manual",
+]
+"""When a runtime policy is fired."""
+ActionType = Literal["hitl", "fail", "log", "goto", "retry", "pause", "emit", "setPriority", "replan"]
+Priority = Literal["normal", "high"]
 ExpiryAction = Literal["reject", "approve", "escalate"]
 RejectAction = Literal["fail", "replan", "rerun"]
 AfterEscalation = Literal["reject", "approve"]

@@ -13,9 +13,10 @@ from runs.commands import AcceptPlan, Command, StartRun
 from runs.event import Json, JsonObject
 from schemas.base import Model, wire_name
 from schemas.envelope import Constraints
+from schemas.hitl_policy import HitlPolicy
 from schemas.house_policy import HousePolicy, HouseRules
 from schemas.parsing import parse_document, validate_document
-from schemas.policies import HitlPolicy, Policies
+from schemas.policies import Policies
 from schemas.refusal import DocumentRefused, FieldProblem
 from schemas.tightening import apply_house_policy
 

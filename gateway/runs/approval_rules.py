@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from runs.commands import Actor
 from schemas import pointer
-from schemas.policies import HitlPolicy, Policies
+from schemas.hitl_policy import HitlPolicy
+from schemas.policies import Policies
 from schemas.refusal import FieldProblem
 
 Place = tuple[str | int, ...]
@@ -55,8 +56,8 @@ def unsatisfiable_rules(
 def _own_fields(policies: Policies, place: Place) -> set[str]:
     if len(place) == 1:
         return set()
-    action = policies.runtime[int(place[1])].taken.hitl
-    return action.model_fields_set if action is not None else set()
+    asks = policies.runtime[int(place[1])].asks
+    return asks.hitl.model_fields_set if asks is not None and asks.hitl is not None else set()
 
 
 def _wire(field: str) -> str:

@@ -19,6 +19,7 @@ from runs.event import Json
 from runs.event_data import AnswerData, ErrorData, HitlResolvedDetail, ProposalContent
 from runs.rules.pauses import running_time
 from runs.rules.permissions import check_allowed, check_plan_version, claimed_detail, operator_name
+from runs.rules.runtime_policies import act_on_decision
 from runs.rules.votes import cast_vote, check_output, check_proposal, output_hash, withdraw_vote
 from runs.state import RequestState
 from schemas.canonical import content_hash
@@ -148,6 +149,7 @@ def _carry_out(
         effect: HitlResolvedDetail | None = {"effect": "approve"} if request.subject == "policy" else None
         _resolve(draft, request, command, "approved", effect, output_hash(request))
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
+        act_on_decision(draft, request, approved=True)
     elif proposal["responseType"] == "edit":
         _take_edit(draft, request, command, proposal)
     else:
@@ -189,6 +191,8 @@ def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
         _run_again(draft, request, command)
         return
     _resolve(draft, request, command, "rejected")
+    if act_on_decision(draft, request, approved=False):
+        return
     operator = operator_name(command)
     message = f"rejected by {operator}" + (f": {reason}" if reason else "")
     draft.fail_run(

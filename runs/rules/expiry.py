@@ -10,6 +10,7 @@ from runs.event_data import HitlResolvedDetail
 from runs.rules.decisions import deliver_approved
 from runs.rules.pauses import check_running
 from runs.rules.requests import add_request
+from runs.rules.runtime_policies import act_on_decision
 from runs.rules.votes import output_hash
 from runs.state import RequestState
 from runs.values import changed
@@ -33,11 +34,14 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
         else:
             _resolve(draft, request, action, output_hash=output_hash(changed(request, proposal=None)))
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
+        act_on_decision(draft, request, approved=True)
         return
     if action == "escalate" and request.rules.get("escalateTo"):
         _escalate(draft, request)
         return
     _resolve(draft, request, action)
+    if act_on_decision(draft, request, approved=False):
+        return
     draft.fail_run("hitl_expired", "nobody decided in time", {"requestId": request.id})
 
 

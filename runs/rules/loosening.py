@@ -13,9 +13,13 @@ from typing import Any
 
 from runs.errors import NotAllowed
 from runs.event import JsonObject
+from runs.rules.selectors import selects
 from runs.state import NodeState, RunState
 from runs.stored_policies import RunPolicies, read_names, read_policies, read_rules
-from schemas.policies import HitlPolicy, RuntimePolicy
+from schemas.hitl_policy import HitlPolicy
+from schemas.runtime_policies import RuntimePolicy
+
+_ABOUT_THE_RUN = frozenset({"onStart", "onPlan", "onBudget"})
 
 MAX_SHOWN = 50
 """How many loosened rules a refusal and the log name."""
@@ -83,25 +87,37 @@ def _ends(old: HitlPolicy, new: HitlPolicy, place: str) -> Iterator[Loosened]:
 
 def _runtime(old: RunPolicies, new: RunPolicies) -> Iterator[Loosened]:
     for policy in old.runtime:
-        if policy.taken.type == "log":
+        if not _steers(policy):
             continue
         if not any(_as_strict(policy, each, old, new) for each in new.runtime):
             name = f"policy {policy.id}" if policy.id else "a policy"
-            message = (
-                f"{name} about {policy.watched.event} would not {_does(policy)} any more as it does now."
-            )
+            message = f"{name} about {' and '.join(policy.watched.events) or policy.watched.kind} would not {_does(policy)} any more as it does now."
             yield Loosened("/policies/runtime", message)
 
 
+_MARKING = frozenset({"log", "emit", "setPriority"})
+"""Actions that change nothing in what is done."""
+_WORDS = {"hitl": "ask people", "fail": "end the run", "pause": "pause the run"}
+
+
+def _steers(policy: RuntimePolicy) -> bool:
+    return policy.enabled and policy.taken.type not in _MARKING
+
+
 def _does(policy: RuntimePolicy) -> str:
-    return "ask people" if policy.taken.type == "hitl" else "end the run"
+    return _WORDS.get(policy.taken.type, "have nodes run again")
 
 
 def _as_strict(policy: RuntimePolicy, other: RuntimePolicy, old: RunPolicies, new: RunPolicies) -> bool:
-    action, changed = policy.taken, other.taken
-    if other.watched != policy.watched or changed.type != action.type or changed.question != action.question:
+    asks, changed = policy.asks, other.asks
+    if not other.enabled or other.watched != policy.watched:
         return False
-    was = action.hitl.over(old.hitl) if action.hitl else old.hitl
+    if asks is None or changed is None:
+        return other.taken == policy.taken
+    free = {"hitl": None, "rationale": None}
+    if changed.model_copy(update=free) != asks.model_copy(update=free):
+        return False
+    was = asks.hitl.over(old.hitl) if asks.hitl else old.hitl
     now = changed.hitl.over(new.hitl) if changed.hitl else new.hitl
     return not any(_rules(was, now, ""))
 
@@ -153,20 +169,13 @@ def _guards_before(nodes: dict[str, NodeState], bits: dict[str, int]) -> dict[st
 def _guarded(node: NodeState, policies: RunPolicies) -> bool:
     if node.executor_type == "human" or node.contract.get("fallback") == "hitl":
         return True
-    return any(_watches(policy, node) for policy in policies.runtime if policy.taken.type != "log")
+    return any(_watches(policy, node) for policy in policies.runtime if _steers(policy))
 
 
 def _watches(policy: RuntimePolicy, node: NodeState) -> bool:
     """Whether an event of this node can be what the policy watches."""
-    trigger = policy.watched
-    if trigger.event in ("plan_generated", "plan_updated"):
-        return False
-    wanted = (
-        (trigger.node_id, node.id),
-        (trigger.capability_id, node.capability_id),
-        (trigger.kind, node.kind),
-    )
-    return all(want is None or want == found for want, found in wanted)
+    watched = policy.watched
+    return watched.kind not in _ABOUT_THE_RUN and selects(watched.selector, node)
 
 
 def _terms_for_people(node: NodeState) -> tuple[Any, ...]:
@@ -196,8 +205,8 @@ def _all_rules(original: RunState) -> Iterator[HitlPolicy]:
     base = original.policies.hitl
     yield base
     for policy in original.policies.runtime:
-        if policy.taken.hitl is not None:
-            yield policy.taken.hitl.over(base)
+        if policy.asks is not None and policy.asks.hitl is not None:
+            yield policy.asks.hitl.over(base)
     if not original.finished:
         for request in original.open_requests:
             yield read_rules(request.rules)

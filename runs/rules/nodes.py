@@ -15,6 +15,7 @@ from runs.rules.pauses import check_running, running_time
 from runs.rules.permissions import claimed_detail, operator_name
 from runs.rules.requests import ask_about_failed_node
 from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
+from runs.rules.runtime_policies import steer_failed_node
 from runs.settle import blocked_nodes
 from runs.state import NodeState
 
@@ -211,6 +212,8 @@ def fail_attempt(  # noqa: PLR0913 - each is a part of the event or of the next 
         return
     if poison:
         _end_poisoned_run(draft, node_id)
+        return
+    if steer_failed_node(draft, node_id):
         return
     if node.contract.get("fallback") == "hitl":
         ask_about_failed_node(draft, node_id)

@@ -22,7 +22,11 @@ from schemas.events import PAYLOADS, FlexEvent, NodeDelta, check_frame
 from schemas.hitl import HitlOption
 from schemas.parsing import validate_document
 from schemas.plan import Diagnostic
-from schemas.policies import Action, HitlPolicy, Policies, RuntimePolicy, Trigger
+from schemas.hitl_policy import HitlPolicy
+from schemas.policies import Policies
+from schemas.policy_actions import Hitl
+from schemas.policy_triggers import Trigger
+from schemas.runtime_policies import RuntimePolicy
 from schemas.usage import Usage
 from schemas.vocabulary import EVENT_TYPES
 from tests.support.markdown import fenced, section, sections
@@ -37,7 +41,7 @@ ENVELOPE_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "constraints": (Constraints,),
     "policies": (Policies,),
     "policies.hitl": (HitlPolicy,),
-    "Runtime policies": (RuntimePolicy, Trigger, Action),
+    "Runtime policies": (RuntimePolicy,),
     "metadata": (Metadata,),
     "outputContract": (JsonSchemaContract, FreeformContract, FacetsContract),
 }

@@ -1,0 +1,191 @@
+"""What a runtime policy does when it is fired: one function for each action, and the bounds that end a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from runs import new_events
+from runs.draft import Draft
+from runs.event import JsonObject
+from runs.event_data import AnswerData, PolicyTriggeredDetail
+from runs.graph import downstream
+from runs.rules.requests import add_request
+from runs.transitions import PAUSED
+from schemas import policy_actions as a
+from schemas.runtime_policies import RuntimePolicy
+
+MAX_STEERED = 50
+"""How often the policies of one run may have nodes run again, all of them together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A policy that is fired: by what, and about which node."""
+
+    policy_id: str
+    policy: RuntimePolicy
+    cause: JsonObject
+    node_id: str | None
+    about: str
+    mark: str | None = None
+    event_id: str | None = None
+    detail: PolicyTriggeredDetail = field(default_factory=lambda: PolicyTriggeredDetail())
+
+    def said(self, step: a.Action, more: str = "") -> str:
+        told: str | None = getattr(step, "message", None) or getattr(step, "rationale", None)
+        return f"policy {self.policy_id} reacted to {self.about}{more}" + (f": {told}" if told else "")
+
+
+def take(draft: Draft, firing: Firing, step: a.Action) -> None:
+    """Record the firing and do what it says; a run that is finished stays as it is."""
+    if not draft.state.finished:
+        _TAKE[type(step)](draft, firing, step)
+
+
+def _record(draft: Draft, firing: Firing, step: a.Action, more: PolicyTriggeredDetail | None = None) -> None:
+    sent = firing.policy.to_wire()
+    detail: PolicyTriggeredDetail = {**(more or {})}
+    if firing.mark is not None:
+        detail["mark"] = firing.mark
+    draft.add(
+        new_events.policy_triggered(
+            firing.policy_id,
+            trigger=sent["trigger"],
+            action=sent["action"],
+            cause=firing.cause,
+            node_id=firing.node_id,
+            message=firing.said(step),
+            detail=detail or None,
+        )
+    )
+
+
+def _fail(draft: Draft, firing: Firing, step: a.Fail) -> None:
+    _record(draft, firing, step)
+    message = step.message or firing.said(step)
+    draft.fail_run("policy_failed", message, {"policyId": firing.policy_id, "nodeId": firing.node_id})
+
+
+def _ask(draft: Draft, firing: Firing, step: a.Hitl) -> None:
+    _record(draft, firing, step)
+    base = draft.state.policies.hitl
+    context = {"policyId": firing.policy_id, "event": firing.about, "eventId": firing.event_id}
+    if step.rationale is not None:
+        context["rationale"] = step.rationale
+    add_request(
+        draft,
+        kind="approval",
+        subject="policy",
+        node_id=firing.node_id,
+        question=step.question or f"Policy {firing.policy_id}: {firing.about} needs approval. Go on?",
+        rules=(step.hitl.over(base) if step.hitl else base).to_wire(),
+        context=context,
+    )
+
+
+def _goto(draft: Draft, firing: Firing, step: a.Goto) -> None:
+    state = draft.state
+    nodes = [step.next] if step.next in state.nodes else _of_capability(draft, step.next)
+    if not nodes:
+        message = (
+            f"policy {firing.policy_id} goes to {step.next}, and the plan has no such node or capability"
+        )
+        draft.fail_run("policy_failed", message, {"policyId": firing.policy_id, "next": step.next})
+        return
+    _rerun(draft, firing, step, nodes, {"fresh": True})
+
+
+def _of_capability(draft: Draft, capability_id: str) -> list[str]:
+    return [node.id for node in draft.state.nodes.values() if node.capability_id == capability_id]
+
+
+def _retry(draft: Draft, firing: Firing, step: a.Retry) -> None:
+    node_id = firing.node_id
+    if node_id is None or node_id not in draft.state.nodes:
+        # The composed output broke its contract, for instance: its own rules repair it.
+        _record(draft, firing, step)
+        return
+    detail: PolicyTriggeredDetail = {}
+    if step.with_ is not None:
+        text = step.with_ if isinstance(step.with_, str) else orjson.dumps(step.with_).decode()
+        answer: AnswerData = {
+            "requestId": f"policy:{firing.policy_id}",
+            "question": f"Policy {firing.policy_id} has the node run again",
+            "text": text,
+        }
+        detail["answer"] = answer
+    _rerun(draft, firing, step, [node_id], detail)
+
+
+def _rerun(
+    draft: Draft, firing: Firing, step: a.Goto | a.Retry, nodes: list[str], detail: PolicyTriggeredDetail
+) -> None:
+    if (limit := _reached(draft, firing, step)) is not None:
+        message = f"policy {firing.policy_id} would have nodes run again for the {limit + 1}. time; the limit is {limit}"
+        details = {"policyId": firing.policy_id, "limit": limit, "firings": dict(draft.state.firings)}
+        draft.fail_run("policy_loop", message, details)
+        return
+    _withdraw_questions(draft, firing, nodes)
+    _record(draft, firing, step, {**detail, "nodes": nodes})
+
+
+def _reached(draft: Draft, firing: Firing, step: a.Goto | a.Retry) -> int | None:
+    """The limit that one more firing would pass: the policy's own, or that of all policies together."""
+    state, own = draft.state, step.max_attempts or a.DEFAULT_POLICY_ATTEMPTS
+    if state.firings.get(firing.policy_id, 0) >= own:
+        return own
+    steering = {
+        policy.id or f"policy-{number}"
+        for number, policy in enumerate(state.policies.runtime, start=1)
+        if any(isinstance(each, a.Goto | a.Retry) for _, each in policy.steps())
+    }
+    return MAX_STEERED if sum(state.firings.get(each, 0) for each in steering) >= MAX_STEERED else None
+
+
+def _withdraw_questions(draft: Draft, firing: Firing, nodes: Iterable[str]) -> None:
+    """Close what people are asked about work that is done again."""
+    again = downstream(draft.state.dependents, nodes)
+    for request in draft.state.open_requests:
+        if request.subject == "output" or request.node_id in again:
+            note = f"policy {firing.policy_id} has the work done again"
+            draft.add(new_events.hitl_resolved(request, "removed", operator="flexrun", note=note))
+
+
+def _pause(draft: Draft, firing: Firing, step: a.Pause) -> None:
+    _record(draft, firing, step)
+    if draft.state.status != PAUSED:
+        reason = step.reason or firing.said(step)
+        draft.add(new_events.run_paused(operator="flexrun", reason=reason, detail=None))
+
+
+def _emit(draft: Draft, firing: Firing, step: a.Emit) -> None:
+    _record(draft, firing, step)
+    message = f"policy {firing.policy_id} emits {step.event}"
+    draft.add(new_events.emitted(step.event, step.payload, node_id=firing.node_id, message=message))
+
+
+def _log(draft: Draft, firing: Firing, step: a.Log) -> None:
+    _record(draft, firing, step)
+    if step.message is not None:
+        draft.add(new_events.log(step.message, level=step.level, node_id=firing.node_id))
+
+
+def _set_priority(draft: Draft, firing: Firing, step: a.SetPriority) -> None:
+    _record(draft, firing, step, {"priority": step.priority})
+
+
+_TAKE: dict[type[a.Action], Callable[[Draft, Firing, Any], None]] = {
+    a.Hitl: _ask,
+    a.Fail: _fail,
+    a.Goto: _goto,
+    a.Retry: _retry,
+    a.Pause: _pause,
+    a.Emit: _emit,
+    a.Log: _log,
+    a.SetPriority: _set_priority,
+}
+"""`replan` is refused where envelopes are accepted."""
