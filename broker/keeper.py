@@ -34,6 +34,7 @@ from runs.commands import (
     ExpireRequest,
     ExpireTask,
     FailRun,
+    TimeOutPolicy,
 )
 from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
@@ -197,6 +198,8 @@ class Keeper:
             command = ExpireRequest(now=now, request_id=row.ref)
         elif row.kind == "task_expiry":
             command = ExpireTask(now=now, node_id=row.ref, attempt=row.attempt)
+        elif row.kind == "policy_timeout":
+            command = TimeOutPolicy(now=now, ref=row.ref, attempt=row.attempt)
         else:
             command = ExpireDeadline(now=now)
         await self._handler.execute(row.run_id, command)

@@ -12,7 +12,7 @@ from gateway.endpoint import OPEN_PATHS
 from gateway.middleware import complete_headers, middleware
 from gateway.operations import describe, docs, health
 from gateway.people import link_page, links, requests, resume, tasks
-from gateway.runs import control, events, fork, listing, plan, show, start
+from gateway.runs import control, events, fork, listing, plan, policies, show, start
 from gateway.webhooks import endpoints as webhooks
 from gateway.work import callback
 from gateway.work import endpoints as work
@@ -24,6 +24,7 @@ ENDPOINTS = (
     *show.ENDPOINTS,
     *events.ENDPOINTS,
     *control.ENDPOINTS,
+    *policies.ENDPOINTS,
     *show_capabilities.ENDPOINTS,
     *register.ENDPOINTS,
     *operate.ENDPOINTS,

@@ -157,6 +157,7 @@ _PROBLEMS: dict[type[BaseException], _Translate] = {
     r.RunError: _run_error(409),
     r.RunUnknown: _run_error(404),
     r.RequestUnknown: _run_error(404),
+    r.PolicyUnknown: _run_error(404),
     r.NotAllowed: _run_error(403),
     r.ResponseInvalid: _run_error(422),
     GatewayError: _gateway_error(409),

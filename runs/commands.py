@@ -253,6 +253,14 @@ class ExpireDeadline(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeOutPolicy(Command):
+    """The `ms` of a runtime policy are over; `ref` names it, and the node whose attempt it is about."""
+
+    ref: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRun(Command):
     """What an operator does with a run."""
 
@@ -276,6 +284,18 @@ class ResumeRun(ControlRun):
     """Continue after a pause."""
 
     expected_plan_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerPolicy(ControlRun):
+    """Fire a runtime policy whose trigger is `manual`; `node_id` is the node that it is about.
+
+    With a `key`, it is fired once for all commands that have the same.
+    """
+
+    policy_id: str
+    node_id: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

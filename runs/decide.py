@@ -10,7 +10,17 @@ from runs import commands as c
 from runs.draft import Draft
 from runs.errors import RunFinished, RunUnknown
 from runs.event import Event
-from runs.rules import control, decisions, expiry, nodes, output, planning, requests, runtime_policies
+from runs.rules import (
+    control,
+    decisions,
+    expiry,
+    nodes,
+    output,
+    planning,
+    policy_firing,
+    requests,
+    runtime_policies,
+)
 from runs.state import RunState
 
 Rule = Callable[[Draft, Any], None]
@@ -37,6 +47,8 @@ RULES: dict[type[c.Command], Rule] = {
     c.AbortRun: control.abort_run,
     c.PauseRun: control.pause_run,
     c.ResumeRun: control.resume_run,
+    c.TimeOutPolicy: policy_firing.time_out_policy,
+    c.TriggerPolicy: policy_firing.trigger_policy,
     c.RecordLog: control.record_log,
 }
 

@@ -118,6 +118,12 @@ class NotWaiting(RunError):
     code = "not_waiting"
 
 
+class PolicyUnknown(RunError):
+    """The run has no enabled runtime policy with this id that can be fired by hand."""
+
+    code = "policy_unknown"
+
+
 class StalePlanVersion(RunError):
     """The caller has seen another version of the plan than the one in force."""
 

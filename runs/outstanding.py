@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from runs.policy_timers import policy_timers
 from runs.settle import blocked_nodes, needs_plan, output_due
 from runs.state import NodeState, RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED, READY, RUNNING, WAITING_RETRY
-from runs.values import value
+from runs.values import changed, value
 from schemas.capability import WORKER_QUEUE_PREFIX
 from schemas.vocabulary import WorkKind
 
@@ -41,7 +42,8 @@ def is_remote(queue: str) -> bool:
 class Work:
     """One thing to do.
 
-    `kind` is plan, node, output, request_expiry, task_expiry or deadline; `ref` the node or request id ('' otherwise).
+    `kind` is plan, node, output, request_expiry, task_expiry, policy_timeout or deadline; `ref` is the id of the node
+    or request, or the name of the policy's timer ('' otherwise).
     `attempt` is the number that doing it will carry, or that of the task whose time is over.
     `started` work is in flight under a lease. `due_at` None: now.
     `front`: it goes to the front of its queue, since it has waited its turn before.
@@ -65,6 +67,8 @@ def outstanding(state: RunState) -> dict[WorkKey, Work]:
     if not state.exists or state.finished:
         return {}
     works = _plan_work(state) if needs_plan(state) else _node_work(state)
+    if state.priority == "high":
+        works = [_in_front(work, state) for work in works]
     if state.status == PAUSED:
         # Time stands still as well: the timers come back with the run, later by as long as the pause took.
         return {work.key: work for work in works if work.started}
@@ -72,6 +76,13 @@ def outstanding(state: RunState) -> dict[WorkKey, Work]:
     if output_due(state):
         works.append(Work("output", "", OUTPUT_QUEUE, state.final_attempt + 1))
     return {work.key: work for work in works}
+
+
+def _in_front(work: Work, state: RunState) -> Work:
+    """Work of a run that goes before others: in front of its queue, and as old as the run where a queue goes by age."""
+    if work.started or work.due_at is not None:
+        return work
+    return changed(work, front=True, due_at=state.created_at)
 
 
 def _timers(state: RunState) -> list[Work]:
@@ -84,6 +95,10 @@ def _timers(state: RunState) -> list[Work]:
         Work("task_expiry", node.id, TIMER_QUEUE, node.attempt, due_at=node.expires_at)
         for node in state.nodes.values()
         if node.status == AWAITING_HUMAN and node.expires_at is not None
+    ]
+    works += [
+        Work("policy_timeout", timer.ref, TIMER_QUEUE, timer.attempt, due_at=timer.due_at)
+        for timer in policy_timers(state)
     ]
     if state.deadline_at is not None:
         works.append(Work("deadline", "", TIMER_QUEUE, 1, due_at=state.deadline_at))

@@ -32,6 +32,12 @@ class OperatorBody(Model):
     operator: Operator | None = None
 
 
+class PolicyTriggerBody(OperatorBody):
+    """The body of `runs/{id}/policies/{policyId}/trigger`; `nodeId` is the node that the policy is to be about."""
+
+    node_id: NodeId | None = None
+
+
 class ForkBody(OperatorBody):
     """The body of `runs/{id}/fork`: a new run that keeps what was completed before `fromNodeId`.
 

@@ -40,6 +40,7 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "hitl-link-body": control.LinkBody,
     "run-resume-body": control.RunResumeBody,
     "operator-body": control.OperatorBody,
+    "policy-trigger-body": control.PolicyTriggerBody,
     "fork-body": control.ForkBody,
     "human-task": control.HumanTask,
     "task-submit-body": control.TaskSubmitBody,

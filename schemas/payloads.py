@@ -245,6 +245,7 @@ class PolicyCause(OpenModel):
     value: float | None = None
     ms: int | None = None
     operator: Operator | None = None
+    reason: Note | None = None
     request_id: str | None = None
     decision: str | None = None
 

@@ -112,7 +112,7 @@ def _check(value: Any, words: tuple[str, ...]) -> Any:
             raise refused(flaw("missing", f"This is an object: {{type: {value!r}, …}}."))
     elif isinstance(value, dict):
         check_member(cast("dict[str, Any]", value), "type", words, _LEGACY)
-    return value
+    return cast("Any", value)
 
 
 def _tag(value: Any) -> str:
@@ -177,6 +177,6 @@ def written_out(action: Any) -> Action:
     return _ALONE[action]() if isinstance(action, str) else cast(Action, action)
 
 
-def step_of(step: AnyStep | None) -> Step | None:
+def step_of(step: Any) -> Step | None:
     """The action that asks nobody, with its short form written out."""
     return None if step is None else cast(Step, written_out(step))

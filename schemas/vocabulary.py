@@ -62,7 +62,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 HintKind = Literal["plan", "node", "output"]
 """Work that a broker's hints are about."""
-TimerKind = Literal["request_expiry", "task_expiry", "deadline"]
+TimerKind = Literal["request_expiry", "task_expiry", "deadline", "policy_timeout"]
 """Work that the keeper does when it is due; it stays in the database."""
 WorkKind = HintKind | TimerKind
 

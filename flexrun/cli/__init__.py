@@ -17,6 +17,7 @@ from flexrun.cli import (
     hitl,
     mcp,
     plan,
+    policies,
     runs,
     serve,
     settings,
@@ -48,6 +49,7 @@ plan.register(app)
 examples.register(app)
 settings.register(app)
 app.add_typer(runs.app, name="runs")
+app.add_typer(policies.app, name="policies")
 app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(capabilities.app, name="capabilities")

@@ -13,7 +13,7 @@ from typing import Any
 
 from runs.errors import NotAllowed
 from runs.event import JsonObject
-from runs.rules.selectors import selects
+from runs.selectors import selects
 from runs.state import NodeState, RunState
 from runs.stored_policies import RunPolicies, read_names, read_policies, read_rules
 from schemas.hitl_policy import HitlPolicy
@@ -91,7 +91,8 @@ def _runtime(old: RunPolicies, new: RunPolicies) -> Iterator[Loosened]:
             continue
         if not any(_as_strict(policy, each, old, new) for each in new.runtime):
             name = f"policy {policy.id}" if policy.id else "a policy"
-            message = f"{name} about {' and '.join(policy.watched.events) or policy.watched.kind} would not {_does(policy)} any more as it does now."
+            about = " and ".join(policy.watched.events) or policy.watched.kind
+            message = f"{name} about {about} would not {_does(policy)} any more as it does now."
             yield Loosened("/policies/runtime", message)
 
 

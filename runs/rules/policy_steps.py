@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -33,11 +33,10 @@ class Firing:
     about: str
     mark: str | None = None
     event_id: str | None = None
-    detail: PolicyTriggeredDetail = field(default_factory=lambda: PolicyTriggeredDetail())
 
-    def said(self, step: a.Action, more: str = "") -> str:
+    def said(self, step: a.Action) -> str:
         told: str | None = getattr(step, "message", None) or getattr(step, "rationale", None)
-        return f"policy {self.policy_id} reacted to {self.about}{more}" + (f": {told}" if told else "")
+        return f"policy {self.policy_id} reacted to {self.about}" + (f": {told}" if told else "")
 
 
 def take(draft: Draft, firing: Firing, step: a.Action) -> None:
@@ -73,7 +72,7 @@ def _fail(draft: Draft, firing: Firing, step: a.Fail) -> None:
 def _ask(draft: Draft, firing: Firing, step: a.Hitl) -> None:
     _record(draft, firing, step)
     base = draft.state.policies.hitl
-    context = {"policyId": firing.policy_id, "event": firing.about, "eventId": firing.event_id}
+    context: JsonObject = {"policyId": firing.policy_id, "event": firing.about, "eventId": firing.event_id}
     if step.rationale is not None:
         context["rationale"] = step.rationale
     add_request(
@@ -125,8 +124,14 @@ def _rerun(
     draft: Draft, firing: Firing, step: a.Goto | a.Retry, nodes: list[str], detail: PolicyTriggeredDetail
 ) -> None:
     if (limit := _reached(draft, firing, step)) is not None:
-        message = f"policy {firing.policy_id} would have nodes run again for the {limit + 1}. time; the limit is {limit}"
-        details = {"policyId": firing.policy_id, "limit": limit, "firings": dict(draft.state.firings)}
+        message = (
+            f"policy {firing.policy_id} would have nodes run again once more than the {limit} times allowed"
+        )
+        details: JsonObject = {
+            "policyId": firing.policy_id,
+            "limit": limit,
+            "firings": dict(draft.state.firings),
+        }
         draft.fail_run("policy_loop", message, details)
         return
     _withdraw_questions(draft, firing, nodes)

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from runs import new_events
 from runs.draft import Draft
 from runs.event import Event, JsonObject
-from runs.event_data import LogDetail, ReuseOrigin
+from runs.event_data import ReuseOrigin
 from runs.rules.policy_context import condition_context, metrics_of
 from runs.rules.policy_steps import Firing, take
-from runs.rules.selectors import selects
+from runs.selectors import selects
 from runs.state import NodeState, RequestState, RunState
 from runs.transitions import FAILED
 from schemas.conditions import ConditionFailed, compiled
@@ -113,7 +113,7 @@ def observe(
     """
     if policy.watched.condition is None:
         return {}
-    detail: LogDetail | None = {"mark": mark} if mark is not None else None
+    detail: JsonObject | None = {"mark": mark} if mark is not None else None
     try:
         verdict = compiled(policy.watched.condition).check(
             condition_context(draft.state, event, node), draft.allowance
@@ -135,7 +135,7 @@ def act_on_decision(draft: Draft, request: RequestState, *, approved: bool) -> b
     """
     if request.subject != "policy" or draft.state.finished:
         return False
-    asked = request.payload.get("additionalContext") or {}
+    asked: JsonObject = request.payload.get("additionalContext") or {}
     found = next(
         (each for name, each in named_policies(draft.state) if name == asked.get("policyId") and each.asks),
         None,

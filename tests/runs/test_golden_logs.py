@@ -40,6 +40,8 @@ def with_policies(state: dict[str, Any], log: list[Event]) -> dict[str, Any]:
     paused = [event.recorded_at for event in log if event.type in ("run_paused", "run_resumed")]
     pauses = zip(paused[::2], paused[1::2], strict=False)
     seconds = sum((end - begin).total_seconds() for begin, end in pauses)
+    rules = [{**each, "enabled": True} for each in state["policies"]["runtime"]]
+    state = {**state, "policies": {**state["policies"], "runtime": rules}}
     return {"firings": dict(fired), "marks": [], "priority": "normal", "paused_seconds": seconds, **state}
 
 

@@ -65,7 +65,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     (
         {"policies": {"runtime": [LOGGED | {"action": {"type": "log", "hitl": {}}}]}},
-        "contradiction",
+        "unknown_key",
         "/policies/runtime/0/action/hitl",
     ),
     (asking(quorum=0), "out_of_range", "/policies/runtime/0/action/hitl/quorum"),

@@ -20,12 +20,10 @@ from schemas.envelope import (
 )
 from schemas.events import PAYLOADS, FlexEvent, NodeDelta, check_frame
 from schemas.hitl import HitlOption
+from schemas.hitl_policy import HitlPolicy
 from schemas.parsing import validate_document
 from schemas.plan import Diagnostic
-from schemas.hitl_policy import HitlPolicy
 from schemas.policies import Policies
-from schemas.policy_actions import Hitl
-from schemas.policy_triggers import Trigger
 from schemas.runtime_policies import RuntimePolicy
 from schemas.usage import Usage
 from schemas.vocabulary import EVENT_TYPES
@@ -57,6 +55,7 @@ OBJECTS: tuple[type[BaseModel], ...] = (
     payloads.ScreenRequest,
     payloads.ScreenQuestion,
     Usage,
+    payloads.PolicyCause,
 )
 
 

@@ -362,9 +362,16 @@ export interface HitlResolvedPayload {
   outputHash?: string | null;
   [k: string]: any;
 }
+/**
+ * A line for people; `event` and `payload` are what a runtime policy emits.
+ */
 export interface LogPayload {
   level: "debug" | "info" | "warning" | "error";
   message: string;
+  event?: string | null;
+  payload?: {
+    [k: string]: any;
+  } | null;
   [k: string]: any;
 }
 /**
@@ -497,10 +504,42 @@ export interface PlanUpdatedPayload {
   plan?: ScreenPlan | null;
   [k: string]: any;
 }
+/**
+ * What made a policy fire.
+ *
+ * `event` is the type of the event, or `timeout`, `budget`, `manual` or `decision`, `eventId` the event itself.
+ * `observed` is what the condition read, by path; long values are named only.
+ */
+export interface PolicyCause {
+  event: string;
+  eventId?: string | null;
+  nodeId?: string | null;
+  attempt?: number | null;
+  observed?: {
+    [k: string]: any;
+  } | null;
+  metric?: string | null;
+  value?: number | null;
+  ms?: number | null;
+  operator?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
+  reason?: string | null;
+  requestId?: string | null;
+  decision?: string | null;
+  [k: string]: any;
+}
+/**
+ * `trigger` and `action` are those of the envelope, as they were sent; `cause` is what made it true.
+ */
 export interface PolicyTriggeredPayload {
   policyId: string;
   trigger: any;
   action: any;
+  cause?: PolicyCause | null;
   [k: string]: any;
 }
 export interface RunPausedPayload {
@@ -744,12 +783,41 @@ export interface CompleteEvent {
   [k: string]: any;
 }
 /**
- * What a policy does: ask people (`hitl`, under rules of its own if need be), end the run, or write a line.
+ * Write a `log` event that carries `event` and `payload`, for whoever reads the run.
  */
-export interface Action {
-  type: "hitl" | "fail" | "log";
+export interface Emit {
+  type?: "emit";
+  event: string;
+  payload?: {
+    [k: string]: any;
+  } | null;
+}
+/**
+ * End the run as `failed` with `policy_failed`.
+ */
+export interface Fail {
+  type?: "fail";
+  message?: string | null;
+}
+/**
+ * Have `next` run again, and what depends on it: a node of the plan, or the nodes of a capability.
+ */
+export interface Goto {
+  type?: "goto";
+  next: string;
+  maxAttempts?: number | null;
+}
+/**
+ * Ask people, and wait with what comes after the event. What is done then is said by the two actions.
+ */
+export interface Hitl {
+  type?: "hitl";
   question?: string | null;
+  rationale?: string | null;
   hitl?: HitlPolicy | null;
+  approveAction?:
+    (("retry" | "fail" | "pause" | "log") | Fail | Goto | Retry | Pause | Emit | Log | SetPriority) | null;
+  rejectAction?: (("retry" | "fail" | "pause" | "log") | Fail | Goto | Retry | Pause | Emit | Log | SetPriority) | null;
 }
 /**
  * The rules of every request of the run: who may decide, how many must, and what if no decision comes in time.
@@ -767,6 +835,60 @@ export interface HitlPolicy {
   onReject?: "fail" | "replan" | "rerun";
   forbidSubmitter?: boolean;
   urgency?: "low" | "normal" | "high";
+}
+/**
+ * Have the node run once more; `with` is put among the `answers` of its bundle.
+ */
+export interface Retry {
+  type?: "retry";
+  with?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
+  maxAttempts?: number | null;
+}
+/**
+ * Start nothing new until somebody resumes the run.
+ */
+export interface Pause {
+  type?: "pause";
+  reason?: string | null;
+}
+/**
+ * Write `policy_triggered`, and nothing else; with a `message` a line in the log as well.
+ */
+export interface Log {
+  type?: "log";
+  message?: string | null;
+  level?: "debug" | "info" | "warning" | "error";
+}
+/**
+ * `high`: the work of the run that is not begun goes before that of others; `normal`: it takes its turn.
+ */
+export interface SetPriority {
+  type?: "setPriority";
+  priority: "normal" | "high";
+}
+/**
+ * Somebody fires it: `POST …/policies/{policyId}/trigger`.
+ */
+export interface Manual {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  selector?: Selector | null;
+  kind: "manual";
+}
+/**
+ * Only what concerns such a node; all that is given must fit. `facet`: one whose output has this property.
+ */
+export interface Selector {
+  nodeId?: string | null;
+  kind?: ("structuring" | "execution" | "validation" | "transformation" | "routing") | null;
+  capabilityId?: string | null;
+  facet?: string | null;
 }
 /**
  * What a node owes: the shape of its output, what is expected of it, and what happens when it fails.
@@ -788,6 +910,96 @@ export interface NodeContract {
   maxAttempts?: number;
   fallback?: "retry" | "hitl" | "abort";
   timeoutSeconds?: number | null;
+}
+/**
+ * A limit of `constraints.budget` is reached.
+ */
+export interface OnBudget {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  kind: "onBudget";
+}
+/**
+ * A node has an output whose number `metric` (`metrics.METRIC`, or `METRIC` itself) is below `threshold`.
+ */
+export interface OnMetricBelow {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  selector?: Selector | null;
+  kind: "onMetricBelow";
+  metric: string;
+  threshold: number;
+}
+/**
+ * A node has an output.
+ */
+export interface OnNodeComplete {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  selector?: Selector | null;
+  kind: "onNodeComplete";
+}
+/**
+ * An attempt of a node failed. After the last one, the policy comes before the node's fallback.
+ */
+export interface OnNodeError {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  selector?: Selector | null;
+  kind: "onNodeError";
+}
+/**
+ * An attempt of a node begins.
+ */
+export interface OnNodeStart {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  selector?: Selector | null;
+  kind: "onNodeStart";
+}
+/**
+ * A plan is in force: the first one, or one that replaces another.
+ */
+export interface OnPlan {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  kind: "onPlan";
+}
+/**
+ * The run was accepted; it has no plan yet.
+ */
+export interface OnStart {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  kind: "onStart";
+}
+/**
+ * `ms` milliseconds have passed since the run began; with a selector, since the attempt of such a node began.
+ */
+export interface OnTimeout {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  selector?: Selector | null;
+  kind: "onTimeout";
+  ms: number;
+}
+/**
+ * An output broke its contract: a node's, or the composed one.
+ */
+export interface OnValidationFail {
+  condition?: {
+    [k: string]: any;
+  } | null;
+  selector?: Selector | null;
+  kind: "onValidationFail";
 }
 /**
  * One piece of work for one capability; it starts when every node in `dependsOn` is completed.
@@ -842,12 +1054,52 @@ export interface Policies {
   [k: string]: any;
 }
 /**
- * A rule that reacts to the run's events: when `trigger` matches one, `action` is taken.
+ * A rule of the run: when `trigger` is met, `action` is taken. The forms of trigger and action have models each.
+ *
+ * The words of before (`trigger: "node_complete"`, or `{event, nodeId, …}`) stay valid; `watched` and `taken` are the
+ * same models for all forms.
  */
 export interface RuntimePolicy {
   id?: string | null;
-  trigger: ("plan_generated" | "plan_updated" | "node_complete" | "node_error" | "validation_error") | Trigger;
-  action: ("hitl" | "fail" | "log") | Action;
+  enabled?: boolean;
+  trigger:
+    | (
+        | ("plan_generated" | "plan_updated" | "node_complete" | "node_error" | "validation_error")
+        | (
+            | "onStart"
+            | "onPlan"
+            | "onNodeStart"
+            | "onNodeComplete"
+            | "onNodeError"
+            | "onValidationFail"
+            | "onTimeout"
+            | "onMetricBelow"
+            | "onBudget"
+            | "manual"
+          )
+      )
+    | Trigger
+    | OnStart
+    | OnPlan
+    | OnNodeStart
+    | OnNodeComplete
+    | OnNodeError
+    | OnValidationFail
+    | OnTimeout
+    | OnMetricBelow
+    | OnBudget
+    | Manual;
+  action:
+    | ("hitl" | "fail" | "log" | "goto" | "retry" | "pause" | "emit" | "setPriority" | "replan")
+    | Hitl
+    | Fail
+    | Goto
+    | Retry
+    | Pause
+    | Emit
+    | Log
+    | SetPriority
+    | Replan;
 }
 /**
  * The event that a policy watches; with `nodeId`, `capabilityId` or `kind`, only that of such a node.
@@ -857,6 +1109,13 @@ export interface Trigger {
   nodeId?: string | null;
   capabilityId?: string | null;
   kind?: ("structuring" | "execution" | "validation" | "transformation" | "routing") | null;
+}
+/**
+ * Have the run planned again.
+ */
+export interface Replan {
+  type?: "replan";
+  rationale?: string | null;
 }
 /**
  * The body of `runs/{id}/fork`: a new run that keeps what was completed before `fromNodeId`.
@@ -1135,6 +1394,19 @@ export interface PlanGraph {
   metadata?: {
     [k: string]: any;
   };
+}
+/**
+ * The body of `runs/{id}/policies/{policyId}/trigger`; `nodeId` is the node that the policy is to be about.
+ */
+export interface PolicyTriggerBody {
+  reason?: string | null;
+  operator?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
+  nodeId?: string | null;
 }
 /**
  * One thing wrong in the request; `pointer` is a JSON pointer into its body.
