@@ -11,6 +11,7 @@ from runs.draft import Draft
 from runs.errors import RunFinished, RunUnknown
 from runs.event import Event
 from runs.rules import (
+    budgets,
     control,
     decisions,
     expiry,
@@ -64,6 +65,7 @@ def step(state: RunState, commands: Iterable[c.Command]) -> tuple[list[Event], R
         _guard(draft, command)
         RULES[type(command)](draft, command)
         runtime_policies.apply_policies(draft)
+        budgets.check_budget(draft)
         events += draft.events
         state = draft.state
     return events, state

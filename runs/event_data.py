@@ -350,6 +350,7 @@ class CompleteData(TypedDict):
     status: FinalStatus
     output: NotRequired[Json]
     error: NotRequired[ErrorData]
+    goal_condition_results: NotRequired[list[JsonObject]]
 
 
 class LossData(TypedDict):

@@ -258,12 +258,23 @@ def vote(request: RequestState, text: str, detail: d.LogDetail) -> NewEvent:
     return NewEvent("log", data, node_id=request.node_id, message=text, detail=detail)
 
 
-def run_completed(output: Json) -> NewEvent:
+def run_completed(output: Json, results: Sequence[JsonObject] = ()) -> NewEvent:
+    """The end of a run with its output, and how it stands to the goal conditions."""
     data: d.CompleteData = {"status": "completed", "output": output}
+    if results:
+        data["goal_condition_results"] = list(results)
     return NewEvent("complete", data)
 
 
-def run_ended(status: FinalStatus, error: d.ErrorData, *, detail: d.ClaimedDetail | None = None) -> NewEvent:
-    """The end of a run without an output."""
+def run_ended(
+    status: FinalStatus,
+    error: d.ErrorData,
+    *,
+    detail: d.ClaimedDetail | None = None,
+    results: Sequence[JsonObject] = (),
+) -> NewEvent:
+    """The end of a run without an output; `results` are those of its goal conditions, where they are why."""
     data: d.CompleteData = {"status": status, "error": error}
+    if results:
+        data["goal_condition_results"] = list(results)
     return NewEvent("complete", data, message=error["message"], detail=detail)

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from runs.event import Json, JsonObject
 from schemas.base import MAX_NAME_CHARS, MAX_SECONDS
+from schemas.budget import Budget
+from schemas.goals import GoalCondition
 from schemas.hitl_policy import MAX_APPROVERS, HitlPolicy
 from schemas.house_policy import HousePolicy
 from schemas.policies import APPROVAL_KEY, approval_directive
@@ -30,6 +32,8 @@ class RunPolicies:
     runtime: tuple[RuntimePolicy, ...] = ()
     approval_required: bool = False
     deadline_seconds: float | None = None
+    goals: tuple[GoalCondition, ...] = ()
+    budget: Budget | None = None
 
 
 NO_POLICIES = RunPolicies(HitlPolicy())
@@ -39,13 +43,16 @@ NO_HOUSE = HousePolicy()
 def read_policies(envelope: JsonObject) -> RunPolicies:
     """The policies in a stored envelope; never raises."""
     policies, constraints = _object(envelope.get("policies")), _object(envelope.get("constraints"))
-    if not policies and not constraints:
+    goals = envelope.get("goal_condition")
+    if not policies and not constraints and not goals:
         return NO_POLICIES
     return RunPolicies(
         hitl=read_rules(policies.get("hitl")),
         runtime=tuple(_runtime(policies.get("runtime"))),
         approval_required=_approval_required(policies, constraints),
         deadline_seconds=read_seconds(constraints.get("deadlineSeconds")),
+        budget=read_stored(Budget, budget) if isinstance(budget := constraints.get("budget"), dict) else None,
+        goals=tuple(goal for each in _list(goals) if (goal := read_stored(GoalCondition, each)) is not None),
     )
 
 

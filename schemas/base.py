@@ -22,9 +22,15 @@ NOT_BLANK = r"\S"
 """The pattern behind the problem code `blank`."""
 
 
+_SENT_AS_THEY_ARE = frozenset({"goal_condition", "goal_condition_results"})
+"""Words of the contract that callers already write with an underscore."""
+
+
 @lru_cache(maxsize=1_024)
 def wire_name(name: str) -> str:
     """`dependsOn` for `depends_on`; `from` for `from_`, since Python keeps some words for itself."""
+    if name in _SENT_AS_THEY_ARE:
+        return name
     return to_camel(name.rstrip("_"))
 
 

@@ -33,8 +33,8 @@ MAX_OPERATIONS_TOGETHER = 40_000
 MAX_OBSERVED = 10
 MAX_OBSERVED_CHARS = 500
 
-ROOTS = ("run", "plan", "node", "output", "usage", "metrics", "event")
-"""What a condition can read; `schemas.condition_context` describes it."""
+ROOTS = ("run", "plan", "node", "output", "usage", "metrics", "event", "value")
+"""What a condition can read; docs/policies.md describes it."""
 
 _ITERATORS = frozenset({"map", "filter", "reduce", "all", "some", "none"})
 _ENGINE = Engine(families=[], strict_operator_names=True, config={"ops_budget": MAX_OPERATIONS})

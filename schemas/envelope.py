@@ -16,7 +16,9 @@ from schemas.base import (
     flaw,
     refused,
 )
+from schemas.budget import Budget
 from schemas.explain import TAG_MARK
+from schemas.goals import MAX_GOALS, GoalCondition
 from schemas.hitl_policy import HitlPolicy
 from schemas.parsing import parse_document
 from schemas.policies import Policies
@@ -54,6 +56,7 @@ class Constraints(Model):
     requires_hitl_approval: bool | None = None
     deadline_seconds: Duration | None = None
     variant_count: Any = None
+    budget: Budget | None = None
 
 
 class Metadata(OpenModel):
@@ -145,6 +148,9 @@ class TaskEnvelope(Model):
     policies: Policies = Field(default_factory=Policies)
     special_instructions: Annotated[list[Note], Field(max_length=100)] = Field(default_factory=list[str])
     metadata: Metadata = Field(default_factory=Metadata)
+    goal_condition: Annotated[list[GoalCondition], Field(max_length=MAX_GOALS)] = Field(
+        default_factory=list[GoalCondition]
+    )
     output_contract: OutputContract
 
     @property

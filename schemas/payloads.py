@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Text, Timestamp, flaw, refused
+from schemas.goals import GoalConditionResult
 from schemas.hitl import HitlOption, HitlQuestion
 from schemas.plan import CapabilityId, CapabilityVersion, Diagnostic, Label
 from schemas.usage import Usage
@@ -244,6 +245,8 @@ class PolicyCause(OpenModel):
     metric: str | None = None
     value: float | None = None
     ms: int | None = None
+    limit: dict[str, float] | None = None
+    used: dict[str, float] | None = None
     operator: Operator | None = None
     reason: Note | None = None
     request_id: str | None = None
@@ -269,11 +272,15 @@ class LogPayload(OpenModel):
 
 
 class CompletePayload(OpenModel):
-    """The end of a run: an output when it completed, which may be null, and an error otherwise."""
+    """The end of a run: an output when it completed, which may be null, and an error otherwise.
+
+    `goal_condition_results` is there where the envelope has goal conditions and the run came as far as its output.
+    """
 
     status: FinalStatus
     output: Any = None
     error: ErrorInfo | None = None
+    goal_condition_results: list[GoalConditionResult] | None = None
 
     @model_validator(mode="after")
     def _has_output_or_error(self) -> Self:

@@ -69,8 +69,6 @@ class RuntimePolicy(Model):
     def _objection(self, word: str) -> str | None:
         """Why an action cannot be taken when this trigger is met; None where it can."""
         watched = self.watched
-        if watched.kind == "onBudget":
-            return "Runs have no budget yet."
         if word == "replan":
             return "A policy cannot have a run planned again yet; use goto, retry, hitl or fail."
         if watched.kind == "onStart" and word in ("hitl", "goto", "retry"):

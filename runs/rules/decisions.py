@@ -17,6 +17,7 @@ from runs.errors import (
 )
 from runs.event import Json
 from runs.event_data import AnswerData, ErrorData, HitlResolvedDetail, ProposalContent
+from runs.rules.goals import complete_run
 from runs.rules.pauses import running_time
 from runs.rules.permissions import check_allowed, check_plan_version, claimed_detail, operator_name
 from runs.rules.runtime_policies import act_on_decision
@@ -177,7 +178,7 @@ def _take_edit(
 def deliver_approved(draft: Draft, request: RequestState, output: Json) -> None:
     """Complete the run where its output was approved; after other approvals it continues."""
     if request.subject == "output":
-        draft.add(new_events.run_completed(output))
+        complete_run(draft, output)
 
 
 def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:

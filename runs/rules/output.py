@@ -9,6 +9,7 @@ from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady
 from runs.graph import upstream
+from runs.rules.goals import complete_run, fail_unmet, goal_results
 from runs.rules.requests import ask_for_approval, needs_approval
 from runs.settle import output_due
 from runs.state import RunState
@@ -24,10 +25,12 @@ def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
     if command.errors:
         _reject(draft, command)
         return
+    if fail_unmet(draft, goal_results(draft, command.output)):
+        return
     if needs_approval(draft.state):
         ask_for_approval(draft, command.output)
         return
-    draft.add(new_events.run_completed(command.output))
+    complete_run(draft, command.output)
 
 
 def _reject(draft: Draft, command: c.DeliverOutput) -> None:

@@ -8,6 +8,7 @@ from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
 from runs.event import rfc3339
 from runs.event_data import LossDetail, PlanRejectedDetail, StartData, StartDetail
+from runs.rules.budgets import over_budget
 from runs.rules.nodes import lost_detail
 from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
 from runs.settle import needs_plan
@@ -61,6 +62,10 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
     _require_current(draft, command.attempt)
     if not command.plan.get("nodes"):
         raise NotReady("a plan needs at least one node")
+    if diagnostics := over_budget(draft.state, command.plan):
+        refusal = c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=diagnostics)
+        reject_plan(draft, refusal)
+        return
     previous = draft.state.plan_version
     bounded = {**draft.state.house.bounded(command.plan), "version": (previous or 0) + 1}
     if previous is None:

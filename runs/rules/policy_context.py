@@ -1,4 +1,4 @@
-"""What a condition can read of a run: `schemas.condition_context` describes the same for its authors."""
+"""What a condition can read of a run: docs/policies.md describes the same for its authors."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from runs.event import JsonObject
 from runs.event_data import AnswerData, PolicyTriggeredDetail
 from runs.graph import downstream
 from runs.rules.requests import add_request
-from runs.transitions import PAUSED
+from runs.transitions import COMPLETED, PAUSED, RUNNING
 from schemas import policy_actions as a
 from schemas.runtime_policies import RuntimePolicy
 
@@ -134,6 +134,10 @@ def _rerun(
         }
         draft.fail_run("policy_loop", message, details)
         return
+    if (once := _must_not_run_twice(draft, nodes)) is not None:
+        message = f"policy {firing.policy_id} would run node {once} again, which must not run twice"
+        draft.fail_run("policy_failed", message, {"policyId": firing.policy_id, "nodeId": once})
+        return
     _withdraw_questions(draft, firing, nodes)
     _record(draft, firing, step, {**detail, "nodes": nodes})
 
@@ -149,6 +153,17 @@ def _reached(draft: Draft, firing: Firing, step: a.Goto | a.Retry) -> int | None
         if any(isinstance(each, a.Goto | a.Retry) for _, each in policy.steps())
     }
     return MAX_STEERED if sum(state.firings.get(each, 0) for each in steering) >= MAX_STEERED else None
+
+
+def _must_not_run_twice(draft: Draft, nodes: Iterable[str]) -> str | None:
+    """A node that is not idempotent, would run again, and has had its effect or may have had it."""
+    state = draft.state
+    for node_id in sorted(downstream(state.dependents, nodes)):
+        node = state.nodes[node_id]
+        unknown = (node.error or {}).get("code") == "outcome_unknown"
+        if not node.idempotent and (node.status in (COMPLETED, RUNNING) or unknown):
+            return node_id
+    return None
 
 
 def _withdraw_questions(draft: Draft, firing: Firing, nodes: Iterable[str]) -> None:

@@ -33,7 +33,12 @@ def _rows(heading: str) -> set[str]:
 
 def _until_it_fires(policy: dict[str, Any]) -> Given:
     """A run in which all kinds of things happen, up to the one that fires the policy."""
-    envelope: dict[str, Any] = {"metadata": {"runLabel": "launch"}, "policies": {"runtime": [policy]}}
+    budget = {"constraints": {"budget": {"nodes": 3}}} if policy["trigger"] == "onBudget" else {}
+    envelope: dict[str, Any] = {
+        **budget,
+        "metadata": {"runLabel": "launch"},
+        "policies": {"runtime": [policy]},
+    }
     given = Given().started(**envelope)
     steps = [
         lambda run: run.planned(node("draft"), node("check", "draft"), node("last", "check")),
@@ -42,7 +47,8 @@ def _until_it_fires(policy: dict[str, Any]) -> Given:
         lambda run: run.complete("draft", {"score": 0.5, "metrics": {"quality": 0.8}}),
         lambda run: run.start("check"),
         lambda run: run.fail("check", retryable=True),
-        lambda run: run.later(60).start("check").complete("check"),
+        lambda run: run.later(60).start("check"),
+        lambda run: run.complete("check"),
         lambda run: run.start("last").complete("last", errors=BROKEN),
     ]
     for step in steps:

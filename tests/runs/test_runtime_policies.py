@@ -139,6 +139,13 @@ def test_goto_names_a_capability_too_and_a_plan_without_either_ends_the_run() ->
     assert ended(planned(second).start("c").complete("c")) == ("failed", "policy_failed")
 
 
+def test_what_must_not_run_twice_is_not_sent_back() -> None:
+    rule = policy({"kind": "manual"}, {"type": "goto", "next": "a"})
+    given = run_with(rule).planned(node("a"), node("b", "a", idempotent=False)).start("a").complete("a")
+    assert given.when(fire()).state.nodes["a"].status == "ready"
+    assert ended(given.start("b").when(fire())) == ("failed", "policy_failed")
+
+
 def test_goto_withdraws_what_people_are_asked_about_the_work() -> None:
     rule = policy({"kind": "manual"}, {"type": "goto", "next": "a"})
     given = Given().started(policies={"runtime": [rule], "requiresHitlApproval": True}).planned(node("a"))

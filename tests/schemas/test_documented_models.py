@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from schemas import payloads
 from schemas.base import wire_name
+from schemas.budget import Budget
 from schemas.envelope import (
     Constraints,
     FacetsContract,
@@ -19,6 +20,7 @@ from schemas.envelope import (
     parse_envelope,
 )
 from schemas.events import PAYLOADS, FlexEvent, NodeDelta, check_frame
+from schemas.goals import GoalCondition
 from schemas.hitl import HitlOption
 from schemas.hitl_policy import HitlPolicy
 from schemas.parsing import validate_document
@@ -37,6 +39,8 @@ _FIELD = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 ENVELOPE_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "TaskEnvelope": (TaskEnvelope,),
     "constraints": (Constraints,),
+    "Goal conditions": (GoalCondition,),
+    "Budget": (Budget,),
     "policies": (Policies,),
     "policies.hitl": (HitlPolicy,),
     "Runtime policies": (RuntimePolicy,),
@@ -56,6 +60,7 @@ OBJECTS: tuple[type[BaseModel], ...] = (
     payloads.ScreenQuestion,
     Usage,
     payloads.PolicyCause,
+    payloads.GoalConditionResult,
 )
 
 

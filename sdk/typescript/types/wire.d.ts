@@ -241,11 +241,14 @@ export interface FacetBody {
 }
 /**
  * The end of a run: an output when it completed, which may be null, and an error otherwise.
+ *
+ * `goal_condition_results` is there where the envelope has goal conditions and the run came as far as its output.
  */
 export interface CompletePayload {
   status: "completed" | "failed" | "aborted";
   output?: any;
   error?: ErrorInfo | null;
+  goal_condition_results?: GoalConditionResult[] | null;
   [k: string]: any;
 }
 /**
@@ -255,6 +258,18 @@ export interface ErrorInfo {
   code: string;
   message: string;
   details?: any;
+  [k: string]: any;
+}
+/**
+ * Whether one goal condition was met. `error` says why it could not be evaluated.
+ */
+export interface GoalConditionResult {
+  facet?: string | null;
+  path: string;
+  expression: any;
+  satisfied: boolean;
+  observedValue?: any;
+  error?: string | null;
   [k: string]: any;
 }
 /**
@@ -521,6 +536,12 @@ export interface PolicyCause {
   metric?: string | null;
   value?: number | null;
   ms?: number | null;
+  limit?: {
+    [k: string]: number;
+  } | null;
+  used?: {
+    [k: string]: number;
+  } | null;
   operator?:
     | string
     | {
@@ -1503,6 +1524,19 @@ export interface TaskDeclineBody {
   note?: string | null;
 }
 /**
+ * Limits of what the attempts of a run report together, of its attempts (`nodes`), and of its replans.
+ *
+ * `costMicros` is money in millionths: of `currency` where one is named, else of all that is reported.
+ */
+export interface Budget {
+  costMicros?: number | null;
+  currency?: string | null;
+  tokens?: number | null;
+  seconds?: number | null;
+  nodes?: number | null;
+  replans?: number | null;
+}
+/**
  * Limits of the run itself. `variantCount` is read by the planner, which says what it takes.
  */
 export interface Constraints {
@@ -1511,6 +1545,22 @@ export interface Constraints {
   requiresHitlApproval?: boolean | null;
   deadlineSeconds?: number | null;
   variantCount?: any;
+  budget?: Budget | null;
+}
+/**
+ * `condition` must hold of the output. It reads `value`: what is at `path` (a JSON pointer) in the facet.
+ *
+ * Without a facet the path begins at the output.
+ */
+export interface GoalCondition {
+  facet?: string | null;
+  path?: string;
+  /**
+   * JSON-Logic over run, plan, node, output, usage, metrics and event; or {dsl, jsonLogic}, of which the logic counts.
+   */
+  condition: {
+    [k: string]: any;
+  };
 }
 /**
  * Whose run this is, for lists and logs; other keys are kept.
@@ -1538,6 +1588,10 @@ export interface TaskEnvelope {
    */
   specialInstructions?: string[];
   metadata?: Metadata;
+  /**
+   * @maxItems 20
+   */
+  goal_condition?: GoalCondition[];
   outputContract: JsonSchemaContract | FreeformContract | FacetsContract;
 }
 /**

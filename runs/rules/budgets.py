@@ -1,0 +1,97 @@
+"""Budgets: what the attempts of a run have used is compared with `constraints.budget` after each step of the run.
+
+A limit is reached when more is used, or when all is used, nothing is at work and there is work left to start.
+Each is reacted to once: by the policies with `onBudget`, or, where there is none, by the end of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runs.draft import Draft
+from runs.event import JsonObject
+from runs.rules.policy_steps import Firing, take
+from runs.rules.runtime_policies import named_policies, observe
+from runs.settle import needs_plan
+from runs.state import RunState
+from runs.transitions import PENDING, READY, RUNNING, WAITING_RETRY
+from schemas.budget import Budget
+from schemas.runtime_policies import RuntimePolicy
+
+_TO_START = frozenset({PENDING, READY, WAITING_RETRY})
+_ENDS_THE_RUN = RuntimePolicy(id="budget", trigger="onBudget", action="fail")
+
+
+def check_budget(draft: Draft) -> None:
+    """React to each limit that is reached now."""
+    budget = draft.state.policies.budget
+    if budget is None or not draft.state.exists:
+        return
+    for name, limit, used in list(_reached(draft.state, budget)):
+        mark = f"budget {name}"
+        if not draft.state.finished and mark not in draft.state.marks:
+            _react(draft, mark, {"event": "budget", "limit": {name: limit}, "used": {name: used}}, name)
+
+
+def _react(draft: Draft, mark: str, cause: JsonObject, name: str) -> None:
+    about = f"the end of its budget of {name}"
+    rules = [each for each in named_policies(draft.state) if each[1].watched.kind == "onBudget"]
+    fired = False
+    for policy_id, policy in rules:
+        if draft.state.finished:
+            return
+        observed = observe(draft, policy, policy_id, None, None)
+        if observed is not None:
+            firing = Firing(policy_id, policy, {**cause, **observed}, None, about, mark=mark)
+            take(draft, firing, policy.taken)
+            fired = True
+    if not fired:
+        end = Firing("budget", _ENDS_THE_RUN, cause, None, about, mark=mark)
+        take(draft, end, _ENDS_THE_RUN.taken)
+
+
+def _reached(state: RunState, budget: Budget) -> Iterator[tuple[str, float, float]]:
+    """The limits that are reached: name, limit, and what is used."""
+    statuses = {node.status for node in state.nodes.values()}
+    work_left = bool(statuses & _TO_START) and RUNNING not in statuses
+    for name, limit, used in _sums(state, budget):
+        if limit is not None and (used > limit or (used == limit and work_left)):
+            yield name, limit, used
+    replans = (state.plan_version or 1) - 1
+    planned_again = state.plan_version is not None and needs_plan(state)
+    if budget.replans is not None and (replans + planned_again) > budget.replans:
+        yield "replans", budget.replans, replans + planned_again
+
+
+def _sums(state: RunState, budget: Budget) -> Iterator[tuple[str, float | None, float]]:
+    used = state.usage
+    money = used.cost_micros
+    spent = sum(money.values()) if budget.currency is None else money.get(budget.currency, 0)
+    yield "costMicros", budget.cost_micros, spent
+    yield "tokens", budget.tokens, used.input_tokens + used.output_tokens
+    yield "seconds", budget.seconds, used.seconds
+    yield "nodes", budget.nodes, sum(node.attempt for node in state.nodes.values())
+
+
+def over_budget(state: RunState, plan: JsonObject) -> list[JsonObject]:
+    """Why a plan cannot fit the budget, as diagnostics: its nodes, and what its planner expects it to cost."""
+    budget = state.policies.budget
+    if budget is None:
+        return []
+    metadata: JsonObject = plan.get("metadata") or {}
+    cost: JsonObject = metadata.get("cost") or {}
+    expected = (
+        ("nodes", budget.nodes, len(plan["nodes"])),
+        ("costMicros", budget.cost_micros, cost.get("micros")),
+        ("tokens", budget.tokens, cost.get("tokens")),
+        ("seconds", budget.seconds, cost.get("seconds")),
+    )
+    return [
+        {
+            "code": "over_budget",
+            "message": f"The plan is expected to take {value:g} {name}; the budget allows {limit:g}.",
+            "path": f"/constraints/budget/{name}",
+        }
+        for name, limit, value in expected
+        if limit is not None and isinstance(value, int | float) and value > limit
+    ]

@@ -1,0 +1,67 @@
+"""Goal conditions: checked of the output before the run completes; one that is not met fails the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from runs import new_events
+from runs.draft import Draft
+from runs.event import Json, JsonObject
+from runs.rules.policy_context import condition_context
+from schemas import pointer
+from schemas.conditions import ConditionFailed, compiled, logic_of
+from schemas.goals import GoalCondition
+
+
+def complete_run(draft: Draft, output: Json) -> None:
+    """End the run with the output, or as failed where it does not meet the goal conditions."""
+    results = goal_results(draft, output)
+    if not fail_unmet(draft, results):
+        draft.add(new_events.run_completed(output, results))
+
+
+def fail_unmet(draft: Draft, results: Sequence[JsonObject]) -> bool:
+    """End the run as failed where a goal condition is not met; whether one is not."""
+    unmet = [each for each in results if not each["satisfied"]]
+    if not unmet:
+        return False
+    places = ", ".join(f"{each['facet'] or 'output'}{each['path']}" for each in unmet)
+    message = f"the output does not meet {len(unmet)} of {len(results)} goal condition(s): {places}"
+    draft.add(new_events.run_ended("failed", {"code": "goal_unmet", "message": message}, results=results))
+    return True
+
+
+def goal_results(draft: Draft, output: Json) -> list[JsonObject]:
+    """How the output stands to each goal condition of the envelope, in its order."""
+    return [_result(draft, goal, output) for goal in draft.state.policies.goals]
+
+
+def _result(draft: Draft, goal: GoalCondition, output: Json) -> JsonObject:
+    value = _at(output, goal)
+    context = {**condition_context(draft.state, None, None, output), "value": lambda: value}
+    result: JsonObject = {
+        "facet": goal.facet,
+        "path": goal.path,
+        "expression": logic_of(goal.condition),
+        "satisfied": False,
+        "observedValue": value,
+    }
+    try:
+        result["satisfied"] = compiled(goal.condition).check(context, draft.allowance).holds
+    except ConditionFailed as failure:
+        result["error"] = str(failure)
+    return result
+
+
+def _at(output: Json, goal: GoalCondition) -> Json:
+    """The value that the goal is about; None where the output has none there."""
+    value: Any = output
+    for part in (*([goal.facet] if goal.facet is not None else ()), *pointer.split(goal.path)):
+        if isinstance(value, dict):
+            value = cast(JsonObject, value).get(part)
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(cast("list[Any]", value)):
+            value = cast("list[Any]", value)[int(part)]
+        else:
+            return None
+    return value
