@@ -41,7 +41,8 @@ def with_policies(state: dict[str, Any], log: list[Event]) -> dict[str, Any]:
     pauses = zip(paused[::2], paused[1::2], strict=False)
     seconds = sum((end - begin).total_seconds() for begin, end in pauses)
     rules = [{**each, "enabled": True} for each in state["policies"]["runtime"]]
-    state = {**state, "policies": {**state["policies"], "runtime": rules}}
+    later = {"goals": [], "budget": None}
+    state = {**state, "policies": {**later, **state["policies"], "runtime": rules}}
     return {"firings": dict(fired), "marks": [], "priority": "normal", "paused_seconds": seconds, **state}
 
 
