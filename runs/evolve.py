@@ -67,13 +67,18 @@ def evolve(state: RunState, event: Event) -> RunState:
     fold = _FOLDS.get(event.type)
     folded = fold(state, event, event.payload, event.detail or _NO_DETAIL) if fold is not None else state
     # An event that changes nothing but the number leaves the run as settled as it was.
-    moved = folded is not state or status != state.status
+    moved = status != state.status or (folded is not state and not _only_counts(event))
     folded = changed(folded, status=status, seq=event.seq, updated_at=event.recorded_at)
     if moved and status in t.SETTLING:
         settled = next_run_status(status, settle_trigger(folded))
         if settled != status:
             folded = changed(folded, status=settled)
     return folded
+
+
+def _only_counts(event: Event) -> bool:
+    """A firing that has no node run again is counted, and leaves the run as settled as it was."""
+    return event.type == "policy_triggered" and "nodes" not in (event.detail or _NO_DETAIL)
 
 
 def fold_all(state: RunState, events: Iterable[Event]) -> RunState:
