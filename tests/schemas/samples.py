@@ -90,7 +90,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "/policies/planner/directives/requireHitlApproval",
     ),
     ({"policies": {"hitl": {"room": 7}}}, "unknown_key", "/policies/hitl/room"),
-    ({"constraints": {"budget": {"euro": 3}}}, "unknown_key", "/constraints/budget"),
+    ({"constraints": {"bugdet": {"euro": 3}}}, "unknown_key", "/constraints/bugdet"),
     ({"policies": {"requiresHitlApproval": "no"}}, "wrong_type", "/policies/requiresHitlApproval"),
     ({"policies": {"hitl": "always"}}, "wrong_type", "/policies/hitl"),
     ({"policies": {"hitl": {"quorum": 0}}}, "out_of_range", "/policies/hitl/quorum"),
