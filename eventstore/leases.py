@@ -126,12 +126,37 @@ async def extend(store: EventStore, worker: str, lease_seconds: float) -> set[Cl
     return {(run_id, kind, ref, attempt) for run_id, kind, ref, attempt in rows}
 
 
-async def extend_one(
-    store: EventStore, run_id: str, node_id: str, attempt: int, worker: str, lease_seconds: float
-) -> bool:
-    """Extend the lease of one attempt; False where `worker` does not have it any more."""
-    named = {"run_id": run_id, "ref": node_id, "attempt": attempt, "worker": worker}
-    return bool(await store.fetch("work/extend_lease", {**named, "lease_seconds": lease_seconds}))
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat of one attempt by the worker that has it."""
+
+    run_id: str
+    node_id: str
+    attempt: int
+    worker: str
+    lease_seconds: float
+
+
+async def extend_each(store: EventStore, beats: Sequence[Beat]) -> dict[Beat, bool]:
+    """Extend the leases of many attempts in one statement; those that are missing are not their workers' any more.
+
+    False where a commit had the row locked: the lease is as it was, and `extend_one` waits for the row.
+    """
+    columns = {
+        "run_ids": [beat.run_id for beat in beats],
+        "refs": [beat.node_id for beat in beats],
+        "attempts": [beat.attempt for beat in beats],
+        "workers": [beat.worker for beat in beats],
+        "seconds": [beat.lease_seconds for beat in beats],
+    }
+    rows = await store.fetch("work/extend_attempts", columns)
+    return {beats[place]: extended for place, extended in rows}
+
+
+async def extend_one(store: EventStore, beat: Beat) -> bool:
+    """Extend the lease of one attempt; False where its worker does not have it any more."""
+    named = {"run_id": beat.run_id, "ref": beat.node_id, "attempt": beat.attempt, "worker": beat.worker}
+    return bool(await store.fetch("work/extend_lease", {**named, "lease_seconds": beat.lease_seconds}))
 
 
 async def expired(store: EventStore, limit: int = 200) -> list[WorkRow]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from contracts.checker import ContractChecker
-from eventstore import leases
 from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
 from eventstore.handler import RunHandler
+from eventstore.leases import Beat
 from eventstore.listener import LogListener
 from eventstore.run_writer import RunWriter
 from eventstore.store import EventStore
 from eventstore.task_tokens import TaskKey, TaskTokens
 from gateway.errors import CapabilityUnknown, GatewayError
 from gateway.work.handed_out import LEASE_SECONDS, REMOTE, HandedOut, Starter
+from gateway.work.heartbeats import Heartbeats
 from gateway.work.line_limits import LineLimits
 from gateway.work.matcher import Matcher
 from gateway.work.presence import Presence
@@ -50,6 +51,7 @@ class RemoteWork:
         writer = RunWriter(handler)
         self.reports = Reports(store, writer, contracts, clock)
         self.lines = LineLimits()
+        self._heartbeats = Heartbeats(store)
         starter = Starter(store, writer, capabilities, self.tokens, clock)
         self._matcher = Matcher(store, starter, capabilities, listener, f"claim:{store.origin}:work")
         self._presence = Presence(
@@ -85,8 +87,8 @@ class RemoteWork:
             await self._time_is_up(task)
             return False
         seconds = task.lease_seconds or LEASE_SECONDS
-        return await leases.extend_one(
-            self._store, task.run_id, task.node_id, task.attempt, task.worker, seconds
+        return await self._heartbeats.extend(
+            Beat(task.run_id, task.node_id, task.attempt, task.worker, seconds)
         )
 
     def stop(self) -> None:
@@ -97,6 +99,7 @@ class RemoteWork:
         """Wait for what is being started or taken back."""
         await self._matcher.close()
         await self._presence.close()
+        await self._heartbeats.close()
 
     async def _time_is_up(self, task: TaskKey) -> None:
         try:
