@@ -1,4 +1,5 @@
-"""`python -m bench.dispatch`: what a node costs beside its work: in executors, by remote workers, by services.
+"""`python -m bench.dispatch`: what a node costs beside its work: in executors, by remote workers, by
+services, by models and by MCP tools.
 
 Runs of nodes that follow each other, whose functions note when they begin and end. `start` is from the time of
 `node_start` until the function begins, `end` from its end until the time of `node_complete`, and `between` from its end
@@ -11,27 +12,23 @@ import asyncio
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-import aiohttp
 import orjson
 import psycopg
 import typer
 import uvloop
-from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
+from bench.far_ends import HTTP, MCP, MODEL, TOOL, far_end
 from bench.machine import Neighbours, describe_machine
 from bench.scaling import Case, all_serve, remote_workers
 from bench.second import PYTHON, WORKER
 from bench.services import Services, started_services
-from flexrun.client import API
 from flexrun.logs import configure_logs
 from runs.event import Event
 from schemas.capability import worker_queue
@@ -42,8 +39,10 @@ from tests.support.wiring import StoreWiring
 
 _errors = Console(stderr=True)
 BROKERS = ("postgres", "rabbitmq")
-HTTP = "bench.http"
-HOMES = {"python": PYTHON, "worker": WORKER, "http": HTTP}
+HOMES = {"python": PYTHON, "worker": WORKER, "http": HTTP, "model": MODEL, "mcp": MCP}
+_OUTPUT = {"type": "object", "properties": {"began": {"type": "number"}, "ended": {"type": "number"}}}
+"""What a node of a model gives: an endpoint is asked for this."""
+
 _PATIENCE_SECONDS = 120.0
 
 Times = dict[str, list[float]]
@@ -87,17 +86,19 @@ async def _measure(
                     continue
                 _errors.print(f"{broker}: {home}", highlight=False)
                 neighbours = Neighbours()
-                row = await _measure_home(broker, home, size, services, folder / f"{broker}-{home}")
+                row = await measure_home(broker, home, size, services, folder / f"{broker}-{home}")
                 rows.append({**row, "others_cpu_percent": neighbours.percent()})
     return {"machine": machine, "cases": rows}
 
 
-async def _measure_home(
+async def measure_home(
     broker: str, home: str, size: tuple[int, int], services: Services, folder: Path
 ) -> dict[str, Any]:
+    """Runs of `size[1]` nodes of this home, `size[0]` after a first one: `{start,end,between}_ms`."""
     case = Case(broker, "workers" if home == "worker" else "executors", 1, "one run", 10, 1, 0)
     broker_url = "postgres" if broker == "postgres" else services.amqp_url or ""
-    extra = {"LOAD": "bench.second", "CAPABILITY_ALLOW_PRIVATE": "true"}
+    allowed = {"CAPABILITY_ALLOW_PRIVATE": "true", "MCP_COMMANDS": " ".join(TOOL)}
+    extra = {"LOAD": "bench.second", **allowed}
     with services.database() as database_url:
         setting = Setting(database_url, broker_url, lease_seconds=15, extra=extra)
         site = Site(setting, folder)
@@ -106,8 +107,7 @@ async def _measure_home(
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(site)
             await stack.enter_async_context(remote_workers(case, site.urls[0], folder))
-            if home == "http":
-                await stack.enter_async_context(_service(site.urls[0]))
+            await stack.enter_async_context(far_end(HOMES[home], site.urls[0]))
             wired = StoreWiring(database_url, broker_address=address, wiring=Wiring(keeper=None))
             client = await stack.enter_async_context(wired)
             opened = psycopg.AsyncConnection.connect(database_url, autocommit=True)
@@ -120,40 +120,12 @@ async def _measure_home(
     return {"broker": broker, "home": home, "nodes": len(times["start"]), **_figures(times)}
 
 
-@asynccontextmanager
-async def _service(gateway_url: str) -> AsyncIterator[None]:
-    """A service that answers at once, registered at the gateway."""
-
-    async def handle(request: web.Request) -> web.Response:
-        began = time.time()
-        await request.read()
-        return web.json_response({"output": {"began": began, "ended": time.time()}})
-
-    app = web.Application()
-    app.router.add_post("/", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        home = {"type": "http", "url": f"http://127.0.0.1:{runner.addresses[0][1]}/"}
-        descriptor = {"id": HTTP, "version": "1.0.0", "label": "HTTP", "kind": "execution", "home": home}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(f"{gateway_url}{API}/capabilities/register", json=descriptor) as answer,
-        ):
-            answer.raise_for_status()
-        yield
-    finally:
-        await runner.cleanup()
-
-
 async def _one_run(client: StoreWiring, capability: str, count: int) -> list[Event]:
     queue = worker_queue(capability) if capability == WORKER else "default"
-    nodes = [
-        node(f"n{index}", *([f"n{index - 1}"] if index else []), capabilityId=capability, queue=queue)
-        for index in range(count)
-    ]
+    described: dict[str, Any] = {"capabilityId": capability, "queue": queue}
+    if capability == MODEL:
+        described["contract"] = {"output": _OUTPUT}
+    nodes = [node(f"n{index}", *([f"n{index - 1}"] if index else []), **described) for index in range(count)]
     run_id = await client.submit(*nodes, inputs={"seconds": 0})
     await client.reached(
         run_id,

@@ -19,7 +19,7 @@ Figures = dict[str, Any]
 Measure = Callable[[MeasuredEngine, Sizes], Awaitable[Figures]]
 
 RUN_STREAM = "/api/v1/flex/run.stream"
-MEASURES = ("idle", "approve", "load", "fan-out", "streams", "append")
+MEASURES = ("idle", "approve", "load", "fan-out", "streams", "append", "dispatch")
 """The names for `--only`."""
 
 

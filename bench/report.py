@@ -145,6 +145,17 @@ def _append(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def _dispatch(rows: list[dict[str, Any]]) -> Table:
+    table = _table(
+        "Dispatch by home (ms: node_start until it begins; its end until node_complete; its end until the next begins)",
+        "engine", "home", "start p50", "p95", "end p50", "p95", "between p50", "p95", "nodes",
+    )  # fmt: skip
+    for row in rows:
+        times = [row[f"{name}_ms"][part] for name in ("start", "end", "between") for part in ("p50", "p95")]
+        _add_row(table, row, row["engine"], row["home"], *(_number(ms) for ms in times), str(row["nodes"]))
+    return table
+
+
 def _number(value: float | None) -> str:
     if value is None:
         return "no pgbench"
@@ -158,4 +169,5 @@ _TABLES = {
     "fan-out": _fan_out,
     "streams": _streams,
     "append": _append,
+    "dispatch": _dispatch,
 }

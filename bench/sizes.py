@@ -22,6 +22,8 @@ class Sizes:
     idle_streams: int = 2_000
     waiting_runs: int = 50
     append_seconds: float = 3.0
+    dispatch_runs: int = 10
+    dispatch_nodes: int = 20
     step_limit_seconds: float = 120.0
 
 
@@ -37,4 +39,5 @@ QUICK = Sizes(
     idle_streams=500,
     waiting_runs=10,
     append_seconds=1.0,
+    dispatch_runs=3,
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from bench.append_measure import CLIENTS, measure_append
+from bench.dispatch import HOMES, measure_home
 from bench.engines import EngineKind, MeasuredEngine, running_engine
 from bench.machine import Neighbours
 from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
@@ -77,6 +79,13 @@ async def run_steps(
             announce(f"append/s, {clients} at a time")
             figures = await _beside_others(measure_append(services, sizes, clients), sizes)
             yield Done("", "append", figures)
+    if "dispatch" in measures:
+        for broker, home in _dispatches(kinds):
+            announce(f"dispatch over {broker}: {home}")
+            size = (sizes.dispatch_runs, sizes.dispatch_nodes)
+            folder = services.folder / f"dispatch-{broker}-{home}"
+            figures = await _beside_others(measure_home(broker, home, size, services, folder), sizes)
+            yield Done(broker, "dispatch", figures)
     for kind in kinds:
         steps = engine_steps(kind, measures, sizes)
         if not steps:
@@ -90,6 +99,11 @@ async def run_steps(
                 yield Done(kind.name, step.measure, figures)
 
 
+def _dispatches(kinds: Sequence[EngineKind]) -> list[tuple[str, str]]:
+    """(broker, home), over the brokers of these engines."""
+    return list(product(dict.fromkeys(kind.broker for kind in kinds), HOMES))
+
+
 async def _beside_others(measure: Awaitable[Figures], sizes: Sizes) -> Figures:
     """The figures, and how much of the machine others used meanwhile."""
     neighbours = Neighbours()
@@ -101,4 +115,5 @@ async def _beside_others(measure: Awaitable[Figures], sizes: Sizes) -> Figures:
 def count_steps(kinds: Sequence[EngineKind], measures: Sequence[str], sizes: Sizes) -> int:
     """How many `Done`s `run_steps` gives."""
     appends = len(CLIENTS) if "append" in measures else 0
-    return appends + sum(len(engine_steps(kind, measures, sizes)) for kind in kinds)
+    dispatches = len(_dispatches(kinds)) if "dispatch" in measures else 0
+    return appends + dispatches + sum(len(engine_steps(kind, measures, sizes)) for kind in kinds)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench.append_measure import measure_append
 from bench.cpu import read_cpu, unshared_bytes
+from bench.dispatch import measure_home
 from bench.engines import KINDS, MeasuredEngine, running_engine
 from bench.load_process import ClientFailed, ClientProcess, measured
 from bench.measures import measure_approve, measure_fan_out, measure_idle, measure_load, measure_streams
@@ -80,6 +81,16 @@ async def test_appends_are_measured_beside_pgbench(services: Services) -> None:
         assert figures["pgbench_call"] > 0
         assert figures["pgbench_insert"] > 0
     assert "append/s" in tables([Done("", "append", figures)])
+
+
+@pytest.mark.parametrize("home", ["model", "mcp"])
+async def test_dispatch_is_measured_at_a_home_that_executors_call(
+    services: Services, home: str, tmp_path: Path
+) -> None:
+    figures = await measure_home("postgres", home, (1, 3), services, tmp_path / "site")
+    assert figures["nodes"] == 3
+    assert all(figures[f"{name}_ms"]["p50"] > 0 for name in ("start", "end", "between"))
+    assert f" {home} " in tables([Done("postgres", "dispatch", figures)])
 
 
 async def test_a_client_that_fails_says_why() -> None:
