@@ -10,6 +10,7 @@ from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse
 from gateway.middleware import caller
 from gateway.problems import ProblemError
 from gateway.response import Response, json_response
+from gateway.runs.given_facets import check_given_facets
 from gateway.runs.submit import compile_contract, pinned_contract
 from runs.commands import StartRun
 from schemas.base import OpenModel
@@ -63,6 +64,8 @@ async def plan(request: web.Request, envelope: TaskEnvelope) -> web.Response:
     wire = envelope.to_wire()
     contract = await pinned_contract(gateway, wire["outputContract"])
     schema_hash = await compile_contract(gateway, contract)
+    known = await gateway.facets.current()
+    await check_given_facets(wire.get("inputs"), known, gateway.deps.contracts)
     actor = caller(request)
     command = StartRun(
         now=gateway.deps.clock(),
@@ -71,7 +74,6 @@ async def plan(request: web.Request, envelope: TaskEnvelope) -> web.Response:
         submitted_by=actor.name if actor.verified else None,
     )
     accepted = gateway.acceptance.start(command)
-    known = await gateway.facets.current()
     registered = await gateway.capabilities.current()
     facets = pinned_facets(known, known)
     return json_response(await planner(accepted.envelope, registered, facets, gateway.deps.house))

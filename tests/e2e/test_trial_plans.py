@@ -49,6 +49,21 @@ async def test_a_facet_is_planned_at_the_least_cost_and_proved(
     assert [node["capabilityId"] for node in answer["plan"]["nodes"]] == ["stub.linkedin.brief"]
 
 
+async def test_a_given_facet_is_checked_as_for_a_run(shared_site: Site, http: aiohttp.ClientSession) -> None:
+    envelope = {
+        "objective": "A brief",
+        "inputs": {"facets": {"company_profile": "Northwind"}},
+        "outputContract": {"mode": "facets", "facets": ["creative_brief"]},
+    }
+    for path in ("plan", "runs"):
+        async with http.post(f"{shared_site.urls[0]}/api/v1/flex/{path}", json=envelope) as response:
+            assert response.status == 400
+            errors = (await response.json())["errors"]
+        assert [(each["code"], each["pointer"]) for each in errors] == [
+            ("facet_invalid", "/inputs/facets/company_profile")
+        ]
+
+
 async def test_the_command_shows_a_tree_or_the_reasons(shared_site: Site) -> None:
     gateway = shared_site.urls[0]
     done = await run("plan", str(EXAMPLES / "linkedin-variants.json"), "--url", gateway)
