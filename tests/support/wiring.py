@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 
 from contracts.checker import ContractChecker
 from eventstore.store import PATIENCE_SECONDS
+from executor.capability import Capability
 from executor.config import ExecutorConfig
 from executor.homes import open_homes
 from executor.homes.parts import HomeParts
@@ -24,7 +25,6 @@ from executor.worker import ExecutorWorker
 from runs.commands import AcceptPlan, Command, RequestPlan, StartRun
 from runs.event import Event
 from runs.state import RunState
-from tests.support.capabilities import FunctionCapability
 from tests.support.no_spare import NO_SPARE
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wired_engine import POSTGRES, QUICK_KEEPER, BrokerAddress, WiredEngine, Wiring
@@ -145,7 +145,7 @@ class ExecutorWiring(StoreWiring):
     def __init__(
         self,
         database_url: str,
-        capabilities: Sequence[FunctionCapability],
+        capabilities: Sequence[Capability],
         *,
         broker_address: BrokerAddress = POSTGRES,
         config: ExecutorConfig = QUICK,
