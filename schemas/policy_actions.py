@@ -20,14 +20,14 @@ Payload = Annotated[dict[str, Any], Field(max_length=100)]
 class Fail(Model):
     """End the run as `failed` with `policy_failed`."""
 
-    type: Literal["fail"] = "fail"
+    type: Literal["fail"]
     message: Text | None = None
 
 
 class Goto(Model):
     """Have `next` run again, and what depends on it: a node of the plan, or the nodes of a capability."""
 
-    type: Literal["goto"] = "goto"
+    type: Literal["goto"]
     next: Reference
     max_attempts: PolicyAttempts | None = None
 
@@ -35,7 +35,7 @@ class Goto(Model):
 class Retry(Model):
     """Have the node run once more; `with` is put among the `answers` of its bundle."""
 
-    type: Literal["retry"] = "retry"
+    type: Literal["retry"]
     with_: TextOrObject | None = None
     max_attempts: PolicyAttempts | None = None
 
@@ -43,21 +43,21 @@ class Retry(Model):
 class Replan(Model):
     """Have the run planned again."""
 
-    type: Literal["replan"] = "replan"
+    type: Literal["replan"]
     rationale: Text | None = None
 
 
 class Pause(Model):
     """Start nothing new until somebody resumes the run."""
 
-    type: Literal["pause"] = "pause"
+    type: Literal["pause"]
     reason: Note | None = None
 
 
 class Emit(Model):
     """Write a `log` event that carries `event` and `payload`, for whoever reads the run."""
 
-    type: Literal["emit"] = "emit"
+    type: Literal["emit"]
     event: Reference
     payload: Payload | None = None
 
@@ -65,7 +65,7 @@ class Emit(Model):
 class Log(Model):
     """Write `policy_triggered`, and nothing else; with a `message` a line in the log as well."""
 
-    type: Literal["log"] = "log"
+    type: Literal["log"]
     message: Note | None = None
     level: LogLevel = "info"
 
@@ -73,7 +73,7 @@ class Log(Model):
 class SetPriority(Model):
     """`high`: the work of the run that is not begun goes before that of others; `normal`: it takes its turn."""
 
-    type: Literal["setPriority"] = "setPriority"
+    type: Literal["setPriority"]
     priority: Priority
 
 
@@ -139,7 +139,7 @@ AnyStep = Annotated[
 class Hitl(Model):
     """Ask people, and wait with what comes after the event. What is done then is said by the two actions."""
 
-    type: Literal["hitl"] = "hitl"
+    type: Literal["hitl"]
     question: Text | None = None
     rationale: Text | None = None
     hitl: HitlPolicy | None = None
@@ -174,7 +174,9 @@ _ALONE: dict[str, type[Hitl] | type[Fail] | type[Log] | type[Pause] | type[Retry
 
 def written_out(action: Any) -> Action:
     """The action, with its short form written out."""
-    return _ALONE[action]() if isinstance(action, str) else cast(Action, action)
+    return (
+        _ALONE[action].model_validate({"type": action}) if isinstance(action, str) else cast(Action, action)
+    )
 
 
 def step_of(step: Any) -> Step | None:

@@ -145,7 +145,7 @@ def act_on_decision(draft: Draft, request: RequestState, *, approved: bool) -> b
     step = step_of(found.asks.approve_action if approved else found.asks.reject_action)
     node = draft.state.nodes.get(request.node_id or "")
     if step is None and approved and node is not None and node.status == FAILED:
-        step = Retry()
+        step = Retry(type="retry")
     if step is None:
         return False
     decision = "approved" if approved else "rejected"

@@ -81,14 +81,17 @@ async def _run(folder: Path, *command: str, given: bytes = b"") -> bytes:
     return out
 
 
+def _sources(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.*") if path.is_file() and "__pycache__" not in path.parts]
+
+
 def test_the_wheel_has_all_that_is_read_at_run_time(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     root = Path(__file__).parents[2]
-    wanted = {str(path.relative_to(root)) for package in OURS for path in (root / package).rglob("*.*")}
-    assert {name for name in wanted if "__pycache__" not in name} <= names
+    assert {str(path.relative_to(root)) for package in OURS for path in _sources(root / package)} <= names
     assert {f"schemas/catalogue/{name}.json" for name in FACETS} <= names
-    assert {f"flexrun/examples/{path.name}" for path in EXAMPLES.iterdir()} <= names
+    assert {f"flexrun/examples/{path.relative_to(EXAMPLES)}" for path in _sources(EXAMPLES)} <= names
     assert not {name for name in names if name.startswith(("tests/", "bench/", "docs/"))}
 
 

@@ -39,7 +39,7 @@ def test_it_has_the_same_operations_and_models() -> None:
 
 def test_null_constants_and_exclusive_bounds_are_in_the_words_of_3_0() -> None:
     schemas = openapi_30_document(ENDPOINTS, "test")["components"]["schemas"]
-    assert schemas["Action"]["properties"]["question"]["nullable"] is True
+    assert schemas["Hitl"]["properties"]["question"]["nullable"] is True
     assert schemas["DecisionOutcome"]["properties"]["ok"]["enum"] == [True]
     timeout = schemas["CapabilityDescriptor"]["properties"]["timeoutSeconds"]
     assert (timeout["minimum"], timeout["exclusiveMinimum"], timeout["nullable"]) == (0, True, True)

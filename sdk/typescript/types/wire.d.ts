@@ -807,7 +807,7 @@ export interface CompleteEvent {
  * Write a `log` event that carries `event` and `payload`, for whoever reads the run.
  */
 export interface Emit {
-  type?: "emit";
+  type: "emit";
   event: string;
   payload?: {
     [k: string]: any;
@@ -817,14 +817,14 @@ export interface Emit {
  * End the run as `failed` with `policy_failed`.
  */
 export interface Fail {
-  type?: "fail";
+  type: "fail";
   message?: string | null;
 }
 /**
  * Have `next` run again, and what depends on it: a node of the plan, or the nodes of a capability.
  */
 export interface Goto {
-  type?: "goto";
+  type: "goto";
   next: string;
   maxAttempts?: number | null;
 }
@@ -832,7 +832,7 @@ export interface Goto {
  * Ask people, and wait with what comes after the event. What is done then is said by the two actions.
  */
 export interface Hitl {
-  type?: "hitl";
+  type: "hitl";
   question?: string | null;
   rationale?: string | null;
   hitl?: HitlPolicy | null;
@@ -861,7 +861,7 @@ export interface HitlPolicy {
  * Have the node run once more; `with` is put among the `answers` of its bundle.
  */
 export interface Retry {
-  type?: "retry";
+  type: "retry";
   with?:
     | string
     | {
@@ -874,14 +874,14 @@ export interface Retry {
  * Start nothing new until somebody resumes the run.
  */
 export interface Pause {
-  type?: "pause";
+  type: "pause";
   reason?: string | null;
 }
 /**
  * Write `policy_triggered`, and nothing else; with a `message` a line in the log as well.
  */
 export interface Log {
-  type?: "log";
+  type: "log";
   message?: string | null;
   level?: "debug" | "info" | "warning" | "error";
 }
@@ -889,7 +889,7 @@ export interface Log {
  * `high`: the work of the run that is not begun goes before that of others; `normal`: it takes its turn.
  */
 export interface SetPriority {
-  type?: "setPriority";
+  type: "setPriority";
   priority: "normal" | "high";
 }
 /**
@@ -1135,7 +1135,7 @@ export interface Trigger {
  * Have the run planned again.
  */
 export interface Replan {
-  type?: "replan";
+  type: "replan";
   rationale?: string | null;
 }
 /**
