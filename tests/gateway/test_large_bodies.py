@@ -10,8 +10,12 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.app import ENDPOINTS
 from gateway.parsing import SMALL_BODY_BYTES
+from sandbox.errors import InputRefused
 from schemas.base import MAX_OTHER_KEYS
+from schemas.body_check import check_body
+from schemas.capability import CapabilityDescriptor
 from schemas.json_text import MAX_VALUES
 from schemas.refusal import MAX_PROBLEMS
 from tests.support.gateways import API, ENVELOPE, RunningGateway
@@ -40,6 +44,21 @@ async def held(gateway: RunningGateway) -> AsyncIterator[LoopTime]:
     with loop_time() as held:
         yield held
     assert held.longest_seconds < MOST_SECONDS, held.longest
+
+
+def test_the_child_process_knows_the_body_of_every_endpoint() -> None:
+    # Registrations are read as any JSON first: one body may hold many (gateway/capabilities/body.py).
+    bodies = {each.body for each in ENDPOINTS if each.body is not None} - {CapabilityDescriptor}
+    assert len(bodies) > len(PATHS)
+    unknown = set[str]()
+    for body in bodies:
+        try:
+            check_body({"model": body.__name__}, b"[]")
+        except InputRefused:
+            continue
+        except LookupError:
+            unknown.add(body.__name__)
+    assert unknown == set()
 
 
 def keys(number: int) -> dict[str, Any]:
