@@ -97,6 +97,7 @@ def documents() -> dict[str, bytes]:
         schema_generator=PlainJsonSchema
     )
     schemas["work-message"] = WORK_MESSAGE_SCHEMA
+    schemas["capability-file"] = _capability_file()
     schemas |= {f"facets/{facet.name}": facet.schema for facet in FACETS.values()}
     return {f"{name}.json": _encode(schema) for name, schema in sorted(schemas.items())}
 
@@ -125,6 +126,27 @@ def _self_contained() -> Iterator[tuple[str, dict[str, Any]]]:
         used = used_by(model.__name__, components)
         definitions = {other: components[other] for other in sorted(used - {model.__name__})}
         yield name, components[model.__name__] | ({"$defs": definitions} if definitions else {})
+
+
+def _capability_file() -> dict[str, Any]:
+    """A document of a file for `--capabilities`: a descriptor, a list of them, a facet, or lists of both."""
+    components = component_schemas("#/$defs/{model}")
+    wanted = used_by(CapabilityDescriptor.__name__, components) | used_by(FacetBody.__name__, components)
+    descriptor = {"$ref": f"#/$defs/{CapabilityDescriptor.__name__}"}
+    facet = {"$ref": f"#/$defs/{FacetBody.__name__}"}
+    lists = {
+        "facets": {"type": "array", "items": facet},
+        "capabilities": {"type": "array", "items": descriptor},
+    }
+    return {
+        "anyOf": [
+            descriptor,
+            facet,
+            {"type": "array", "items": descriptor},
+            {"type": "object", "properties": lists, "additionalProperties": False, "minProperties": 1},
+        ],
+        "$defs": {name: components[name] for name in sorted(wanted)},
+    }
 
 
 def used_by(name: str, components: dict[str, dict[str, Any]]) -> set[str]:

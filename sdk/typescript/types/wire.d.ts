@@ -1,5 +1,13 @@
 // Made from docs/schemas by `npm run build`; not to be edited.
 
+export type CapabilityFile =
+  | CapabilityDescriptor
+  | FacetBody
+  | CapabilityDescriptor[]
+  | {
+      facets?: FacetBody[];
+      capabilities?: CapabilityDescriptor[];
+    };
 /**
  * One frame of a run's stream; `id` is the seq as text, `payload` depends on the `type`.
  */
@@ -177,6 +185,20 @@ export interface CapabilityDescriptor {
   [k: string]: any;
 }
 /**
+ * A facet: a named piece of meaning, and the JSON Schema (2020-12) that says what it looks like.
+ *
+ * Of a facet with `many` a contract takes one or a list. A new version must accept what the versions before accepted.
+ */
+export interface FacetBody {
+  name: string;
+  version?: string;
+  description: string;
+  schema: {
+    [k: string]: any;
+  };
+  many?: boolean;
+}
+/**
  * One of the answers that a `choice` offers.
  */
 export interface HitlOption {
@@ -224,20 +246,6 @@ export interface CapabilityResult {
   usage?: Usage | null;
   error?: WorkError | null;
   ask?: Question | null;
-}
-/**
- * A facet: a named piece of meaning, and the JSON Schema (2020-12) that says what it looks like.
- *
- * Of a facet with `many` a contract takes one or a list. A new version must accept what the versions before accepted.
- */
-export interface FacetBody {
-  name: string;
-  version?: string;
-  description: string;
-  schema: {
-    [k: string]: any;
-  };
-  many?: boolean;
 }
 /**
  * The end of a run: an output when it completed, which may be null, and an error otherwise.
