@@ -9,6 +9,7 @@ until the next node's function begins: with a commit of the result and the start
 from __future__ import annotations
 
 import asyncio
+import shlex
 import statistics
 import sys
 import tempfile
@@ -97,7 +98,7 @@ async def measure_home(
     """Runs of `size[1]` nodes of this home, `size[0]` after a first one: `{start,end,between}_ms`."""
     case = Case(broker, "workers" if home == "worker" else "executors", 1, "one run", 10, 1, 0)
     broker_url = "postgres" if broker == "postgres" else services.amqp_url or ""
-    allowed = {"CAPABILITY_ALLOW_PRIVATE": "true", "MCP_COMMANDS": " ".join(TOOL)}
+    allowed = {"CAPABILITY_ALLOW_PRIVATE": "true", "MCP_COMMANDS": shlex.join(TOOL)}
     extra = {"LOAD": "bench.second", **allowed}
     with services.database() as database_url:
         setting = Setting(database_url, broker_url, lease_seconds=15, extra=extra)

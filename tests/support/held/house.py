@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -63,7 +64,7 @@ class House:
         environment |= {
             "FLEXRUN_PUBLIC_URL": self.url,
             "FLEXRUN_CAPABILITY_ALLOW_PRIVATE": "true",
-            "FLEXRUN_MCP_COMMANDS": " ".join(TOOL),
+            "FLEXRUN_MCP_COMMANDS": shlex.join(TOOL),
         }
         load = ["--load", "tests.support.held.function"]
         arguments = {
