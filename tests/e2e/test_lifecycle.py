@@ -165,6 +165,7 @@ INNER = {
     "Claims": "PostgresBroker",
     "Fallback": "RabbitBroker",
     "Admissions": "ExecutorWorker",
+    "Heartbeats": "GatewayServer",
     "Matcher": "GatewayServer",
     "Presence": "GatewayServer",
     "Publisher": "RabbitBroker",
