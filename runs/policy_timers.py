@@ -38,10 +38,9 @@ class PolicyTimer:
 
 def policy_timers(state: RunState) -> Iterator[PolicyTimer]:
     """The timers that have not been reacted to."""
-    for number, policy in enumerate(state.policies.runtime, start=1):
+    for number, name, policy in state.policies.named():
         trigger = policy.watched.trigger
         if policy.enabled and isinstance(trigger, OnTimeout):
-            name = policy.id or f"policy-{number}"
             for timer in _timers(state, str(number), name, policy, trigger.ms):
                 if timer.mark not in state.marks:
                     yield timer

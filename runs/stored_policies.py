@@ -35,6 +35,11 @@ class RunPolicies:
     goals: tuple[GoalCondition, ...] = ()
     budget: Budget | None = None
 
+    def named(self) -> Iterator[tuple[int, str, RuntimePolicy]]:
+        """The runtime policies: the number of each, counted from 1, and the name that its firings have."""
+        for number, policy in enumerate(self.runtime, start=1):
+            yield number, policy.id or f"policy-{number}", policy
+
 
 NO_POLICIES = RunPolicies(HitlPolicy())
 NO_HOUSE = HousePolicy()

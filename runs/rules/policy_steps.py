@@ -148,8 +148,8 @@ def _reached(draft: Draft, firing: Firing, step: a.Goto | a.Retry) -> int | None
     if state.firings.get(firing.policy_id, 0) >= own:
         return own
     steering = {
-        policy.id or f"policy-{number}"
-        for number, policy in enumerate(state.policies.runtime, start=1)
+        name
+        for _, name, policy in state.policies.named()
         if any(isinstance(each, a.Goto | a.Retry) for _, each in policy.steps())
     }
     return MAX_STEERED if sum(state.firings.get(each, 0) for each in steering) >= MAX_STEERED else None

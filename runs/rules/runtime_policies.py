@@ -26,9 +26,9 @@ from schemas.runtime_policies import RuntimePolicy
 
 def named_policies(state: RunState) -> Iterator[tuple[str, RuntimePolicy]]:
     """The policies of the run that are enabled, each with the name that its firings have."""
-    for number, policy in enumerate(state.policies.runtime, start=1):
+    for _, name, policy in state.policies.named():
         if policy.enabled:
-            yield policy.id or f"policy-{number}", policy
+            yield name, policy
 
 
 def apply_policies(draft: Draft) -> None:
