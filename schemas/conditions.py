@@ -6,7 +6,7 @@ before: a document that is too large or too deep, and lists built from values wi
 double with each item.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any, NoReturn, cast
@@ -15,6 +15,7 @@ import orjson
 from datalogic_py import CompileError, DataLogicError, Engine, Rule
 from pydantic import Field, WrapValidator
 
+from schemas import pointer
 from schemas.base import flaw, json_type, refused
 from schemas.spelling import nearest_word
 
@@ -102,10 +103,11 @@ class Condition:
 
     def _observed(self, data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
         for path in self.paths[:MAX_OBSERVED]:
-            yield path, _short(_at(data, path))
+            yield path, _short(value_at(data, path))
 
 
-def _at(value: Any, path: tuple[str, ...]) -> Any:
+def value_at(value: Any, path: Iterable[str]) -> Any:
+    """The value below these keys and indexes; None where there is none."""
     for part in path:
         if isinstance(value, dict):
             value = cast("dict[str, Any]", value).get(part)
@@ -266,10 +268,9 @@ def _sentence(diagnostic: Mapping[str, Any]) -> str:
     return f"{_one_line(str(diagnostic['message'])).rstrip('.')}."
 
 
-def _parts(pointer: str) -> list[str | int]:
+def _parts(place: str) -> list[str | int]:
     """The place in the condition; the first two parts are of the operator that we have put around it."""
-    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-    return [int(part) if part.isdecimal() else part for part in parts[2:]]
+    return [int(part) if part.isdecimal() else part for part in pointer.split(place)[2:]]
 
 
 def _one_line(text: str) -> str:

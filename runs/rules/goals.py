@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 from runs import new_events
 from runs.draft import Draft
 from runs.event import Json, JsonObject
 from runs.rules.policy_context import condition_context
 from schemas import pointer
-from schemas.conditions import ConditionFailed, compiled, logic_of
+from schemas.conditions import ConditionFailed, compiled, logic_of, value_at
 from schemas.goals import GoalCondition
 
 
@@ -38,7 +37,8 @@ def goal_results(draft: Draft, output: Json) -> list[JsonObject]:
 
 
 def _result(draft: Draft, goal: GoalCondition, output: Json) -> JsonObject:
-    value = _at(output, goal)
+    facet = (goal.facet,) if goal.facet is not None else ()
+    value = value_at(output, (*facet, *pointer.split(goal.path)))
     context = {**condition_context(draft.state, None, None, output), "value": lambda: value}
     result: JsonObject = {
         "facet": goal.facet,
@@ -52,16 +52,3 @@ def _result(draft: Draft, goal: GoalCondition, output: Json) -> JsonObject:
     except ConditionFailed as failure:
         result["error"] = str(failure)
     return result
-
-
-def _at(output: Json, goal: GoalCondition) -> Json:
-    """The value that the goal is about; None where the output has none there."""
-    value: Any = output
-    for part in (*([goal.facet] if goal.facet is not None else ()), *pointer.split(goal.path)):
-        if isinstance(value, dict):
-            value = cast(JsonObject, value).get(part)
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(cast("list[Any]", value)):
-            value = cast("list[Any]", value)[int(part)]
-        else:
-            return None
-    return value
