@@ -1,6 +1,6 @@
 """The house's own policy: rules, limits and forbidden capabilities that an envelope or a fork can only tighten."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -55,10 +55,7 @@ class HousePolicy(Model):
 
     def forbids(self, capability_id: str) -> bool:
         """Whether no plan may use this capability."""
-        return any(
-            capability_id.startswith(each[:-1]) if each.endswith("*") else capability_id == each
-            for each in self.forbidden_capabilities
-        )
+        return is_among(capability_id, self.forbidden_capabilities)
 
     def plan_faults(self, plan: JsonObject) -> list[Diagnostic]:
         """What the house forbids in a plan (wire form); `path` is a JSON pointer into the plan."""
@@ -81,6 +78,14 @@ class HousePolicy(Model):
         if most is None:
             return plan
         return {**plan, "nodes": [_bounded(node, most) for node in plan["nodes"]]}
+
+
+def is_among(capability_id: str, patterns: Iterable[str]) -> bool:
+    """Whether one of these is the id, or a beginning of it with `*` behind."""
+    return any(
+        capability_id.startswith(each[:-1]) if each.endswith("*") else capability_id == each
+        for each in patterns
+    )
 
 
 def _bounded(node: JsonObject, most: int) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 from typing import Any
 
 from planner.derive.catalogue import Catalogue
@@ -16,7 +17,6 @@ from runs.facet_sources import from_node
 from schemas import pointer
 from schemas.facets import facets_schema
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MAX_ID = 90
 
 
@@ -73,7 +73,7 @@ class Assembly:
         """One node, or one for each variant."""
         wide = self.world.is_wide(offer)
         base = self._free_id(offer.capability_id)
-        ids = [f"{base}-{LETTERS[at]}" for at in range(self.world.copies)] if wide else [base]
+        ids = [f"{base}-{ascii_lowercase[at]}" for at in range(self.world.copies)] if wide else [base]
         self._ids.update(ids)
         for at, node_id in enumerate(ids):
             self.nodes.append(self._node(offer, node_id, at if wide else None))
@@ -93,7 +93,7 @@ class Assembly:
         if not offer.takes_inputs:
             bundle["inputKeys"] = []
         if copy is not None:
-            letter = LETTERS[copy]
+            letter = ascii_lowercase[copy]
             bundle["variant"] = {"id": letter, "label": f"Variant {letter.upper()}", "position": copy + 1}
         if self.feedback:
             bundle["feedback"] = self.feedback
@@ -101,7 +101,7 @@ class Assembly:
         return self.factory.node(
             node_id=node_id,
             capability_id=offer.capability_id,
-            label=label if copy is None else f"{label[:180]} {LETTERS[copy].upper()}",
+            label=label if copy is None else f"{label[:180]} {ascii_lowercase[copy].upper()}",
             depends_on=depends_on,
             output=self._owed(offer),
             expectations=[f"Gives {', '.join(offer.gives)}."] if offer.gives else [],

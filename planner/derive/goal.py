@@ -104,9 +104,8 @@ class Unmet:
 
 
 class GoalUnmet(Exception):
-    """The contract asks for something that nothing gives; `nearest` is a contract that could be met."""
+    """The contract asks for something that nothing gives."""
 
-    def __init__(self, unmet: Sequence[Unmet], nearest: JsonObject | None = None) -> None:
+    def __init__(self, unmet: Sequence[Unmet]) -> None:
         super().__init__(unmet)
         self.unmet = list(unmet)
-        self.nearest = nearest

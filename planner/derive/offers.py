@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from planner.derive.costs import Estimate, read_estimate
 from planner.planner import JsonObject
 from planner.text import as_list, as_object
+from schemas.house_policy import is_among
 from schemas.planner_policies import PlannerPolicies
 
 PEOPLE = "human"
@@ -71,17 +72,13 @@ def read_offer(descriptor: JsonObject, policies: PlannerPolicies, forbidden: Seq
 def _barred(
     capability_id: str, kind: str, names: frozenset[str], policies: PlannerPolicies, forbidden: Sequence[str]
 ) -> str | None:
-    if any(_matches(capability_id, each) for each in forbidden):
+    if is_among(capability_id, forbidden):
         return "the house forbids it"
     if not names.isdisjoint(policies.selection.forbid):
         return "policies.planner.selection.forbid names it"
     if kind in policies.topology.forbidden_kinds:
         return f"policies.planner.topology.forbiddenKinds names its kind, {kind}"
     return None
-
-
-def _matches(capability_id: str, pattern: str) -> bool:
-    return capability_id.startswith(pattern[:-1]) if pattern.endswith("*") else capability_id == pattern
 
 
 def read_offers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from planner.derive.catalogue import Catalogue
@@ -120,8 +120,7 @@ def wanted_of(goal: Goal) -> tuple[list[str], list[Maker]]:
     """What the search has to reach for the goal, and the free makers that choose among options."""
     wanted: list[str] = []
     free: list[Maker] = []
-    known: Mapping[tuple[str, ...], str] = {}
-    numbers: dict[tuple[str, ...], str] = dict(known)
+    numbers: dict[tuple[str, ...], str] = {}
     for slot in goal.slots:
         names = tuple(dict.fromkeys(each.wanted for each in slot.options))
         if len(names) == 1:

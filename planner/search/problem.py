@@ -188,7 +188,7 @@ def _undominated(makers: Sequence[Maker], given: frozenset[str], goal: frozenset
         fewest = min((givers[facet] for facet in gives[index]), key=len, default=nobody)
         return any(
             other != index
-            and (makers[other].cost, makers[other].nodes, makers[other].name) < _rank(makers[index])
+            and _rank(makers[other]) < _rank(makers[index])
             and makers[other].nodes <= makers[index].nodes
             and needs[other] <= needs[index]
             and gives[other] >= gives[index]

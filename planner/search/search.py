@@ -8,7 +8,6 @@ plan is looked at twice and none is missed, and a plan is proved to be the cheap
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -213,8 +212,3 @@ def _cheapest(problem: Problem, usable: int, chosen: int) -> list[int]:
 def search(problem: Problem, limits: Limits = Limits(), effort: int = MAX_EFFORT) -> Found | NotFound:  # noqa: B008
     """The cheapest plan, the best one that was found with this effort, or that there is none."""
     return _Search(problem, limits, Effort(effort)).run()
-
-
-def makers_of(found: Found | NotFound) -> Sequence[Maker]:
-    """The makers of a plan; none where there is no plan."""
-    return found.makers if isinstance(found, Found) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any
 
 from planner.planner import JsonObject, PlanRefused, diagnostic
@@ -13,7 +14,6 @@ from planner.text import as_list, as_object, clip
 MAX_VARIANTS = 6
 MAX_INSTRUCTION_CHARS = 2_000
 """Bundles are stored with the plan; a capability finds the whole text in the envelope's `specialInstructions`."""
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DEFAULT_COUNTS = (2, 1, 3, 4, 5, 6)
 _PLACES = ("inputs", "policies", "constraints")
 
@@ -176,21 +176,23 @@ def _positions(instruction: str) -> list[int]:
     names = [name for group in _NAMED.finditer(instruction) for name in _EACH.findall(group[1])]
     names += [match[1] for match in _LOWER.finditer(instruction)]
     return list(
-        dict.fromkeys(int(name) if name.isdigit() else LETTERS.index(name.lower()) + 1 for name in names)
+        dict.fromkeys(
+            int(name) if name.isdigit() else ascii_lowercase.index(name.lower()) + 1 for name in names
+        )
     )
 
 
 def _letter(position: int) -> str:
-    return LETTERS[position - 1].upper() if 1 <= position <= len(LETTERS) else str(position)
+    return ascii_lowercase[position - 1].upper() if 1 <= position <= len(ascii_lowercase) else str(position)
 
 
 def make_variants(count: int, instructions: Instructions) -> tuple[Variant, ...]:
     """Variants A, B, … with the instructions that name them."""
     return tuple(
         Variant(
-            node_id=f"draft-{LETTERS[index]}",
-            id=LETTERS[index],
-            label=f"Variant {LETTERS[index].upper()}",
+            node_id=f"draft-{ascii_lowercase[index]}",
+            id=ascii_lowercase[index],
+            label=f"Variant {ascii_lowercase[index].upper()}",
             position=index + 1,
             instructions=instructions.of_variant.get(index + 1, ()),
         )
