@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from eventstore.tail import RunTail
 from flexrun import __version__
 from flexrun.listening import bind
 from flexrun.roles.parts import RoleParts
+from flexrun.roles.trial_plan import trial_planner
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
 from gateway.app import create_app
@@ -19,12 +20,8 @@ from gateway.deps import GatewayDeps
 from gateway.people.inbox import HitlInbox
 from gateway.runs.acceptance import Acceptance, read_house
 from gateway.runs.approval_rules import TokenHolders
-from gateway.runs.trial_planner import TrialPlanner
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
-from runs.event import JsonObject
-from sandbox.sandbox import Sandbox
-from schemas.house_policy import HousePolicy
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
 
@@ -111,7 +108,7 @@ class GatewayRole:
             capabilities=parts.capabilities,
             listener=parts.listener,
             facets=parts.facets,
-            plan=_trial_planner(parts.sandbox),
+            plan=trial_planner(parts.sandbox),
             config=config,
             house=self._house,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,
@@ -130,23 +127,3 @@ class GatewayRole:
         if told is not None:
             return told
         return self._alone and not self._tokens.configured and is_loopback(self._settings.host)
-
-
-def _trial_planner(sandbox: Callable[[], Awaitable[Sandbox]]) -> TrialPlanner:
-    """Imports the planner, in a thread, for the first plan without a run: most gateways are never asked for one."""
-
-    def load() -> TrialPlanner:
-        from flexrun.roles.trial_plan import trial_planner  # noqa: PLC0415 - see above
-
-        return trial_planner(sandbox)
-
-    async def plan(
-        envelope: JsonObject,
-        capabilities: Sequence[JsonObject],
-        facets: Mapping[str, JsonObject],
-        house: HousePolicy,
-    ) -> JsonObject:
-        planner = await asyncio.to_thread(load)
-        return await planner(envelope, capabilities, facets, house)
-
-    return plan

@@ -1,14 +1,15 @@
-"""Planning without a run, for a gateway: the planner that runs are planned by, in the gateway's own sandbox."""
+"""Planning without a run, for a gateway: the planner that runs are planned by, in the gateway's own sandbox.
+
+The planner is imported, in a thread, for the first plan that is asked for: most gateways are never asked for one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from contracts.problems import CheckerUnavailable
 from gateway.runs.trial_planner import TrialPlanner
-from planner.planner import PlanContext, PlanRefused
-from planner.planner_result import plan_cost
-from planner.sandboxed import SandboxedPlanner
 from runs.event import JsonObject
 from sandbox.errors import SandboxFailed, SandboxUnavailable
 from sandbox.sandbox import Sandbox
@@ -24,20 +25,16 @@ def trial_planner(sandbox: Callable[[], Awaitable[Sandbox]]) -> TrialPlanner:
         facets: Mapping[str, JsonObject],
         house: HousePolicy,
     ) -> JsonObject:
-        context = PlanContext(
-            facets=facets, forbidden=house.forbidden_capabilities, max_nodes=house.limits.nodes
-        )
+        trial_plan = await asyncio.to_thread(_imported)
         try:
-            checked = await SandboxedPlanner(await sandbox()).plan(envelope, capabilities, context)
-        except PlanRefused as refused:
-            return {"feasible": False, "diagnostics": refused.diagnostics}
+            return await trial_plan(await sandbox(), envelope, capabilities, facets, house)
         except (SandboxFailed, SandboxUnavailable) as failure:
             raise CheckerUnavailable(str(failure)) from None
-        faults = [each.to_wire() for each in house.plan_faults(checked.plan)]
-        if faults:
-            return {"feasible": False, "diagnostics": faults}
-        made = house.bounded(checked.plan)
-        proved = made["metadata"].get("proved", False)
-        return {"feasible": True, "plan": made, "cost": plan_cost(made, capabilities), "proved": proved}
 
     return plan
+
+
+def _imported() -> Callable[..., Awaitable[JsonObject]]:
+    from planner.trial import trial_plan  # noqa: PLC0415 - see the module's docstring
+
+    return trial_plan
