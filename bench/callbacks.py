@@ -8,28 +8,24 @@ load and keep while they begin and end so many nodes is not the cost of waiting,
 from __future__ import annotations
 
 import asyncio
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import psycopg
 import typer
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from bench.cpu import read_cpu
-from bench.engines import KINDS, EngineKind, MeasuredEngine, running_engine
+from bench.engines import EngineKind, MeasuredEngine, running_engine
 from bench.later import LaterService, envelope, registrations, running_later_service
 from bench.machine import describe_machine
+from bench.measuring import ENGINES, engine_kind, measure
 from bench.services import started_services
 from bench.waiting import memory_mib
 from flexrun.client import API, GatewayClient
-from flexrun.logs import configure_logs
 from tests.support.ports import free_port
 
 _errors = Console(stderr=True)
@@ -59,25 +55,17 @@ def callbacks(
     nodes: Annotated[int, typer.Option(min=1, help="how many nodes wait")] = 10_000,
     per_run: Annotated[int, typer.Option(min=1, max=100, help="how many of them are in one run")] = 10,
     quiet_seconds: Annotated[float, typer.Option(min=1, help="how long they are watched")] = 20,
-    engine: Annotated[str, typer.Option(help=f"one of {', '.join(k.name for k in KINDS)}")] = "rabbitmq-3",
+    engine: Annotated[str, typer.Option(help=ENGINES)] = "rabbitmq-3",
     as_json: Annotated[bool, typer.Option("--json", help="JSON in place of tables")] = False,
 ) -> None:
     """Let nodes wait for callbacks, watch the processes and the database, then call back for all of them."""
-    kinds = [kind for kind in KINDS if kind.name == engine]
-    if not kinds:
-        raise typer.BadParameter(f"{engine} is none of {', '.join(kind.name for kind in KINDS)}")
-    configure_logs("warning")
-    with (
-        tempfile.TemporaryDirectory(prefix="flexrun-callbacks-", ignore_cleanup_errors=True) as folder,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        # As root, the servers run as another account, which has to pass through.
-        Path(folder).chmod(0o755)
-        figures = runner.run(_measure(kinds[0], Scale(nodes, per_run, quiet_seconds), Path(folder)))
-    if as_json:
-        sys.stdout.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        _print(Console(), figures)
+    kind = engine_kind(engine)
+    figures = measure(
+        "callbacks",
+        lambda folder: _measure(kind, Scale(nodes, per_run, quiet_seconds), folder),
+        _print,
+        as_json=as_json,
+    )
     raise typer.Exit(0 if figures["completed_runs"] == figures["runs"] else 1)
 
 

@@ -8,29 +8,24 @@ until the next node's function begins: with a commit of the result and the start
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import statistics
-import sys
-import tempfile
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import psycopg
 import typer
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from bench.far_ends import HTTP, MCP, MODEL, TOOL, far_end
 from bench.machine import Neighbours, describe_machine
+from bench.measuring import measure
 from bench.scaling import Case, all_serve, remote_workers
 from bench.second import PYTHON, WORKER
 from bench.services import Services, started_services
-from flexrun.logs import configure_logs
 from runs.event import Event
 from schemas.capability import worker_queue
 from tests.support.given import node
@@ -62,18 +57,9 @@ def dispatch(
         raise typer.BadParameter(f"{', '.join(unknown)}: none of {', '.join((*BROKERS, *HOMES))}")
     brokers = [each for each in BROKERS if each in chosen] or list(BROKERS)
     homes = [each for each in HOMES if each in chosen] or list(HOMES)
-    configure_logs("warning")
-    with (
-        tempfile.TemporaryDirectory(prefix="flexrun-dispatch-", ignore_cleanup_errors=True) as folder,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        # As root, the servers run as another account, which has to pass through.
-        Path(folder).chmod(0o755)
-        figures = runner.run(_measure(brokers, homes, (runs, nodes), Path(folder)))
-    if as_json:
-        sys.stdout.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        _print(Console(), figures)
+    measure(
+        "dispatch", lambda folder: _measure(brokers, homes, (runs, nodes), folder), _print, as_json=as_json
+    )
 
 
 async def _measure(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,18 +17,16 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import psycopg
 import typer
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from bench.machine import Neighbours, describe_machine
+from bench.measuring import measure
 from bench.second import PYTHON, WORKER
 from bench.services import Services, started_services
 from flexrun.embedded.launch import GuardedServer
-from flexrun.logs import configure_logs
 from schemas.capability import worker_queue
 from tests.support.given import node
 from tests.support.processes import ROOT, Setting, Site
@@ -86,18 +83,7 @@ def scaling(
         for broker, home, shape in product(*axes)
         for processes in (2, 4)
     ]
-    configure_logs("warning")
-    with (
-        tempfile.TemporaryDirectory(prefix="flexrun-scaling-", ignore_cleanup_errors=True) as folder,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        # As root, the servers run as another account, which has to pass through.
-        Path(folder).chmod(0o755)
-        figures = runner.run(_measure(cases, Path(folder)))
-    if as_json:
-        sys.stdout.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        _print(Console(), figures)
+    measure("scaling", lambda folder: _measure(cases, folder), _print, as_json=as_json)
 
 
 async def _measure(cases: list[Case], folder: Path) -> dict[str, Any]:

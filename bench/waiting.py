@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import psutil
 import psycopg
 import typer
-import uvloop
 from rich.console import Console
 from rich.table import Table
 from tenacity import AsyncRetrying, retry_if_exception, wait_fixed
 
 from bench.approvals import WaitingRun, measure_approvals
-from bench.engines import KINDS, EngineKind, MeasuredEngine, running_engine
+from bench.engines import EngineKind, MeasuredEngine, running_engine
 from bench.envelopes import waiting_for_approval
 from bench.machine import describe_machine
+from bench.measuring import ENGINES, engine_kind, measure
 from bench.services import started_services
 from flexrun.client import API, GatewayClient, GatewayProblemError
-from flexrun.logs import configure_logs
 
 _errors = Console(stderr=True)
 _FULL_BACKLOG = 503
@@ -51,25 +47,12 @@ class Scale:
 def waiting(
     runs: Annotated[int, typer.Option(help="how many runs wait")] = 20_000,
     approvals: Annotated[int, typer.Option(help="how many of them are approved")] = 100,
-    engine: Annotated[str, typer.Option(help=f"one of {', '.join(k.name for k in KINDS)}")] = "rabbitmq-3",
+    engine: Annotated[str, typer.Option(help=ENGINES)] = "rabbitmq-3",
     as_json: Annotated[bool, typer.Option("--json", help="JSON in place of a table")] = False,
 ) -> None:
     """Start runs that wait for an approval, look at the processes' memory, then approve some."""
-    kinds = [kind for kind in KINDS if kind.name == engine]
-    if not kinds:
-        raise typer.BadParameter(f"{engine} is none of {', '.join(kind.name for kind in KINDS)}")
-    configure_logs("warning")
-    with (
-        tempfile.TemporaryDirectory(prefix="flexrun-waiting-", ignore_cleanup_errors=True) as folder,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        # As root, the servers run as another account, which has to pass through.
-        Path(folder).chmod(0o755)
-        figures = runner.run(_measure(kinds[0], Scale(runs, approvals), Path(folder)))
-    if as_json:
-        sys.stdout.write(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        _print(Console(), figures)
+    kind = engine_kind(engine)
+    measure("waiting", lambda folder: _measure(kind, Scale(runs, approvals), folder), _print, as_json=as_json)
 
 
 async def _measure(kind: EngineKind, scale: Scale, folder: Path) -> dict[str, Any]:
