@@ -1,6 +1,6 @@
 """What a runtime policy does. Most actions have a short form: the word alone."""
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -91,7 +91,7 @@ _LEGACY = {
     "set_priority": "setPriority",
 }
 _STEPS = ("goto", "retry", "fail", "pause", "emit", "log", "setPriority")
-_ACTIONS = ("hitl", "fail", "log", "goto", "retry", "pause", "emit", "setPriority", "replan")
+_ACTIONS: tuple[ActionType, ...] = get_args(ActionType)
 _WITH_FIELDS = ("goto", "emit", "setPriority")
 """Actions whose word alone does not say all."""
 

@@ -9,6 +9,8 @@ import pytest
 from contracts.checker import ContractChecker
 from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.no_spare import NO_SPARE
+from tests.support.remote import ByHand, registered
+from tests.support.wiring import StoreWiring
 
 
 @pytest.fixture
@@ -33,3 +35,17 @@ async def start_gateway(database_url: str, contracts: ContractChecker) -> AsyncI
             return await stack.enter_async_context(running_gateway(database_url, contracts, **settings))
 
         yield start
+
+
+@pytest.fixture
+async def wiring(database_url: str) -> AsyncIterator[StoreWiring]:
+    """Another process, which starts runs."""
+    async with StoreWiring(database_url) as opened:
+        await registered(opened.store)
+        yield opened
+
+
+@pytest.fixture
+async def worker(wiring: StoreWiring, start_gateway: Callable[..., Any]) -> ByHand:
+    """A worker at a gateway that hears of other processes' commits."""
+    return ByHand(await start_gateway(notified=True))

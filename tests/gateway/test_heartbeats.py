@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
@@ -11,7 +11,7 @@ import pytest
 
 from eventstore.leases import Beat, extend_each
 from runs.commands import AbortRun, Actor
-from tests.support.remote import ByHand, registered, remote_node
+from tests.support.remote import ByHand, remote_node
 from tests.support.waiting import eventually
 from tests.support.wiring import StoreWiring, now
 
@@ -21,20 +21,6 @@ _ROWS = "select ref, xmin::text, lease_until from flex_work where started order 
 _WAITING = (
     "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 )
-
-
-@pytest.fixture
-async def wiring(database_url: str) -> AsyncIterator[StoreWiring]:
-    """Another process, which starts runs."""
-    async with StoreWiring(database_url) as opened:
-        await registered(opened.store)
-        yield opened
-
-
-@pytest.fixture
-async def worker(wiring: StoreWiring, start_gateway: Callable[..., Any]) -> ByHand:
-    """A worker at a gateway that hears of other processes' commits."""
-    return ByHand(await start_gateway(notified=True))
 
 
 @pytest.fixture

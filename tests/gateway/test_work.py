@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,20 +18,6 @@ from tests.support.gateways import API, RunningGateway
 from tests.support.remote import ByHand, registered, remote_capability, remote_node
 from tests.support.waiting import eventually
 from tests.support.wiring import StoreWiring, now
-
-
-@pytest.fixture
-async def wiring(database_url: str) -> AsyncIterator[StoreWiring]:
-    """Another process, which starts runs."""
-    async with StoreWiring(database_url) as opened:
-        await registered(opened.store)
-        yield opened
-
-
-@pytest.fixture
-async def worker(wiring: StoreWiring, start_gateway: Callable[..., Any]) -> ByHand:
-    """A worker at a gateway that hears of other processes' commits."""
-    return ByHand(await start_gateway(notified=True))
 
 
 async def test_a_claim_gets_a_node_with_its_bundle_and_a_report_completes_it(
