@@ -17,7 +17,7 @@ class RegistryCopy(ABC):
     """A copy of one part of the registry, at most `fresh_seconds` old.
 
     With a listener a change makes the copy stale at once. A stale copy is fetched again by the next who asks for it and
-    waits (`fresh`), or in the background, once somebody who cannot wait has asked (`freshen`). While the database does
+    waits (`fresh`), or in the background, once a caller that cannot wait has asked (`freshen`). While the database does
     not answer, the last known copy stays in use.
     """
 
@@ -60,7 +60,7 @@ class RegistryCopy(ABC):
                     await self._refresh()
 
     def freshen(self) -> None:
-        """Fetch a stale copy in the background; from now on also at each change, before anybody asks."""
+        """Fetch a stale copy in the background; from now on also at each change, before it is asked for."""
         self._follows = True
         if self._stale and not self._closed and (self._fetching is None or self._fetching.done()):
             self._fetching = asyncio.create_task(self._catch_up(), name=f"registry-{self.part}")

@@ -63,7 +63,7 @@ class RemoteCapabilities:
         return known[1]
 
     def _standing_in(self, planned: CapabilityRow) -> CapabilityRow | None:
-        """The highest version, where it can do what nobody serves any more."""
+        """The highest version, where it can do what no process serves any more."""
         other = self._cache.known_version(planned.capability_id, None)
         if other is None or not can_stand_in(planned.descriptor, other.descriptor):
             return None

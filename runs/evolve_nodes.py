@@ -50,7 +50,7 @@ def completed_node(
 def rerun_nodes(
     state: RunState, node_ids: Iterable[str], *, answer: AnswerData | None = None, fresh: bool = False
 ) -> RunState:
-    """Make nodes run again whatever they are at, and what depends on them wait; attempts in flight are stale then.
+    """Make nodes run again in any status, and what depends on them wait; attempts in flight are stale then.
 
     `fresh` nodes have all their attempts again, others one more.
     """

@@ -48,14 +48,14 @@ class Replan(Model):
 
 
 class Pause(Model):
-    """Start nothing new until somebody resumes the run."""
+    """Start nothing new until the run is resumed."""
 
     type: Literal["pause"]
     reason: Note | None = None
 
 
 class Emit(Model):
-    """Write a `log` event that carries `event` and `payload`, for whoever reads the run."""
+    """Write a `log` event that carries `event` and `payload`, for the readers of the run."""
 
     type: Literal["emit"]
     event: Reference
@@ -71,7 +71,7 @@ class Log(Model):
 
 
 class SetPriority(Model):
-    """`high`: the work of the run that is not begun goes before that of others; `normal`: it takes its turn."""
+    """`high`: the work of the run that is not begun goes before that of others; `normal`: first come, first served."""
 
     type: Literal["setPriority"]
     priority: Priority
@@ -133,7 +133,7 @@ AnyStep = Annotated[
     Discriminator(_tag),
     BeforeValidator(_known_step),
 ]
-"""An action that asks nobody."""
+"""An action that asks no person."""
 
 
 class Hitl(Model):
@@ -180,5 +180,5 @@ def written_out(action: Any) -> Action:
 
 
 def step_of(step: Any) -> Step | None:
-    """The action that asks nobody, with its short form written out."""
+    """The action that asks no person, with its short form written out."""
     return None if step is None else cast(Step, written_out(step))

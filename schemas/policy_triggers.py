@@ -140,7 +140,7 @@ class OnBudget(_Conditional):
 
 
 class Manual(_AboutNodes):
-    """Somebody fires it: `POST …/policies/{policyId}/trigger`."""
+    """An operator fires it: `POST …/policies/{policyId}/trigger`."""
 
     kind: Literal["manual"]
 

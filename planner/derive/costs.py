@@ -1,6 +1,6 @@
 """What a maker costs, as one whole number that orders plans.
 
-It has fields, the most important one in front: how many nodes nobody serves now, how many are avoided, how many are
+It has fields, the most important one in front: how many nodes no process serves now, how many are avoided, how many are
 people's work, how many are not preferred, then what is optimised for, then nodes, and last a number out of the ids, by
 which no two plans cost the same: which plan is the cheapest never depends on the order in which they are looked at, nor
 on capabilities that have no part in it.
@@ -48,7 +48,7 @@ def _number(value: Any) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What counts before money: nobody serves it now, it is avoided, people do it, it is not preferred."""
+    """What counts before money: no process serves it now, it is avoided, people do it, it is not preferred."""
 
     unserved: bool = False
     avoided: bool = False

@@ -21,7 +21,7 @@ HUMAN_REVIEW = "human.review"
 
 
 def write_plan(derivation: Derivation, world: World, goal: Goal, found: Found) -> JsonObject:
-    """The PlanGraph in wire form. Raises PlanRefused where a review by people is asked for that nobody registered."""
+    """The PlanGraph in wire form. Raises PlanRefused where people are to review and no capability does that."""
     offers = {each.capability_id: each for each in world.offers}
     chosen = [offers[each.name] for each in found.makers]
     made = {facet for each in chosen for facet in world.gives(each)}

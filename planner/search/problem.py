@@ -126,7 +126,7 @@ def state_problem(makers: Iterable[Maker], given: Iterable[str], goal: Iterable[
 
 
 def reachable_facets(makers: Iterable[Maker], given: Iterable[str]) -> frozenset[str]:
-    """All facets that can be made at whatever cost."""
+    """All facets that can be made, at any cost."""
     given_set = frozenset(given)
     usable = _reachable(list(makers), given_set)
     return given_set.union(*(each.gives for each in usable))
@@ -178,14 +178,14 @@ def _undominated(makers: Sequence[Maker], given: frozenset[str], goal: frozenset
     counts = goal.union(*(each.needs for each in makers)) - given
     needs = [each.needs - given for each in makers]
     gives = [each.gives & counts for each in makers]
-    nobody: list[int] = []
+    no_givers: list[int] = []
     givers: dict[str, list[int]] = {}
     for index, facets in enumerate(gives):
         for facet in facets:
             givers.setdefault(facet, []).append(index)
 
     def beaten(index: int) -> bool:
-        fewest = min((givers[facet] for facet in gives[index]), key=len, default=nobody)
+        fewest = min((givers[facet] for facet in gives[index]), key=len, default=no_givers)
         return any(
             other != index
             and _rank(makers[other]) < _rank(makers[index])

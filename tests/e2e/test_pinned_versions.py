@@ -95,7 +95,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def _planned_for_version_1(client: GatewayClient, database_url: str, folder: Path) -> str:
-    """A run whose nodes nobody serves any more."""
+    """A run whose nodes no process serves any more."""
     async with executor_with(database_url, folder, CODE, newer("1.0.0")):
         pass
     run_id = await started(client)

@@ -1,5 +1,5 @@
 -- tidying/drop_workers: forget some of the workers that were not heard of for long; how many. Of each version of a
--- capability the last one stays: it says since when nobody serves it.
+-- capability the last one stays: it says since when no worker serves it.
 with silent as (
   select w.worker, w.capability_id, w.version
   from flex_capability_workers w

@@ -29,7 +29,7 @@ export class Context {
     this.bundle = bundle;
     /** When the attempt is cut off. */
     this.deadline = deadline === undefined ? undefined : new Date(deadline);
-    /** Aborted as soon as nobody waits for this attempt any more: hand it to `fetch` and the like. */
+    /** Aborted as soon as this attempt is over: hand it to `fetch` and the like. */
     this.signal = signal ?? new AbortController().signal;
     this.#said = said;
   }

@@ -23,7 +23,7 @@ export class Context {
     bundle: Bundle;
     /** When the attempt is cut off. */
     deadline: Date | undefined;
-    /** Aborted as soon as nobody waits for this attempt any more: hand it to `fetch` and the like. */
+    /** Aborted as soon as this attempt is over: hand it to `fetch` and the like. */
     signal: AbortSignal;
     /** The run that the node is part of; with node and attempt it makes a good idempotency key. */
     get runId(): string;

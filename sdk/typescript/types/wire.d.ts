@@ -812,7 +812,7 @@ export interface CompleteEvent {
   [k: string]: any;
 }
 /**
- * Write a `log` event that carries `event` and `payload`, for whoever reads the run.
+ * Write a `log` event that carries `event` and `payload`, for the readers of the run.
  */
 export interface Emit {
   type: "emit";
@@ -879,7 +879,7 @@ export interface Retry {
   maxAttempts?: number | null;
 }
 /**
- * Start nothing new until somebody resumes the run.
+ * Start nothing new until the run is resumed.
  */
 export interface Pause {
   type: "pause";
@@ -894,14 +894,14 @@ export interface Log {
   level?: "debug" | "info" | "warning" | "error";
 }
 /**
- * `high`: the work of the run that is not begun goes before that of others; `normal`: it takes its turn.
+ * `high`: the work of the run that is not begun goes before that of others; `normal`: first come, first served.
  */
 export interface SetPriority {
   type: "setPriority";
   priority: "normal" | "high";
 }
 /**
- * Somebody fires it: `POST …/policies/{policyId}/trigger`.
+ * An operator fires it: `POST …/policies/{policyId}/trigger`.
  */
 export interface Manual {
   condition?: {
