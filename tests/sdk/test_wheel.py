@@ -38,7 +38,7 @@ def test_it_builds_and_installs_without_the_engine(tmp_path: Path):
         ]
     assert "flexrun_sdk/py.typed" in names
     assert {name.split("/")[0] for name in names if not name.startswith("flexrun_sdk-")} == {"flexrun_sdk"}
-    assert sorted(line.split()[1].split(">")[0] for line in requires) == ["httpx", "pydantic"]
+    assert sorted(line.split()[1].split(">")[0] for line in requires) == ["aiohttp", "pydantic"]
 
     python = install_wheel(wheel, tmp_path / "venv").parent / "python"
     environment = clean_environment()

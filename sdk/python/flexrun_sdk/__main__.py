@@ -20,7 +20,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Work until SIGTERM or Ctrl-C; the status to leave with."""
     said = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         worker = Worker(
             [load(each) for each in said.capabilities],

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
-import httpx
+from aiohttp import ClientError, ClientTimeout
 
 from flexrun_sdk.gateways import (
     API,
@@ -40,7 +40,7 @@ SILENCE_SECONDS = 60.0
 PATIENCE_SECONDS = 60.0
 """How long a call is tried again while no gateway answers."""
 
-_NO_CONTENT = 204
+_OK, _NO_CONTENT = 200, 204
 
 Frame = dict[str, Any]
 
@@ -102,7 +102,7 @@ class AsyncClient:
                         return
             except _NothingFollows:
                 return
-            except (httpx.TransportError, GatewayUnreachable):
+            except (ClientError, TimeoutError, OSError, GatewayUnreachable):
                 self._gateways.next()
             await asyncio.sleep(pause_seconds(fruitless))
             fruitless += 1
@@ -196,17 +196,18 @@ class AsyncClient:
     async def _stream_once(self, run_id: str, after: int) -> AsyncIterator[Frame]:
         url = f"{self._gateways.url}{API}/runs/{_in_path(run_id)}/events"
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        timeout = httpx.Timeout(SILENCE_SECONDS)
-        async with self._gateways.http.stream("GET", url, headers=headers, timeout=timeout) as answer:
-            if answer.status_code == _NO_CONTENT:
+        timeout = ClientTimeout(total=None, sock_connect=SILENCE_SECONDS, sock_read=SILENCE_SECONDS)
+        async with self._gateways.session.get(
+            url, headers=headers, timeout=timeout, allow_redirects=False
+        ) as answer:
+            if answer.status == _NO_CONTENT:
                 raise _NothingFollows
-            if not answer.is_success:
-                await answer.aread()
-                if is_passing(answer.status_code):
-                    raise GatewayUnreachable(f"{url} answers {answer.status_code}")
-                raise GatewayError(answer.status_code, problem_of(answer))
+            if answer.status != _OK:
+                if is_passing(answer.status):
+                    raise GatewayUnreachable(f"{url} answers {answer.status}")
+                raise GatewayError(answer.status, problem_of(await answer.read()))
             parser = SseParser()
-            async for chunk in answer.aiter_bytes():
+            async for chunk in answer.content.iter_any():
                 for data in parser.feed(chunk):
                     yield json.loads(data)
 

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
-import httpx
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 API = "/api/v1/flex"
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+_HTTP_OK, _HTTP_REDIRECT = 200, 300
 
 
 class GatewayError(Exception):
@@ -41,10 +42,10 @@ def pause_seconds(failures: int) -> float:
     return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads load, hides nothing
 
 
-def problem_of(answer: httpx.Response) -> Mapping[str, Any]:
-    """The problem document of an answer; {} where it is none."""
+def problem_of(body: bytes) -> Mapping[str, Any]:
+    """The problem document that an answer has; {} where it is none."""
     try:
-        found: Any = answer.json()
+        found: Any = json.loads(body)
     except ValueError:
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
@@ -75,8 +76,8 @@ class Gateways:
     def __init__(self, url: str | Sequence[str], token: str | None = None) -> None:
         self._urls = addresses(url)
         self._turn = 0
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60)
-        self._http = httpx.AsyncClient(headers=headers_of(token), limits=limits, timeout=ANSWER_SECONDS)
+        self._token = token
+        self._session: ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,11 +89,20 @@ class Gateways:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     @property
-    def http(self) -> httpx.AsyncClient:
-        return self._http
+    def session(self) -> ClientSession:
+        """Made where it is first used: it belongs to the event loop that runs then."""
+        if self._session is None:
+            self._session = ClientSession(
+                connector=TCPConnector(limit=0),
+                headers=headers_of(self._token),
+                timeout=ClientTimeout(total=ANSWER_SECONDS),
+                trust_env=True,
+            )
+        return self._session
 
     @property
     def url(self) -> str:
@@ -119,18 +129,24 @@ class Gateways:
         """Call once; the JSON of the answer. Raises GatewayError, GatewayUnreachable, ValueError (not JSON)."""
         raw = _encoded(body)
         try:
-            answer = await self._http.request(
-                method, self.url + path, content=raw, headers=headers, timeout=seconds
-            )
-            if answer.is_success:
-                return answer.json()
-        except (httpx.TransportError, httpx.DecodingError, ValueError) as error:
+            async with self.session.request(
+                method,
+                self.url + path,
+                data=raw,
+                headers=headers,
+                timeout=ClientTimeout(total=seconds),
+                allow_redirects=False,
+            ) as answer:
+                status, content = answer.status, await answer.read()
+            if _HTTP_OK <= status < _HTTP_REDIRECT:
+                return json.loads(content)
+        except (ClientError, TimeoutError, OSError, ValueError) as error:
             at = self.url
             self.next()
             raise GatewayUnreachable(f"{at} does not answer: {error!r}") from error
-        if is_passing(answer.status_code):
+        if is_passing(status):
             self.next()
-        raise GatewayError(answer.status_code, problem_of(answer))
+        raise GatewayError(status, problem_of(content))
 
     async def post_patiently(self, path: str, body: Any, *, give_up_seconds: float) -> Any:
         """`post`, again for so long while no gateway can take it."""
