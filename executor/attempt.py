@@ -21,9 +21,10 @@ from executor.capability import (
 from executor.config import ExecutorConfig
 from executor.in_flight import WORKER_STOPPED, InFlightTask
 from executor.outputs import OutputRefused, as_json, keep
-from executor.safe_text import clean_text, describe_error, describe_traceback
+from executor.safe_text import describe_error, describe_traceback
 from runs.commands import Command, CompleteNode, FailNode, RequestClarification
 from runs.event import Json, JsonObject
+from schemas.clean_text import clean_text
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused
 from schemas.usage import Usage

@@ -13,11 +13,11 @@ from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
 from eventstore.heartbeat import AttemptKey
 from eventstore.run_writer import RunWriter
 from executor.config import ExecutorConfig
-from executor.safe_text import clean_text
 from runs.commands import Command, RecordLog
 from runs.errors import RunError
 from runs.state import RunState
 from runs.transitions import RUNNING
+from schemas.clean_text import clean_text
 from schemas.vocabulary import LogLevel
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)

@@ -10,8 +10,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from contracts.checker import ContractChecker
 from contracts.problems import AjvError, CheckerUnavailable, CheckFailed, SchemaRefused
 from executor.attempt import Failed, Produced
-from executor.safe_text import clean_text
 from runs.event import Json, JsonObject
+from schemas.clean_text import clean_text
 
 
 class NotChecked(Exception):

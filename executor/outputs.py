@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import orjson
 
-from executor.safe_text import clean_text
 from executor.threads import run_in_thread
 from runs.event import Json
 from schemas import pointer
+from schemas.clean_text import clean_text
 from schemas.json_text import load_json
 from schemas.refusal import DocumentRefused
 

@@ -1,1 +1,1 @@
-"""Requests to addresses that others name: webhooks, and services that do nodes. Guarded, and signed."""
+"""Requests to addresses that others name: webhooks, services that do nodes, language models. Guarded, and signed."""

@@ -24,12 +24,12 @@ from executor.capability import AnswersLater, CapabilityContext, CapabilityError
 from executor.homes.http_exchange import BUSY, Answer, HttpClients, Message, NotConnected
 from executor.homes.parts import HomeParts
 from executor.remote import Connect
-from executor.safe_text import clean_text
 from executor.threads import run_in_thread
 from outbound.env_secrets import EnvSecrets, SecretMissing
 from outbound.signature import message_headers
 from runs.event import Json, JsonObject
 from schemas.capability import CapabilityDescriptor
+from schemas.clean_text import clean_text
 from schemas.homes import HttpHome
 from schemas.json_text import MAX_RESULT_BYTES, load_json
 from schemas.parsing import validate_document

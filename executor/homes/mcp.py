@@ -10,9 +10,9 @@ from executor.homes.mcp_server import McpServer
 from executor.homes.mcp_tools import Tool, arguments_for, check_unchanged
 from executor.homes.parts import HomeParts
 from executor.remote import Connect
-from executor.safe_text import clean_text
 from runs.event import Json
 from schemas.capability import CapabilityDescriptor
+from schemas.clean_text import clean_text
 from schemas.homes import McpHome
 from schemas.redaction import redact
 

@@ -23,8 +23,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.exceptions import MCPError
 
-from executor.homes.bounded import BoundedTransport
 from executor.homes.mcp_tools import Tool
+from outbound.bounded import BoundedTransport
 from outbound.env_secrets import EnvSecrets
 from runs.event import JsonObject
 from sandbox.environment import child_environment

@@ -17,11 +17,12 @@ import structlog
 
 import flexrun_sdk
 from executor.capability import CapabilityContext, CapabilityError
-from executor.safe_text import TRACEBACK_CHARACTERS, clean_text, describe_error
+from executor.safe_text import TRACEBACK_CHARACTERS, describe_error
 from executor.threads import run_in_thread
 from flexrun_sdk import CapabilityFunction, Context, PersonAsked, prepare_call, result_to_json
 from runs.event import Json, JsonObject
 from schemas.capability import CapabilityDescriptor
+from schemas.clean_text import clean_text
 from schemas.parsing import validate_document
 
 BLOCKING_SECONDS = 0.1

@@ -36,7 +36,6 @@ from eventstore.store import EventStore, Lease
 from eventstore.tail import RunTail
 from executor.homes.http_exchange import HttpClients
 from executor.homes.mcp_server import McpServer
-from executor.homes.model_client import ModelClient
 from executor.in_flight import InFlightTasks
 from executor.registry import CapabilityRegistry
 from executor.worker import ExecutorWorker
@@ -53,6 +52,7 @@ from gateway.deps import GatewayDeps
 from gateway.people.inbox import HitlInbox
 from gateway.serve import serve
 from gateway.streams.sse import encode_frame
+from outbound.models.client import ModelClient
 from planner.planner import Planner
 from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerWorker

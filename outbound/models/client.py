@@ -16,16 +16,14 @@ import openai
 from openai import AsyncStream, Omit
 from openai.types.chat import ChatCompletion
 
-from executor.capability import CapabilityError
-from executor.homes.bounded import BoundedTransport
-from executor.homes.model_answer import Answer
-from executor.homes.model_stream import NoStream, Show, ShownWithoutKey, count, read_stream
-from executor.safe_text import clean_text
+from outbound.bounded import BoundedTransport
+from outbound.models.answer import Answer
+from outbound.models.asking import MAX_ANSWER_BYTES
+from outbound.models.failure import ModelFailed
+from outbound.models.stream import NoStream, Show, ShownWithoutKey, count, read_stream
 from runs.event import JsonObject
+from schemas.clean_text import clean_text
 from schemas.redaction import REDACTED
-
-MAX_ANSWER_BYTES = 2 * 1024 * 1024
-"""The largest answer that is read; some four times what the longest answers of models take."""
 
 _CONNECT_SECONDS = 10.0
 _SHOWN_CHARACTERS = 500
@@ -81,9 +79,10 @@ class RequestRefused(Exception):
 class ModelClient:
     """The connections to all endpoints of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
+        self._max_answer_bytes = max_answer_bytes
         self._http = httpx2.AsyncClient(
-            transport=BoundedTransport(MAX_ANSWER_BYTES, _SENT_HEADERS),
+            transport=BoundedTransport(max_answer_bytes, _SENT_HEADERS),
             follow_redirects=False,
             trust_env=False,
         )
@@ -95,7 +94,7 @@ class ModelClient:
     async def ask(self, request: Request, show: Show) -> Answer:
         """The answer, whose text is shown as it comes where it is streamed.
 
-        Raises EndpointBusy, RequestRefused, CapabilityError.
+        Raises EndpointBusy, RequestRefused, ModelFailed.
         """
         client = openai.AsyncOpenAI(
             api_key=request.key or "none",
@@ -109,7 +108,9 @@ class ModelClient:
             made = await create(**request.body, extra_headers=None if request.key else _NO_KEY)
             if isinstance(made, AsyncStream):
                 async with cast("AsyncStream[Any]", made) as stream:
-                    return await read_stream(stream, ShownWithoutKey(show, request.key), MAX_ANSWER_BYTES)
+                    return await read_stream(
+                        stream, ShownWithoutKey(show, request.key), self._max_answer_bytes
+                    )
         except openai.APIError as error:
             raise _translated(error, request) from None
         except NoStream:
@@ -120,7 +121,7 @@ class ModelClient:
 
 
 def _answer(completion: object) -> Answer:
-    """The first choice. Raises CapabilityError where the endpoint has answered something else."""
+    """The first choice. Raises ModelFailed where the endpoint has answered something else."""
     choices: Any = getattr(completion, "choices", None)
     if not isinstance(completion, ChatCompletion) or not isinstance(choices, list) or not choices:
         raise _unreadable("no choices")
@@ -141,8 +142,8 @@ def _answer(completion: object) -> Answer:
     )
 
 
-def _unreadable(reason: str) -> CapabilityError:
-    return CapabilityError(
+def _unreadable(reason: str) -> ModelFailed:
+    return ModelFailed(
         "model_answer_unreadable",
         f"the endpoint's answer is no chat completion: {reason}",
         endpoint_failed=True,
@@ -152,7 +153,7 @@ def _unreadable(reason: str) -> CapabilityError:
 def _translated(error: openai.APIError, request: Request) -> Exception:
     """Our exception for one of the client library's. Its text has no key in it."""
     if isinstance(error, openai.APITimeoutError):
-        return CapabilityError(
+        return ModelFailed(
             "model_timeout",
             f"the endpoint has not answered within {request.seconds:g} s",
             endpoint_failed=True,
@@ -160,7 +161,7 @@ def _translated(error: openai.APIError, request: Request) -> Exception:
     if not isinstance(error, openai.APIStatusError):
         cause = error.__cause__ or error
         text = f"the endpoint cannot be used: {type(cause).__name__}: {cause}"
-        return CapabilityError("model_unavailable", shown(text, request.key), endpoint_failed=True)
+        return ModelFailed("model_unavailable", shown(text, request.key), endpoint_failed=True)
     return _of_status(
         error, shown(f"the endpoint answered {error.status_code}: {error.message}", request.key)
     )
@@ -170,15 +171,15 @@ def _of_status(error: openai.APIStatusError, text: str) -> Exception:
     status = error.status_code
     wait = retry_after(error.response.headers.get("retry-after"))
     if error.code in _FINAL_CODES:
-        return CapabilityError(_FINAL_CODES[error.code], text, retryable=False)
+        return ModelFailed(_FINAL_CODES[error.code], text, retryable=False)
     if status == 429 or (status == 503 and wait is not None):
         return EndpointBusy(text, wait)
     if status in (400, 422, 501):
         return RequestRefused(text, error.param)
     if status in (408, 409) or status >= 500:
-        return CapabilityError("model_unavailable", text, endpoint_failed=True)
+        return ModelFailed("model_unavailable", text, endpoint_failed=True)
     code = "model_unauthorized" if status in (401, 403) else "model_request_refused"
-    return CapabilityError(code, text, retryable=False)
+    return ModelFailed(code, text, retryable=False)
 
 
 def shown(text: str, key: str | None) -> str:

@@ -8,7 +8,6 @@ from typing import Any, Literal, cast
 import orjson
 
 from runs.event import JsonObject
-from schemas.capability import CapabilityDescriptor
 
 Mode = Literal["schema", "json", "text"]
 """How an endpoint is asked for JSON: by a JSON Schema, as any JSON object, in words only."""
@@ -48,16 +47,6 @@ class Wanted:
         if self.schema is None or not ("properties" in self.schema or self.schema.get("type") == "object"):
             return ("text",)
         return MODES
-
-
-def wanted_answer(bundle: JsonObject, descriptor: CapabilityDescriptor) -> Wanted:
-    """What the node's contract wants, else what the descriptor's `outputSchema` says."""
-    contract = cast("JsonObject", bundle.get("contract") or {}).get("output")
-    schema: Any = descriptor.output_schema if contract is None else contract
-    members = cast("JsonObject", schema) if isinstance(schema, dict) else {}
-    if not members or members.get("type") == "string":
-        return Wanted(None, checked=contract is not None)
-    return Wanted(members, checked=contract is not None)
 
 
 def messages(prompt: str, system: str | None, wanted: Wanted, mode: Mode, errors: list[Any]) -> list[Any]:

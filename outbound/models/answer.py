@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from executor.capability import CapabilityError
+from outbound.models.failure import ModelFailed
 from runs.event import Json, JsonObject
-from schemas.capability import CapabilityDescriptor
-from schemas.homes import ModelHome
+from schemas.homes import TokenPrice
 from schemas.json_text import load_json
 from schemas.refusal import DocumentRefused
 
@@ -34,25 +33,25 @@ class NoJson(ValueError):
 
 
 def check_ended_well(answer: Answer) -> None:
-    """Raise CapabilityError for an answer that is a refusal, filtered, cut off or empty."""
+    """Raise ModelFailed for an answer that is a refusal, filtered, cut off or empty."""
     if answer.refusal:
-        raise CapabilityError("model_refused", f"the model refused: {answer.refusal}", retryable=False)
+        raise ModelFailed("model_refused", f"the model refused: {answer.refusal}", retryable=False)
     if answer.finish_reason == "content_filter":
-        raise CapabilityError(
+        raise ModelFailed(
             "model_content_filtered", "the endpoint's content filter stopped the answer", retryable=False
         )
     if answer.finish_reason == "length":
-        raise CapabilityError(
+        raise ModelFailed(
             "model_output_cut",
             f"the answer was cut off after {answer.output_tokens or 'too many'} tokens; give the home more 'maxTokens'",
             retryable=False,
         )
     if answer.finish_reason == "cut":
-        raise CapabilityError(
+        raise ModelFailed(
             "model_answer_unreadable", "the answer ended before its end was announced", endpoint_failed=True
         )
     if not answer.text:
-        raise CapabilityError("model_answer_empty", f"the answer is empty ({answer.finish_reason})")
+        raise ModelFailed("model_answer_empty", f"the answer is empty ({answer.finish_reason})")
 
 
 def json_in(text: str) -> Json:
@@ -77,8 +76,8 @@ def _candidates(text: str) -> list[str]:
     return found
 
 
-def usage_of(answer: Answer, home: ModelHome, descriptor: CapabilityDescriptor, seconds: float) -> JsonObject:
-    """What the call used, by wire names. Its price is the home's per token, else the descriptor's per call."""
+def usage_of(answer: Answer, price: TokenPrice | None, seconds: float) -> JsonObject:
+    """What the call used, by wire names (`schemas.usage`); its cost where a price per token is known."""
     used: dict[str, Any] = {"seconds": round(seconds, 3)}
     if answer.model:
         used["model"] = answer.model[:200]
@@ -86,12 +85,7 @@ def usage_of(answer: Answer, home: ModelHome, descriptor: CapabilityDescriptor, 
         used["inputTokens"] = answer.input_tokens
     if answer.output_tokens is not None:
         used["outputTokens"] = answer.output_tokens
-    price, cost = home.price, descriptor.cost
     if price is not None and answer.input_tokens is not None:
         micros = answer.input_tokens * price.input_micros + (answer.output_tokens or 0) * price.output_micros
         used |= {"costMicros": round(micros), "currency": price.currency}
-    elif cost is not None and cost.micros is not None:
-        used["costMicros"] = cost.micros
-        if cost.currency is not None:
-            used["currency"] = cost.currency
     return used

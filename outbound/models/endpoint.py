@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from executor.homes.model_request import MODES, Mode
+from outbound.models.request import MODES, Mode
 
 _KEPT_SECONDS = 3_600.0
 """How long it is remembered what an endpoint does not have; then it is tried again."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable
 from typing import Any, cast
 
-from executor.capability import CapabilityError
-from executor.homes.model_answer import Answer
+from outbound.models.answer import Answer
+from outbound.models.failure import ModelFailed
 from schemas.redaction import REDACTED
 
 Show = Callable[[str], None]
@@ -43,7 +43,7 @@ class ShownWithoutKey:
 
 
 async def read_stream(stream: AsyncIterable[Any], shown: ShownWithoutKey, max_characters: int) -> Answer:
-    """The whole answer. Raises NoStream, and CapabilityError where it is too long."""
+    """The whole answer. Raises NoStream, and ModelFailed where it is too long."""
     texts: list[str] = []
     refusals: list[str] = []
     size, finish_reason, model, usage, pieces = 0, "", None, None, 0
@@ -59,7 +59,7 @@ async def read_stream(stream: AsyncIterable[Any], shown: ShownWithoutKey, max_ch
             if isinstance(text, str) and text:
                 size += len(text)
                 if size > max_characters:
-                    raise CapabilityError(
+                    raise ModelFailed(
                         "model_answer_unreadable", f"the answer has more than {max_characters:,} characters"
                     )
                 texts.append(text)

@@ -1,0 +1,1 @@
+"""Language models behind endpoints that speak OpenAI's chat completions: one request, its answer, its failures."""
