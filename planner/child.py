@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from planner.alternatives import another_plan
 from planner.checking import plan_faults
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.skeleton import SkeletonPlanner
@@ -44,10 +45,14 @@ def plan(argument: dict[str, Any], blob: bytes) -> bytes:
     """
     _listed.read(blob)
     capabilities = _listed.capabilities
-    known = ("run_id", "attempt", "feedback", "forbidden", "max_nodes")
+    known = ("run_id", "attempt", "feedback", "forbidden", "max_nodes", "rejected")
     context = PlanContext(facets=_listed.facets, **{key: argument[key] for key in known})
     try:
-        made = _planner.plan(argument["envelope"], capabilities, context)
+
+        def attempt(changed: PlanContext) -> JsonObject:
+            return _planner.plan(argument["envelope"], capabilities, changed)
+
+        made = another_plan(attempt, context)
     except PlanRefused as refused:
         raise _refusal(refused.diagnostics, faulty=False) from None
     if faults := plan_faults(made, capabilities):

@@ -21,7 +21,8 @@ class PlanContext:
 
     `feedback` is what a person said when they rejected the output of the plan before this one. `facets` are the
     registered ones that are not shipped, as `schemas.facets.pinned_facets` writes them. The house forbids capabilities
-    (ids, or beginnings of ids with `*` behind them) and more nodes than `max_nodes`.
+    (ids, or beginnings of ids with `*` behind them) and more nodes than `max_nodes`. `rejected` are the plans
+    that people have rejected before anything of them was started: `{capabilities, operator, words}` each.
     """
 
     run_id: str = ""
@@ -30,6 +31,7 @@ class PlanContext:
     facets: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     forbidden: Sequence[str] = ()
     max_nodes: int | None = None
+    rejected: Sequence[JsonObject] = ()
 
 
 class PlanRefused(Exception):

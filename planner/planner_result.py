@@ -64,6 +64,9 @@ class Registered:
     facets: Mapping[str, JsonObject]
 
 
+_REJECTED = ("capabilities", "operator", "words")
+
+
 def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) -> PlanContext:
     """What the run says beside its envelope."""
     return PlanContext(
@@ -73,6 +76,9 @@ def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) 
         facets=facets,
         forbidden=state.house.forbidden_capabilities,
         max_nodes=state.house.limits.nodes,
+        rejected=[
+            {key: value for key, value in each.items() if key in _REJECTED} for each in state.rejected_plans
+        ],
     )
 
 

@@ -14,6 +14,8 @@ PLAN_SECONDS = 1.0
 """CPU time for one plan; a usual one takes less than a millisecond."""
 
 _FUNCTION = "planner.child:plan"
+_PLANS_ANEW = 3
+"""How many times as long the search for another plan than the rejected ones may take."""
 
 
 class SandboxedPlanner:
@@ -42,13 +44,14 @@ class SandboxedPlanner:
             "feedback": context.feedback,
             "forbidden": list(context.forbidden),
             "max_nodes": context.max_nodes,
+            "rejected": list(context.rejected),
         }
         try:
             text: bytes = await self._sandbox.call(
                 _FUNCTION,
                 argument,
                 self._text(capabilities, context.facets),
-                deadline_seconds=self._deadline_seconds,
+                deadline_seconds=self._deadline_seconds * (_PLANS_ANEW if context.rejected else 1),
             )
         except InputRefused as refusal:
             error = PlanFaulty if refusal.data["faulty"] else PlanRefused

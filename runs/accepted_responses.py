@@ -57,7 +57,7 @@ def accepted_responses(
     options: list[JsonObject] = payload.get("options") or []
     return AcceptedResponses(
         approval=subject != "clarify" or proposed,
-        edit=subject in ("output", "node"),
+        edit=subject in ("output", "node", "plan"),
         freeform=about_a_node and bool(payload.get("allowFreeForm")),
         options=tuple((str(each["id"]), str(each["label"])) for each in options) if about_a_node else (),
     )

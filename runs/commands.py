@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runs.event import Json, JsonObject
-from runs.event_data import ReuseOrigin
+from runs.event_data import PlanApproval, ReuseOrigin
 from schemas.vocabulary import LogLevel, LossKind, ResponseType
 
 
@@ -67,10 +67,14 @@ class RequestPlan(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptPlan(Command):
-    """A checked PlanGraph in wire form (`version` is set by the run)."""
+    """A checked PlanGraph in wire form (`version` is set by the run).
+
+    `approval` says who has approved it already: in the run that this one was made from.
+    """
 
     attempt: int
     plan: JsonObject
+    approval: PlanApproval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,10 +111,29 @@ class PlanUpdatedData(TypedDict):
     trigger: Json
 
 
+class PlanApproval(TypedDict):
+    """Who has approved a plan, and in which run."""
+
+    runId: str
+    requestId: str
+    operator: str | None
+
+
+class RejectedPlan(TypedDict):
+    """A plan that people have rejected: what was said, its capabilities, and its shape (see `runs.plan_shape`)."""
+
+    planVersion: int | None
+    operator: str | None
+    words: str | None
+    capabilities: list[str]
+    shape: str
+
+
 class PlanDetail(TypedDict):
-    """The whole plan in wire form, with its `version`."""
+    """The whole plan in wire form, with its `version`; with `approval` people are not asked about it."""
 
     plan: JsonObject
+    approval: NotRequired[PlanApproval]
 
 
 class NodeStartData(TypedDict):

@@ -163,6 +163,7 @@ def _plan_accepted(
         plan_version=data["version"],
         plan_metadata=plan.get("metadata") or {},
         replan_reason=None,
+        plan_approval=detail.get("approval"),
         final_attempt=0,
         nodes=meet_dependencies(nodes, nodes),
         dependents=dependents_of(nodes),

@@ -15,11 +15,14 @@ from runs.event_data import (
     HitlResolvedDetail,
     LogData,
     LogDetail,
+    PlanApproval,
     ProposalData,
+    RejectedPlan,
     VoteData,
     VoteDetail,
 )
 from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
+from runs.plan_shape import plan_shape
 from runs.state import NodeState, RequestState, RunState
 from runs.stored_policies import read_rules
 from runs.transitions import next_node_status
@@ -100,11 +103,39 @@ def _effect(
         done = completed_node(state.nodes[asked.node_id or ""], output, event)
         return with_output(state, done, (proposal or {}).get("operator") or data.get("operator"))
     if effect == "replan":
+        rejected = (*state.rejected_plans, _rejected_plan(state, data)) if asked.subject == "plan" else ()
+        state = changed(state, rejected_plans=rejected or state.rejected_plans)
         return changed(state, replan_reason=data.get("note") or "rejected")
+    if effect == "approve" and asked.subject == "plan":
+        approval: PlanApproval = {
+            "runId": state.run_id,
+            "requestId": asked.id,
+            "operator": data.get("operator"),
+        }
+        return changed(state, plan_approval=approval)
     node = state.nodes.get(asked.node_id or "")
     if effect == "approve" and node is not None:
         return with_node(state, _approved(node, asked))
     return state
+
+
+def _rejected_plan(state: RunState, data: HitlResolvedData) -> RejectedPlan:
+    nodes: list[JsonObject] = [
+        {
+            "id": node.id,
+            "capabilityId": node.capability_id,
+            "kind": node.kind,
+            "dependsOn": list(node.depends_on),
+        }
+        for node in state.nodes.values()
+    ]
+    return {
+        "planVersion": state.plan_version,
+        "operator": data.get("operator"),
+        "words": data.get("note"),
+        "capabilities": list(dict.fromkeys(node["capabilityId"] for node in nodes)),
+        "shape": plan_shape(nodes),
+    }
 
 
 def _approved(node: NodeState, asked: RequestState) -> NodeState:

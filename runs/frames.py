@@ -18,7 +18,7 @@ from schemas.vocabulary import EventType, NodeKind, OriginAgent, RequestSubject
 
 _SCREEN_NODE = ("id", "capabilityId", "label", "kind", "status")
 _ORIGINS: dict[NodeKind, OriginAgent] = {"structuring": "strategy", "routing": "strategy", "validation": "qa"}
-_WITHOUT_NODE: dict[RequestSubject, OriginAgent] = {"output": "qa", "policy": "strategy"}
+_WITHOUT_NODE: dict[RequestSubject, OriginAgent] = {"output": "qa", "policy": "strategy", "plan": "strategy"}
 
 
 def frame(event: Event) -> JsonObject:

@@ -39,7 +39,7 @@ def plan_rejected(
     return NewEvent("plan_rejected", data, message=message, detail=detail)
 
 
-def plan_generated(plan: JsonObject, kept: JsonObject) -> NewEvent:
+def plan_generated(plan: JsonObject, kept: JsonObject, approval: d.PlanApproval | None = None) -> NewEvent:
     """The first plan. `plan` is as the planner sent it, `kept` what the run goes by (with `version`)."""
     data: d.PlanGeneratedData = {
         "version": 1,
@@ -47,11 +47,18 @@ def plan_generated(plan: JsonObject, kept: JsonObject) -> NewEvent:
         "edges": plan.get("edges", []),
         "metadata": plan.get("metadata", {}),
     }
-    detail: d.PlanDetail = {"plan": kept}
-    return NewEvent("plan_generated", data, detail=detail, plan_version=1)
+    return NewEvent("plan_generated", data, detail=_plan_detail(kept, approval), plan_version=1)
 
 
-def plan_updated(plan: JsonObject, kept: JsonObject, *, previous: int, trigger: Json) -> NewEvent:
+def plan_updated(
+    plan: JsonObject,
+    kept: JsonObject,
+    *,
+    previous: int,
+    trigger: Json,
+    approval: d.PlanApproval | None = None,
+    message: str | None = None,
+) -> NewEvent:
     """A later plan, which replaces version `previous`."""
     data: d.PlanUpdatedData = {
         "version": previous + 1,
@@ -60,8 +67,12 @@ def plan_updated(plan: JsonObject, kept: JsonObject, *, previous: int, trigger: 
         "previousVersion": previous,
         "trigger": trigger,
     }
-    detail: d.PlanDetail = {"plan": kept}
-    return NewEvent("plan_updated", data, detail=detail, plan_version=previous + 1)
+    detail = _plan_detail(kept, approval)
+    return NewEvent("plan_updated", data, message=message, detail=detail, plan_version=previous + 1)
+
+
+def _plan_detail(kept: JsonObject, approval: d.PlanApproval | None) -> d.PlanDetail:
+    return {"plan": kept} if approval is None else {"plan": kept, "approval": approval}
 
 
 def _planned_nodes(plan: JsonObject) -> list[d.PlannedNodeData]:

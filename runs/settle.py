@@ -7,7 +7,8 @@ from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, COMPLETED, READY, RUNNING, WAITING_RETRY, SettleTrigger
 
 _STARTABLE = frozenset({READY, WAITING_RETRY})
-_BLOCKING = frozenset({"output", "policy"})
+_HOLDING_BACK = frozenset({"policy", "plan"})
+_BLOCKING = frozenset({"output", "policy", "plan"})
 
 
 def needs_plan(state: RunState) -> bool:
@@ -16,8 +17,11 @@ def needs_plan(state: RunState) -> bool:
 
 
 def blocked_nodes(state: RunState) -> frozenset[str]:
-    """Nodes that may not start because a policy's request is open: what follows its node, or everything."""
-    asked = {request.node_id for request in state.open_requests if request.subject == "policy"}
+    """Nodes that may not start because a request is open.
+
+    A policy's request holds back what follows its node, or everything; a plan's request everything.
+    """
+    asked = {request.node_id for request in state.open_requests if request.subject in _HOLDING_BACK}
     if not asked:
         return frozenset()
     if None in asked:

@@ -7,7 +7,15 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from runs.event import Json, JsonObject
-from runs.event_data import AnswerData, ErrorData, LossData, ProposalData, VoteData
+from runs.event_data import (
+    AnswerData,
+    ErrorData,
+    LossData,
+    PlanApproval,
+    ProposalData,
+    RejectedPlan,
+    VoteData,
+)
 from runs.stored_policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
 from runs.transitions import PENDING, TERMINAL
 from runs.usage import NOTHING_USED, UsedTogether
@@ -82,8 +90,8 @@ class RequestState:
     """A request to people and its decision.
 
     `subject` says what the answer is applied to: `output` (the composed output), `node` (a node whose attempts are used
-    up), `clarify` (a capability's question) or `policy`. `rules` is the `policies.hitl` that was in force, in wire form
-    and as its model reads it, so that each value is what the model says.
+    up), `clarify` (a capability's question), `policy`, or `plan` (one of which nothing has started). `rules` is the
+    `policies.hitl` that was in force, in wire form and as its model reads it: each value is what the model says.
     `votes` are for `proposal`: the edit or answer that was proposed last, or None for what was asked at first.
     `announced` says that the end of its time was announced (`hitl_expiring`).
     `changes` counts the votes, proposals and withdrawals so far. A request that is resolved has no `payload` any more.
@@ -130,6 +138,7 @@ class RunState:
 
     `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
     it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
+    `plan_approval` says who has approved the plan in force, `rejected_plans` which plans people have rejected.
     `requests` has all requests, `open_ids` the ids of the open ones. `paused_at` is the beginning of a pause.
     `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`). `usage` is what all
     attempts reported, also those of plans that were replaced.
@@ -162,6 +171,8 @@ class RunState:
     plan_version: int | None = None
     plan_metadata: JsonObject = field(default_factory=dict[str, Json])
     replan_reason: str | None = None
+    plan_approval: PlanApproval | None = None
+    rejected_plans: tuple[RejectedPlan, ...] = ()
     nodes: Mapping[str, NodeState] = field(default_factory=dict[str, NodeState])
     dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     requests: Mapping[str, RequestState] = field(default_factory=dict[str, RequestState])

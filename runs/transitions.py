@@ -112,6 +112,7 @@ RUN: Final[Mapping[RunStatus, Mapping[RunTrigger, RunStatus]]] = {
         "complete:aborted": ABORTED,
     },
     RUNNING: {
+        "plan_updated": RUNNING,
         "node_start": RUNNING,
         "node_complete": RUNNING,
         "node_error": RUNNING,

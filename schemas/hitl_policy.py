@@ -11,7 +11,10 @@ MAX_APPROVERS = 100
 
 
 class HitlPolicy(Model):
-    """The rules of every request of the run: who may decide, how many must, and what if no decision comes in time."""
+    """The rules of every request of the run: who may decide, how many must, and what if no decision comes in time.
+
+    With `plan` a person approves each plan before any of its nodes starts.
+    """
 
     approvers: Annotated[list[Reference], Field(max_length=MAX_APPROVERS)] = Field(default_factory=list[str])
     quorum: Annotated[int, Field(ge=1, le=100)] = 1
@@ -22,6 +25,7 @@ class HitlPolicy(Model):
     on_reject: RejectAction = "fail"
     forbid_submitter: bool = False
     urgency: Urgency = "normal"
+    plan: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """The rules that were set; what is left out has its default."""

@@ -68,9 +68,14 @@ class Policies(OpenModel):
     def approval_rules(self) -> Iterator[tuple[tuple[str | int, ...], HitlPolicy]]:
         """All rules under which people may be asked, each with its place below `policies`."""
         yield ("hitl",), self.hitl or HitlPolicy()
+        for place, rules in self.action_rules():
+            yield place, rules.over(self.hitl)
+
+    def action_rules(self) -> Iterator[tuple[tuple[str | int, ...], HitlPolicy]]:
+        """The rules of runtime policies that ask people, as they were sent."""
         for index, policy in enumerate(self.runtime):
             if policy.asks is not None and policy.asks.hitl is not None:
-                yield ("runtime", index, "action", "hitl"), policy.asks.hitl.over(self.hitl)
+                yield ("runtime", index, "action", "hitl"), policy.asks.hitl
 
     @model_validator(mode="after")
     def _directive_is_obeyed(self) -> Self:
@@ -104,8 +109,13 @@ class Policies(OpenModel):
         return self
 
     @model_validator(mode="after")
-    def _escalates_to_somebody(self) -> Self:
+    def _asks_by_complete_rules(self) -> Self:
         found = [
+            flaw("unknown_key", "This is obeyed in policies.hitl only.", *place, "plan")
+            for place, rules in self.action_rules()
+            if "plan" in rules.model_fields_set
+        ]
+        found += [
             flaw("missing", "Say to whom, by a role or a name.", *place, "escalateTo")
             for place, rules in self.approval_rules()
             if rules.on_expiry == "escalate" and rules.escalate_to is None

@@ -69,9 +69,9 @@ WorkKind = HintKind | TimerKind
 LossKind = Literal["unheard", "died", "stalled"]
 """How a worker was lost: its lease ran out, its supervisor saw it die, or its event loop stood still in the attempt."""
 
-RequestSubject = Literal["output", "node", "clarify", "policy"]
-"""What a response is applied to: the composed output, a node whose attempts are used up, a capability's question, or an
-event that a runtime policy watches."""
+RequestSubject = Literal["output", "node", "clarify", "policy", "plan"]
+"""What a response is applied to: the composed output, a node whose attempts are used up, a capability's question, an
+event that a runtime policy watches, or a plan that nothing is started of."""
 
 ResolutionEffect = Literal["rerun", "complete_node", "replan", "approve", "escalate"]
 """What folding a decision does to the run beyond resolving the request."""

@@ -17,12 +17,12 @@ from gateway.operators import operator_text
 from gateway.parsing import in_steps
 from gateway.runs.given_facets import check_given_facets
 from gateway.runs.idempotency import IdempotencyKey
-from gateway.runs.source_problems import facet_source_problems
 from gateway.runs.submit import existing_run
 from runs.commands import AcceptPlan, Actor, Command, StartRun
 from runs.errors import RunAlreadyStarted
 from runs.event import JsonObject
 from runs.fork import ForkChange, fork_commands, retry_commands
+from runs.source_problems import facet_source_problems
 from runs.state import RunState
 from schemas.base import Model
 from schemas.control import ForkBody, OperatorBody

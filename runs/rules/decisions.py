@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from runs import commands as c
 from runs import new_events
@@ -15,11 +15,17 @@ from runs.errors import (
     ResponseInvalid,
     RunFinished,
 )
-from runs.event import Json
-from runs.event_data import AnswerData, ErrorData, HitlResolvedDetail, ProposalContent
+from runs.event import Json, JsonObject
+from runs.event_data import AnswerData, ErrorData, HitlResolvedDetail, PlanApproval, ProposalContent
 from runs.rules.goals import complete_run
 from runs.rules.pauses import running_time
 from runs.rules.permissions import check_allowed, check_plan_version, claimed_detail, operator_name
+from runs.rules.plan_approval import (
+    MAX_PLAN_REJECTIONS,
+    TOO_MANY_REJECTIONS,
+    withdraw_plan_questions,
+)
+from runs.rules.planning import edit_errors, replace_plan
 from runs.rules.runtime_policies import act_on_decision
 from runs.rules.votes import cast_vote, check_output, check_proposal, output_hash, withdraw_vote
 from runs.state import RequestState
@@ -106,13 +112,16 @@ def _approve(draft: Draft, request: RequestState, command: c.ResolveRequest) -> 
 
 
 def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    if command.errors:
+    output, errors = command.edited_output, list(command.errors)
+    if request.subject == "plan" and not errors:
+        errors = edit_errors(draft.state, cast(JsonObject, output))
+    if errors:
+        what = "plan cannot be run:" if request.subject == "plan" else "output breaks the contract in"
         raise ResponseInvalid(
-            f"the edited output breaks the contract in {len(command.errors)} place(s)",
+            f"the edited {what} {len(errors)} place(s)" + (" are wrong" if request.subject == "plan" else ""),
             requestId=request.id,
-            errors=list(command.errors),
+            errors=errors,
         )
-    output = command.edited_output
     proposal: ProposalContent = {"responseType": "edit", "output": output, "outputHash": content_hash(output)}
     _propose(draft, request, command, proposal)
 
@@ -147,7 +156,8 @@ def _carry_out(
     if proposal is None and request.subject == "node":
         _rerun(draft, request, command, "approved", None)
     elif proposal is None:
-        effect: HitlResolvedDetail | None = {"effect": "approve"} if request.subject == "policy" else None
+        held_back = request.subject in ("policy", "plan")
+        effect: HitlResolvedDetail | None = {"effect": "approve"} if held_back else None
         _resolve(draft, request, command, "approved", effect, output_hash(request))
         deliver_approved(draft, request, request.payload.get("pendingOutput"))
         act_on_decision(draft, request, approved=True)
@@ -172,6 +182,14 @@ def _take_edit(
         if proposal is not request.proposal:
             detail["output"] = proposal.get("output")
     _resolve(draft, request, command, "edited", detail, proposal.get("outputHash") or output_hash(request))
+    if request.subject == "plan":
+        approval: PlanApproval = {
+            "runId": draft.state.run_id,
+            "requestId": request.id,
+            "operator": (request.proposal or {}).get("operator") or operator_name(command),
+        }
+        withdraw_plan_questions(draft, request)
+        replace_plan(draft, cast(JsonObject, proposal.get("output")), approval, command.note)
     deliver_approved(draft, request, proposal.get("output"))
 
 
@@ -185,6 +203,9 @@ def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
     """One rejection is enough: it delivers nothing."""
     action = request.rules.get("onReject", "fail")
     reason = command.note or command.text
+    if request.subject == "plan" and request.rules.get("onReject") != "fail":
+        _plan_again(draft, request, command)
+        return
     if action == "replan" and request.subject == "output":
         _resolve(draft, request, command, "rejected", {"effect": "replan"})
         return
@@ -199,6 +220,20 @@ def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
     draft.fail_run(
         "hitl_rejected", message, {"requestId": request.id, "operator": operator, "reason": reason}
     )
+
+
+def _plan_again(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
+    """The planner is told what was said, and makes another plan; it may do so a few times only."""
+    rejections = len(draft.state.rejected_plans) + 1
+    if rejections > MAX_PLAN_REJECTIONS:
+        _resolve(draft, request, command, "rejected")
+        said = f": {command.note}" if command.note else ""
+        message = f"{rejections} plans were rejected, the last one by {operator_name(command)}{said}"
+        details: JsonObject = {"limit": MAX_PLAN_REJECTIONS, "requestId": request.id}
+        draft.fail_run(TOO_MANY_REJECTIONS, message, details)
+        return
+    withdraw_plan_questions(draft, request)
+    _resolve(draft, request, command, "rejected", {"effect": "replan"})
 
 
 def _run_again(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:

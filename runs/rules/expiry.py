@@ -27,9 +27,9 @@ def expire_request(draft: Draft, command: c.ExpireRequest) -> None:
         _announce(draft, request, command)
         return
     action: ExpiryAction = request.rules.get("onExpiry", "reject")
-    if action == "approve" and request.subject in ("output", "policy"):
+    if action == "approve" and request.subject in ("output", "policy", "plan"):
         # What was asked at first: an edit that too few had approved is not approved by the clock.
-        if request.subject == "policy":
+        if request.subject != "output":
             _resolve(draft, request, action, {"effect": "approve"})
         else:
             _resolve(draft, request, action, output_hash=output_hash(changed(request, proposal=None)))

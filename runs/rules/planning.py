@@ -6,12 +6,14 @@ from runs import commands as c
 from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
-from runs.event import rfc3339
-from runs.event_data import LossDetail, PlanRejectedDetail, StartData, StartDetail
+from runs.event import JsonObject, rfc3339
+from runs.event_data import LossDetail, PlanApproval, PlanRejectedDetail, StartData, StartDetail
 from runs.rules.budgets import over_budget
 from runs.rules.nodes import lost_detail
+from runs.rules.plan_approval import ask_about_plan, rejected_before
 from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
 from runs.settle import needs_plan
+from runs.state import RunState
 
 MAX_PLAN_ATTEMPTS = 5
 
@@ -66,13 +68,48 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
         refusal = c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=diagnostics)
         reject_plan(draft, refusal)
         return
+    if diagnostics := rejected_before(draft.state, command.plan):
+        refusal = c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=diagnostics)
+        reject_plan(draft, refusal)
+        return
     previous = draft.state.plan_version
     bounded = {**draft.state.house.bounded(command.plan), "version": (previous or 0) + 1}
     if previous is None:
-        draft.add(new_events.plan_generated(command.plan, bounded))
-        return
-    trigger = draft.state.replan_reason
-    draft.add(new_events.plan_updated(command.plan, bounded, previous=previous, trigger=trigger))
+        draft.add(new_events.plan_generated(command.plan, bounded, command.approval))
+    else:
+        trigger = draft.state.replan_reason
+        draft.add(new_events.plan_updated(command.plan, bounded, previous=previous, trigger=trigger))
+    ask_about_plan(draft, bounded)
+
+
+def replace_plan(draft: Draft, plan: JsonObject, approval: PlanApproval, note: str | None) -> None:
+    """The plan that a person made of the one in force becomes the next version; nobody is asked about it again."""
+    previous = draft.state.plan_version or 1
+    bounded = {**draft.state.house.bounded(plan), "version": previous + 1}
+    said = f"edited by {approval['operator']}" + (f": {note}" if note else "")
+    draft.add(
+        new_events.plan_updated(
+            plan, bounded, previous=previous, trigger=said, approval=approval, message=said
+        )
+    )
+
+
+def edit_errors(state: RunState, plan: JsonObject) -> list[JsonObject]:
+    """What the run's own bounds say of a plan that a person has edited, as errors with places in it."""
+    found = [{**each, "path": ""} for each in over_budget(state, plan)]
+    found += [each.to_wire() for each in state.house.plan_faults(plan)]
+    return [as_error(each) for each in found]
+
+
+def as_error(diagnostic: JsonObject) -> JsonObject:
+    """A diagnostic in the shape of a contract's errors."""
+    return {
+        "instancePath": diagnostic.get("path", ""),
+        "keyword": diagnostic["code"],
+        "message": diagnostic["message"],
+        "params": {},
+        "schemaPath": "",
+    }
 
 
 def reject_plan(draft: Draft, command: c.RejectPlan) -> None:

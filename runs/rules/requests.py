@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from uuid import UUID, uuid5
 
 from runs import commands as c
@@ -17,6 +18,7 @@ from runs.frames import origin_agent
 from runs.state import NodeState, RunState
 from schemas.canonical import content_hash
 from schemas.contract_schema import effective_schema
+from schemas.plan import PlanGraph
 from schemas.vocabulary import RequestKind, RequestSubject
 
 MAX_REQUESTS = 1_000
@@ -84,7 +86,7 @@ def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its nam
         "pendingOutput": pending_output,
         "expiresAt": expires_at,
     }
-    if subject == "output":
+    if subject in ("output", "plan"):
         data["outputHash"] = content_hash(pending_output)
     detail: HitlRequestDetail = {"subject": subject, "rules": rules}
     if usage is not None:
@@ -98,12 +100,20 @@ def add_request(  # noqa: PLR0913 - the words of a hitl_request, each by its nam
     draft.add(new_events.hitl_request(data, detail, node_id=node_id))
 
 
+@cache
+def plan_schema() -> JsonObject:
+    """The JSON Schema of a PlanGraph."""
+    return PlanGraph.model_json_schema(by_alias=True)
+
+
 def edit_contract(
     state: RunState, subject: RequestSubject, node: NodeState | None
 ) -> JsonObject | bool | None:
     """What an edited output must keep: the caller's contract, or that of the node which the request is about."""
     if subject == "output":
         return effective_schema(state.envelope["outputContract"])
+    if subject == "plan":
+        return plan_schema()
     return node.contract.get("output") if subject == "node" and node is not None else None
 
 

@@ -42,7 +42,7 @@ def output_hash(request: RequestState) -> str | None:
     """Names the output that an approval says yes to now; None where there is none."""
     if request.proposal is not None and request.proposal["responseType"] == "edit":
         return request.proposal.get("outputHash") or content_hash(request.proposal.get("output"))
-    if request.subject != "output":
+    if request.subject not in ("output", "plan"):
         return None
     # Requests of older logs say no hash.
     return request.payload.get("outputHash") or content_hash(request.payload.get("pendingOutput"))

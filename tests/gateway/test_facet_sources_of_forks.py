@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.runs.source_problems import facet_source_problems
+from runs.source_problems import facet_source_problems
 from schemas.plan import PlanNode
 
 

@@ -42,7 +42,9 @@ def with_policies(state: dict[str, Any], log: list[Event]) -> dict[str, Any]:
     seconds = sum((end - begin).total_seconds() for begin, end in pauses)
     rules = [{**each, "enabled": True} for each in state["policies"]["runtime"]]
     later = {"goals": [], "budget": None}
-    state = {**state, "policies": {**later, **state["policies"], "runtime": rules}}
+    hitl = {"plan": False, **state["policies"]["hitl"]}
+    state = {**state, "policies": {**later, **state["policies"], "runtime": rules, "hitl": hitl}}
+    state = {"plan_approval": None, "rejected_plans": [], **state}
     return {"firings": dict(fired), "marks": [], "priority": "normal", "paused_seconds": seconds, **state}
 
 

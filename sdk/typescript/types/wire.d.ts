@@ -850,6 +850,8 @@ export interface Hitl {
 }
 /**
  * The rules of every request of the run: who may decide, how many must, and what if no decision comes in time.
+ *
+ * With `plan` a person approves each plan before any of its nodes starts.
  */
 export interface HitlPolicy {
   /**
@@ -864,6 +866,7 @@ export interface HitlPolicy {
   onReject?: "fail" | "replan" | "rerun";
   forbidSubmitter?: boolean;
   urgency?: "low" | "normal" | "high";
+  plan?: boolean;
 }
 /**
  * Have the node run once more; `with` is put among the `answers` of its bundle.
