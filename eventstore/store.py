@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -66,6 +67,7 @@ class EventStore:
         self.outage = outage or Outage("database")
         self._reader = reader
         self._cache = RunCache(cache_runs)
+        self._first_loads = WeakValueDictionary[str, asyncio.Lock]()
         self._queue = AppendQueue()
         self._patience_seconds = patience_seconds
         self._callbacks: list[Callable[[Commit], None]] = []
@@ -176,9 +178,17 @@ class EventStore:
     async def load(self, run_id: str, *, fresh: bool = False) -> RunState:
         """The run's state; `seq` is 0 where there is no such run. Without `fresh` it may be the one of a moment ago."""
         known = self._cache.get(run_id)
-        if known is not None and not fresh:
-            return known
-        state, slices = known or new_run(run_id), Slices()
+        if known is None:
+            # Of many that ask for a run at once, as the slots of an executor do, one reads its log.
+            async with self._first_loads.setdefault(run_id, asyncio.Lock()):
+                known = self._cache.get(run_id)
+                if known is None:
+                    return await self._read_on(new_run(run_id))
+        return await self._read_on(known) if fresh else known
+
+    async def _read_on(self, state: RunState) -> RunState:
+        """The state after all events that follow `state`."""
+        run_id, slices = state.run_id, Slices()
         while True:
             page = await self.read(run_id, after=state.seq, limit=PAGE_EVENTS)
             for event in page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -63,3 +64,12 @@ async def test_a_fresh_load_reads_only_what_is_new(
     assert fresh.seq == 3
     assert fresh.envelope is stale.envelope, "it was folded onto what was known"
     assert fresh == await (await open_store()).load(run.run_id)
+
+
+async def test_many_first_loads_of_a_run_read_its_log_once(start_run: StartRun, open_store: OpenStore):
+    run = await start_run()
+    await run.planned()
+    elsewhere = await open_store()
+    states = await asyncio.gather(*(elsewhere.load(run.run_id, fresh=each % 2 == 1) for each in range(50)))
+    assert {state.seq for state in states} == {3}
+    assert all(state.envelope is states[0].envelope for state in states), "one has read it for all"
