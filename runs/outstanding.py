@@ -6,6 +6,8 @@ neither be lost nor invented.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from datetime import datetime
 
 from runs.policy_timers import policy_timers
@@ -62,8 +64,21 @@ class Work:
         return (self.kind, self.ref)
 
 
-def outstanding(state: RunState) -> dict[WorkKey, Work]:
+_recent: deque[tuple[RunState, Mapping[WorkKey, Work]]] = deque(maxlen=4)
+"""Of the states asked about last: what decides, appends and looks ahead asks about the same two in turn."""
+
+
+def outstanding(state: RunState) -> Mapping[WorkKey, Work]:
     """All that is due in this run, by key. Empty for a finished run."""
+    for known, works in _recent:
+        if known is state:
+            return works
+    works = _outstanding(state)
+    _recent.append((state, works))
+    return works
+
+
+def _outstanding(state: RunState) -> dict[WorkKey, Work]:
     if not state.exists or state.finished:
         return {}
     works = _plan_work(state) if needs_plan(state) else _node_work(state)
@@ -118,14 +133,14 @@ def _node_work(state: RunState) -> list[Work]:
 
 
 def _work_of(node: NodeState) -> Work | None:
-    queue = node_queue(node.queue)
     if node.status == READY:
-        return Work("node", node.id, queue, node.attempt + 1)
-    if node.status == WAITING_RETRY and node.front:
-        # As old as the attempt that was lost, so that a queue that goes by age has it in front, too.
-        return Work("node", node.id, queue, node.attempt + 1, due_at=node.started_at, front=True)
+        return Work("node", node.id, node_queue(node.queue), node.attempt + 1)
     if node.status == WAITING_RETRY:
-        return Work("node", node.id, queue, node.attempt + 1, due_at=node.due_at)
+        # As old as the attempt that was lost, so that a queue that goes by age has it in front, too.
+        due_at = node.started_at if node.front else node.due_at
+        return Work(
+            "node", node.id, node_queue(node.queue), node.attempt + 1, due_at=due_at, front=node.front
+        )
     if node.status == RUNNING:
-        return Work("node", node.id, queue, node.attempt, started=True)
+        return Work("node", node.id, node_queue(node.queue), node.attempt, started=True)
     return None
