@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from planner.planner import JsonObject, diagnostic
@@ -11,15 +11,19 @@ from schemas.plan import PlanGraph, plan_problems
 from schemas.refusal import MAX_PROBLEMS, DocumentRefused
 
 
-def plan_faults(plan: JsonObject, capabilities: Sequence[JsonObject]) -> list[JsonObject]:
+def plan_faults(
+    plan: JsonObject, capabilities: Sequence[JsonObject], done: Collection[str] = ()
+) -> list[JsonObject]:
     """Everything that keeps `plan` from being run, as diagnostics with `plan_invalid` or the graph's own codes.
 
-    At most `MAX_PROBLEMS` are listed.
+    The nodes in `done` are completed already. At most `MAX_PROBLEMS` are listed.
     """
-    return list(islice(_faults(plan, capabilities), MAX_PROBLEMS))
+    return list(islice(_faults(plan, capabilities, done), MAX_PROBLEMS))
 
 
-def _faults(plan: JsonObject, capabilities: Sequence[JsonObject]) -> Iterator[JsonObject]:
+def _faults(
+    plan: JsonObject, capabilities: Sequence[JsonObject], done: Collection[str]
+) -> Iterator[JsonObject]:
     known = {each.get("id") for each in capabilities}
     try:
         graph = validate_document(PlanGraph, plan)
@@ -28,6 +32,6 @@ def _faults(plan: JsonObject, capabilities: Sequence[JsonObject]) -> Iterator[Js
         return
     yield from (diagnostic(each.code, each.message, each.path) for each in plan_problems(graph))
     for index, node in enumerate(graph.nodes):
-        if node.capability_id not in known:
+        if node.capability_id not in known and node.id not in done:
             message = f"No worker has registered {node.capability_id}."
             yield diagnostic("capability_missing", message, f"/nodes/{index}/capabilityId")

@@ -45,7 +45,7 @@ def plan(argument: dict[str, Any], blob: bytes) -> bytes:
     """
     _listed.read(blob)
     capabilities = _listed.capabilities
-    known = ("run_id", "attempt", "feedback", "forbidden", "max_nodes", "rejected")
+    known = ("run_id", "attempt", "feedback", "forbidden", "max_nodes", "rejected", "tried", "ground")
     context = PlanContext(facets=_listed.facets, **{key: argument[key] for key in known})
     try:
 
@@ -55,7 +55,7 @@ def plan(argument: dict[str, Any], blob: bytes) -> bytes:
         made = another_plan(attempt, context)
     except PlanRefused as refused:
         raise _refusal(refused.diagnostics, faulty=False) from None
-    if faults := plan_faults(made, capabilities):
+    if faults := plan_faults(made, capabilities, context.done):
         raise _refusal(faults, faulty=True)
     text = orjson.dumps(made)
     if len(text) > MAX_PLAN_BYTES:

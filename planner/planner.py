@@ -19,10 +19,12 @@ RETRYABLE_CODES = frozenset({"capability_missing"})
 class PlanContext:
     """What a planner may know beside the envelope.
 
-    `feedback` is what a person said when they rejected the output of the plan before this one. `facets` are the
-    registered ones that are not shipped, as `schemas.facets.pinned_facets` writes them. The house forbids capabilities
-    (ids, or beginnings of ids with `*` behind them) and more nodes than `max_nodes`. `rejected` are the plans
-    that people have rejected before anything of them was started: `{capabilities, operator, words}` each.
+    `feedback` is what was said against the output of the plan before this one. `facets` are the registered ones that
+    are not shipped, as `schemas.facets.pinned_facets` writes them. The house forbids capabilities (ids, or beginnings
+    of ids with `*` behind them) and more nodes than `max_nodes`. `rejected` are the plans that people have rejected
+    before anything of them was started: `{capabilities, operator, words}` each. A run that is planned again has `tried`
+    capabilities that it does not use again, and a `ground`: completed nodes that a plan may have as they are (see
+    `runs.replans.ground_of`).
     """
 
     run_id: str = ""
@@ -32,6 +34,13 @@ class PlanContext:
     forbidden: Sequence[str] = ()
     max_nodes: int | None = None
     rejected: Sequence[JsonObject] = ()
+    tried: Sequence[str] = ()
+    ground: JsonObject | None = None
+
+    @property
+    def done(self) -> frozenset[str]:
+        """The ids of the completed nodes."""
+        return frozenset(each["id"] for each in (self.ground or {}).get("nodes", ()))
 
 
 class PlanRefused(Exception):

@@ -22,6 +22,7 @@ from planner.planner import (
     diagnostic,
 )
 from runs.commands import AcceptPlan, Command, RejectPlan
+from runs.replans import ground_of
 from runs.state import RunState
 from schemas.redaction import redact
 
@@ -69,16 +70,20 @@ _REJECTED = ("capabilities", "operator", "words")
 
 def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) -> PlanContext:
     """What the run says beside its envelope."""
+    wish = state.replan
+    about_the_work = wish is None or wish.cause != "capability_gone"
     return PlanContext(
         run_id=state.run_id,
         attempt=attempt,
-        feedback=state.replan_reason,
+        feedback=state.replan_reason if about_the_work else None,
         facets=facets,
         forbidden=state.house.forbidden_capabilities,
         max_nodes=state.house.limits.nodes,
         rejected=[
             {key: value for key, value in each.items() if key in _REJECTED} for each in state.rejected_plans
         ],
+        tried=(*state.not_again, *(wish.absent if wish is not None else ())),
+        ground=ground_of(state),
     )
 
 
@@ -99,10 +104,10 @@ async def ask_instantly(
 ) -> PlannerResult:
     """The result of a planner that answers at once, or within a deadline of its own."""
     try:
-        plan = planner.plan(
-            state.envelope, registered.capabilities, context_of(state, attempt, registered.facets)
-        )
-        return _checked(await plan if inspect.isawaitable(plan) else plan, registered.capabilities, state)
+        context = context_of(state, attempt, registered.facets)
+        plan = planner.plan(state.envelope, registered.capabilities, context)
+        made = await plan if inspect.isawaitable(plan) else plan
+        return _checked(made, registered.capabilities, state, context)
     except PlanRefused as refused:
         return _refused(refused)
     # Planners are plugged in: an error in one must neither stop the worker nor be retried without end.
@@ -120,10 +125,10 @@ async def ask(
     """The result of a planner that may take up to `timeout_seconds`."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            plan = planner.plan(
-                state.envelope, registered.capabilities, context_of(state, attempt, registered.facets)
-            )
-            return _checked(await plan if inspect.isawaitable(plan) else plan, registered.capabilities, state)
+            context = context_of(state, attempt, registered.facets)
+            plan = planner.plan(state.envelope, registered.capabilities, context)
+            made = await plan if inspect.isawaitable(plan) else plan
+            return _checked(made, registered.capabilities, state, context)
     except PlanRefused as refused:
         return _refused(refused)
     except TimeoutError:
@@ -140,11 +145,14 @@ def _refused(refused: PlanRefused) -> PlanningFailed:
 
 
 def _checked(
-    plan: JsonObject | CheckedPlan, capabilities: Sequence[JsonObject], state: RunState
+    plan: JsonObject | CheckedPlan,
+    capabilities: Sequence[JsonObject],
+    state: RunState,
+    context: PlanContext,
 ) -> PlannerResult:
     if isinstance(plan, CheckedPlan):
         return _allowed(plan.plan, state)
-    faults = plan_faults(plan, capabilities)
+    faults = plan_faults(plan, capabilities, context.done)
     return PlanningFailed(faults, ours=True) if faults else _allowed(plan, state)
 
 

@@ -45,6 +45,8 @@ class SandboxedPlanner:
             "forbidden": list(context.forbidden),
             "max_nodes": context.max_nodes,
             "rejected": list(context.rejected),
+            "tried": list(context.tried),
+            "ground": context.ground,
         }
         try:
             text: bytes = await self._sandbox.call(

@@ -93,6 +93,15 @@ class RejectPlan(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportCapabilityGone(Command):
+    """The node waits for a capability of which no version can do its work any more; `reason` says why."""
+
+    node_id: str
+    capability_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartNode(Command):
     """An executor takes a node: the claim. `used_version` works in the place of the version that the plan names."""
 

@@ -19,6 +19,7 @@ from runs.rules import (
     output,
     planning,
     policy_firing,
+    replans,
     requests,
     runtime_policies,
 )
@@ -31,6 +32,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.RequestPlan: planning.request_plan,
     c.AcceptPlan: planning.accept_plan,
     c.RejectPlan: planning.reject_plan,
+    c.ReportCapabilityGone: replans.report_gone,
     c.StartNode: nodes.start_node,
     c.CompleteNode: nodes.complete_node,
     c.FailNode: nodes.fail_node,

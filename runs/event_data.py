@@ -17,8 +17,10 @@ from schemas.vocabulary import (
     LogLevel,
     LossKind,
     NodeKind,
+    NodeStatus,
     OriginAgent,
     Priority,
+    ReplanCause,
     RequestKind,
     RequestSubject,
     ResolutionEffect,
@@ -103,12 +105,52 @@ class PlanGeneratedData(TypedDict):
     metadata: NotRequired[JsonObject]
 
 
+class ReplanDetail(TypedDict):
+    """Why a run is planned again, and what holds for the new plan.
+
+    `rationale` are the words for the planner. The nodes in `redo`, and what depends on them, are not kept; where it is
+    left out, as in logs of before, no node is. `without` are capabilities that the run does not use again, `absent` one
+    that is not to be had now.
+    """
+
+    cause: ReplanCause
+    rationale: NotRequired[str | None]
+    redo: NotRequired[list[str]]
+    without: NotRequired[list[str]]
+    absent: NotRequired[list[str]]
+
+
+class KeptNodeData(TypedDict):
+    """A node that the new plan has from the one before, as far as it is."""
+
+    id: str
+    status: NodeStatus
+    why: str
+
+
+class ChangedNodeData(TypedDict):
+    id: str
+    why: str
+
+
+class PlanDifference(TypedDict):
+    """Nodes of the new plan: kept and added; nodes of the plan before: dropped. A node that is made anew is in both."""
+
+    kept: list[KeptNodeData]
+    added: list[ChangedNodeData]
+    dropped: list[ChangedNodeData]
+
+
 class PlanUpdatedData(TypedDict):
+    """`trigger` are the words, `cause` is what led to the new plan. Logs of before have no cause and no difference."""
+
     version: int
     nodes: list[PlannedNodeData]
     edges: list[JsonObject]
     previousVersion: int
     trigger: Json
+    cause: NotRequired[ReplanCause]
+    difference: NotRequired[PlanDifference]
 
 
 class PlanApproval(TypedDict):
@@ -130,10 +172,14 @@ class RejectedPlan(TypedDict):
 
 
 class PlanDetail(TypedDict):
-    """The whole plan in wire form, with its `version`; with `approval` people are not asked about it."""
+    """The whole plan in wire form, with its `version`; with `approval` people are not asked about it.
+
+    `carried` are nodes that go on as they are; without it, as in logs of before, all nodes of a new plan are new.
+    """
 
     plan: JsonObject
     approval: NotRequired[PlanApproval]
+    carried: NotRequired[list[str]]
 
 
 class NodeStartData(TypedDict):
@@ -200,9 +246,10 @@ class ValidationErrorData(TypedDict):
 
 
 class ValidationErrorDetail(TypedDict):
-    """`repair`: the nodes that run again with the errors."""
+    """`repair`: the nodes that run again with the errors. `behind`: the makers of what is wrong, where none does."""
 
     repair: NotRequired[list[str]]
+    behind: NotRequired[list[str]]
 
 
 class HitlRequestData(TypedDict):
@@ -264,12 +311,14 @@ class AnswerData(TypedDict):
 
 
 class HitlResolvedDetail(ClaimedDetail):
-    """`nodes` and `answer` belong to the effect `rerun`, `output` to `complete_node` (else it is in the proposal)."""
+    """`nodes` and `answer` belong to the effect `rerun`, `output` to `complete_node` (else it is in the proposal),
+    `replan` to the effect of that name."""
 
     effect: NotRequired[ResolutionEffect]
     nodes: NotRequired[list[str]]
     answer: NotRequired[AnswerData]
     output: NotRequired[Json]
+    replan: NotRequired[ReplanDetail]
 
 
 class ProposalContent(TypedDict):
@@ -342,6 +391,7 @@ class PolicyTriggeredDetail(TypedDict):
     fresh: NotRequired[bool]
     priority: NotRequired[Priority]
     mark: NotRequired[str]
+    replan: NotRequired[ReplanDetail]
 
 
 class LogData(TypedDict):

@@ -34,6 +34,7 @@ from runs.event_data import (
 )
 from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
 from runs.evolve_policies import policy_triggered
+from runs.evolve_replan import carry_over
 from runs.graph import dependents_of, meet_dependencies
 from runs.settle import settle_trigger
 from runs.state import NodeState, RunState
@@ -44,6 +45,7 @@ from runs.values import changed
 from schemas.vocabulary import EventType
 
 _NO_DETAIL: JsonObject = {}
+_DONE_AGAIN = frozenset({"nodes", "replan"})
 
 Fold = Callable[[RunState, Event, Any, Any], RunState]
 """(state, event, its payload, its detail) → state. Each fold names the types of its payload and detail."""
@@ -77,8 +79,8 @@ def evolve(state: RunState, event: Event) -> RunState:
 
 
 def _only_counts(event: Event) -> bool:
-    """A firing that has no node run again is counted, and leaves the run as settled as it was."""
-    return event.type == "policy_triggered" and "nodes" not in (event.detail or _NO_DETAIL)
+    """A firing that has nothing done again is counted, and leaves the run as settled as it was."""
+    return event.type == "policy_triggered" and not _DONE_AGAIN & (event.detail or _NO_DETAIL).keys()
 
 
 def fold_all(state: RunState, events: Iterable[Event]) -> RunState:
@@ -154,6 +156,10 @@ def _plan_accepted(
 ) -> RunState:
     plan = detail["plan"]
     nodes = {node["id"]: planned_node(node) for node in plan["nodes"]}
+    state = changed(state, replan=None)
+    if "carried" in detail:
+        nodes, past = carry_over(state, nodes, detail["carried"])
+        state = changed(state, past_attempts=past)
     return changed(
         state,
         plan_in_progress=False,

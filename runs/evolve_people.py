@@ -22,6 +22,7 @@ from runs.event_data import (
     VoteDetail,
 )
 from runs.evolve_nodes import completed_node, reset_nodes, with_node, with_output
+from runs.evolve_replan import wants_plan
 from runs.plan_shape import plan_shape
 from runs.state import NodeState, RequestState, RunState
 from runs.stored_policies import read_rules
@@ -103,9 +104,7 @@ def _effect(
         done = completed_node(state.nodes[asked.node_id or ""], output, event)
         return with_output(state, done, (proposal or {}).get("operator") or data.get("operator"))
     if effect == "replan":
-        rejected = (*state.rejected_plans, _rejected_plan(state, data)) if asked.subject == "plan" else ()
-        state = changed(state, rejected_plans=rejected or state.rejected_plans)
-        return changed(state, replan_reason=data.get("note") or "rejected")
+        return _planned_again(state, asked, data, detail)
     if effect == "approve" and asked.subject == "plan":
         approval: PlanApproval = {
             "runId": state.run_id,
@@ -136,6 +135,17 @@ def _rejected_plan(state: RunState, data: HitlResolvedData) -> RejectedPlan:
         "capabilities": list(dict.fromkeys(node["capabilityId"] for node in nodes)),
         "shape": plan_shape(nodes),
     }
+
+
+def _planned_again(
+    state: RunState, asked: RequestState, data: HitlResolvedData, detail: HitlResolvedDetail
+) -> RunState:
+    if asked.subject == "plan":
+        state = changed(state, rejected_plans=(*state.rejected_plans, _rejected_plan(state, data)))
+    words = data.get("note") or "rejected"
+    if "replan" not in detail:
+        return changed(state, replan_reason=words)
+    return wants_plan(state, {"rationale": words, **detail["replan"]})
 
 
 def _approved(node: NodeState, asked: RequestState) -> NodeState:

@@ -7,6 +7,7 @@ from typing import Any
 from runs.event import Event
 from runs.event_data import PolicyTriggeredData, PolicyTriggeredDetail
 from runs.evolve_nodes import rerun_nodes
+from runs.evolve_replan import wants_plan
 from runs.state import RunState
 from runs.values import changed
 
@@ -22,6 +23,8 @@ def policy_triggered(
     if "mark" in detail:
         more["marks"] = (*state.marks, detail["mark"])
     state = changed(state, **more)
+    if "replan" in detail:
+        return wants_plan(state, detail["replan"])
     nodes = [node_id for node_id in detail.get("nodes", ()) if node_id in state.nodes]
     if not nodes:
         return state

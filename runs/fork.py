@@ -25,6 +25,7 @@ from runs.rules.loosening import (
 from runs.state import NodeState, RunState
 from runs.stored_policies import read_policies
 from runs.transitions import ABORTED, COMPLETED, FAILED
+from runs.wire_nodes import node_to_wire
 from schemas.spelling import suggest
 
 
@@ -165,9 +166,9 @@ def _envelope(original: RunState, change: ForkChange) -> JsonObject:
 
 def _plan(original: RunState, change: ForkChange, kept: list[NodeState], origin: JsonObject) -> JsonObject:
     if change.nodes is None:
-        nodes = [_wire(node) for node in original.nodes.values()]
+        nodes = [node_to_wire(node) for node in original.nodes.values()]
     else:
-        nodes = [_wire(node) for node in kept] + change.nodes
+        nodes = [node_to_wire(node) for node in kept] + change.nodes
     metadata = {**original.plan_metadata, "forkedFrom": origin["runId"]}
     if (original.plan_version or 1) > 1 or "forkedFromUpdate" in original.plan_metadata:
         metadata["forkedFromUpdate"] = True
@@ -179,19 +180,3 @@ def _plan(original: RunState, change: ForkChange, kept: list[NodeState], origin:
         )
     edges = [{"from": need, "to": node["id"]} for node in nodes for need in node.get("dependsOn", [])]
     return {"nodes": nodes, "edges": edges, "metadata": metadata}
-
-
-def _wire(node: NodeState) -> JsonObject:
-    return {
-        "id": node.id,
-        "capabilityId": node.capability_id,
-        "kind": node.kind,
-        "label": node.label,
-        "dependsOn": list(node.depends_on),
-        "contract": node.contract,
-        "bundle": node.bundle,
-        "queue": node.queue,
-        "agentType": "human" if node.executor_type == "human" else "ai",
-        **({"capabilityVersion": node.capability_version} if node.capability_version else {}),
-        **({} if node.idempotent else {"idempotent": False}),
-    }

@@ -62,7 +62,9 @@ def screen_question(payload: JsonObject) -> JsonObject:
 
 def _plan(event: Event) -> JsonObject:
     payload = event.payload
-    nodes: list[JsonObject] = [{"status": PENDING, **node} for node in payload["nodes"]]
+    difference: JsonObject = payload.get("difference") or {}
+    kept = {each["id"]: each["status"] for each in difference.get("kept", ())}
+    nodes: list[JsonObject] = [{"status": kept.get(node["id"], PENDING), **node} for node in payload["nodes"]]
     metadata: Any = payload.get("metadata") or (event.detail or {}).get("plan", {}).get("metadata")
     plan: JsonObject = {
         "runId": event.run_id,

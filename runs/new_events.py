@@ -12,7 +12,7 @@ from runs import event_data as d
 from runs.event import NewEvent, rfc3339
 from runs.state import NodeState, RequestState
 from schemas.json_types import Json, JsonObject
-from schemas.vocabulary import Decision, ExpiryAction, FinalStatus, LogLevel, ValidationScope
+from schemas.vocabulary import Decision, ExpiryAction, FinalStatus, LogLevel, ReplanCause, ValidationScope
 
 
 def start(data: d.StartData, detail: d.StartDetail, *, correlation_id: str | None) -> NewEvent:
@@ -50,24 +50,29 @@ def plan_generated(plan: JsonObject, kept: JsonObject, approval: d.PlanApproval 
     return NewEvent("plan_generated", data, detail=_plan_detail(kept, approval), plan_version=1)
 
 
-def plan_updated(
+def plan_updated(  # noqa: PLR0913 - each is a part of the event
     plan: JsonObject,
     kept: JsonObject,
     *,
     previous: int,
     trigger: Json,
+    cause: ReplanCause,
+    difference: d.PlanDifference,
+    carried: list[str],
     approval: d.PlanApproval | None = None,
     message: str | None = None,
 ) -> NewEvent:
-    """A later plan, which replaces version `previous`."""
+    """A later plan, which replaces version `previous`; the nodes in `carried` go on as they are."""
     data: d.PlanUpdatedData = {
         "version": previous + 1,
         "nodes": _planned_nodes(plan),
         "edges": plan.get("edges", []),
         "previousVersion": previous,
         "trigger": trigger,
+        "cause": cause,
+        "difference": difference,
     }
-    detail = _plan_detail(kept, approval)
+    detail: d.PlanDetail = {**_plan_detail(kept, approval), "carried": carried}
     return NewEvent("plan_updated", data, message=message, detail=detail, plan_version=previous + 1)
 
 

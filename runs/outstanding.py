@@ -81,7 +81,10 @@ def outstanding(state: RunState) -> Mapping[WorkKey, Work]:
 def _outstanding(state: RunState) -> dict[WorkKey, Work]:
     if not state.exists or state.finished:
         return {}
-    works = _plan_work(state) if needs_plan(state) else _node_work(state)
+    works = _node_work(state)
+    if needs_plan(state):
+        # What is under way goes on until the new plan is there; nothing starts.
+        works = [*_plan_work(state), *(work for work in works if work.started)]
     if state.priority == "high":
         works = [_in_front(work, state) for work in works]
     if state.status == PAUSED:

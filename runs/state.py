@@ -27,6 +27,7 @@ from schemas.vocabulary import (
     NodeKind,
     NodeStatus,
     Priority,
+    ReplanCause,
     RequestKind,
     RequestSubject,
     RunStatus,
@@ -133,6 +134,19 @@ class RequestState:
 
 
 @value
+class ReplanState:
+    """What was asked of the plan that is to be made, see `runs.event_data.ReplanDetail`; `redo` None: all nodes.
+
+    `after_attempt` is the planning attempt before it was asked for.
+    """
+
+    cause: ReplanCause
+    after_attempt: int
+    redo: tuple[str, ...] | None = None
+    absent: tuple[str, ...] = ()
+
+
+@value
 class RunState:
     """A run at version `seq`; `seq` 0 is a run that does not exist yet.
 
@@ -142,6 +156,9 @@ class RunState:
     `requests` has all requests, `open_ids` the ids of the open ones. `paused_at` is the beginning of a pause.
     `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`). `usage` is what all
     attempts reported, also those of plans that were replaced.
+    `replan_reason` are the words that a new plan is asked for with, `replan` is what else is known of that; both are
+    None as long as the plan is in force. `past_attempts` are the numbers of attempts of nodes that the plan has no
+    more, and `not_again` the capabilities that the run does not use again.
     `firings` counts how often each runtime policy was fired, `marks` names what a policy reacts to once only and has
     (see `runs.rules.policy_timers`). `priority` is what a policy made of it, `paused_seconds` the length of all pauses
     that are over.
@@ -173,6 +190,9 @@ class RunState:
     replan_reason: str | None = None
     plan_approval: PlanApproval | None = None
     rejected_plans: tuple[RejectedPlan, ...] = ()
+    replan: ReplanState | None = None
+    past_attempts: Mapping[str, int] = field(default_factory=dict[str, int])
+    not_again: tuple[str, ...] = ()
     nodes: Mapping[str, NodeState] = field(default_factory=dict[str, NodeState])
     dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     requests: Mapping[str, RequestState] = field(default_factory=dict[str, RequestState])
@@ -199,6 +219,11 @@ class RunState:
     @property
     def open_requests(self) -> list[RequestState]:
         return [self.requests[request_id] for request_id in self.open_ids]
+
+
+def attempts_of(state: RunState) -> int:
+    """How many attempts of nodes the run has begun, those of earlier plans included."""
+    return sum(node.attempt for node in state.nodes.values()) + sum(state.past_attempts.values())
 
 
 def new_run(run_id: str) -> RunState:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from runs.event import Json, JsonObject
 from schemas.base import MAX_NAME_CHARS, MAX_SECONDS
@@ -16,9 +16,10 @@ from schemas.budget import Budget
 from schemas.goals import GoalCondition
 from schemas.hitl_policy import MAX_APPROVERS, HitlPolicy
 from schemas.house_policy import HousePolicy
-from schemas.policies import APPROVAL_KEY, approval_directive
+from schemas.policies import APPROVAL_KEY, REPLAN_ON, approval_directive
 from schemas.runtime_policies import RuntimePolicy
 from schemas.stored import read_stored
+from schemas.vocabulary import ReplanTrouble
 
 UNREADABLE = "an approver who cannot be read"
 """Stands for a stored approver that is no name, so that a rule with approvers never becomes one without."""
@@ -26,7 +27,10 @@ UNREADABLE = "an approver who cannot be read"
 
 @dataclass(frozen=True, slots=True)
 class RunPolicies:
-    """What the rules read of an envelope. `deadline_seconds` is None for a run without a deadline."""
+    """What the rules read of an envelope. `deadline_seconds` is None for a run without a deadline.
+
+    `replan_on` are the kinds of trouble that have the run planned again.
+    """
 
     hitl: HitlPolicy
     runtime: tuple[RuntimePolicy, ...] = ()
@@ -34,6 +38,7 @@ class RunPolicies:
     deadline_seconds: float | None = None
     goals: tuple[GoalCondition, ...] = ()
     budget: Budget | None = None
+    replan_on: tuple[ReplanTrouble, ...] = REPLAN_ON
 
     def named(self) -> Iterator[tuple[int, str, RuntimePolicy]]:
         """The runtime policies: the number of each, counted from 1, and the name that its firings have."""
@@ -55,10 +60,17 @@ def read_policies(envelope: JsonObject) -> RunPolicies:
         hitl=read_rules(policies.get("hitl")),
         runtime=tuple(_runtime(policies.get("runtime"))),
         approval_required=_approval_required(policies, constraints),
+        replan_on=_replan_on(policies.get("replanOn")),
         deadline_seconds=read_seconds(constraints.get("deadlineSeconds")),
         budget=read_stored(Budget, budget) if isinstance(budget := constraints.get("budget"), dict) else None,
         goals=tuple(goal for each in _list(goals) if (goal := read_stored(GoalCondition, each)) is not None),
     )
+
+
+def _replan_on(stored: Json) -> tuple[ReplanTrouble, ...]:
+    if not isinstance(stored, list):
+        return REPLAN_ON
+    return tuple(each for each in get_args(ReplanTrouble) if each in stored)
 
 
 def _approval_required(policies: JsonObject, constraints: JsonObject) -> bool:

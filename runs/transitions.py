@@ -31,11 +31,13 @@ Easy to get wrong:
   entry is a refused append.
 - `hitl_request` and `hitl_resolved` lead to `running`, never to `awaiting_hitl`: settling decides that. An entry that
   goes there directly would be right for one branch and wrong for two.
-- From `awaiting_hitl` a run may settle to `pending`: a rejection with `onReject: replan` asks for a new plan.
+- From `awaiting_hitl` a run may settle to `pending`: a rejection with `onReject: replan` asks for a new plan. While
+  that is made, attempts that are under way report their results, and people decide what they were asked; nothing
+  starts.
 - Where a plan is needed, the run waits for that, also with requests open beside it: `unplanned` and `plans` come first
   in `runs.settle`, and `pending` and `planning` themselves do not settle.
-- `plan_updated` replaces the nodes: what a node of the old plan reports afterwards is a stale attempt, refused by the
-  rules before it reaches this table.
+- `plan_updated` replaces the nodes. Those that it keeps go on as they are; what any other node of the old plan reports
+  afterwards is a stale attempt, refused by the rules before it reaches this table.
 - `failed` is no end for a node: its fallback may be a person (`ask`), whose answer makes it `ready` again.
 - The order of the entries is the order of the arrows in `docs/state-machines.md` (`python -m runs.diagrams`).
 """
@@ -93,6 +95,11 @@ COMPLETE_TRIGGERS: Final[Mapping[FinalStatus, CompleteTrigger]] = {
 RUN: Final[Mapping[RunStatus, Mapping[RunTrigger, RunStatus]]] = {
     PENDING: {
         "plan_requested": PLANNING,
+        "node_complete": PENDING,
+        "node_error": PENDING,
+        "validation_error": PENDING,
+        "hitl_request": PENDING,
+        "hitl_resolved": PENDING,
         "log": PENDING,
         "policy_triggered": PENDING,
         "hitl_expiring": PENDING,
@@ -104,6 +111,11 @@ RUN: Final[Mapping[RunStatus, Mapping[RunTrigger, RunStatus]]] = {
         "plan_generated": RUNNING,
         "plan_updated": RUNNING,
         "plan_rejected": PENDING,
+        "node_complete": PLANNING,
+        "node_error": PLANNING,
+        "validation_error": PLANNING,
+        "hitl_request": PLANNING,
+        "hitl_resolved": PLANNING,
         "log": PLANNING,
         "policy_triggered": PLANNING,
         "hitl_expiring": PLANNING,

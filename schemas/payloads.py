@@ -22,6 +22,7 @@ from schemas.vocabulary import (
     NodeKind,
     NodeStatus,
     OriginAgent,
+    ReplanCause,
     RequestKind,
     Urgency,
     ValidationScope,
@@ -111,10 +112,37 @@ class PlanGeneratedPayload(OpenModel):
     plan: ScreenPlan | None = None
 
 
+class KeptNode(OpenModel):
+    """A node of the plan before that goes on in the new one, as far as it is."""
+
+    id: NodeId
+    status: NodeStatus
+    why: str
+
+
+class ChangedNode(OpenModel):
+    """A node that only one of the two plans has, or that is made anew."""
+
+    id: NodeId
+    why: str
+
+
+class PlanDifference(OpenModel):
+    """What the new plan keeps, adds and drops. A node that is made anew is added and dropped."""
+
+    kept: list[KeptNode]
+    added: list[ChangedNode]
+    dropped: list[ChangedNode]
+
+
 class PlanUpdatedPayload(OpenModel):
+    """A later plan. `trigger` are the words that it was asked for with."""
+
     previous_version: Annotated[int, Field(ge=1)]
     version: Annotated[int, Field(ge=2)]
     trigger: Any
+    cause: ReplanCause | None = None
+    difference: PlanDifference | None = None
     nodes: list[NodeSummary]
     edges: list[EdgeSummary]
     plan: ScreenPlan | None = None
@@ -233,7 +261,8 @@ class RunResumedPayload(RunPausedPayload):
 class PolicyCause(OpenModel):
     """What made a policy fire.
 
-    `event` is the type of the event, or `timeout`, `budget`, `manual` or `decision`, `eventId` the event itself.
+    `event` is the type of the event, or `timeout`, `budget`, `manual`, `decision`, `goal` or `capability_gone`,
+    `eventId` the event itself, `goals` are the goal conditions that were not met.
     `observed` is what the condition read, by path; long values are named only.
     """
 
@@ -251,6 +280,7 @@ class PolicyCause(OpenModel):
     reason: Note | None = None
     request_id: str | None = None
     decision: str | None = None
+    goals: list[GoalConditionResult] | None = None
 
 
 class PolicyTriggeredPayload(OpenModel):

@@ -16,12 +16,15 @@ from schemas.hitl_policy import HitlPolicy
 from schemas.plan import MaxAttempts
 from schemas.runtime_policies import RuntimePolicy
 from schemas.spelling import misspelling_of
-from schemas.vocabulary import Fallback
+from schemas.vocabulary import Fallback, ReplanTrouble
 
 MAX_ASKING_POLICIES = 10
 """How many policies of an envelope may ask people: each of them may make a request of every event that it watches."""
 
 APPROVAL_KEY = "requiresHitlApproval"
+
+REPLAN_ON: tuple[ReplanTrouble, ...] = ("capability_gone",)
+"""Trouble that has a run planned again where its envelope does not say: without it, the node would wait for ever."""
 
 _PLANNER_SCHEMA: dict[str, Any] = {
     "properties": {"directives": {"properties": {APPROVAL_KEY: {"type": ["boolean", "null"]}}}}
@@ -48,6 +51,9 @@ class Policies(OpenModel):
     max_attempts: MaxAttempts | None = None
     fallback: Fallback | None = None
     human_review: bool | None = None
+    replan_on: Annotated[list[ReplanTrouble], Field(max_length=3)] = Field(
+        default_factory=lambda: [*REPLAN_ON]
+    )
 
     @classmethod
     def objection(cls, key: str) -> str | None:

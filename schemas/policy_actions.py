@@ -41,7 +41,7 @@ class Retry(Model):
 
 
 class Replan(Model):
-    """Have the run planned again."""
+    """Have the run planned again: completed work that the new plan has use for is kept."""
 
     type: Literal["replan"]
     rationale: Text | None = None
@@ -90,7 +90,7 @@ _LEGACY = {
     "log_event": "log",
     "set_priority": "setPriority",
 }
-_STEPS = ("goto", "retry", "fail", "pause", "emit", "log", "setPriority")
+_STEPS = ("goto", "retry", "fail", "pause", "emit", "log", "setPriority", "replan")
 _ACTIONS: tuple[ActionType, ...] = get_args(ActionType)
 _WITH_FIELDS = ("goto", "emit", "setPriority")
 """Actions whose word alone does not say all."""
@@ -119,8 +119,8 @@ def _tag(value: Any) -> str:
     return tag_of(value, "type")
 
 
-StepWord = Literal["retry", "fail", "pause", "log"]
-Step = Fail | Goto | Retry | Pause | Emit | Log | SetPriority
+StepWord = Literal["retry", "fail", "pause", "log", "replan"]
+Step = Fail | Goto | Retry | Pause | Emit | Log | SetPriority | Replan
 AnyStep = Annotated[
     Annotated[StepWord, Tag(TAG_MARK + "word")]
     | Annotated[Fail, Tag(TAG_MARK + "fail")]
@@ -129,7 +129,8 @@ AnyStep = Annotated[
     | Annotated[Pause, Tag(TAG_MARK + "pause")]
     | Annotated[Emit, Tag(TAG_MARK + "emit")]
     | Annotated[Log, Tag(TAG_MARK + "log")]
-    | Annotated[SetPriority, Tag(TAG_MARK + "setPriority")],
+    | Annotated[SetPriority, Tag(TAG_MARK + "setPriority")]
+    | Annotated[Replan, Tag(TAG_MARK + "replan")],
     Discriminator(_tag),
     BeforeValidator(_known_step),
 ]
@@ -147,7 +148,7 @@ class Hitl(Model):
     reject_action: AnyStep | None = None
 
 
-Action = Hitl | Step | Replan
+Action = Hitl | Step
 AnyAction = Annotated[
     Annotated[ActionType, Tag(TAG_MARK + "word")]
     | Annotated[Hitl, Tag(TAG_MARK + "hitl")]

@@ -69,9 +69,7 @@ class RuntimePolicy(Model):
     def _objection(self, word: str) -> str | None:
         """Why an action cannot be taken when this trigger is met; None where it can."""
         watched = self.watched
-        if word == "replan":
-            return "A policy cannot have a run planned again yet; use goto, retry, hitl or fail."
-        if watched.kind == "onStart" and word in ("hitl", "goto", "retry"):
+        if watched.kind == "onStart" and word in ("hitl", "goto", "retry", "replan"):
             return "At the start of a run there is no plan yet; use onPlan."
         if word == "retry" and (watched.kind in _ABOUT_NO_NODE or self._names_no_node()):
             return f"{watched.kind} is about no node that could run again; use goto."

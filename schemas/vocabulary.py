@@ -76,6 +76,14 @@ event that a runtime policy watches, or a plan that nothing is started of."""
 ResolutionEffect = Literal["rerun", "complete_node", "replan", "approve", "escalate"]
 """What folding a decision does to the run beyond resolving the request."""
 
+ReplanCause = Literal[
+    "policy", "rejected", "plan_rejected", "plan_edited", "invalid_output", "goal_unmet", "capability_gone"
+]
+"""Why a run has another plan: a policy said so, a person rejected the output or the plan, or made another plan of it;
+the composed output broke its contract or a goal condition; or a capability is not to be had any more."""
+ReplanTrouble = Literal["invalid_output", "goal_unmet", "capability_gone"]
+"""Causes of which the envelope says whether they have a run planned again."""
+
 RequestKind = Literal["approval", "clarify", "choice"]
 ResponseType = Literal["approval", "rejection", "option", "freeform", "edit", "withdraw"]
 Decision = Literal["approved", "rejected", "answered", "edited", "expired", "removed"]

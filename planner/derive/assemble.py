@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase
 from typing import Any
 
+from planner.derive.before import Before
 from planner.derive.catalogue import Catalogue
 from planner.derive.goal import Part
 from planner.derive.offers import Offer
@@ -30,22 +31,33 @@ class Made:
 
 @dataclass(slots=True)
 class Assembly:
-    """The nodes of one plan. `asks` are what the contract asks of a facet beyond its own schema."""
+    """The nodes of one plan. `asks` are what the contract asks of a facet beyond its own schema.
+
+    What is kept of the plan `before` is made from the beginning.
+    """
 
     world: World
     factory: NodeFactory
     catalogue: Catalogue
     given: Mapping[str, Sequence[JsonObject]]
     asks: Mapping[str, Sequence[JsonObject]]
+    before: Before
     feedback: str | None = None
     nodes: list[JsonObject] = field(default_factory=list[JsonObject])
     made: dict[str, Made] = field(default_factory=dict[str, Made])
+    placed: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     _ids: set[str] = field(default_factory=set[str])
 
     def build(self, offers: Iterable[Offer]) -> None:
         """Add the nodes of these offers, which are a plan, in rounds: all that is ready stands in one round."""
+        for facet, sources in self.world.kept.items():
+            self.made[facet] = Made(tuple(sources), tuple(each["$node"] for each in sources))
+        sources = (node_id for made in self.made.values() for node_id in made.nodes)
+        self.placed = {each["id"]: each for each in self.before.placed(sources)}
+        self._ids.update(self.placed)
         ordered = sorted(offers, key=lambda each: each.capability_id)
-        lacking = {each.capability_id: set(each.needs) - self.given.keys() for each in ordered}
+        there = self.given.keys() | self.made.keys()
+        lacking = {each.capability_id: set(each.needs) - there for each in ordered}
         needers: dict[str, list[Offer]] = {}
         for offer in ordered:
             for facet in sorted(lacking[offer.capability_id]):
@@ -65,6 +77,10 @@ class Assembly:
                 if not left and offer not in ready:
                     ready.append(offer)
             ready.sort(key=lambda each: each.capability_id)
+
+    def kept(self, node_ids: Iterable[str]) -> list[JsonObject]:
+        """Those of these nodes that are of the plan before, and all that they depend on."""
+        return self.before.placed(each for each in node_ids if each in self.placed)
 
     def _is_there(self, facet: str) -> bool:
         return facet in self.given or facet in self.made
@@ -88,7 +104,7 @@ class Assembly:
 
     def _node(self, offer: Offer, node_id: str, copy: int | None) -> JsonObject:
         descriptor = self.factory.descriptors[offer.capability_id]
-        facets, depends_on = self._taken(offer, copy)
+        facets, depends_on = self._taken(offer, node_id, copy)
         bundle: JsonObject = {"facets": facets}
         if not offer.takes_inputs:
             bundle["inputKeys"] = []
@@ -108,9 +124,15 @@ class Assembly:
             bundle=bundle,
         )
 
-    def _taken(self, offer: Offer, copy: int | None) -> tuple[JsonObject, list[str]]:
-        """The facets of a node by name, each with its source or sources, and the nodes that it waits for."""
-        optional = [each for each in offer.may_take if self._is_there(each)]
+    def _taken(self, offer: Offer, node_id: str, copy: int | None) -> tuple[JsonObject, list[str]]:
+        """The facets of a node by name, each with its source or sources, and the nodes that it waits for.
+
+        A node of the plan before takes no more than it did, so that what it has done so far still serves.
+        """
+        took = self.before.took(node_id)
+        optional = [
+            each for each in offer.may_take if self._is_there(each) and (took is None or each in took)
+        ]
         facets: JsonObject = {}
         depends_on: dict[str, None] = {}
         for name in (*offer.needs, *optional):

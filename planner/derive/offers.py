@@ -42,8 +42,14 @@ class Offer:
         return not self.names.isdisjoint(names)
 
 
-def read_offer(descriptor: JsonObject, policies: PlannerPolicies, forbidden: Sequence[str] = ()) -> Offer:
-    """What a descriptor (wire form) says. The house forbids `forbidden` ids, or beginnings of ids with `*`."""
+def read_offer(
+    descriptor: JsonObject,
+    policies: PlannerPolicies,
+    forbidden: Sequence[str] = (),
+    tried: Collection[str] = (),
+) -> Offer:
+    """What a descriptor (wire form) says. The house forbids `forbidden` ids, or beginnings of ids with `*`; the run
+    has `tried` others."""
     taken = [
         as_object({"name": each} if isinstance(each, str) else each)
         for each in as_list(descriptor.get("facetsIn"))
@@ -65,7 +71,9 @@ def read_offer(descriptor: JsonObject, policies: PlannerPolicies, forbidden: Seq
         estimate=read_estimate(descriptor),
         needs_inputs=frozenset(map(str, as_list(schema.get("required")))) if not taken else frozenset(),
         takes_inputs=bool(schema) and not taken,
-        barred=_barred(capability_id, kind, names, policies, forbidden),
+        barred="it was tried in this run, and is not used again"
+        if capability_id in tried
+        else _barred(capability_id, kind, names, policies, forbidden),
     )
 
 
@@ -82,10 +90,15 @@ def _barred(
 
 
 def read_offers(
-    descriptors: Mapping[str, JsonObject], policies: PlannerPolicies, forbidden: Sequence[str] = ()
+    descriptors: Mapping[str, JsonObject],
+    policies: PlannerPolicies,
+    forbidden: Sequence[str] = (),
+    tried: Collection[str] = (),
 ) -> list[Offer]:
     """All of them, in the order of their ids."""
-    return [read_offer(descriptor, policies, forbidden) for _, descriptor in sorted(descriptors.items())]
+    return [
+        read_offer(descriptor, policies, forbidden, tried) for _, descriptor in sorted(descriptors.items())
+    ]
 
 
 def givers_of(facet: str, offers: Iterable[Offer]) -> list[Offer]:

@@ -13,6 +13,8 @@ from planner.findings import check_capabilities
 from planner.planner import JsonObject
 from planner.search.search import Found
 from planner.text import as_list, as_object
+from runs.composition import referenced_nodes
+from runs.replans import MADE_KEY
 
 if TYPE_CHECKING:
     from planner.derive.planner import Derivation
@@ -24,7 +26,7 @@ def write_plan(derivation: Derivation, world: World, goal: Goal, found: Found) -
     """The PlanGraph in wire form. Raises PlanRefused where people are to review and no capability does that."""
     offers = {each.capability_id: each for each in world.offers}
     chosen = [offers[each.name] for each in found.makers]
-    made = {facet for each in chosen for facet in world.gives(each)}
+    made = {facet for each in chosen for facet in world.gives(each)} | world.kept.keys()
     taken = {slot: next(each for each in slot.options if each.facet in made) for slot in goal.slots}
     assembly = Assembly(
         world=world,
@@ -32,18 +34,28 @@ def write_plan(derivation: Derivation, world: World, goal: Goal, found: Found) -
         catalogue=derivation.catalogue,
         given=derivation.given,
         asks=_asks(taken.values()),
+        before=derivation.before,
         feedback=derivation.context.feedback,
     )
     assembly.build(chosen)
     fill: dict[Slot, Any] = {slot: assembly.source(part) for slot, part in taken.items()}
     composition = filled(goal.template, fill)
     nodes = [*assembly.nodes, *_review(derivation, assembly, taken.values())]
+    needed = [*referenced_nodes(composition), *(need for node in nodes for need in node["dependsOn"])]
+    nodes = [*assembly.kept(needed), *nodes]
     return {
         "version": 1,
         "nodes": nodes,
         "edges": [{"from": need, "to": node["id"]} for node in nodes for need in node["dependsOn"]],
-        "metadata": _metadata(world, goal, found, nodes) | {"composition": composition},
+        "metadata": _metadata(world, goal, found, nodes)
+        | {"composition": composition, MADE_KEY: _made(assembly, nodes)},
     }
+
+
+def _made(assembly: Assembly, nodes: Sequence[JsonObject]) -> JsonObject:
+    """Where each facet comes from in this plan: a plan that replaces it begins with what is completed of that."""
+    ids = {node["id"] for node in nodes}
+    return {facet: list(made.sources) for facet, made in assembly.made.items() if ids.issuperset(made.nodes)}
 
 
 def _asks(parts: Any) -> dict[str, list[JsonObject]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.contract import Contract
+from planner.derive.before import Before
 from planner.derive.catalogue import Catalogue, read_catalogue
 from planner.derive.free_text import free_text_goal
 from planner.derive.goal import Goal, GoalUnmet, Part, Slot, filled
@@ -47,6 +48,7 @@ class Derivation:
     offers: Sequence[Offer]
     catalogue: Catalogue
     given: Mapping[str, Sequence[JsonObject]]
+    before: Before
     copies: int | None
 
     @property
@@ -55,7 +57,8 @@ class Derivation:
 
     def world(self, copies: int) -> World:
         """The makers where this many variants are made."""
-        return World(self.offers, Ground(self.given, self.inputs), self.catalogue, self.policies, copies)
+        ground = Ground(self.given, self.inputs)
+        return World(self.offers, ground, self.catalogue, self.policies, copies, self.before.facets)
 
     @property
     def limits(self) -> Limits:
@@ -89,17 +92,19 @@ def _read(envelope: JsonObject, descriptors: Mapping[str, JsonObject], context: 
     contract = Contract(as_object(envelope.get("outputContract")))
     factory = read_node_factory(envelope, descriptors)
     policies = read_policies(envelope)
+    before = Before(context.ground or {})
     registered = {**context.facets, **as_object(contract.wire.get(FACET_SCHEMAS))}
-    catalogue = read_catalogue(registered, descriptors)
+    catalogue = before.known_by(read_catalogue(registered, descriptors))
     return Derivation(
         envelope=envelope,
         contract=contract,
         context=context,
         policies=policies,
         factory=factory,
-        offers=read_offers(descriptors, policies, context.forbidden),
+        offers=read_offers(descriptors, policies, context.forbidden, context.tried),
         catalogue=catalogue,
         given=given_facets(envelope, catalogue.schemas),
+        before=before,
         copies=stated_copies(envelope, policies),
     )
 

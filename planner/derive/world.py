@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planner.derive.catalogue import Catalogue
 from planner.derive.costs import Standing, cost_number
 from planner.derive.goal import Goal, choice, made_anew
 from planner.derive.offers import Offer
+from planner.planner import JsonObject
 from planner.search.problem import Maker
 from schemas.planner_policies import PlannerPolicies
 
 _KIND = "\0kind:"
 _REQUIRED = "\0required:"
+_KEPT = "\0kept:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Ground:
 class World:
     """The makers of one plan. `wide` facets are made once for each variant.
 
+    `kept` are facets that completed nodes of the plan before have made, with their sources: they cost nothing.
+
     `unusable` says of an offer why it has no part in this plan, where that is not for lack of a facet.
     """
 
@@ -36,6 +40,7 @@ class World:
     catalogue: Catalogue
     policies: PlannerPolicies
     copies: int = 1
+    kept: Mapping[str, Sequence[JsonObject]] = field(default_factory=dict[str, Sequence[JsonObject]])
     wide: frozenset[str] = frozenset()
     makers: list[Maker] = field(default_factory=list[Maker])
     unusable: dict[str, str] = field(default_factory=dict[str, str])
@@ -43,8 +48,18 @@ class World:
     def __post_init__(self) -> None:
         if self.copies > 1:
             made = {facet for each in self.offers for facet in each.gives}
+            made |= {facet for facet, sources in self.kept.items() if len(sources) > 1}
             self.wide = self.catalogue.many & made - frozenset(self.ground.facets)
+        self.kept = {
+            facet: sources
+            for facet, sources in self.kept.items()
+            if len(sources) == (self.copies if facet in self.wide else 1)
+        }
         self.makers = [maker for each in self.offers if (maker := self._maker(each)) is not None]
+        self.makers += [
+            Maker(_KEPT + facet, frozenset(), frozenset({facet, made_anew(facet)}), 0, 0)
+            for facet in sorted(self.kept)
+        ]
 
     def taken_one_by_one(self, offer: Offer) -> frozenset[str]:
         """Facets that are made for each variant, of which the capability takes one."""

@@ -6,14 +6,14 @@ Each is reacted to once: by the policies with `onBudget`, or, where there is non
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from runs.draft import Draft
 from runs.event import JsonObject
 from runs.rules.policy_steps import Firing, take
+from runs.rules.replans import REPLAN_LIMIT, replans_of
 from runs.rules.runtime_policies import named_policies, observe
-from runs.settle import needs_plan
-from runs.state import RunState
+from runs.state import RunState, attempts_of
 from runs.transitions import PENDING, READY, RUNNING, WAITING_RETRY
 from schemas.budget import Budget
 from schemas.runtime_policies import RuntimePolicy
@@ -46,7 +46,8 @@ def _react(draft: Draft, mark: str, cause: JsonObject, name: str) -> None:
             take(draft, firing, policy.taken)
             fired = True
     if not fired:
-        end = Firing("budget", _ENDS_THE_RUN, cause, None, about, mark=mark)
+        code = REPLAN_LIMIT if name == "replans" else "policy_failed"
+        end = Firing("budget", _ENDS_THE_RUN, cause, None, about, mark=mark, code=code)
         take(draft, end, _ENDS_THE_RUN.taken)
 
 
@@ -57,10 +58,9 @@ def _reached(state: RunState, budget: Budget) -> Iterator[tuple[str, float, floa
     for name, limit, used in _sums(state, budget):
         if limit is not None and (used > limit or (used == limit and work_left)):
             yield name, limit, used
-    replans = (state.plan_version or 1) - 1
-    planned_again = state.plan_version is not None and needs_plan(state)
-    if budget.replans is not None and (replans + planned_again) > budget.replans:
-        yield "replans", budget.replans, replans + planned_again
+    replans = replans_of(state)
+    if budget.replans is not None and replans > budget.replans:
+        yield "replans", budget.replans, replans
 
 
 def _sums(state: RunState, budget: Budget) -> Iterator[tuple[str, float | None, float]]:
@@ -70,28 +70,38 @@ def _sums(state: RunState, budget: Budget) -> Iterator[tuple[str, float | None, 
     yield "costMicros", budget.cost_micros, spent
     yield "tokens", budget.tokens, used.input_tokens + used.output_tokens
     yield "seconds", budget.seconds, used.seconds
-    yield "nodes", budget.nodes, sum(node.attempt for node in state.nodes.values())
+    yield "nodes", budget.nodes, attempts_of(state)
 
 
-def over_budget(state: RunState, plan: JsonObject) -> list[JsonObject]:
-    """Why a plan cannot fit the budget, as diagnostics: its nodes, and what its planner expects it to cost."""
+def over_budget(state: RunState, plan: JsonObject, carried: Collection[str] = ()) -> list[JsonObject]:
+    """Why a plan cannot fit what is left of the budget, as diagnostics.
+
+    It takes its nodes, except those that are `carried` over, and what its planner expects it to cost.
+    """
     budget = state.policies.budget
     if budget is None:
         return []
     metadata: JsonObject = plan.get("metadata") or {}
     cost: JsonObject = metadata.get("cost") or {}
-    expected = (
-        ("nodes", budget.nodes, len(plan["nodes"])),
-        ("costMicros", budget.cost_micros, cost.get("micros")),
-        ("tokens", budget.tokens, cost.get("tokens")),
-        ("seconds", budget.seconds, cost.get("seconds")),
-    )
+    to_start = sum(node["id"] not in carried for node in plan["nodes"])
+    expected = {
+        "nodes": to_start,
+        "costMicros": cost.get("micros"),
+        "tokens": cost.get("tokens"),
+        "seconds": cost.get("seconds"),
+    }
     return [
         {
             "code": "over_budget",
-            "message": f"The plan is expected to take {value:g} {name}; the budget allows {limit:g}.",
+            "message": f"The plan is expected to take {value:g} {name}; {_allowed(limit, used)}.",
             "path": f"/constraints/budget/{name}",
         }
-        for name, limit, value in expected
-        if limit is not None and isinstance(value, int | float) and value > limit
+        for name, limit, used in _sums(state, budget)
+        if limit is not None and isinstance(value := expected[name], int | float) and value + used > limit
     ]
+
+
+def _allowed(limit: float, used: float) -> str:
+    if not used:
+        return f"the budget allows {limit:g}"
+    return f"of the {limit:g} that the budget allows, {used:g} are used"

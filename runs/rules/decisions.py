@@ -16,7 +16,14 @@ from runs.errors import (
     RunFinished,
 )
 from runs.event import Json, JsonObject
-from runs.event_data import AnswerData, ErrorData, HitlResolvedDetail, PlanApproval, ProposalContent
+from runs.event_data import (
+    AnswerData,
+    ErrorData,
+    HitlResolvedDetail,
+    PlanApproval,
+    ProposalContent,
+    ReplanDetail,
+)
 from runs.rules.goals import complete_run
 from runs.rules.pauses import running_time
 from runs.rules.permissions import check_allowed, check_plan_version, claimed_detail, operator_name
@@ -26,6 +33,7 @@ from runs.rules.plan_approval import (
     withdraw_plan_questions,
 )
 from runs.rules.planning import edit_errors, replace_plan
+from runs.rules.replans import ask_for_plan
 from runs.rules.runtime_policies import act_on_decision
 from runs.rules.votes import cast_vote, check_output, check_proposal, output_hash, withdraw_vote
 from runs.state import RequestState
@@ -207,7 +215,7 @@ def _reject(draft: Draft, request: RequestState, command: c.ResolveRequest) -> N
         _plan_again(draft, request, command)
         return
     if action == "replan" and request.subject == "output":
-        _resolve(draft, request, command, "rejected", {"effect": "replan"})
+        _make_anew(draft, request, command)
         return
     if action == "rerun" and request.subject == "output":
         _run_again(draft, request, command)
@@ -233,11 +241,28 @@ def _plan_again(draft: Draft, request: RequestState, command: c.ResolveRequest) 
         draft.fail_run(TOO_MANY_REJECTIONS, message, details)
         return
     withdraw_plan_questions(draft, request)
-    _resolve(draft, request, command, "rejected", {"effect": "replan"})
+    wish: ReplanDetail = {"cause": "plan_rejected", "redo": []}
+    _resolve(draft, request, command, "rejected", {"effect": "replan", "replan": wish})
+
+
+def _make_anew(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
+    """The words reach the planner, and with it those who do the work anew; what that began with is kept."""
+
+    def record(wish: ReplanDetail) -> None:
+        _resolve(draft, request, command, "rejected", {"effect": "replan", "replan": wish})
+
+    wish: ReplanDetail = {"cause": "rejected", "redo": _done_by_work(draft)}
+    if (words := command.note or command.text) is not None:
+        wish["rationale"] = words
+    ask_for_plan(draft, wish, record, lambda: _resolve(draft, request, command, "rejected"))
+
+
+def _done_by_work(draft: Draft) -> list[str]:
+    return [node.id for node in draft.state.nodes.values() if node.kind in ("execution", "transformation")]
 
 
 def _run_again(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
-    targets = [node.id for node in draft.state.nodes.values() if node.kind in ("execution", "transformation")]
+    targets = _done_by_work(draft)
     answer: AnswerData = {"requestId": request.id, "question": request.payload["question"]}
     if (text := command.text or command.note) is not None:
         answer["text"] = text

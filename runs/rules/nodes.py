@@ -16,7 +16,7 @@ from runs.rules.permissions import claimed_detail, operator_name
 from runs.rules.requests import ask_about_failed_node
 from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
 from runs.rules.runtime_policies import steer_failed_node
-from runs.settle import blocked_nodes
+from runs.settle import blocked_nodes, needs_plan
 from runs.state import NodeState
 
 DEFAULT_MAX_ATTEMPTS = 3
@@ -51,6 +51,8 @@ def start_node(draft: Draft, command: c.StartNode) -> None:
         )
     if draft.state.status == t.PAUSED:
         raise NotReady("the run is paused")
+    if needs_plan(draft.state):
+        raise NotReady("the run is being planned again")
     if node.id in blocked_nodes(draft.state):
         raise NotReady(f"node {node.id} waits for a person's decision")
     if node.due_at is not None and node.due_at > draft.now:
@@ -213,8 +215,8 @@ def fail_attempt(  # noqa: PLR0913 - each is a part of the event or of the next 
     if poison:
         _end_poisoned_run(draft, node_id)
         return
-    if steer_failed_node(draft, node_id):
-        return
+    if needs_plan(draft.state) or steer_failed_node(draft, node_id):
+        return  # a plan that is being made may do without it
     if node.contract.get("fallback") == "hitl":
         ask_about_failed_node(draft, node_id)
         return

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from runs import commands as c
 from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady
-from runs.graph import upstream
-from runs.rules.goals import complete_run, fail_unmet, goal_results
+from runs.event import JsonObject
+from runs.event_data import ReplanDetail, ValidationErrorDetail
+from runs.rules.goals import complete_run, goal_results, stop_unmet
+from runs.rules.replans import capabilities_of, may_run_again, record_trouble
 from runs.rules.requests import ask_for_approval, needs_approval
+from runs.rules.runtime_policies import steer_invalid_output
 from runs.settle import output_due
-from runs.state import RunState
 from runs.transitions import PAUSED
 
 MAX_FINAL_ATTEMPTS = 3
+MAX_SAID = 5
+"""How many errors of an output the planner is told."""
 
 
 def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
@@ -25,7 +27,7 @@ def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
     if command.errors:
         _reject(draft, command)
         return
-    if fail_unmet(draft, goal_results(draft, command.output)):
+    if stop_unmet(draft, goal_results(draft, command.output)):
         return
     if needs_approval(draft.state):
         ask_for_approval(draft, command.output)
@@ -35,9 +37,12 @@ def deliver_output(draft: Draft, command: c.DeliverOutput) -> None:
 
 def _reject(draft: Draft, command: c.DeliverOutput) -> None:
     attempt = draft.state.final_attempt + 1
-    repair = _may_run_again(draft.state, command.repair) if attempt < MAX_FINAL_ATTEMPTS else []
-    draft.add(new_events.validation_error("final", attempt, command.errors, detail={"repair": repair}))
-    if repair:
+    repair = may_run_again(draft.state, command.repair) if attempt < MAX_FINAL_ATTEMPTS else []
+    detail: ValidationErrorDetail = {"repair": repair}
+    if not repair and command.repair:
+        detail["behind"] = list(command.repair)
+    draft.add(new_events.validation_error("final", attempt, command.errors, detail=detail))
+    if repair or steer_invalid_output(draft) or _planned_again(draft, command):
         return
     draft.fail_run(
         "output_invalid",
@@ -46,8 +51,19 @@ def _reject(draft: Draft, command: c.DeliverOutput) -> None:
     )
 
 
-def _may_run_again(state: RunState, node_ids: Iterable[str]) -> list[str]:
-    """Those of these nodes that are idempotent, as is all that would run again with them."""
-    once = [node.id for node in state.nodes.values() if not node.idempotent]
-    before_them = upstream(state.nodes, once)
-    return [node_id for node_id in node_ids if node_id not in before_them]
+def _planned_again(draft: Draft, command: c.DeliverOutput) -> bool:
+    """Find another way to what those have made who could not mend it, where the envelope says so."""
+    if "invalid_output" not in draft.state.policies.replan_on:
+        return False
+    errors = [
+        f"{each.get('instancePath') or '/'} {each.get('message')}" for each in command.errors[:MAX_SAID]
+    ]
+    wish: ReplanDetail = {
+        "cause": "invalid_output",
+        "rationale": f"the output breaks its contract: {'; '.join(errors)}",
+        "redo": list(command.repair),
+        "without": capabilities_of(draft.state, command.repair),
+    }
+    cause: JsonObject = {"event": "validation_error", "eventId": str(draft.state.seq)}
+    record_trouble(draft, "invalid_output", wish, cause)
+    return True

@@ -8,9 +8,11 @@ from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
 from runs.event import JsonObject, rfc3339
 from runs.event_data import LossDetail, PlanApproval, PlanRejectedDetail, StartData, StartDetail
+from runs.replans import compare
 from runs.rules.budgets import over_budget
 from runs.rules.nodes import lost_detail
 from runs.rules.plan_approval import ask_about_plan, rejected_before
+from runs.rules.replans import faults_of, take_new_plan
 from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
 from runs.settle import needs_plan
 from runs.state import RunState
@@ -64,21 +66,21 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
     _require_current(draft, command.attempt)
     if not command.plan.get("nodes"):
         raise NotReady("a plan needs at least one node")
-    if diagnostics := over_budget(draft.state, command.plan):
-        refusal = c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=diagnostics)
-        reject_plan(draft, refusal)
-        return
-    if diagnostics := rejected_before(draft.state, command.plan):
-        refusal = c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=diagnostics)
-        reject_plan(draft, refusal)
-        return
     previous = draft.state.plan_version
     bounded = {**draft.state.house.bounded(command.plan), "version": (previous or 0) + 1}
+    compared = compare(draft.state, bounded)
+    faults = [
+        *over_budget(draft.state, bounded, compared.carried),
+        *rejected_before(draft.state, command.plan),
+        *faults_of(draft.state, bounded, compared),
+    ]
+    if faults:
+        reject_plan(draft, c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=faults))
+        return
     if previous is None:
         draft.add(new_events.plan_generated(command.plan, bounded, command.approval))
     else:
-        trigger = draft.state.replan_reason
-        draft.add(new_events.plan_updated(command.plan, bounded, previous=previous, trigger=trigger))
+        take_new_plan(draft, command.plan, bounded, compared)
     ask_about_plan(draft, bounded)
 
 
@@ -87,17 +89,15 @@ def replace_plan(draft: Draft, plan: JsonObject, approval: PlanApproval, note: s
     previous = draft.state.plan_version or 1
     bounded = {**draft.state.house.bounded(plan), "version": previous + 1}
     said = f"edited by {approval['operator']}" + (f": {note}" if note else "")
-    draft.add(
-        new_events.plan_updated(
-            plan, bounded, previous=previous, trigger=said, approval=approval, message=said
-        )
-    )
+    take_new_plan(draft, plan, bounded, compare(draft.state, bounded), approval=approval, said=said)
 
 
 def edit_errors(state: RunState, plan: JsonObject) -> list[JsonObject]:
     """What the run's own bounds say of a plan that a person has edited, as errors with places in it."""
-    found = [{**each, "path": ""} for each in over_budget(state, plan)]
+    compared = compare(state, plan)
+    found = [{**each, "path": ""} for each in over_budget(state, plan, compared.carried)]
     found += [each.to_wire() for each in state.house.plan_faults(plan)]
+    found += faults_of(state, plan, compared)
     return [as_error(each) for each in found]
 
 
@@ -117,9 +117,10 @@ def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
     _require_current(draft, command.attempt)
     state = draft.state
     summary = "; ".join(str(diagnostic.get("message")) for diagnostic in command.diagnostics)
-    message = f"No plan: {summary}"
+    message = f"No plan: {summary}" if state.plan_version is None else _not_again(state, summary)
     poison = command.loss is not None and len(state.plan_lost) + 1 >= MAX_LOSSES_IN_A_ROW
-    spent = state.plan_losses + 1 >= MAX_HANDOVERS if command.lost else command.attempt >= MAX_PLAN_ATTEMPTS
+    tries = command.attempt - (state.replan.after_attempt if state.replan is not None else 0)
+    spent = state.plan_losses + 1 >= MAX_HANDOVERS if command.lost else tries >= MAX_PLAN_ATTEMPTS
     if command.retryable and not spent and not poison:
         due_at = rfc3339(next_attempt_at(draft.now, command.attempt, command.jitter))
         _add_rejection(
@@ -134,7 +135,26 @@ def reject_plan(draft: Draft, command: c.RejectPlan) -> None:
         code, text = poison_error("planning", draft.state.plan_lost)
         draft.fail_run(code, text, {"kind": "plan", "losses": list(draft.state.plan_lost)})
         return
-    draft.fail_run("plan_rejected", message, {"diagnostics": command.diagnostics})
+    details: JsonObject = {"diagnostics": command.diagnostics}
+    if state.plan_version is not None:
+        details["replan"] = _asked_for(state)
+    draft.fail_run("plan_rejected", message, details)
+
+
+def _not_again(state: RunState, summary: str) -> str:
+    return f"No plan in the place of version {state.plan_version} ({state.replan_reason}): {summary}"
+
+
+def _asked_for(state: RunState) -> JsonObject:
+    """What a new plan was asked for, and what it could not use."""
+    wish = state.replan
+    return {
+        "cause": wish.cause if wish is not None else "rejected",
+        "rationale": state.replan_reason,
+        "planVersion": state.plan_version,
+        "redo": list(wish.redo or ()) if wish is not None else [],
+        "without": [*state.not_again, *(wish.absent if wish is not None else ())],
+    }
 
 
 def _add_rejection(

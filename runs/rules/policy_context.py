@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from runs.event import Event, Json, JsonObject, rfc3339
-from runs.state import NodeState, RunState
+from runs.state import NodeState, RunState, attempts_of
 from runs.transitions import COMPLETED
 from runs.usage import UsedTogether
 
@@ -39,7 +39,7 @@ def _run(state: RunState) -> JsonObject:
         "createdAt": rfc3339(state.created_at) if state.created_at is not None else None,
         "nodes": len(nodes),
         "nodesCompleted": sum(node.status == COMPLETED for node in nodes),
-        "attempts": sum(node.attempt for node in nodes),
+        "attempts": attempts_of(state),
         "failures": sum(node.failures for node in nodes),
         "firings": dict(state.firings),
     }

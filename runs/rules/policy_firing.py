@@ -10,10 +10,11 @@ from runs.policy_timers import policy_timers
 from runs.rules.pauses import check_running
 from runs.rules.permissions import operator_name
 from runs.rules.policy_steps import Firing, take
+from runs.rules.replans import capabilities_of
 from runs.rules.runtime_policies import named_policies, observe
 from runs.selectors import selects
 from runs.settle import needs_plan
-from schemas.policy_actions import Goto, Hitl, Retry
+from schemas.policy_actions import Goto, Hitl, Replan, Retry
 from schemas.runtime_policies import RuntimePolicy
 
 
@@ -33,7 +34,17 @@ def time_out_policy(draft: Draft, command: c.TimeOutPolicy) -> None:
     if timer.node_id is not None:
         cause |= {"nodeId": timer.node_id, "attempt": timer.attempt}
     about = f"{timer.ms} ms of {timer.node_id or 'the run'}"
-    firing = Firing(timer.policy_id, timer.policy, cause, timer.node_id, about, mark=timer.mark)
+    late = (timer.node_id,) if timer.node_id is not None else ()
+    firing = Firing(
+        timer.policy_id,
+        timer.policy,
+        cause,
+        timer.node_id,
+        about,
+        mark=timer.mark,
+        complaint=late,
+        spent=tuple(capabilities_of(draft.state, late)),
+    )
     take(draft, firing, timer.policy.taken)
 
 
@@ -64,9 +75,18 @@ def trigger_policy(draft: Draft, command: c.TriggerPolicy) -> None:
         cause["nodeId"] = node_id
     if command.reason is not None:
         cause["reason"] = command.reason
-    firing = Firing(command.policy_id, policy, cause, node_id, f"the word of {operator}", mark=mark)
+    firing = Firing(
+        command.policy_id,
+        policy,
+        cause,
+        node_id,
+        f"the word of {operator}",
+        mark=mark,
+        complaint=(node_id,) if node_id is not None else (),
+        words=command.reason,
+    )
     take(draft, firing, policy.taken)
 
 
 def _wants_a_plan(policy: RuntimePolicy) -> bool:
-    return any(isinstance(step, Hitl | Goto | Retry) for _, step in policy.steps())
+    return any(isinstance(step, Hitl | Goto | Retry | Replan) for _, step in policy.steps())

@@ -11,8 +11,9 @@ import orjson
 from runs import new_events
 from runs.draft import Draft
 from runs.event import JsonObject
-from runs.event_data import AnswerData, PolicyTriggeredDetail
+from runs.event_data import AnswerData, PolicyTriggeredDetail, ReplanDetail
 from runs.graph import downstream
+from runs.rules.replans import ask_for_plan
 from runs.rules.requests import add_request
 from runs.transitions import COMPLETED, PAUSED, RUNNING
 from schemas import policy_actions as a
@@ -24,7 +25,11 @@ MAX_STEERED = 50
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A policy that is fired: by what, and about which node."""
+    """A policy that is fired: by what, and about which node.
+
+    `complaint` are the nodes whose output or failure it reacts to, `spent` the capabilities that have shown that they
+    cannot do it, `words` what a person has said: a new plan takes them into account.
+    """
 
     policy_id: str
     policy: RuntimePolicy
@@ -33,6 +38,10 @@ class Firing:
     about: str
     mark: str | None = None
     event_id: str | None = None
+    complaint: tuple[str, ...] = ()
+    spent: tuple[str, ...] = ()
+    words: str | None = None
+    code: str = "policy_failed"
 
     def said(self, step: a.Action) -> str:
         told: str | None = getattr(step, "message", None) or getattr(step, "rationale", None)
@@ -66,7 +75,7 @@ def _record(draft: Draft, firing: Firing, step: a.Action, more: PolicyTriggeredD
 def _fail(draft: Draft, firing: Firing, step: a.Fail) -> None:
     _record(draft, firing, step)
     message = step.message or firing.said(step)
-    draft.fail_run("policy_failed", message, {"policyId": firing.policy_id, "nodeId": firing.node_id})
+    draft.fail_run(firing.code, message, {"policyId": firing.policy_id, "nodeId": firing.node_id})
 
 
 def _ask(draft: Draft, firing: Firing, step: a.Hitl) -> None:
@@ -198,6 +207,21 @@ def _set_priority(draft: Draft, firing: Firing, step: a.SetPriority) -> None:
     _record(draft, firing, step, {"priority": step.priority})
 
 
+def _replan(draft: Draft, firing: Firing, step: a.Replan) -> None:
+    """Plan again without what the firing complains of; where there is no plan yet, there is nothing to do again."""
+    if draft.state.plan_version is None:
+        _record(draft, firing, step)
+        return
+    words = [each for each in (step.rationale, firing.words) if each]
+    wish: ReplanDetail = {
+        "cause": "policy",
+        "rationale": "; ".join(words) or firing.said(step),
+        "redo": list(firing.complaint),
+        "without": list(firing.spent),
+    }
+    ask_for_plan(draft, wish, lambda detail: _record(draft, firing, step, {"replan": detail}))
+
+
 _TAKE: dict[type[a.Action], Callable[[Draft, Firing, Any], None]] = {
     a.Hitl: _ask,
     a.Fail: _fail,
@@ -207,5 +231,5 @@ _TAKE: dict[type[a.Action], Callable[[Draft, Firing, Any], None]] = {
     a.Emit: _emit,
     a.Log: _log,
     a.SetPriority: _set_priority,
+    a.Replan: _replan,
 }
-"""`replan` is refused where envelopes are accepted."""

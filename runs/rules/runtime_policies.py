@@ -15,11 +15,13 @@ from runs.event import Event, JsonObject
 from runs.event_data import ReuseOrigin
 from runs.rules.policy_context import condition_context, metrics_of
 from runs.rules.policy_steps import Firing, take
+from runs.rules.replans import capabilities_of
 from runs.selectors import selects
+from runs.settle import needs_plan, output_due
 from runs.state import NodeState, RequestState, RunState
 from runs.transitions import FAILED
 from schemas.conditions import ConditionFailed, compiled
-from schemas.policy_actions import Fail, Goto, Retry, step_of
+from schemas.policy_actions import Fail, Goto, Replan, Retry, step_of
 from schemas.policy_triggers import OnMetricBelow
 from schemas.runtime_policies import RuntimePolicy
 
@@ -42,18 +44,24 @@ def apply_policies(draft: Draft) -> None:
                 return
             if _watches(policy, event, draft) and not _settled(policy, policy_id, event):
                 fired = _react(draft, policy, policy_id, event)
-                if fired and isinstance(policy.taken, Fail | Goto | Retry):
+                if fired and isinstance(policy.taken, Fail | Goto | Retry | Replan):
                     break
 
 
 def steer_failed_node(draft: Draft, node_id: str) -> bool:
     """Let the policies react to a node's last failure; whether one of them keeps the run from its fallback."""
     apply_policies(draft)
-    if draft.state.finished or draft.node(node_id).status != FAILED:
+    if draft.state.finished or needs_plan(draft.state) or draft.node(node_id).status != FAILED:
         return True
     return any(
         request.subject == "policy" and request.node_id == node_id for request in draft.state.open_requests
     )
+
+
+def steer_invalid_output(draft: Draft) -> bool:
+    """Let the policies react to an output that cannot be mended; whether one of them keeps the run from its end."""
+    apply_policies(draft)
+    return draft.state.finished or not output_due(draft.state)
 
 
 def _settled(policy: RuntimePolicy, policy_id: str, event: Event) -> bool:
@@ -88,9 +96,34 @@ def _react(draft: Draft, policy: RuntimePolicy, policy_id: str, event: Event) ->
     if observed is None:
         return False
     cause |= observed
-    firing = Firing(policy_id, policy, cause, event.node_id, event.type, event_id=str(event.seq))
+    complaint, spent = _complaint(draft.state, policy, event)
+    firing = Firing(
+        policy_id,
+        policy,
+        cause,
+        event.node_id,
+        event.type,
+        event_id=str(event.seq),
+        complaint=complaint,
+        spent=spent,
+    )
     take(draft, firing, policy.taken)
     return True
+
+
+def _complaint(
+    state: RunState, policy: RuntimePolicy, event: Event
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The nodes that the event says something against, and the capabilities that have failed at them for good."""
+    detail: JsonObject = event.detail or {}
+    own: tuple[str, ...] = (event.node_id,) if event.node_id is not None else ()
+    if event.type == "node_error":
+        return own, () if detail.get("lost") else tuple(capabilities_of(state, own))
+    if event.type == "validation_error":
+        behind = tuple(detail.get("behind", ()))
+        made_wrong: tuple[str, ...] = (*detail.get("repair", ()), *behind)
+        return own or made_wrong, tuple(capabilities_of(state, behind))
+    return own if isinstance(policy.watched.trigger, OnMetricBelow) else (), ()
 
 
 def _metric_below(trigger: OnMetricBelow, node: NodeState | None) -> float | None:
@@ -152,5 +185,14 @@ def act_on_decision(draft: Draft, request: RequestState, *, approved: bool) -> b
     cause: JsonObject = {"event": "decision", "requestId": request.id, "decision": decision}
     if request.node_id is not None:
         cause["nodeId"] = request.node_id
-    take(draft, Firing(asked["policyId"], found, cause, request.node_id, f"the decision {decision}"), step)
+    firing = Firing(
+        asked["policyId"],
+        found,
+        cause,
+        request.node_id,
+        f"the decision {decision}",
+        complaint=(node.id,) if node is not None and not approved else (),
+        words=draft.state.requests[request.id].note,
+    )
+    take(draft, firing, step)
     return True

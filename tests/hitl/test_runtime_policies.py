@@ -52,7 +52,7 @@ async def test_what_is_no_policy_is_refused_with_its_place(gateway: RunningGatew
         policy("a", "on_plan", "log"),
         policy("b", "onPlan", "hitl_pause"),
         policy("c", {"kind": "onPlan", "condition": {"==": [{"var": "output.x"}, {"nwo": []}]}}, "fail"),
-        policy("d", "onPlan", "replan"),
+        policy("d", "onStart", "replan"),
     ]
     envelope = {"objective": "x", "outputContract": {"schema": True}, "policies": {"runtime": rules}}
     answer, body = await gateway.post(f"{API}/runs", envelope)

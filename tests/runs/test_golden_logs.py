@@ -31,7 +31,8 @@ def with_later_fields(state: dict[str, Any]) -> dict[str, Any]:
     nodes = {
         node_id: orjson.loads(orjson.dumps({**later, **node})) for node_id, node in state["nodes"].items()
     }
-    return {"usage": orjson.loads(orjson.dumps(NOTHING_USED)), **state, "nodes": nodes}
+    replans = {"replan": None, "past_attempts": {}, "not_again": []}
+    return {**replans, "usage": orjson.loads(orjson.dumps(NOTHING_USED)), **state, "nodes": nodes}
 
 
 def with_policies(state: dict[str, Any], log: list[Event]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def with_policies(state: dict[str, Any], log: list[Event]) -> dict[str, Any]:
     pauses = zip(paused[::2], paused[1::2], strict=False)
     seconds = sum((end - begin).total_seconds() for begin, end in pauses)
     rules = [{**each, "enabled": True} for each in state["policies"]["runtime"]]
-    later = {"goals": [], "budget": None}
+    later = {"goals": [], "budget": None, "replan_on": ["capability_gone"]}
     hitl = {"plan": False, **state["policies"]["hitl"]}
     state = {**state, "policies": {**later, **state["policies"], "runtime": rules, "hitl": hitl}}
     state = {"plan_approval": None, "rejected_plans": [], **state}

@@ -248,6 +248,14 @@ export interface CapabilityResult {
   ask?: Question | null;
 }
 /**
+ * A node that only one of the two plans has, or that is made anew.
+ */
+export interface ChangedNode {
+  id: string;
+  why: string;
+  [k: string]: any;
+}
+/**
  * The end of a run: an output when it completed, which may be null, and an error otherwise.
  *
  * `goal_condition_results` is there where the envelope has goal conditions and the run came as far as its output.
@@ -386,6 +394,25 @@ export interface HitlResolvedPayload {
   [k: string]: any;
 }
 /**
+ * A node of the plan before that goes on in the new one, as far as it is.
+ */
+export interface KeptNode {
+  id: string;
+  status:
+    | "pending"
+    | "ready"
+    | "running"
+    | "waiting_retry"
+    | "awaiting_hitl"
+    | "awaiting_human"
+    | "completed"
+    | "failed"
+    | "skipped"
+    | "cancelled";
+  why: string;
+  [k: string]: any;
+}
+/**
  * A line for people; `event` and `payload` are what a runtime policy emits.
  */
 export interface LogPayload {
@@ -464,6 +491,15 @@ export interface NodeSummary {
     | "cancelled";
   [k: string]: any;
 }
+/**
+ * What the new plan keeps, adds and drops. A node that is made anew is added and dropped.
+ */
+export interface PlanDifference {
+  kept: KeptNode[];
+  added: ChangedNode[];
+  dropped: ChangedNode[];
+  [k: string]: any;
+}
 export interface PlanGeneratedPayload {
   version: number;
   nodes: NodeSummary[];
@@ -518,10 +554,17 @@ export interface PlanRequestedPayload {
   capabilityCount: number;
   [k: string]: any;
 }
+/**
+ * A later plan. `trigger` are the words that it was asked for with.
+ */
 export interface PlanUpdatedPayload {
   previousVersion: number;
   version: number;
   trigger: any;
+  cause?:
+    | ("policy" | "rejected" | "plan_rejected" | "plan_edited" | "invalid_output" | "goal_unmet" | "capability_gone")
+    | null;
+  difference?: PlanDifference | null;
   nodes: NodeSummary[];
   edges: EdgeSummary[];
   plan?: ScreenPlan | null;
@@ -530,7 +573,8 @@ export interface PlanUpdatedPayload {
 /**
  * What made a policy fire.
  *
- * `event` is the type of the event, or `timeout`, `budget`, `manual` or `decision`, `eventId` the event itself.
+ * `event` is the type of the event, or `timeout`, `budget`, `manual`, `decision`, `goal` or `capability_gone`,
+ * `eventId` the event itself, `goals` are the goal conditions that were not met.
  * `observed` is what the condition read, by path; long values are named only.
  */
 export interface PolicyCause {
@@ -559,6 +603,7 @@ export interface PolicyCause {
   reason?: string | null;
   requestId?: string | null;
   decision?: string | null;
+  goals?: GoalConditionResult[] | null;
   [k: string]: any;
 }
 /**
@@ -845,8 +890,31 @@ export interface Hitl {
   rationale?: string | null;
   hitl?: HitlPolicy | null;
   approveAction?:
-    (("retry" | "fail" | "pause" | "log") | Fail | Goto | Retry | Pause | Emit | Log | SetPriority) | null;
-  rejectAction?: (("retry" | "fail" | "pause" | "log") | Fail | Goto | Retry | Pause | Emit | Log | SetPriority) | null;
+    | (
+        | ("retry" | "fail" | "pause" | "log" | "replan")
+        | Fail
+        | Goto
+        | Retry
+        | Pause
+        | Emit
+        | Log
+        | SetPriority
+        | Replan
+      )
+    | null;
+  rejectAction?:
+    | (
+        | ("retry" | "fail" | "pause" | "log" | "replan")
+        | Fail
+        | Goto
+        | Retry
+        | Pause
+        | Emit
+        | Log
+        | SetPriority
+        | Replan
+      )
+    | null;
 }
 /**
  * The rules of every request of the run: who may decide, how many must, and what if no decision comes in time.
@@ -902,6 +970,13 @@ export interface Log {
 export interface SetPriority {
   type: "setPriority";
   priority: "normal" | "high";
+}
+/**
+ * Have the run planned again: completed work that the new plan has use for is kept.
+ */
+export interface Replan {
+  type: "replan";
+  rationale?: string | null;
 }
 /**
  * An operator fires it: `POST …/policies/{policyId}/trigger`.
@@ -1083,6 +1158,10 @@ export interface Policies {
   maxAttempts?: number | null;
   fallback?: ("retry" | "hitl" | "abort") | null;
   humanReview?: boolean | null;
+  /**
+   * @maxItems 3
+   */
+  replanOn?: ("invalid_output" | "goal_unmet" | "capability_gone")[];
   [k: string]: any;
 }
 /**
@@ -1141,13 +1220,6 @@ export interface Trigger {
   nodeId?: string | null;
   capabilityId?: string | null;
   kind?: ("structuring" | "execution" | "validation" | "transformation" | "routing") | null;
-}
-/**
- * Have the run planned again.
- */
-export interface Replan {
-  type: "replan";
-  rationale?: string | null;
 }
 /**
  * The body of `runs/{id}/fork`: a new run that keeps what was completed before `fromNodeId`.
