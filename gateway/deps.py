@@ -27,7 +27,7 @@ from gateway.people.link_signer import LinkSigner
 from gateway.runs.acceptance import Acceptance
 from gateway.runs.approval_rules import TokenHolders
 from gateway.runs.backlog import BacklogGauge
-from gateway.runs.trial_planner import TrialPlanner
+from gateway.runs.trial_planner import PlanCheck, TrialPlanner
 from gateway.streams.open_streams import OpenStreams
 from gateway.streams.partial_feed import PartialFeed
 from gateway.streams.sse import PING, Frame, waiting_ping
@@ -68,6 +68,9 @@ class GatewayDeps:
 
     plan: TrialPlanner | None = None
     """Plans envelopes without a run; without it such a request is a 503."""
+
+    check_plan: PlanCheck | None = None
+    """Checks plans that people have edited; without it such a plan is a 503."""
 
     link_secret: str | None = None
     """What links to requests are signed with; without it, by a secret that the database keeps."""

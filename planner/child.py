@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from planner.alternatives import another_plan
 from planner.checking import plan_faults
+from planner.edited import completed_plan, edited_faults, priced
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.skeleton import SkeletonPlanner
 from sandbox.errors import InputRefused
@@ -61,6 +62,26 @@ def plan(argument: dict[str, Any], blob: bytes) -> bytes:
     if len(text) > MAX_PLAN_BYTES:
         message = f"The plan would take {len(text):,} bytes; at most {MAX_PLAN_BYTES:,} can be kept."
         raise _refusal([diagnostic("plan_too_complex", message)], faulty=False)
+    return text
+
+
+def check_edited(argument: dict[str, Any], blob: bytes) -> bytes:
+    """The plan (JSON) that `{"envelope", "sent", "base", "forbidden"}` makes, completed and with its cost.
+
+    `blob` is what is registered as JSON. Raises InputRefused with `{"diagnostics": [...]}`, with places in the plan.
+    """
+    _listed.read(blob)
+    capabilities = _listed.capabilities
+    sent = argument["sent"]
+    if not isinstance(sent, dict):
+        raise InputRefused({"diagnostics": [diagnostic("plan_invalid", "A plan is an object with nodes.")]})
+    plan = completed_plan(cast(JsonObject, sent), argument["base"], capabilities)
+    if faults := edited_faults(argument["envelope"], plan, capabilities, argument["forbidden"]):
+        raise InputRefused({"diagnostics": faults})
+    text = orjson.dumps(priced(plan, capabilities))
+    if len(text) > MAX_PLAN_BYTES:
+        message = f"The plan would take {len(text):,} bytes; at most {MAX_PLAN_BYTES:,} can be kept."
+        raise InputRefused({"diagnostics": [diagnostic("plan_too_complex", message)]})
     return text
 
 

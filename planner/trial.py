@@ -1,12 +1,16 @@
-"""Planning without a run: the plan that an envelope would have, or why it has none."""
+"""Planning without a planner worker: the plan that an envelope would have, and the check of a plan that people edit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from planner.planner import JsonObject, PlanContext, PlanRefused
+import orjson
+
+from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.planner_result import plan_cost
-from planner.sandboxed import SandboxedPlanner
+from planner.sandboxed import PLAN_SECONDS, SandboxedPlanner
+from runs.event import Json
+from sandbox.errors import InputRefused, SandboxCrashed, SandboxTimedOut
 from sandbox.sandbox import Sandbox
 from schemas.house_policy import HousePolicy
 
@@ -33,3 +37,32 @@ async def trial_plan(
     made = house.bounded(checked.plan)
     proved = made["metadata"].get("proved", False)
     return {"feasible": True, "plan": made, "cost": plan_cost(made, capabilities), "proved": proved}
+
+
+async def check_edited_plan(
+    sandbox: Sandbox,
+    envelope: JsonObject,
+    sent: Json,
+    base: JsonObject,
+    capabilities: Sequence[JsonObject],
+    forbidden: Sequence[str],
+) -> JsonObject:
+    """`{plan}` with a plan that a person has edited, completed and with its cost, or `{diagnostics}`.
+
+    `base` is the plan that was asked about. Raises SandboxFailed, SandboxUnavailable.
+    """
+    argument = {"envelope": envelope, "sent": sent, "base": base, "forbidden": list(forbidden)}
+    listed = orjson.dumps({"capabilities": list(capabilities), "facets": {}})
+    try:
+        text: bytes = await sandbox.call(
+            "planner.child:check_edited", argument, listed, deadline_seconds=PLAN_SECONDS
+        )
+    except InputRefused as refusal:
+        return {"diagnostics": refusal.data["diagnostics"]}
+    except (SandboxTimedOut, SandboxCrashed):
+        return {
+            "diagnostics": [
+                diagnostic("plan_too_complex", "Checking the plan takes too much; make it smaller.")
+            ]
+        }
+    return {"plan": orjson.loads(text)}

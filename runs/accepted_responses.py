@@ -25,13 +25,14 @@ _NAME: JsonObject = {"type": ["string", "null"], "pattern": r"\S", "maxLength": 
 class AcceptedResponses:
     """What is taken beside a rejection and the withdrawal of a vote, which every request takes.
 
-    `options` has the id and the label of each option.
+    `options` has the id and the label of each option, `thing` is what an edit replaces.
     """
 
     approval: bool
     edit: bool
     freeform: bool
     options: tuple[tuple[str, str], ...] = ()
+    thing: str = "output"
 
     def has_option(self, option_id: str | None) -> bool:
         return any(option_id == known for known, _ in self.options)
@@ -43,7 +44,7 @@ class AcceptedResponses:
             "reject",
             *([f"choose one of: {', '.join(label for _, label in self.options)}"] if self.options else []),
             *(["answer in your own words"] if self.freeform else []),
-            *(["send another output"] if self.edit else []),
+            *([f"send another {self.thing}"] if self.edit else []),
         ]
         sentence = ways[0] if len(ways) == 1 else f"{', '.join(ways[:-1])} or {ways[-1]}"
         return f"{sentence[0].upper()}{sentence[1:]}."
@@ -60,6 +61,7 @@ def accepted_responses(
         edit=subject in ("output", "node", "plan"),
         freeform=about_a_node and bool(payload.get("allowFreeForm")),
         options=tuple((str(each["id"]), str(each["label"])) for each in options) if about_a_node else (),
+        thing="plan" if subject == "plan" else "output",
     )
 
 
@@ -103,7 +105,7 @@ def _forms(answers: AcceptedResponses, edited: JsonObject) -> list[JsonObject]:
     if answers.freeform:
         forms.append(_form("Answer", "freeform", freeformText=words))
     if answers.edit:
-        forms.append(_form("Change the output", "edit", approved=True, editedOutput=edited))
+        forms.append(_form(f"Change the {answers.thing}", "edit", approved=True, editedOutput=edited))
     return [*forms, _form("Take a vote back", "withdraw", approved=False)]
 
 

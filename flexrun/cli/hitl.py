@@ -33,6 +33,7 @@ from flexrun.cli.context import (
     table,
     words,
 )
+from flexrun.cli.plan import cost_line, plan_tree
 from flexrun.cli.shared import stop
 from schemas.visible import visible
 
@@ -146,7 +147,7 @@ def reject(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 @app.command()
 def edit(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     request: RequestArgument,
-    file: Annotated[str, typer.Argument(help="the output as JSON; - for standard input")],
+    file: Annotated[str, typer.Argument(help="the output, or the plan, as JSON; - for stdin")],
     note: NoteFlag = None,
     operator: OperatorFlag = None,
     output_hash: HashFlag = None,
@@ -155,7 +156,7 @@ def edit(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     token: TokenFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Replace the output and approve it so; it must keep the contract."""
+    """Replace the output, or the plan, that is asked about, and approve it so. It is checked."""
     said = _said(note, operator, plan_version)
     response = given({"responseType": "edit", "expectedOutputHash": output_hash})
     response["editedOutput"] = read_json(file)
@@ -312,17 +313,34 @@ def _shown(request: Document) -> Any:
     options: list[Document] = request.get("options") or []
     if options:
         shown.append(table(("option", "says"), [(each["id"], each["label"]) for each in options], empty=""))
+    plan: Document | None = request.get("pendingOutput") if request.get("subject") == "plan" else None
+    if plan is not None:
+        return [*shown, *_plan(plan), *_rejected(request.get("additionalContext") or {})]
     for title in ("pendingOutput", "additionalContext"):
         if request.get(title) is not None:
             shown += [heading(title), document(request[title])]
     return shown
 
 
+def _plan(plan: Document) -> list[Any]:
+    metadata: Document = plan.get("metadata") or {}
+    shown: list[Any] = [heading("plan"), plan_tree(plan["nodes"])]
+    cost: Document | None = metadata.get("cost")
+    return [*shown, words(cost_line(cost, proved=bool(metadata.get("proved"))))] if cost else shown
+
+
+def _rejected(context: Document) -> list[Any]:
+    """The plans before this one, and what was said of them."""
+    rejected: list[Document] = context.get("rejected") or []
+    rows = [(each.get("planVersion"), each.get("operator"), each.get("words")) for each in rejected]
+    return [table(("rejected plan", "by", "why"), rows, empty="")] if rows else []
+
+
 def _proposed(proposal: Document | None) -> str | None:
     if proposal is None:
         return None
     answer = proposal.get("optionId") or proposal.get("text")
-    return f"{answer or 'another output'} by {proposal['operator']} (proposal {proposal['id']})"
+    return f"{answer or 'another one'} by {proposal['operator']} (proposal {proposal['id']})"
 
 
 def _outcome(context: CommandContext, answer: Document) -> Any:

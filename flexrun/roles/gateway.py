@@ -10,7 +10,7 @@ from eventstore.tail import RunTail
 from flexrun import __version__
 from flexrun.listening import bind
 from flexrun.roles.parts import RoleParts
-from flexrun.roles.trial_plan import trial_planner
+from flexrun.roles.trial_plan import plan_check, trial_planner
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
 from gateway.app import create_app
@@ -109,6 +109,7 @@ class GatewayRole:
             listener=parts.listener,
             facets=parts.facets,
             plan=trial_planner(parts.sandbox),
+            check_plan=plan_check(parts.sandbox),
             config=config,
             house=self._house,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,

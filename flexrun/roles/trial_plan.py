@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import ModuleType
 
 from contracts.problems import CheckerUnavailable
-from gateway.runs.trial_planner import TrialPlanner
-from runs.event import JsonObject
+from gateway.runs.trial_planner import PlanCheck, TrialPlanner
+from runs.event import Json, JsonObject
 from sandbox.errors import SandboxFailed, SandboxUnavailable
 from sandbox.sandbox import Sandbox
 from schemas.house_policy import HousePolicy
@@ -25,16 +26,37 @@ def trial_planner(sandbox: Callable[[], Awaitable[Sandbox]]) -> TrialPlanner:
         facets: Mapping[str, JsonObject],
         house: HousePolicy,
     ) -> JsonObject:
-        trial_plan = await asyncio.to_thread(_imported)
+        module = await asyncio.to_thread(_imported)
         try:
-            return await trial_plan(await sandbox(), envelope, capabilities, facets, house)
+            return await module.trial_plan(await sandbox(), envelope, capabilities, facets, house)
         except (SandboxFailed, SandboxUnavailable) as failure:
             raise CheckerUnavailable(str(failure)) from None
 
     return plan
 
 
-def _imported() -> Callable[..., Awaitable[JsonObject]]:
-    from planner.trial import trial_plan  # noqa: PLC0415 - see the module's docstring
+def plan_check(sandbox: Callable[[], Awaitable[Sandbox]]) -> PlanCheck:
+    """Checks plans that people have edited, in a child of `sandbox`. The check raises CheckerUnavailable as above."""
 
-    return trial_plan
+    async def check(
+        envelope: JsonObject,
+        sent: Json,
+        base: JsonObject,
+        capabilities: Sequence[JsonObject],
+        forbidden: Sequence[str],
+    ) -> JsonObject:
+        module = await asyncio.to_thread(_imported)
+        try:
+            return await module.check_edited_plan(
+                await sandbox(), envelope, sent, base, capabilities, forbidden
+            )
+        except (SandboxFailed, SandboxUnavailable) as failure:
+            raise CheckerUnavailable(str(failure)) from None
+
+    return check
+
+
+def _imported() -> ModuleType:
+    from planner import trial  # noqa: PLC0415 - see the module's docstring
+
+    return trial

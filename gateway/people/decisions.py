@@ -9,16 +9,24 @@ from datetime import datetime
 from aiohttp import web
 
 from contracts.checker import ContractChecker
+from eventstore.capability_cache import CapabilityCache
 from eventstore.handler import Outcome, RunHandler
 from eventstore.queries.requests import get_request, pending_requests
 from eventstore.store import EventStore
-from gateway.deps import GATEWAY
+from gateway.deps import GATEWAY, GatewayDeps
 from gateway.operators import operator_text
-from gateway.people.contract_checks import ContractChecks, schema_of_node, schema_of_request
+from gateway.people.contract_checks import (
+    ContractChecks,
+    ContractErrors,
+    schema_of_node,
+    schema_of_request,
+)
+from gateway.people.edited_plans import EditedPlans
 from gateway.run_id import canonical_run_id
 from runs.commands import Actor, Command, DeclineTask, RemoveRequest, ResolveRequest, ResumeRun, SubmitTask
 from runs.decide import Decided
 from runs.errors import NotWaiting, RequestAmbiguous, RequestUnknown, RunFinished, RunUnknown, StaleAttempt
+from runs.event import Json
 from runs.rules.permissions import check_plan_version
 from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED
@@ -39,6 +47,7 @@ class Decisions:
     handler: RunHandler
     contracts: ContractChecker
     clock: Callable[[], datetime]
+    plans: EditedPlans
 
     async def decide(self, body: ResumeBody, actor: Actor) -> Outcome:
         """Apply the responses of one body in one append."""
@@ -163,8 +172,7 @@ class Decisions:
         commands: list[ResolveRequest] = []
         for response in body.decisions():
             request_id = response.request_id or ""
-            is_edit = response.response_type == "edit"
-            schema = schema_of_request(state, request_id) if is_edit else None
+            edited, errors = await self._edited(state, response, checks)
             command = ResolveRequest(
                 now=now,
                 request_id=request_id,
@@ -174,20 +182,38 @@ class Decisions:
                 note=_note(body, response),
                 option_id=response.selected_option_id,
                 text=response.freeform_text,
-                edited_output=response.edited_output,
+                edited_output=edited,
                 expected_proposal=response.expected_proposal_id,
                 expected_output=response.expected_output_hash,
-                errors=await checks.errors(schema, response.edited_output),
+                errors=errors,
                 expected_plan_version=body.expected_plan_version,
             )
             commands.append(command)
         return commands
 
+    async def _edited(
+        self, state: RunState, response: HitlResponse, checks: ContractChecks
+    ) -> tuple[Json, ContractErrors]:
+        """What a response puts in the place of what was asked, and what is wrong with it."""
+        edited = response.edited_output
+        if response.response_type != "edit":
+            return edited, ()
+        request = state.requests.get(response.request_id or "")
+        if request is not None and request.subject == "plan" and request.open:
+            return await self.plans.checked(state, request, edited)
+        return edited, await checks.errors(schema_of_request(state, response.request_id or ""), edited)
+
+
+def decisions_over(deps: GatewayDeps, capabilities: CapabilityCache) -> Decisions:
+    """The service over the parts of a gateway; `capabilities` are those that it knows."""
+    plans = EditedPlans(deps.check_plan, capabilities, deps.contracts)
+    return Decisions(deps.store, deps.handler, deps.contracts, deps.clock, plans)
+
 
 def decisions_of(request: web.Request) -> Decisions:
     """The service over the parts of the gateway that serves `request`."""
-    deps = request.app[GATEWAY].deps
-    return Decisions(deps.store, deps.handler, deps.contracts, deps.clock)
+    gateway = request.app[GATEWAY]
+    return decisions_over(gateway.deps, gateway.capabilities)
 
 
 def _note(body: ResumeBody, response: HitlResponse) -> str | None:

@@ -12,13 +12,14 @@ import orjson
 import structlog
 
 from broker.interface import Broker, Consumer, MessageRefused
+from eventstore.capability_cache import CapabilityCache
 from eventstore.errors import ValueRefused
 from eventstore.lifecycle import refuse_second_start
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
 from gateway.parsing import parse_body, parse_json
 from gateway.people.dead_letters import redacted_copy
-from gateway.people.decisions import Decisions
+from gateway.people.decisions import Decisions, decisions_over
 from runs.commands import Actor
 from runs.errors import RunError
 from runs.event import JsonObject
@@ -50,7 +51,8 @@ class HitlInbox:
     @classmethod
     def over(cls, deps: GatewayDeps, broker: Broker) -> HitlInbox:
         """The inbox of a gateway."""
-        return cls(broker, Decisions(deps.store, deps.handler, deps.contracts, deps.clock), deps.tokens)
+        capabilities = deps.capabilities or CapabilityCache(deps.store)
+        return cls(broker, decisions_over(deps, capabilities), deps.tokens)
 
     async def start(self) -> None:
         """Begin to consume, as soon as the broker can be reached."""

@@ -11,7 +11,7 @@ from typing import Annotated
 from aiohttp import web
 
 from eventstore.queries.requests import RequestRow, get_request
-from eventstore.queries.runs import get_run
+from eventstore.queries.runs import get_run, plan_in_force
 from gateway.body import read_body
 from gateway.deps import GATEWAY
 from gateway.endpoint import HTML, DocumentedResponse, Endpoints, FromRequest
@@ -135,7 +135,11 @@ async def decide_by_link(request: web.Request, token: PathToken) -> web.Response
 async def _decided(request: web.Request, row: RequestRow, status: int) -> web.Response:
     """What was decided, with the output that was approved."""
     output = pending_output(row)
-    if row.decision == "edited" and "output" not in (row.proposal or {}):
+    if row.decision == "edited" and row.subject == "plan":
+        store = request.app[GATEWAY].deps.store
+        event = await plan_in_force(store, row.run_id, (await store.load(row.run_id)).seq)
+        output = (event.detail or {}).get("plan") if event is not None else output
+    elif row.decision == "edited" and "output" not in (row.proposal or {}):
         # A single edit is in the log as what it made: the output of the run, or of the node.
         detail = await get_run(request.app[GATEWAY].deps.store, row.run_id)
         nodes = {node.node_id: node.output for node in detail.nodes} if detail is not None else {}

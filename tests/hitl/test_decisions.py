@@ -1,13 +1,14 @@
 """`POST /api/hitl/resume` and `/remove`: responses of people, and their effects."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from eventstore.batch import Lease
 from eventstore.handler import Build, Outcome, RunHandler
-from gateway.people.decisions import Decisions
+from gateway.people.decisions import decisions_over
 from runs.commands import Actor, Command, FailNode
 from runs.decide import Decided
 from runs.state import RunState
@@ -369,7 +370,7 @@ async def test_what_is_appended_is_what_the_responses_were_decided_to(gateway: R
     waiting = await waiting_for_approval(gateway)
     deps = gateway.gateway.deps
     handler = RecordingHandler(deps.store)
-    decisions = Decisions(deps.store, handler, deps.contracts, deps.clock)
+    decisions = decisions_over(replace(deps, handler=handler), gateway.gateway.capabilities)
     body = validate_document(
         ResumeBody,
         {

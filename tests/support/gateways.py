@@ -20,7 +20,7 @@ from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
-from flexrun.roles.trial_plan import trial_planner
+from flexrun.roles.trial_plan import plan_check, trial_planner
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
@@ -122,6 +122,7 @@ async def running_gateway(
             capabilities=engine.parts.capabilities,
             facets=engine.parts.facets,
             plan=trial_planner(engine.parts.sandbox),
+            check_plan=plan_check(engine.parts.sandbox),
             version="test",
         )
         app = create_app(deps)

@@ -12,7 +12,7 @@ from eventstore.queries.requests import RequestRow
 from gateway.people.link_signer import ApprovalLink
 from gateway.people.models import pending_output
 from gateway.people.page.html import h, page
-from gateway.people.page.question import hidden, proposed_by, seen
+from gateway.people.page.question import hidden, proposed_by, seen, thing
 from gateway.people.page.readable import document, paragraphs
 from runs.accepted_responses import accepted_responses
 from runs.event import Json
@@ -26,7 +26,7 @@ BACK = "back"
 _SAID = {
     "approval": ("You are about to approve", "Yes, approve", "yes"),
     "rejection": ("You are about to reject", "Yes, reject", "no"),
-    "edit": ("You are about to approve a changed output", "Yes, approve the changed output", "yes"),
+    "edit": ("You are about to approve what was changed", "Yes, approve the change", "yes"),
     "option": ("You are about to choose", "Yes, this is my choice", "yes"),
     "freeform": ("You are about to answer", "Yes, this is my answer", "yes"),
     "withdraw": ("You are about to take your vote back", "Yes, take it back", "no"),
@@ -45,7 +45,7 @@ def confirm_page(
         h("h1", title),
         h("p", "Nothing is decided yet."),
         _facts(row, link, body, typed),
-        *document("Output", _output(row, response)),
+        *document(thing(row).capitalize(), _output(row, response)),
         h("form", *hidden(carried), id="confirm", method="post"),
         # The button that decides stands above where those of the first page stood: a second tap there goes back.
         h(

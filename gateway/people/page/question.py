@@ -89,12 +89,17 @@ def question_page(
         _alert(refusal) if refusal is not None else None,
         h("h1", question),
         _facts(row, link),
-        *document("Output", pending_output(row)),
+        *document(thing(row).capitalize(), pending_output(row)),
         *document("Context", row.payload.get("additionalContext")),
         *_forms(row, link, typed),
         _bar(row),
         status=status,
     )
+
+
+def thing(row: RequestRow) -> str:
+    """What the request shows, and what an edit replaces: `output` or `plan`."""
+    return accepted_responses(row.subject, row.payload).thing
 
 
 def readable_time(moment: datetime) -> str:
@@ -140,7 +145,7 @@ def proposed_by(proposal: JsonObject | None) -> str | None:
     """Who proposed what an approval would say yes to, where that is not what was asked at first."""
     if proposal is None:
         return None
-    said = {"edit": "another output, which is shown here", "option": f"option {proposal.get('optionId')}"}
+    said = {"edit": "another one, which is shown here", "option": f"option {proposal.get('optionId')}"}
     return f"{said.get(proposal['responseType'], proposal.get('text'))}, by {proposal['operator']}"
 
 
@@ -205,16 +210,16 @@ def _answer(link: ApprovalLink, typed: Mapping[str, str]) -> Element:
 def _edit(row: RequestRow, link: ApprovalLink, typed: Mapping[str, str]) -> Element:
     text = visible_json(typed.get("editedOutput") or pretty(pending_output(row)))
     form = _form(
-        "Change the output, and approve it so",
+        f"Change the {thing(row)}, and approve it so",
         link,
         typed,
         *hidden(seen(row)),
-        _textarea("editedOutput", "The output as JSON", text, rows="16", class_="json"),
+        _textarea("editedOutput", f"The {thing(row)} as JSON", text, rows="16", class_="json"),
         _note("edit", "A note", typed),
         _button("Save and approve …", "edit"),
     )
     opened = {"open": "open"} if "editedOutput" in typed else {}
-    return h("details", h("summary", "Change the output"), form, **opened)
+    return h("details", h("summary", f"Change the {thing(row)}"), form, **opened)
 
 
 def _button(label: str, response_type: str, **attributes: str) -> Element:

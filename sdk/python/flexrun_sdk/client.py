@@ -139,6 +139,14 @@ class AsyncClient:
         """Say no."""
         return await self.respond(run_id, {"approved": False}, request_id, note=note)
 
+    async def edit(
+        self, run_id: str, output: Any, request_id: str | None = None, *, note: str | None = None
+    ) -> dict[str, Any]:
+        """Put `output` (a plan, where a plan is asked about) in the place of what is shown, and approve it so."""
+        return await self.respond(
+            run_id, {"responseType": "edit", "editedOutput": output}, request_id, note=note
+        )
+
     async def answer(
         self, run_id: str, text: str, request_id: str | None = None, *, note: str | None = None
     ) -> dict[str, Any]:
@@ -280,6 +288,12 @@ class Client:
     ) -> dict[str, Any]:
         """See `AsyncClient.reject`."""
         return self._wait(self._client.reject(run_id, request_id, note=note))
+
+    def edit(
+        self, run_id: str, output: Any, request_id: str | None = None, *, note: str | None = None
+    ) -> dict[str, Any]:
+        """See `AsyncClient.edit`."""
+        return self._wait(self._client.edit(run_id, output, request_id, note=note))
 
     def answer(
         self, run_id: str, text: str, request_id: str | None = None, *, note: str | None = None

@@ -133,6 +133,16 @@ export class Client {
   }
 
   /**
+   * Put `output` (a plan, where a plan is asked about) in the place of what is shown, and approve it so.
+   * @param {string} runId
+   * @param {unknown} output
+   * @param {DecisionOptions} [options]
+   */
+  edit(runId, output, options) {
+    return this.respond(runId, { responseType: "edit", editedOutput: output }, options);
+  }
+
+  /**
    * Answer a question in words.
    * @param {string} runId
    * @param {string} text
