@@ -7,7 +7,7 @@ import orjson
 
 from tests.support.gateways import RunningGateway
 from tests.support.inboxes import Inbox, open_inbox
-from tests.support.people import Waiting, waiting_for_approval
+from tests.support.people import Waiting, waiting_for_approval, waiting_for_plan_approval
 from tests.support.waiting import eventually
 from tests.support.wired_engine import BrokerAddress
 
@@ -68,3 +68,27 @@ async def test_one_of_many_decisions_wins_and_every_other_is_told(
             (complete,) = await waiting.events("complete")
             approved = resolved.payload["decision"] == "approved"
             assert complete.payload["status"] == ("completed" if approved else "failed")
+
+
+async def test_one_of_three_decisions_on_a_plan_wins(
+    start_gateway: Start, broker_address: BrokerAddress
+) -> None:
+    here, there = await start_gateway(notified=True), await start_gateway(notified=True)
+    dead = 0
+    async with open_inbox(here, broker_address) as inbox:
+        for _ in range(ROUNDS):
+            waiting = await waiting_for_plan_approval(here)
+            _, link = await here.post("/api/hitl/link", {"requestId": waiting.request_id})
+            http, page, _ = await asyncio.gather(
+                by_http(waiting, there, "rejection"),
+                by_link(link["url"], here, "approval"),
+                by_queue(waiting, inbox, "approval"),
+            )
+            (resolved,) = await eventually(lambda waiting=waiting: waiting.events("hitl_resolved"))
+            by_message = resolved.payload["operator"] == "queue"
+            assert sorted([http, page]) == ([409, 409] if by_message else [200, 409])
+            dead += 0 if by_message else 1
+            assert dead == 0 or len(await inbox.dead(dead)) == dead
+            rejected = resolved.payload["decision"] == "rejected"
+            assert rejected == (http == 200)
+            assert await waiting.status() == ("pending" if rejected else "running")

@@ -72,6 +72,26 @@ async def test_what_was_approved_goes_on_after_every_process_was_killed(site: Si
         assert len(completed) == len(set(completed))
 
 
+async def test_a_plan_waits_for_its_approval_over_the_death_of_every_process(plain_site: Site) -> None:
+    site = plain_site
+    async with site, GatewayClient(site.urls[0]) as client:
+        run_id = await client.start_run(envelope("linkedin-variants", hitl={"plan": True}))
+        await reached(client, run_id, "awaiting_hitl")
+        request = await only_request(client, run_id)
+        await kill_all(site)
+        await site.start()
+        assert await only_request(client, run_id) == request
+        plan = request["pendingOutput"]
+        plan["nodes"][-1]["label"] = "Looked at by a person before"
+        await decide(client, request, "edit", editedOutput=plan)
+        await kill_all(site)
+        await site.start()
+        await reached(client, run_id, "completed", timeout_seconds=2 * DEADLINE_SECONDS)
+        types = await types_of(client, run_id)
+        assert types.count("plan_updated") == types.count("hitl_resolved") == types.count("complete") == 1
+        assert types.index("node_start") > types.index("plan_updated")
+
+
 async def test_no_completed_node_runs_again_after_the_wait(plain_site: Site) -> None:
     site = plain_site
     policies = {"runtime": [{"trigger": {"event": "node_complete", "nodeId": "brief"}, "action": "hitl"}]}

@@ -82,6 +82,14 @@ async def waiting_for_approval(
     return Waiting(gateway, run.run_id, request.id)
 
 
+async def waiting_for_plan_approval(gateway: RunningGateway, **hitl: Any) -> Waiting:
+    """A run whose plan of one node waits for a person under these rules."""
+    run = ByHand(gateway.handler, await gateway.start_run(policies={"hitl": {"plan": True, **hitl}}))
+    await run.planned()
+    (request,) = (await gateway.store.load(run.run_id, fresh=True)).open_requests
+    return Waiting(gateway, run.run_id, request.id)
+
+
 async def asked(gateway: RunningGateway, run: ByHand, node_id: str, **question: Any) -> Waiting:
     """Have a running node of the run ask a question."""
     outcome = await run.do(
