@@ -59,6 +59,13 @@ export class Client {
      */
     reject(runId: string, options?: DecisionOptions): Promise<DecisionOutcome>;
     /**
+     * Put `output` (a plan, where a plan is asked about) in the place of what is shown, and approve it so.
+     * @param {string} runId
+     * @param {unknown} output
+     * @param {DecisionOptions} [options]
+     */
+    edit(runId: string, output: unknown, options?: DecisionOptions): Promise<DecisionOutcome>;
+    /**
      * Answer a question in words.
      * @param {string} runId
      * @param {string} text
