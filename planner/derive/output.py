@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from planner.derive.assemble import Assembly
 from planner.derive.costs import gap_of
+from planner.derive.derivation import Derivation
 from planner.derive.goal import Goal, Part, Slot, filled
 from planner.derive.world import World
 from planner.findings import check_capabilities
@@ -15,9 +16,6 @@ from planner.search.search import Found
 from planner.text import as_list, as_object
 from runs.composition import referenced_nodes
 from runs.replans import MADE_KEY
-
-if TYPE_CHECKING:
-    from planner.derive.planner import Derivation
 
 HUMAN_REVIEW = "human.review"
 

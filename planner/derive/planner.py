@@ -3,113 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from planner.contract import Contract
-from planner.derive.before import Before
-from planner.derive.catalogue import Catalogue, read_catalogue
+from planner.derive.asked import Asked, free_transformations, with_asked, with_material
+from planner.derive.derivation import Derivation, read_derivation
 from planner.derive.free_text import free_text_goal
 from planner.derive.goal import Goal, GoalUnmet, Part, Slot, filled
-from planner.derive.ground import given_facets
 from planner.derive.missing import Missing
 from planner.derive.nearest import without
-from planner.derive.offers import Offer, read_offers
 from planner.derive.output import write_plan
-from planner.derive.policies import read_policies, stated_copies
 from planner.derive.schema_goal import SchemaGoal
 from planner.derive.schema_places import Matcher
-from planner.derive.world import Ground, World, wanted_of
+from planner.derive.world import World, wanted_of
 from planner.mapping.flat import Budget, TooComplex
-from planner.node_factory import NodeFactory, read_node_factory
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
-from planner.search.problem import Limits, reachable_facets, state_problem
+from planner.search.problem import reachable_facets, state_problem
 from planner.search.search import Found, NotFound, search
 from planner.text import as_object
 from runs.composition import referenced_nodes
 from runs.facet_sources import INPUT_KEY, value_at
-from schemas.contract_schema import FACET_SCHEMAS
-from schemas.planner_policies import Optimisation, PlannerPolicies
+from schemas.planner_policies import Optimisation
 
 POLICY_UNSATISFIABLE = "policy_unsatisfiable"
 PLAN_TOO_LARGE = "plan_too_large"
 NEAREST_CONTRACT = "nearest_contract"
 
 
-@dataclass(frozen=True, slots=True)
-class Derivation:
-    """All that is known before a plan is looked for."""
-
-    envelope: JsonObject
-    contract: Contract
-    context: PlanContext
-    policies: PlannerPolicies
-    factory: NodeFactory
-    offers: Sequence[Offer]
-    catalogue: Catalogue
-    given: Mapping[str, Sequence[JsonObject]]
-    before: Before
-    copies: int | None
-
-    @property
-    def inputs(self) -> JsonObject:
-        return as_object(self.envelope.get("inputs"))
-
-    def world(self, copies: int) -> World:
-        """The makers where this many variants are made."""
-        ground = Ground(self.given, self.inputs)
-        return World(self.offers, ground, self.catalogue, self.policies, copies, self.before.facets)
-
-    @property
-    def limits(self) -> Limits:
-        """The bounds of policy and house; the tighter one counts."""
-        topology = self.policies.topology
-        nodes = [each for each in (topology.max_nodes, self.context.max_nodes) if each is not None]
-        return Limits(min(nodes, default=None), topology.max_depth)
-
-
 def derive_plan(
     envelope: JsonObject, descriptors: Mapping[str, JsonObject], context: PlanContext
 ) -> JsonObject:
     """The PlanGraph in wire form. Raises PlanRefused with everything that is missing."""
-    derivation = _read(envelope, descriptors, context)
+    derivation = read_derivation(envelope, descriptors, context)
     world = derivation.world(derivation.copies or 1)
     try:
         goal = _goal(derivation, world)
     except GoalUnmet as unmet:
-        raise _refused(derivation, world, unmet) from None
+        plan = _transformed(derivation, world)
+        if plan is None:
+            raise _refused(derivation, world, unmet) from None
+        return plan
     except TooComplex:
         message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
         raise PlanRefused(
             [diagnostic("contract_too_complex", message, derivation.contract.schema_path)]
         ) from None
+    return _plan(derivation, world, goal)
+
+
+def _plan(derivation: Derivation, world: World, goal: Goal) -> JsonObject:
     world = world if goal.copies == world.copies else derivation.world(goal.copies)
     found = _search(derivation, world, goal)
     return write_plan(derivation, world, goal, found)
 
 
-def _read(envelope: JsonObject, descriptors: Mapping[str, JsonObject], context: PlanContext) -> Derivation:
-    contract = Contract(as_object(envelope.get("outputContract")))
-    factory = read_node_factory(envelope, descriptors)
-    policies = read_policies(envelope)
-    before = Before(context.ground or {})
-    registered = {**context.facets, **as_object(contract.wire.get(FACET_SCHEMAS))}
-    catalogue = before.known_by(read_catalogue(registered, descriptors))
-    return Derivation(
-        envelope=envelope,
-        contract=contract,
-        context=context,
-        policies=policies,
-        factory=factory,
-        offers=read_offers(descriptors, policies, context.forbidden, context.tried),
-        catalogue=catalogue,
-        given=given_facets(envelope, catalogue.schemas),
-        before=before,
-        copies=stated_copies(envelope, policies),
+def _transformed(derivation: Derivation, world: World) -> JsonObject | None:
+    """The plan in which a transformation makes what no facet gives; None where there is none."""
+    contract, free = (
+        derivation.contract,
+        free_transformations(derivation.offers, derivation.factory.descriptors),
     )
+    if contract.mode != "json_schema" or not free:
+        return None
+    asked = Asked(contract.schema)
+    try:
+        goal = _goal(derivation, world, asked)
+        asking = replace(
+            derivation,
+            offers=with_material(derivation.offers, free, goal, derivation.catalogue.many),
+            catalogue=with_asked(derivation.catalogue, asked),
+        )
+        return _plan(asking, asking.world(goal.copies), goal)
+    except (GoalUnmet, PlanRefused, TooComplex):
+        return None
 
 
-def _goal(derivation: Derivation, world: World) -> Goal:
+def _goal(derivation: Derivation, world: World, asked: Asked | None = None) -> Goal:
     contract = derivation.contract
     facets = reachable_facets(world.makers, derivation.given)
     facets = frozenset(each for each in facets if not each.startswith("\0"))
@@ -128,6 +98,7 @@ def _goal(derivation: Derivation, world: World) -> Goal:
         hints=as_object(contract.wire.get("hints")),
         copies=derivation.copies,
         budget=budget,
+        asked=asked,
     )
     return _handed_on(derivation, reader.read())
 

@@ -4,29 +4,26 @@ Each place is taken in turn. A constant is itself. Then the first of these that 
 annotation `x-facet` names, the facet that the property is named after, the facets of this very shape, members of the
 facets that have most of what the object requires, an input of this name, what the schema offers as a default. An array
 is filled with all variants of a facet of which a run may make several. What is optional and comes from nowhere is left
-out.
+out. What is required and comes from nowhere may be asked of a transformation (`planner.derive.asked`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
+from planner.derive.asked import ASKED, Asked
 from planner.derive.goal import Goal, GoalUnmet, Part, Slot, Unmet
-from planner.derive.places import Place, Problem, problem
-from planner.derive.schema_places import Matcher, whole
+from planner.derive.places import Place, Problem, problem, told_facet
+from planner.derive.schema_places import Matcher, fits_alone, has_no_value, is_fixed, whole
 from planner.mapping.fitting import fallback_value, only_value
 from planner.mapping.flat import Budget, Flat, Flattener, Located
-from planner.mapping.limits import keeps
 from planner.mapping.names import canonical
 from planner.mapping.problems import Unmappable
-from planner.mapping.sources import known_source
-from planner.mapping.values import frozen, frozen_set
 from schemas.planner_policies import MAX_VARIANTS
 from schemas.pointer import escape
 
-ANNOTATION = "x-facet"
 COUNT_CONFLICT = "variant_count_conflict"
 MAX_DEPTH = 30
 
@@ -45,6 +42,10 @@ class SchemaGoal:
     wider: Matcher | None = None
     """The same with all facets that something gives, whether it can be had or not: for what is said in a refusal."""
 
+    asked: Asked | None = None
+    """Takes the places for which nothing is made, where a transformation may make them."""
+
+    _left_unasked: bool = False
     _matched: dict[str, str] = field(default_factory=dict[str, str])
     _counts: set[int] = field(default_factory=set[int])
     _flattener: Flattener = field(init=False)
@@ -59,8 +60,14 @@ class SchemaGoal:
         try:
             template = self._value([(self.schema, self.schema_path)], Place())
         except Problem as caught:
-            raise GoalUnmet(caught.unmet) from None
+            root: list[Located] = [(self.schema, self.schema_path)]
+            if self.asked is None or self._left_unasked or not self._may_be_asked(root, Place()):
+                raise GoalUnmet(caught.unmet) from None
+            self._matched.clear()
+            self._counts.clear()
+            template = self._slot(self.schema_path, [self.asked.whole()])
         facets = dict.fromkeys(each.partition("#")[0] for each in self._matched.values())
+        facets.pop(ASKED, None)
         several = [each for each in facets if each in self.matcher.catalogue.many]
         if several and not self._counts and (self.copies or 1) > 1:
             message = f"The contract has a place for one {several[0]!r}, and there are to be {self.copies}."
@@ -85,10 +92,7 @@ class SchemaGoal:
 
     def _told(self, located: list[Located], place: Place) -> Any:
         """What a hint or an annotation names for this place. Raises Problem where it will not do."""
-        schema, path = located[0]
-        annotated: Any = cast("dict[str, Any]", schema).get(ANNOTATION) if isinstance(schema, dict) else None
-        hints = (self.hints.get(path.removeprefix(self.schema_path)), self.hints.get(place.name), annotated)
-        named = next((each for each in hints if isinstance(each, str) and each), None)
+        path, named = located[0][1], told_facet(located[0], place, self.hints, self.schema_path)
         if named is None:
             return None
         facet, _, member = named.partition("#")
@@ -134,9 +138,9 @@ class SchemaGoal:
                 misfit = found
         if flat.enum is None and flat.takes("object") and (flat.properties or flat.required):
             return self._object(flat, place)
-        known = self._known(flat, place)
-        if known:
-            return known[0]
+        known = self._inputs.get(canonical(place.name)) if place.name else None
+        if known is not None and fits_alone(known, flat):
+            return known
         raise misfit or self._nothing(flat.path, schema, place)
 
     def _direct(self, schema: Any, place: Place) -> list[Part]:
@@ -157,16 +161,6 @@ class SchemaGoal:
             parts = [self.matcher.part(each, schema, 0) for each in self.matcher.shaped(schema)]
         return [each for each in parts if each]
 
-    def _known(self, flat: Flat, place: Place) -> list[Any]:
-        """An input of this name that will do, alone; [] where there is none."""
-        value = self._inputs.get(canonical(place.name)) if place.name else None
-        if value is None or isinstance(value, dict | list):
-            return []
-        if flat.enum is not None and frozen(value) not in frozen_set(flat.enum):
-            return []
-        fits = flat.takes(known_source(value).json_type) and keeps(value, flat.limits)
-        return [value] if fits and not {"pattern", "format"} & flat.limits.keys() else []
-
     def _object(self, flat: Flat, place: Place) -> Any:
         unsaid: Located = (True, flat.path)
         wanted: dict[str, list[Located]] = {
@@ -181,12 +175,33 @@ class SchemaGoal:
             try:
                 template[name] = self._member(located, groups.get(name, []), path, place.inside(name))
             except Problem as caught:
-                unmet += caught.unmet if name in flat.required else []
+                if name not in flat.required:
+                    continue
+                asked = self._asked_for(located, path, place.inside(name))
+                if asked is None:
+                    unmet += caught.unmet
+                else:
+                    template[name] = asked
         if unmet:
             raise Problem(unmet)
         if not template:
             raise self._nothing(flat.path, whole([unsaid]), place)
         return template
+
+    def _asked_for(self, located: list[Located], path: str, place: Place) -> Slot | None:
+        """A place that is left to a transformation; what is told to be a certain facet is not."""
+        if self.asked is None:
+            return None
+        if not self._may_be_asked(located, place):
+            self._left_unasked = True
+            return None
+        part = self.asked.part(place.name, whole(located))
+        return None if part is None else self._slot(path, [part])
+
+    def _may_be_asked(self, located: list[Located], place: Place) -> bool:
+        if place.item is not None or told_facet(located[0], place, self.hints, self.schema_path) is not None:
+            return False
+        return not all(has_no_value(flat) for flat in self._flattener.alternatives(located))
 
     def _member(self, located: list[Located], group: Sequence[str], path: str, place: Place) -> Any:
         told = self._told(located, place)
@@ -196,7 +211,7 @@ class SchemaGoal:
         named = [self.matcher.part(each, schema) for each in self.matcher.named(place.name)]
         members = [self.matcher.member(each, place.name, schema, self._copy(each, place)) for each in group]
         parts = [each for each in (named if any(named) else members) if each]
-        if parts and not _is_fixed(schema):
+        if parts and not is_fixed(schema):
             return self._slot(path, parts)
         return self._value(located, place)
 
@@ -280,8 +295,3 @@ class SchemaGoal:
         if self.wider is None or not place.name:
             return []
         return [each for each in self.wider.facets if self.wider.member(each, place.name, schema)]
-
-
-def _is_fixed(schema: Any) -> bool:
-    keywords = cast("dict[str, Any]", schema) if isinstance(schema, dict) else {}
-    return "const" in keywords

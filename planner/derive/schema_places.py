@@ -9,8 +9,11 @@ from typing import Any, cast
 from planner.derive.catalogue import Catalogue
 from planner.derive.goal import Part
 from planner.derive.implied import Document, Implication, Proof
-from planner.mapping.flat import Budget, Located
+from planner.mapping.flat import Budget, Flat, Located
+from planner.mapping.limits import keeps
 from planner.mapping.names import canonical, singular
+from planner.mapping.sources import known_source
+from planner.mapping.values import frozen, frozen_set
 from schemas import pointer
 
 Members = Mapping[str, list[Located]]
@@ -29,6 +32,28 @@ def says_something(schema: Any) -> bool:
     return bool(
         keywords.get("properties") or keywords.get("required") or keywords.get("items") or "$ref" in keywords
     )
+
+
+def fits_alone(value: Any, flat: Flat) -> bool:
+    """Whether a plain value of the inputs is one that the schema accepts for certain."""
+    if isinstance(value, dict | list):
+        return False
+    if flat.enum is not None and frozen(value) not in frozen_set(flat.enum):
+        return False
+    fits = flat.takes(known_source(value).json_type) and keeps(value, flat.limits)
+    return fits and not {"pattern", "format"} & flat.limits.keys()
+
+
+def has_no_value(flat: Flat) -> bool:
+    """Whether no value can meet what a schema says."""
+    fits = flat.enum is None or any(flat.takes(known_source(each).json_type) for each in flat.enum)
+    return flat.impossible or not fits
+
+
+def is_fixed(schema: Any) -> bool:
+    """Whether a schema names the one value that it accepts."""
+    keywords = cast("dict[str, Any]", schema) if isinstance(schema, dict) else {}
+    return "const" in keywords
 
 
 @dataclass(slots=True)
