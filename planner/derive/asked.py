@@ -20,6 +20,7 @@ ASKED = "what the contract asks for"
 """Stands for a facet; no facet's name has spaces."""
 
 _DEFINITIONS = ("$defs", "definitions")
+_ANNOTATIONS = frozenset(("$schema", "$id", "$comment", "title", "description"))
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ def free_transformations(offers: Sequence[Offer], descriptors: Mapping[str, Json
         if each.kind == "transformation"
         and each.barred is None
         and not each.gives
-        and descriptors[each.capability_id].get("outputSchema") in (True, {})
+        and _accepts_everything(descriptors[each.capability_id].get("outputSchema", False))
     ]
 
 
@@ -95,6 +96,12 @@ def with_material(
 def with_asked(catalogue: Catalogue, asked: Asked) -> Catalogue:
     """The catalogue, which knows what is asked as well."""
     return replace(catalogue, schemas={**catalogue.schemas, ASKED: asked.schema})
+
+
+def _accepts_everything(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return schema is True
+    return _ANNOTATIONS.issuperset(cast("Mapping[str, Any]", schema))
 
 
 def _leads_to_definition(reference: Any) -> bool:
