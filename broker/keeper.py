@@ -1,4 +1,5 @@
-"""Fires due timers, hands back work of lost workers, sends lost hints again, deletes what ended attempts have left.
+"""Fires due timers, hands back work of lost workers, sends lost hints again, deletes what ended attempts have left,
+and has runs planned again that wait for a capability which is gone.
 
 Every worker process has a keeper; an advisory lock lets one at a time do the rounds. All changes go through the run's
 own rules, so that two keepers at once, or a late one, do no harm.
@@ -16,6 +17,7 @@ import structlog
 
 from broker.backoff import Backoff
 from broker.failures import FailureRule
+from broker.gone import GoneCapabilities
 from broker.interface import Broker, BrokerUnavailable, WorkHint
 from broker.leader_lock import LeaderLock
 from broker.losses import HOW, NO_LOSS, expired_attempt, waits_for_callback
@@ -53,7 +55,8 @@ class KeeperConfig:
     `round_seconds` is the longest pause between two rounds; `resend_seconds` how long work may be unclaimed before
     its hint counts as lost; `batch` how much of each kind one round reads; `at_once` how many runs it changes at a
     time; `grace_seconds` how long no lease counts as lapsed after an outage of the database; `tidy_seconds` how often
-    rows are deleted that ended attempts have left.
+    rows are deleted that ended attempts have left; `gone_seconds` how long a node waits for a capability that is not to
+    be had before its run is planned again.
     """
 
     round_seconds: Period = 1.0
@@ -62,6 +65,7 @@ class KeeperConfig:
     at_once: Count = 32
     grace_seconds: Seconds = 6.0
     tidy_seconds: Period = 60.0
+    gone_seconds: Period = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,9 @@ class Keeper:
         self._clock = clock or store.clock
         self._failures = FailureRule(store, clock=self._clock)
         self._troublemakers = Backoff()
+        self._gone = GoneCapabilities(
+            store, handler, self._clock, self._config.gone_seconds, self._config.batch
+        )
         self._at_once = asyncio.Semaphore(self._config.at_once)
         self._turn = LeaderLock(store.database_url, "processes/try_keeper_lock", store.outage)
         self._lenient_until = 0.0
@@ -129,6 +136,7 @@ class Keeper:
             try:
                 if await self._turn.held():
                     report = await self.run_once()
+                    await self._gone.look()
                     await self._tidy()
                     if report != Round():
                         _log.info("keeper_round", **asdict(report))

@@ -42,9 +42,7 @@ def project(
         if before.nodes:
             rows["replanned"] = [{"run_id": after.run_id}]
         rows["planned"] = [
-            _planned_node(
-                after, node, ordinal, _context(before, after, events, node) if node.attempt else None
-            )
+            _planned_node(after, node, ordinal, _first_context(before, after, events, node))
             for ordinal, node in enumerate(after.nodes.values())
         ]
     elif after.nodes is not before.nodes:
@@ -139,6 +137,19 @@ def _changed_nodes(before: RunState, after: RunState, events: Sequence[Event]) -
             row["context"] = context
         rows.append(row)
     return rows
+
+
+def _first_context(
+    before: RunState, after: RunState, events: Sequence[Event], node: NodeState
+) -> JsonObject | None:
+    """The context of a node of a new plan: None before its first attempt."""
+    if not node.attempt:
+        return None
+    context = _context(before, after, events, node)
+    carried = any(
+        node.id in (event.detail or {}).get("carried", ()) for event in events if event.type in _PLAN_EVENTS
+    )
+    return node_context(after, node) if context is None and carried else context
 
 
 def _context(

@@ -94,11 +94,15 @@ class RejectPlan(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportCapabilityGone(Command):
-    """The node waits for a capability of which no version can do its work any more; `reason` says why."""
+    """The node waits for a capability of which no version can do its work any more; `reason` says why.
+
+    `left` says that there is a version with another contract, which a new plan may use.
+    """
 
     node_id: str
     capability_id: str
     reason: str
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

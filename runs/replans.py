@@ -144,13 +144,15 @@ def ran_once_for_all(state: RunState, plan: JsonObject, compared: Compared) -> l
     done = {
         node.capability_id
         for node in state.nodes.values()
-        if not node.idempotent and node.id not in kept and _may_have_had_its_effect(node)
+        if node.id not in kept and must_not_run_again(node)
     }
     return [node["id"] for node in plan["nodes"] if node["id"] not in kept and node["capabilityId"] in done]
 
 
-def _may_have_had_its_effect(node: NodeState) -> bool:
-    return node.status in (COMPLETED, RUNNING) or (node.error or {}).get("code") == "outcome_unknown"
+def must_not_run_again(node: NodeState) -> bool:
+    """Whether the node is not idempotent, and has had its effect or may have had it."""
+    unknown = (node.error or {}).get("code") == "outcome_unknown"
+    return not node.idempotent and (node.status in (COMPLETED, RUNNING) or unknown)
 
 
 def ground_of(state: RunState) -> JsonObject | None:

@@ -145,6 +145,16 @@ def _plan(frame: Frame) -> str:
     return f"version {payload['version']}: " + ", ".join(node["id"] for node in payload["nodes"])
 
 
+def _new_plan(frame: Frame) -> str:
+    payload = frame["payload"]
+    difference: dict[str, list[dict[str, Any]]] = payload.get("difference") or {}
+    changes = [
+        f"{word} {', '.join(each['id'] for each in nodes)}" for word, nodes in difference.items() if nodes
+    ]
+    why = f" ({payload['trigger']})" if isinstance(payload.get("trigger"), str) else ""
+    return f"{_plan(frame)}{why}" + (f": {'; '.join(changes)}" if changes else "")
+
+
 def _validation(frame: Frame) -> str:
     payload = frame["payload"]
     first = payload["errors"][0]
@@ -159,7 +169,7 @@ def _complete(frame: Frame) -> str:
 _DESCRIPTIONS: dict[str, Callable[[Frame], str]] = {
     "start": lambda frame: frame["payload"]["objective"],
     "plan_generated": _plan,
-    "plan_updated": _plan,
+    "plan_updated": _new_plan,
     "node_start": lambda f: f"{f['nodeId']}: {f['payload']['label']}" + _nth(f["payload"]["attempt"]),
     "node_complete": lambda f: f"{f['nodeId']}: done in {f['payload']['durationMs']} ms",
     "validation_error": _validation,

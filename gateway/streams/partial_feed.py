@@ -60,7 +60,8 @@ class PartialReader:
             elif event.type in _ENDS:
                 self._running.pop(node_id, None)
             elif event.type == "plan_updated":
-                self._running.clear()
+                kept = _kept(event)
+                self._running = {key: each for key, each in self._running.items() if key in kept}
 
     def take(self) -> list[bytes]:
         """The frames of what the running attempts have made and this reader was not sent."""
@@ -81,6 +82,12 @@ class PartialReader:
         if len(row.patches) > patches:
             made.append({"attempt": row.attempt, "patch": row.patches[patches:]})
         return made
+
+
+def _kept(event: Event) -> set[str]:
+    """The nodes that a new plan has from the one before."""
+    difference: JsonObject = event.payload.get("difference") or {}
+    return {each["id"] for each in difference.get("kept", ())}
 
 
 class PartialFeed:

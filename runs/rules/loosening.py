@@ -98,7 +98,12 @@ def _runtime(old: RunPolicies, new: RunPolicies) -> Iterator[Loosened]:
 
 _MARKING = frozenset({"log", "emit", "setPriority"})
 """Actions that change nothing in what is done."""
-_WORDS = {"hitl": "ask people", "fail": "end the run", "pause": "pause the run"}
+_WORDS = {
+    "hitl": "ask people",
+    "fail": "end the run",
+    "pause": "pause the run",
+    "replan": "have the run planned again",
+}
 
 
 def _steers(policy: RuntimePolicy) -> bool:

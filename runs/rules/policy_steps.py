@@ -13,9 +13,10 @@ from runs.draft import Draft
 from runs.event import JsonObject
 from runs.event_data import AnswerData, PolicyTriggeredDetail, ReplanDetail
 from runs.graph import downstream
+from runs.replans import must_not_run_again
 from runs.rules.replans import ask_for_plan
 from runs.rules.requests import add_request
-from runs.transitions import COMPLETED, PAUSED, RUNNING
+from runs.transitions import PAUSED
 from schemas import policy_actions as a
 from schemas.runtime_policies import RuntimePolicy
 
@@ -168,9 +169,7 @@ def _must_not_run_twice(draft: Draft, nodes: Iterable[str]) -> str | None:
     """A node that is not idempotent, would run again, and has had its effect or may have had it."""
     state = draft.state
     for node_id in sorted(downstream(state.dependents, nodes)):
-        node = state.nodes[node_id]
-        unknown = (node.error or {}).get("code") == "outcome_unknown"
-        if not node.idempotent and (node.status in (COMPLETED, RUNNING) or unknown):
+        if must_not_run_again(state.nodes[node_id]):
             return node_id
     return None
 

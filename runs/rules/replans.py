@@ -11,7 +11,7 @@ from runs.errors import NotReady
 from runs.event import JsonObject
 from runs.event_data import PlanApproval, ReplanDetail
 from runs.graph import upstream
-from runs.replans import Compared, ran_once_for_all
+from runs.replans import Compared, must_not_run_again, ran_once_for_all
 from runs.settle import needs_plan
 from runs.state import ReplanState, RunState
 from runs.transitions import READY, WAITING_RETRY
@@ -73,8 +73,8 @@ def capabilities_of(state: RunState, node_ids: Iterable[str]) -> list[str]:
 
 
 def may_run_again(state: RunState, node_ids: Iterable[str]) -> list[str]:
-    """Those of these nodes that are idempotent, as is all that would run again with them."""
-    once = [node.id for node in state.nodes.values() if not node.idempotent]
+    """Those of these nodes with which nothing would run again that must not run twice."""
+    once = [node.id for node in state.nodes.values() if must_not_run_again(node)]
     before_them = upstream(state.nodes, once)
     return [node_id for node_id in node_ids if node_id not in before_them]
 
@@ -158,7 +158,17 @@ def report_gone(draft: Draft, command: c.ReportCapabilityGone) -> None:
     if "capability_gone" not in state.policies.replan_on:
         raise NotReady("the envelope says that its nodes wait for capabilities that are gone")
     message = f"{command.capability_id} is not to be had any more: {command.reason}"
-    wish: ReplanDetail = {"cause": "capability_gone", "rationale": message, "absent": [command.capability_id]}
+    waiting = [
+        each.id
+        for each in state.nodes.values()
+        if each.capability_id == node.capability_id and each.status in (READY, WAITING_RETRY)
+    ]
+    wish: ReplanDetail = {
+        "cause": "capability_gone",
+        "rationale": message,
+        "redo": waiting,
+        "absent": [] if command.left else [command.capability_id],
+    }
     cause: JsonObject = {"event": "capability_gone", "nodeId": node.id, "reason": command.reason}
     record_trouble(draft, "capability_gone", wish, cause, node.id)
 
