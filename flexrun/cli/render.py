@@ -115,6 +115,9 @@ class TextRenderer:
             self._busy[node_id] = frame["payload"]["label"]
         elif node_id:
             self._busy.pop(node_id, None)
+        elif frame["type"] == "plan_updated":
+            for each in (frame["payload"].get("difference") or {}).get("dropped", ()):
+                self._busy.pop(each["id"], None)
         waits = frame["type"] == "hitl_request"
         # A text and not a string, in which rich would look for markup.
         self._activity = Text(
@@ -145,7 +148,8 @@ def _plan(frame: Frame) -> str:
     return f"version {payload['version']}: " + ", ".join(node["id"] for node in payload["nodes"])
 
 
-def _new_plan(frame: Frame) -> str:
+def new_plan(frame: Frame) -> str:
+    """A `plan_updated` as a line: the nodes, why, and what is kept, added and dropped."""
     payload = frame["payload"]
     difference: dict[str, list[dict[str, Any]]] = payload.get("difference") or {}
     changes = [
@@ -169,7 +173,7 @@ def _complete(frame: Frame) -> str:
 _DESCRIPTIONS: dict[str, Callable[[Frame], str]] = {
     "start": lambda frame: frame["payload"]["objective"],
     "plan_generated": _plan,
-    "plan_updated": _new_plan,
+    "plan_updated": new_plan,
     "node_start": lambda f: f"{f['nodeId']}: {f['payload']['label']}" + _nth(f["payload"]["attempt"]),
     "node_complete": lambda f: f"{f['nodeId']}: done in {f['payload']['durationMs']} ms",
     "validation_error": _validation,
