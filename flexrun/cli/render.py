@@ -116,7 +116,7 @@ class TextRenderer:
         elif node_id:
             self._busy.pop(node_id, None)
         elif frame["type"] == "plan_updated":
-            for each in (frame["payload"].get("difference") or {}).get("dropped", ()):
+            for each in _difference(frame).get("dropped", ()):
                 self._busy.pop(each["id"], None)
         waits = frame["type"] == "hitl_request"
         # A text and not a string, in which rich would look for markup.
@@ -148,12 +148,17 @@ def _plan(frame: Frame) -> str:
     return f"version {payload['version']}: " + ", ".join(node["id"] for node in payload["nodes"])
 
 
+def _difference(frame: Frame) -> dict[str, list[dict[str, Any]]]:
+    return frame["payload"].get("difference") or {}
+
+
 def new_plan(frame: Frame) -> str:
     """A `plan_updated` as a line: the nodes, why, and what is kept, added and dropped."""
     payload = frame["payload"]
-    difference: dict[str, list[dict[str, Any]]] = payload.get("difference") or {}
     changes = [
-        f"{word} {', '.join(each['id'] for each in nodes)}" for word, nodes in difference.items() if nodes
+        f"{word} {', '.join(each['id'] for each in nodes)}"
+        for word, nodes in _difference(frame).items()
+        if nodes
     ]
     why = f" ({payload['trigger']})" if isinstance(payload.get("trigger"), str) else ""
     return f"{_plan(frame)}{why}" + (f": {'; '.join(changes)}" if changes else "")
