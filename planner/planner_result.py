@@ -22,6 +22,7 @@ from planner.planner import (
     diagnostic,
 )
 from runs.commands import AcceptPlan, Command, RejectPlan
+from runs.fork_reuse import as_before
 from runs.replans import ground_of
 from runs.state import RunState
 from schemas.redaction import redact
@@ -83,7 +84,7 @@ def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) 
             {key: value for key, value in each.items() if key in _REJECTED} for each in state.rejected_plans
         ],
         tried=(*state.not_again, *(wish.absent if wish is not None else ())),
-        ground=ground_of(state),
+        ground=ground_of(as_before(state)),
     )
 
 

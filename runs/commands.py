@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runs.event import Json, JsonObject
-from runs.event_data import PlanApproval, ReuseOrigin
+from runs.event_data import PlanApproval, ReusableData, ReuseData, ReuseOrigin
 from schemas.vocabulary import LogLevel, LossKind, ResponseType
 
 
@@ -54,6 +54,7 @@ class StartRun(Command):
     submitted_by: str | None = None
     authors: tuple[str, ...] = ()
     origin: JsonObject | None = None
+    reusable: ReusableData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +70,14 @@ class RequestPlan(Command):
 class AcceptPlan(Command):
     """A checked PlanGraph in wire form (`version` is set by the run).
 
-    `approval` says who has approved it already: in the run that this one was made from.
+    `approval` says who has approved it already: in the run that this one was made from. `reuse` is what it takes
+    over from that.
     """
 
     attempt: int
     plan: JsonObject
     approval: PlanApproval | None = None
+    reuse: ReuseData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

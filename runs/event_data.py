@@ -51,14 +51,43 @@ class StartData(TypedDict):
     schemaHash: str | None
 
 
+class ReusableNode(TypedDict):
+    """A completed node (wire form) of the run that a fork was made from, as far as the fork may use it."""
+
+    node: JsonObject
+    attempt: int
+    output: Json
+    approved: list[str]
+
+
+class ReusableData(TypedDict):
+    """What a fork that is planned anew may begin with. `metadata` is of the plan before, `anew` says why not more."""
+
+    nodes: list[ReusableNode]
+    metadata: JsonObject
+    anew: dict[str, str]
+
+
+class ReuseData(TypedDict):
+    """What a fork took over from run `runId`: `reused` {nodeId, attempt}, `notReused` {nodeId, why}."""
+
+    runId: str
+    reused: list[JsonObject]
+    notReused: list[JsonObject]
+
+
 class StartDetail(TypedDict):
-    """`origin` is the run that this one was forked from: {runId, kind, fromNodeId, operator, reason, loosened?}."""
+    """`origin` is the run that this one was forked from: {runId, kind, fromNodeId, operator, reason, loosened?}.
+
+    A fork that is planned anew has `reusable`.
+    """
 
     envelope: JsonObject
     submittedBy: NotRequired[str]
     authors: NotRequired[list[str]]
     house: NotRequired[JsonObject]
     origin: NotRequired[JsonObject]
+    reusable: NotRequired[ReusableData]
 
 
 class PlanRequestedData(TypedDict):
@@ -406,11 +435,12 @@ class LogData(TypedDict):
 class LogDetail(ClaimedDetail):
     """A line for people may have a detail of any other keys; folding reads these only.
 
-    `mark`: a runtime policy was to react to this, and its condition did not hold.
+    `mark`: a runtime policy was to react to this, and its condition did not hold. `reuse`: what a fork took over.
     """
 
     vote: NotRequired[VoteDetail]
     mark: NotRequired[str]
+    reuse: NotRequired[ReuseData]
 
 
 class CompleteData(TypedDict):

@@ -154,6 +154,8 @@ def _approved(node: NodeState, asked: RequestState) -> NodeState:
 
 
 def log(state: RunState, event: Event, _: LogData, detail: LogDetail) -> RunState:
+    if "reuse" in detail:
+        return changed(state, reuse=detail["reuse"])
     if "mark" in detail:
         return changed(state, marks=(*state.marks, detail["mark"]))
     vote = detail.get("vote")

@@ -260,6 +260,18 @@ def emitted(event: str, payload: JsonObject | None, *, node_id: str | None, mess
     return NewEvent("log", data, node_id=node_id, message=message)
 
 
+def reuse(message: str, taken: d.ReuseData) -> NewEvent:
+    """What a fork took over."""
+    data: d.LogData = {
+        "level": "info",
+        "message": message,
+        "event": "fork_reuse",
+        "payload": {"reused": taken["reused"], "notReused": taken["notReused"]},
+    }
+    detail: d.LogDetail = {"reuse": taken}
+    return NewEvent("log", data, message=message, detail=detail)
+
+
 def log(
     message: str, *, level: LogLevel = "info", node_id: str | None = None, detail: JsonObject | None = None
 ) -> NewEvent:

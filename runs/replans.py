@@ -102,7 +102,7 @@ def _why_not_kept(
             reason = "it has failed"
         elif node.id in redo:
             reason = "its output is not wanted as it is"
-        elif changes := _changes(old, node):
+        elif changes := changes_of(old, node):
             reason = f"it has another {' and '.join(changes)}"
         elif node.id in anew or lost & set(node.depends_on):
             reason = "what it depends on is made anew"
@@ -111,7 +111,7 @@ def _why_not_kept(
             yield node.id, reason
 
 
-def _changes(old: NodeState, new: NodeState) -> list[str]:
+def changes_of(old: NodeState, new: NodeState) -> list[str]:
     """What two nodes of one name differ in. The capability's version does not count: an output serves all the same."""
     same = {
         "capability": old.capability_id == new.capability_id and old.kind == new.kind,

@@ -14,6 +14,8 @@ from runs.event_data import (
     PlanApproval,
     ProposalData,
     RejectedPlan,
+    ReusableData,
+    ReuseData,
     VoteData,
 )
 from runs.stored_policies import NO_HOUSE, NO_POLICIES, RunPolicies, read_names
@@ -152,6 +154,7 @@ class RunState:
 
     `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
     it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
+    `reusable` is what a fork that has no plan yet may reuse, `reuse` what a fork took over.
     `plan_approval` says who has approved the plan in force, `rejected_plans` which plans people have rejected.
     `requests` has all requests, `open_ids` the ids of the open ones. `paused_at` is the beginning of a pause.
     `dependents` is the plan's graph read the other way round (see `runs.graph.dependents_of`). `usage` is what all
@@ -188,6 +191,8 @@ class RunState:
     plan_version: int | None = None
     plan_metadata: JsonObject = field(default_factory=dict[str, Json])
     replan_reason: str | None = None
+    reusable: ReusableData | None = None
+    reuse: ReuseData | None = None
     plan_approval: PlanApproval | None = None
     rejected_plans: tuple[RejectedPlan, ...] = ()
     replan: ReplanState | None = None

@@ -21,7 +21,7 @@ from schemas.base import (
     flaw,
     refused,
 )
-from schemas.envelope import Policies
+from schemas.envelope import OutputContract, Policies
 from schemas.plan import CapabilityId, PlanNode
 
 
@@ -41,14 +41,25 @@ class PolicyTriggerBody(OperatorBody):
 class ForkBody(OperatorBody):
     """The body of `runs/{id}/fork`: a new run that keeps what was completed before `fromNodeId`.
 
-    `inputs` and `policies` are laid over those of the original; `nodes` replace the plan's remaining nodes
-    (queue and agent type are those of the capability unless they are said there).
+    `inputs` and `policies` are laid over those of the original, `outputContract` replaces its contract. `nodes` replace
+    the plan's remaining nodes, `plan` all of it (queue and agent type are those of the capability unless they are said
+    there). With another contract, or other rules for the planner, and without nodes or a plan, it is planned anew.
     """
 
     from_node_id: NodeId | None = None
     inputs: dict[str, Any] | None = None
     policies: Policies | None = None
     nodes: Annotated[list[PlanNode], Field(min_length=1, max_length=1_000)] | None = None
+    output_contract: OutputContract | None = None
+    plan: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_plan(self) -> Self:
+        if self.plan is not None and self.nodes is not None:
+            raise refused(
+                flaw("contradiction", "Send the whole plan, or the nodes that replace others.", "nodes")
+            )
+        return self
 
 
 class TaskDecline(Model):

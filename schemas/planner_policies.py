@@ -12,6 +12,9 @@ from schemas.vocabulary import NodeKind
 MAX_VARIANTS = 6
 MAX_SELECTED = 100
 
+PLANNED_BY = ("topology", "selection", "optimisation")
+"""What a plan is looked for by; directives are for the capabilities."""
+
 Selected = Annotated[list[Reference], Field(max_length=MAX_SELECTED)]
 """Ids of capabilities, tags of them, or types of homes."""
 

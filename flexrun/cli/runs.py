@@ -124,6 +124,12 @@ def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     nodes: Annotated[
         str | None, typer.Option(help="JSON file with the nodes that replace those not kept")
     ] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="JSON file with a whole plan in the place of this one")
+    ] = None,
+    contract: Annotated[
+        str | None, typer.Option(help="JSON file with another output contract; it is planned anew")
+    ] = None,
     reason: ReasonFlag = None,
     operator: OperatorFlag = None,
     url: UrlFlag = None,
@@ -132,7 +138,8 @@ def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 ) -> None:
     """A new run that keeps what this one completed before a node, with what you change."""
     body: Document = {"fromNodeId": from_node, "reason": reason, "operator": operator}
-    for key, file in (("inputs", inputs), ("policies", policies), ("nodes", nodes)):
+    files = {"inputs": inputs, "policies": policies, "nodes": nodes, "plan": plan, "outputContract": contract}
+    for key, file in files.items():
         if file is not None:
             body[key] = read_json(file)
     context = CommandContext(url, token, as_json)
@@ -199,6 +206,7 @@ def _shown(run: Document) -> Any:
     shown: list[Any] = [words(run["objective"], "bold"), facts(pairs)]
     if nodes:
         shown += [words(""), table(("node", "status", "attempt", "what"), nodes, empty="")]
+    shown += [words(line, "dim") for line in _reused(run.get("reuse"))]
     requests: list[Document] = run["pendingRequests"]
     if requests:
         rows = [(each["requestId"], each["question"]) for each in requests]
@@ -211,13 +219,23 @@ def _shown(run: Document) -> Any:
     return shown
 
 
+def _reused(reuse: Document | None) -> list[str]:
+    """What a fork took over, and a line for each node that it did not."""
+    if reuse is None:
+        return []
+    taken = ", ".join(each["nodeId"] for each in reuse["reused"]) or "nothing"
+    return [f"reused: {taken}", *(f"anew: {each['nodeId']}: {each['why']}" for each in reuse["notReused"])]
+
+
 def _attempt(node: Document) -> object:
     """Its number; `kept` where the output was taken over from the run that this one was made of."""
     return "kept" if node["status"] == "completed" and not node["attempt"] else node["attempt"]
 
 
 def _forked(context: CommandContext, answer: Document) -> Any:
+    reuse = [words(line) for line in _reused(answer.get("reuse"))]
     return [
         words(f"run {answer['runId']} is {answer['status']}"),
+        *reuse,
         words(f"follow it: {context.command('attach', answer['runId'])}", "dim"),
     ]

@@ -21,12 +21,12 @@ from gateway.people.contract_checks import (
     schema_of_node,
     schema_of_request,
 )
-from gateway.people.edited_plans import EditedPlans
 from gateway.run_id import canonical_run_id
+from gateway.runs.edited_plans import EditedPlans
 from runs.commands import Actor, Command, DeclineTask, RemoveRequest, ResolveRequest, ResumeRun, SubmitTask
 from runs.decide import Decided
 from runs.errors import NotWaiting, RequestAmbiguous, RequestUnknown, RunFinished, RunUnknown, StaleAttempt
-from runs.event import Json
+from runs.event import Json, JsonObject
 from runs.rules.permissions import check_plan_version
 from runs.state import RunState
 from runs.transitions import AWAITING_HUMAN, PAUSED
@@ -200,7 +200,8 @@ class Decisions:
             return edited, ()
         request = state.requests.get(response.request_id or "")
         if request is not None and request.subject == "plan" and request.open:
-            return await self.plans.checked(state, request, edited)
+            base: JsonObject = (request.proposal or {}).get("output") or request.payload["pendingOutput"]
+            return await self.plans.checked(state.envelope, edited, base, state.house.forbidden_capabilities)
         return edited, await checks.errors(schema_of_request(state, response.request_id or ""), edited)
 
 

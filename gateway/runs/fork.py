@@ -9,11 +9,12 @@ from aiohttp import web
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, MAY_BE_EMPTY, UNAUTHORIZED, DocumentedResponse, Endpoints
 from gateway.middleware import bind_log_fields, caller
-from gateway.response import Response, document, json_response
+from gateway.response import Response, document, json_response, present
 from gateway.run_id import PathRunId
 from gateway.runs.documentation import CORRELATION_ID, KEY, RUN_REFUSED, RUN_UNKNOWN
 from gateway.runs.fork_service import Forked, Forks, as_sent
 from gateway.runs.idempotency import idempotency_key
+from gateway.runs.reuse import ForkReuse
 from gateway.runs.start import PATH
 from schemas.base import RunId
 from schemas.control import ForkBody, OperatorBody
@@ -25,12 +26,13 @@ _PROBLEMS = UNAUTHORIZED | RUN_UNKNOWN | RUN_REFUSED
 
 
 class RunForked(Response):
-    """A run that was made from another one, which `origin` names."""
+    """A run that was made from another one, which `origin` names. One that is planned anew has no `reuse` yet."""
 
     run_id: RunId
     status: RunStatus
     thread_id: str | None
     origin: dict[str, Any]
+    reuse: ForkReuse | None = None
     events_url: str
 
 
@@ -58,6 +60,9 @@ async def retry_run(
     "/api/v1/flex/runs/{run_id}/fork",
     name="forkRun",
     summary="A new run that keeps what this one completed before a node",
+    description="With other inputs, policies, nodes, plan or contract; `reuse` says what was taken over, and why the"
+    " rest was not. With another contract, or other rules for the planner, it is planned anew, and reuses what its plan"
+    " has unchanged.",
     headers=[KEY, CORRELATION_ID],
     responses=[
         DocumentedResponse(201, "The new run.", {JSON: RunForked}),
@@ -83,7 +88,9 @@ def _answer(request: web.Request, forked: Forked) -> web.Response:
     bind_log_fields(request, run_id=state.run_id)
     path = f"{PATH}/{state.run_id}"
     return json_response(
-        document(RunForked, state, events_url=f"{path}/events"),
+        document(
+            RunForked, state, leave_out=("reuse",), events_url=f"{path}/events", **present(reuse=state.reuse)
+        ),
         status=201 if forked.created else 200,
         run_id=state.run_id,
         headers={"Location": path},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid5
 
 from uuid_utils import uuid7
@@ -15,15 +15,17 @@ from gateway.deps import Gateway
 from gateway.errors import PlanInvalid
 from gateway.operators import operator_text
 from gateway.parsing import in_steps
+from gateway.runs.edited_plans import EditedPlans
 from gateway.runs.given_facets import check_given_facets
 from gateway.runs.idempotency import IdempotencyKey
-from gateway.runs.submit import existing_run
+from gateway.runs.submit import compile_contract, existing_run, pinned_contract
 from runs.commands import AcceptPlan, Actor, Command, StartRun
 from runs.errors import RunAlreadyStarted
 from runs.event import JsonObject
-from runs.fork import ForkChange, fork_commands, retry_commands
+from runs.fork import ForkChange, fork_commands, forked_envelope, retry_commands
 from runs.source_problems import facet_source_problems
 from runs.state import RunState
+from runs.wire_nodes import node_to_wire
 from schemas.base import Model
 from schemas.control import ForkBody, OperatorBody
 from schemas.plan import (
@@ -88,6 +90,7 @@ class Forks:
         known = await self.gateway.facets.current()
         await check_given_facets(body.inputs, known, self.gateway.deps.contracts)
         nodes = await self._nodes(body.nodes) if body.nodes is not None else None
+        contract, schema_hash = await self._contract(body)
         change = ForkChange(
             operator=self._operator(body),
             roles=self.actor.roles,
@@ -96,12 +99,54 @@ class Forks:
             inputs=body.inputs,
             policies=as_sent(body.policies) if body.policies is not None else None,
             nodes=nodes,
+            contract=contract,
+            schema_hash=schema_hash,
         )
+        change = replace(change, forbidden=await self._forbidden(original, change))
+        if body.plan is not None:
+            change = replace(change, plan=await self._plan(original, change, body.plan))
         commands = await in_steps(fork_commands(original, change, self.gateway.deps.clock()))
         if nodes is not None:
             await _require_sound_plan(commands, len(nodes))
-        changed = body.policies is not None
+        changed = body.policies is not None or body.plan is not None
         return await self._start(new_id, self.gateway.acceptance.fork(commands, changed=changed), key)
+
+    async def _contract(self, body: ForkBody) -> tuple[JsonObject | None, str | None]:
+        """Another output contract with the facets that it names, and the hash of its schema. Raises DocumentRefused."""
+        if body.output_contract is None:
+            return None, None
+        contract = await pinned_contract(self.gateway, as_sent(body.output_contract))
+        return contract, await compile_contract(self.gateway, contract)
+
+    async def _forbidden(self, original: RunState, change: ForkChange) -> frozenset[str]:
+        """The capabilities of the original's nodes that the policies of the fork forbid: by id, tag or home."""
+        if change.policies is None:
+            return frozenset()
+        names = _forbidden_names(forked_envelope(original, change))
+        used = {node.capability_id for node in original.nodes.values()}
+        listed = await self.gateway.capabilities.current()
+        tagged = {str(each["id"]) for each in listed if names & _tags_and_home(each)}
+        return frozenset(used & (names | tagged))
+
+    async def _plan(self, original: RunState, change: ForkChange, sent: JsonObject) -> JsonObject:
+        """The plan of the body, completed and checked. Raises PlanInvalid with places in the body."""
+        deps = self.gateway.deps
+        plans = EditedPlans(deps.check_plan, self.gateway.capabilities, deps.contracts)
+        base: JsonObject = {
+            "nodes": [node_to_wire(node) for node in original.nodes.values()],
+            "metadata": original.plan_metadata,
+        }
+        envelope = forked_envelope(original, change)
+        plan, errors = await plans.checked(
+            envelope, sent, base, self.gateway.acceptance.house.forbidden_capabilities
+        )
+        if errors:
+            problems = [
+                FieldProblem(str(each["keyword"]), f"/plan{each['instancePath']}", str(each["message"]))
+                for each in errors
+            ]
+            raise PlanInvalid("This plan cannot be run.", errors=problems)
+        return cast(JsonObject, plan)
 
     def _operator(self, body: OperatorBody) -> str:
         claimed = operator_text(body.operator)
@@ -173,6 +218,19 @@ def _wire(node: PlanNode, descriptor: JsonObject) -> JsonObject:
         if name not in node.model_fields_set and source in descriptor:
             wire[key] = descriptor[source]
     return wire
+
+
+def _forbidden_names(envelope: JsonObject) -> set[str]:
+    """What `policies.planner.selection.forbid` of an envelope names."""
+    part: Any = envelope
+    for key in ("policies", "planner", "selection", "forbid"):
+        part = cast(JsonObject, part).get(key) if isinstance(part, dict) else None
+    return {str(each) for each in cast("list[Any]", part)} if isinstance(part, list) else set()
+
+
+def _tags_and_home(descriptor: JsonObject) -> set[str]:
+    home: JsonObject = descriptor.get("home") or {}
+    return {*map(str, descriptor.get("tags") or ()), str(home.get("type") or "python")}
 
 
 def as_sent(body: Model) -> JsonObject:

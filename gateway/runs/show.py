@@ -17,9 +17,11 @@ from gateway.response import Response, document, json_response, present
 from gateway.run_id import PathRunId
 from gateway.runs.documentation import RUN_UNKNOWN
 from gateway.runs.listing import RunSummary
+from gateway.runs.reuse import ForkReuse
 from gateway.runs.version_waits import version_waits
 from runs.errors import RunUnknown
 from runs.event import JsonObject
+from runs.event_data import ReuseData
 from runs.transitions import AWAITING_HUMAN
 from schemas.base import NodeId, RunId, Timestamp
 from schemas.hitl import HitlRequest
@@ -131,6 +133,7 @@ class RunDetail(RunSummary):
     waiting_for: list[Wait] | None = None
     output: Any = None
     origin: dict[str, Any] | None = None
+    reuse: ForkReuse | None = None
     forks: list[ForkSummary]
 
     @classmethod
@@ -140,6 +143,7 @@ class RunDetail(RunSummary):
         forks: Sequence[ForkRow],
         waiting_for: Sequence[JsonObject],
         waits: Mapping[str, JsonObject],
+        reuse: ReuseData | None = None,
     ) -> JsonObject:
         """A run as its rows have it. One that completed has its output, null included."""
         run = row.run
@@ -151,7 +155,7 @@ class RunDetail(RunSummary):
             nodes=[NodeDetail.of(node, run, waits.get(node.node_id)) for node in row.nodes],
             pending_requests=[hitl_request(each) for each in row.requests if each.status == "open"],
             **({"output": row.output} if run.status == "completed" else {}),
-            **present(origin=row.origin, waiting_for=waiting_for or None),
+            **present(origin=row.origin, waiting_for=waiting_for or None, reuse=reuse),
             forks=[ForkSummary.of(fork) for fork in forks],
         )
 
@@ -172,7 +176,8 @@ async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     waiting_for = [] if row.run.completed_at else gateway.waiting_for()
     waits = {} if row.run.completed_at else await _waits(gateway, row)
     forks = await forks_of_run(gateway.deps.store, run_id)
-    return json_response(RunDetail.in_full(row, forks, waiting_for, waits), run_id=run_id)
+    reuse = (await gateway.deps.store.load(run_id)).reuse if row.origin is not None else None
+    return json_response(RunDetail.in_full(row, forks, waiting_for, waits, reuse), run_id=run_id)
 
 
 async def _waits(gateway: Gateway, row: RunDetailRow) -> dict[str, JsonObject]:

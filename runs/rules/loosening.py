@@ -45,6 +45,8 @@ def loosened_policies(before: JsonObject, after: JsonObject) -> list[Loosened]:
 def _switches(
     before: JsonObject, after: JsonObject, old: RunPolicies, new: RunPolicies
 ) -> Iterator[Loosened]:
+    if old.hitl.plan and not new.hitl.plan:
+        yield Loosened("/policies/hitl/plan", "Nobody would approve the plan any more.")
     if old.approval_required and not new.approval_required:
         yield Loosened("/policies/requiresHitlApproval", "The output would not need approval any more.")
     policies: tuple[JsonObject, JsonObject] = (before.get("policies") or {}, after.get("policies") or {})

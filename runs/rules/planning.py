@@ -8,12 +8,14 @@ from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
 from runs.event import JsonObject, rfc3339
 from runs.event_data import LossDetail, PlanApproval, PlanRejectedDetail, StartData, StartDetail
+from runs.fork_reuse import as_before
 from runs.replans import compare
 from runs.rules.budgets import over_budget
 from runs.rules.nodes import lost_detail
 from runs.rules.plan_approval import ask_about_plan, rejected_before
 from runs.rules.replans import faults_of, take_new_plan
 from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at, poison_error
+from runs.rules.reuse import take_over
 from runs.settle import needs_plan
 from runs.state import RunState
 
@@ -33,6 +35,8 @@ def start_run(draft: Draft, command: c.StartRun) -> None:
         detail["house"] = command.house
     if command.origin is not None:
         detail["origin"] = command.origin
+    if command.reusable is not None:
+        detail["reusable"] = command.reusable
     data: StartData = {
         "runId": draft.state.run_id,
         "threadId": command.thread_id,
@@ -78,7 +82,10 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
         reject_plan(draft, c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=faults))
         return
     if previous is None:
+        may_reuse = as_before(draft.state).nodes
+        anew = draft.state.reusable["anew"] if draft.state.reusable is not None else {}
         draft.add(new_events.plan_generated(command.plan, bounded, command.approval))
+        take_over(draft, command.reuse, may_reuse, anew)
     else:
         take_new_plan(draft, command.plan, bounded, compared)
     ask_about_plan(draft, bounded)

@@ -194,3 +194,54 @@ async def test_the_policies_of_the_envelope_hold_for_an_edited_plan(gateway: str
         assert "capability_forbidden" in str(vars(refused.value))
         await sdk.approve(request["runId"])
         await reached(client, request["runId"], "completed")
+
+
+async def forked(client: GatewayClient, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The new run, when it has ended."""
+    made = await client.call("POST", f"{API}/runs/{run_id}/fork", body)
+    await reached(client, made["runId"], "completed")
+    return await client.call("GET", f"{API}/runs/{made['runId']}")
+
+
+async def test_forks_change_policies_contract_and_plan_and_reuse_what_serves(
+    gateway: str, tmp_path: Path
+) -> None:
+    policies = {"planner": {"selection": {"forbid": ["note.guess"]}}}
+    async with GatewayClient(gateway) as client:
+        run_id = await client.start_run(json.dumps({**ENVELOPE, "policies": policies}).encode())
+        await reached(client, run_id, "completed")
+
+        contract = {"mode": "facets", "facets": ["note", "facts"]}
+        wider = await forked(client, run_id, {"outputContract": contract})
+        assert [each["nodeId"] for each in wider["reuse"]["reused"]] == ["facts.find", "note.write"]
+        assert wider["output"]["facts"]["lines"] == ["Tide is known."]
+        assert [node["attempt"] for node in wider["nodes"]] == [0, 0]
+        types = await types_of(client, wider["runId"])
+        assert types.index("log") < types.index("node_complete")
+
+        free = {"policies": {"planner": {"selection": {"forbid": ["note.write"]}}}}
+        other = await forked(client, run_id, free)
+        assert other["output"] == {"note": {"text": "I guess Tide."}}
+        why = {each["nodeId"]: each["why"] for each in other["reuse"]["notReused"]}
+        assert why["note.write"] == "the policies forbid note.write"
+
+        plan_file = tmp_path / "plan.json"
+        show = await client.call("GET", f"{API}/runs/{run_id}/events?limit=1000")
+        made = next(each for each in show["events"] if each["type"] == "plan_generated")["payload"]
+        source = {"facets": {"topic": {"$input": "/facets/topic"}}}
+        guess = {"id": "guess", "capabilityId": "note.guess", "kind": "execution", "label": "Guess"}
+        composition = {"note": {"$node": "guess"}}
+        plan_file.write_text(
+            json.dumps({"nodes": [{**guess, "bundle": source}], "metadata": {"composition": composition}})
+        )
+        said = await run("runs", "fork", run_id, "--plan", str(plan_file), "--url", gateway)
+        assert said.status != 0
+        assert "/plan/nodes/0/capabilityId" in said.err, "the policies of the original hold"
+        free_file = tmp_path / "policies.json"
+        free_file.write_text(json.dumps({"planner": {}}))
+        flags = ["--plan", str(plan_file), "--policies", str(free_file)]
+        said = await run("runs", "fork", run_id, *flags, "--url", gateway)
+        assert said.status == 0, said.err
+        assert "reused: nothing" in said.out
+        assert "anew: facts.find: the plan does not have it" in said.out
+        assert len(made["nodes"]) == 2

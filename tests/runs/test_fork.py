@@ -40,7 +40,8 @@ def three_nodes() -> Given:
 def test_a_retry_starts_at_the_failed_node_with_the_outputs_before_it():
     failed = three_nodes().fail("c")
     again = forked(retry_commands(failed.state, BY_ANN, NOON))
-    assert again.types == ["start", "plan_requested", "plan_generated", "node_complete", "node_complete"]
+    first = ["start", "plan_requested", "plan_generated", "log"]
+    assert again.types == [*first, "node_complete", "node_complete"]
     assert due(again) == {("node", "c")}
     assert again.state.nodes["b"].output == "B"
     assert again.state.origin == {
@@ -122,3 +123,93 @@ def test_the_nodes_of_a_fork_keep_their_versions_and_that_they_must_not_run_twic
     kept = again.state.nodes["b"]
     assert (kept.capability_version, kept.idempotent) == ("1.2.0", False)
     assert again.state.nodes["a"].capability_version is None
+
+
+def done() -> Given:
+    """a → b, and c beside them; all completed."""
+    nodes = [
+        node("a", bundle={"inputKeys": ["topic"]}),
+        node("b", "a", bundle={"inputKeys": []}),
+        node("c", bundle={"inputKeys": ["tone"]}),
+    ]
+    given = Given().started(inputs={"topic": "tides", "tone": "dry"}).planned(*nodes)
+    for name in "abc":
+        given = given.start(name).complete(name, name.upper())
+    return given
+
+
+def said(given: Given) -> tuple[list[str], dict[str, str]]:
+    """What a fork says that it reuses, and why not the rest."""
+    (line,) = [event.payload for event in given.log if event.payload.get("event") == "fork_reuse"]
+    reused = [each["nodeId"] for each in line["payload"]["reused"]]
+    return reused, {each["nodeId"]: each["why"] for each in line["payload"]["notReused"]}
+
+
+def test_a_fork_says_what_it_reuses_and_why_not_the_rest():
+    again = forked(fork_commands(done().state, ForkChange(operator="ann", from_node_id="a"), NOON))
+    assert said(again) == (
+        ["c"],
+        {"a": "the fork begins with it", "b": "what it depends on is made anew"},
+    )
+    assert again.state.reuse is not None
+
+
+def test_a_fork_with_other_inputs_reuses_what_has_not_read_them():
+    change = ForkChange(operator="ann", inputs={"topic": "winds"})
+    again = forked(fork_commands(done().state, change, NOON))
+    assert said(again)[0] == ["c"]
+    assert said(again)[1]["a"] == "it has read inputs that are others now"
+    assert due(again) == {("node", "a")}
+
+
+def test_a_fork_with_another_contract_is_planned_anew_and_reuses_what_the_plan_has_unchanged():
+    contract = {"schema": {"type": "object"}}
+    change = ForkChange(operator="ann", contract=contract, schema_hash="other")
+    again = forked(fork_commands(done().state, change, NOON))
+    assert again.types == ["start"]
+    assert due(again) == {("plan", "")}
+    assert again.state.schema_hash == "other"
+    kept = [node("a", bundle={"inputKeys": ["topic"]}), node("b", "a", bundle={"inputKeys": ["tone"]})]
+    again = again.planned(*kept, node("d", "a"))
+    assert again.types == ["plan_requested", "plan_generated", "log", "node_complete"]
+    assert said(again) == (
+        ["a"],
+        {"b": "the plan has it with another bundle", "c": "the plan does not have it"},
+    )
+    assert again.state.nodes["a"].output == "A"
+    assert due(again) == {("node", "b"), ("node", "d")}
+
+
+def test_a_fork_with_a_plan_of_its_own_reuses_what_the_plan_has_unchanged():
+    nodes = [node("a", bundle={"inputKeys": ["topic"]}), node("x", "a")]
+    change = ForkChange(operator="ann", plan={"nodes": nodes, "edges": [], "metadata": {}})
+    again = forked(fork_commands(done().state, change, NOON))
+    assert said(again)[0] == ["a"]
+    assert due(again) == {("node", "x")}
+
+
+def test_a_fork_whose_policies_forbid_a_capability_does_not_reuse_its_output():
+    policies = {"planner": {"selection": {"forbid": ["test.a"]}}}
+    change = ForkChange(operator="ann", policies=policies, forbidden=frozenset({"test.a"}))
+    again = forked(fork_commands(done().state, change, NOON)).planned(
+        node("c", bundle={"inputKeys": ["tone"]})
+    )
+    assert said(again)[0] == ["c"]
+    assert said(again)[1]["a"] == "the policies forbid test.a"
+
+
+def test_the_fork_of_an_approved_plan_is_asked_about_only_where_something_is_changed():
+    policies = {"hitl": {"plan": True}}
+    given = Given().started(policies=policies).planned(node("a"), node("b", "a")).respond("approval")
+    given = given.start("a").complete("a").when(c.AbortRun(now=NOON, actor=ANN))
+    assert forked(retry_commands(given.state, BY_ANN, NOON)).state.open_ids == ()
+    changed = ForkChange(operator="ann", inputs={"n": 1}, from_node_id="b")
+    assert len(forked(fork_commands(given.state, changed, NOON)).state.open_ids) == 1
+
+
+def test_nobody_but_who_decides_may_fork_without_the_approval_of_the_plan():
+    policies = {"hitl": {"plan": True, "approvers": ["bob"]}}
+    given = Given().started(policies=policies).planned(node("a"))
+    change = ForkChange(operator="ann", policies={"hitl": {"approvers": ["bob"]}})
+    with pytest.raises(e.NotAllowed, match="approve the plan"):
+        fork_commands(given.state, change, NOON)

@@ -45,7 +45,7 @@ def with_policies(state: dict[str, Any], log: list[Event]) -> dict[str, Any]:
     later = {"goals": [], "budget": None, "replan_on": ["capability_gone"]}
     hitl = {"plan": False, **state["policies"]["hitl"]}
     state = {**state, "policies": {**later, **state["policies"], "runtime": rules, "hitl": hitl}}
-    state = {"plan_approval": None, "rejected_plans": [], **state}
+    state = {"plan_approval": None, "rejected_plans": [], "reusable": None, "reuse": None, **state}
     return {"firings": dict(fired), "marks": [], "priority": "normal", "paused_seconds": seconds, **state}
 
 

@@ -867,11 +867,31 @@ export interface Emit {
   } | null;
 }
 /**
+ * The output is an object with one key for each named facet.
+ */
+export interface FacetsContract {
+  mode: "facets";
+  /**
+   * @minItems 1
+   * @maxItems 50
+   */
+  facets: string[];
+}
+/**
  * End the run as `failed` with `policy_failed`.
  */
 export interface Fail {
   type: "fail";
   message?: string | null;
+}
+/**
+ * The output is whatever the instructions describe.
+ */
+export interface FreeformContract {
+  mode: "freeform";
+  instructions: string;
+  expectedFormat?: string | null;
+  example?: any;
 }
 /**
  * Have `next` run again, and what depends on it: a node of the plan, or the nodes of a capability.
@@ -977,6 +997,21 @@ export interface SetPriority {
 export interface Replan {
   type: "replan";
   rationale?: string | null;
+}
+/**
+ * The output must be accepted by `schema`; the mode may be left out when the schema is there.
+ */
+export interface JsonSchemaContract {
+  mode?: "json_schema";
+  schema:
+    | {
+        [k: string]: any;
+      }
+    | boolean;
+  hints?: {
+    [k: string]: any;
+  } | null;
+  example?: any;
 }
 /**
  * An operator fires it: `POST …/policies/{policyId}/trigger`.
@@ -1224,8 +1259,9 @@ export interface Trigger {
 /**
  * The body of `runs/{id}/fork`: a new run that keeps what was completed before `fromNodeId`.
  *
- * `inputs` and `policies` are laid over those of the original; `nodes` replace the plan's remaining nodes
- * (queue and agent type are those of the capability unless they are said there).
+ * `inputs` and `policies` are laid over those of the original, `outputContract` replaces its contract. `nodes` replace
+ * the plan's remaining nodes, `plan` all of it (queue and agent type are those of the capability unless they are said
+ * there). With another contract, or other rules for the planner, and without nodes or a plan, it is planned anew.
  */
 export interface ForkBody {
   reason?: string | null;
@@ -1241,6 +1277,10 @@ export interface ForkBody {
   } | null;
   policies?: Policies | null;
   nodes?: PlanNode[] | null;
+  outputContract?: (JsonSchemaContract | FreeformContract | FacetsContract) | null;
+  plan?: {
+    [k: string]: any;
+  } | null;
 }
 /**
  * The body of `POST /api/hitl/link`: a link that lets its holder decide one request.
@@ -1439,41 +1479,6 @@ export interface OperatorBody {
         [k: string]: any;
       }
     | null;
-}
-/**
- * The output is an object with one key for each named facet.
- */
-export interface FacetsContract {
-  mode: "facets";
-  /**
-   * @minItems 1
-   * @maxItems 50
-   */
-  facets: string[];
-}
-/**
- * The output is whatever the instructions describe.
- */
-export interface FreeformContract {
-  mode: "freeform";
-  instructions: string;
-  expectedFormat?: string | null;
-  example?: any;
-}
-/**
- * The output must be accepted by `schema`; the mode may be left out when the schema is there.
- */
-export interface JsonSchemaContract {
-  mode?: "json_schema";
-  schema:
-    | {
-        [k: string]: any;
-      }
-    | boolean;
-  hints?: {
-    [k: string]: any;
-  } | null;
-  example?: any;
 }
 /**
  * `to` depends on `from`: the same thing as `dependsOn`, said for those who draw the graph.

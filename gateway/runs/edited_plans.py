@@ -1,18 +1,19 @@
-"""Plans that people send in the place of the one that they are asked about."""
+"""Plans that people send: in the place of one that they are asked about, or for a fork."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.checker import ContractChecker
 from contracts.problems import CheckerUnavailable, SchemaRefused
 from eventstore.capability_cache import CapabilityCache
-from gateway.people.contract_checks import ContractErrors
 from gateway.runs.trial_planner import PlanCheck
 from runs.event import Json, JsonObject
 from runs.rules.planning import as_error
-from runs.state import RequestState, RunState
 from schemas.refusal import MAX_PROBLEMS
+
+PlanErrors = tuple[JsonObject, ...]
 
 _CAPABILITY_MISSING = "capability_missing"
 
@@ -26,27 +27,30 @@ class EditedPlans:
     contracts: ContractChecker
 
     async def checked(
-        self, state: RunState, request: RequestState, sent: Json
-    ) -> tuple[Json, ContractErrors]:
-        """The plan as it would be kept, and errors with places in it. Raises CheckerUnavailable."""
-        base: JsonObject = (request.proposal or {}).get("output") or request.payload["pendingOutput"]
-        answer = await self._ask(state, sent, base)
+        self, envelope: JsonObject, sent: Json, base: JsonObject, forbidden: Sequence[str]
+    ) -> tuple[Json, PlanErrors]:
+        """The plan as it would be kept, and errors with places in it. Raises CheckerUnavailable.
+
+        `base` is the plan in whose place it is sent; the house forbids the capabilities in `forbidden`.
+        """
+        answer = await self._ask(envelope, sent, base, forbidden)
         if any(each["code"] == _CAPABILITY_MISSING for each in answer.get("diagnostics", [])):
             # What was just registered may not be known here.
             await self.capabilities.refresh()
-            answer = await self._ask(state, sent, base)
+            answer = await self._ask(envelope, sent, base, forbidden)
         if "plan" not in answer:
             return sent, tuple(as_error(each) for each in answer["diagnostics"])
         return answer["plan"], await self._schema_errors(answer["plan"], base)
 
-    async def _ask(self, state: RunState, sent: Json, base: JsonObject) -> JsonObject:
+    async def _ask(
+        self, envelope: JsonObject, sent: Json, base: JsonObject, forbidden: Sequence[str]
+    ) -> JsonObject:
         if self.check is None:
             msg = "this gateway was started without a planner, which checks plans"
             raise CheckerUnavailable(msg)
-        forbidden = state.house.forbidden_capabilities
-        return await self.check(state.envelope, sent, base, await self.capabilities.current(), forbidden)
+        return await self.check(envelope, sent, base, await self.capabilities.current(), forbidden)
 
-    async def _schema_errors(self, plan: JsonObject, base: JsonObject) -> ContractErrors:
+    async def _schema_errors(self, plan: JsonObject, base: JsonObject) -> PlanErrors:
         """What is wrong with the contracts of nodes that the plan before did not have."""
         known = [_output_contract(node) for node in base["nodes"]]
         errors: list[JsonObject] = []
