@@ -129,6 +129,7 @@ async def test_a_fork_after_the_approval_keeps_the_work_and_asks_anew(gateway: R
         "start",
         "plan_requested",
         "plan_generated",
+        "log",
         "node_complete",
     ]
     outcome = await fork.deliver({"text": "other"})
@@ -316,7 +317,7 @@ async def test_a_fork_loosens_the_rules_for_those_only_who_may_decide(start_gate
     assert status == 201
     conforms("RunForked", made)
     assert [each["pointer"] for each in made["origin"]["loosened"]] == ["/policies/requiresHitlApproval"]
-    (line,) = [event for event in await log_of(gateway, made["runId"]) if event.type == "log"]
+    line, _ = [event for event in await log_of(gateway, made["runId"]) if event.type == "log"]
     assert line.payload["message"].startswith("bob loosened the rules of run ")
 
 
