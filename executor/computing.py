@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from importlib import import_module
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import orjson
 
 from executor.capability import Capability, CapabilityContext, CapabilityError
-from executor.outputs import KeptJson, OutputRefused, as_json
+from executor.outputs import KeptJson
 from runs.event import Json, JsonObject
 from sandbox.errors import InputRefused, SandboxCrashed, SandboxTimedOut, SandboxUnavailable
 from sandbox.sandbox import Sandbox
 from schemas.capability import CapabilityDescriptor
-from schemas.json_text import MAX_OUTPUT_BYTES
 
 COMPUTE_SECONDS = 1.0
 """CPU time for one attempt."""
 
-_FUNCTION = "executor.computing:compute"
+_FUNCTION = "executor.child:compute"
 
 
 @runtime_checkable
@@ -70,25 +67,3 @@ class InSandbox:
 def in_sandbox(capabilities: Iterable[Capability], sandbox: Sandbox) -> list[Capability]:
     """The capabilities; those that compute are wrapped, so that they run in the sandbox."""
     return [InSandbox(each, sandbox) if isinstance(each, Computing) else each for each in capabilities]
-
-
-def compute(argument: dict[str, Any], blob: bytes) -> bytes:
-    """Called in the child. The output of `{"capability": "module:Class", "bundle"}` as JSON.
-
-    Raises InputRefused with `{"code", "message", "retryable"}`.
-    """
-    try:
-        kept = as_json(_capability(argument["capability"]).compute(argument["bundle"]), MAX_OUTPUT_BYTES)
-    except CapabilityError as error:
-        failure = {"code": error.code, "message": error.message, "retryable": error.retryable}
-        raise InputRefused(failure) from None
-    except OutputRefused as refused:
-        raise InputRefused({"code": refused.code, "message": refused.message, "retryable": False}) from None
-    return orjson.dumps(kept)
-
-
-@cache
-def _capability(name: str) -> Computing:
-    module, _, attribute = name.partition(":")
-    kind: type[Computing] = getattr(import_module(module), attribute)
-    return kind()

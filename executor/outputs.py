@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import orjson
 
-from executor.threads import run_in_thread
 from runs.event import Json
 from schemas import pointer
 from schemas.clean_text import clean_text
@@ -44,6 +43,8 @@ async def keep(output: object, max_bytes: int) -> Json:
     encoded = _encoded(output, max_bytes)
     if len(encoded) <= _SMALL_BYTES:
         return _decoded(output, encoded)
+    from executor.threads import run_in_thread  # noqa: PLC0415 - children of the sandbox do without asyncio
+
     return await run_in_thread(_decoded, output, encoded)
 
 

@@ -7,10 +7,10 @@ from itertools import islice
 from typing import cast
 
 from planner.checking import plan_faults
+from planner.derive.costs import plan_cost
 from planner.derive.offers import Offer, read_offer
 from planner.derive.policies import read_policies
 from planner.planner import JsonObject, PlanRefused, diagnostic
-from planner.planner_result import plan_cost
 from planner.text import as_list, as_object
 from runs.composition import referenced_nodes
 from runs.facet_sources import FACETS_KEY

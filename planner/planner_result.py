@@ -11,7 +11,6 @@ from datetime import datetime
 import structlog
 
 from planner.checking import plan_faults
-from planner.derive.costs import Estimate, read_estimate
 from planner.planner import (
     CheckedPlan,
     JsonObject,
@@ -86,18 +85,6 @@ def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) 
         tried=(*state.not_again, *(wish.absent if wish is not None else ())),
         ground=ground_of(as_before(state)),
     )
-
-
-def plan_cost(plan: JsonObject, capabilities: Sequence[JsonObject]) -> JsonObject:
-    """What the descriptors say that a plan (wire form) costs; 0 for what they do not say."""
-    estimates = {str(each.get("id")): read_estimate(each) for each in capabilities}
-    used = [estimates.get(node["capabilityId"], Estimate()) for node in plan["nodes"]]
-    return {
-        "micros": sum(each.micros for each in used),
-        "seconds": sum(each.seconds for each in used),
-        "tokens": sum(each.tokens for each in used),
-        "nodes": len(used),
-    }
 
 
 async def ask_instantly(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from planner.derive.costs import plan_cost
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
-from planner.planner_result import plan_cost
 from planner.sandboxed import PLAN_SECONDS, SandboxedPlanner
 from runs.event import Json
 from sandbox.errors import InputRefused, SandboxCrashed, SandboxTimedOut

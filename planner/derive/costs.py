@@ -8,11 +8,12 @@ on capabilities that have no part in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from planner.planner import JsonObject
 from planner.text import as_object
 from schemas.planner_policies import Optimisation, PlannerPolicies, Weights
 
@@ -40,6 +41,18 @@ def read_estimate(descriptor: Mapping[str, Any]) -> Estimate:
     cost = as_object(descriptor.get("cost"))
     micros, seconds, tokens = (_number(cost.get(name)) for name in ("micros", "seconds", "tokens"))
     return Estimate(int(micros), seconds, int(tokens))
+
+
+def plan_cost(plan: JsonObject, capabilities: Sequence[JsonObject]) -> JsonObject:
+    """What the descriptors say that a plan (wire form) costs; 0 for what they do not say."""
+    estimates = {str(each.get("id")): read_estimate(each) for each in capabilities}
+    used = [estimates.get(node["capabilityId"], Estimate()) for node in plan["nodes"]]
+    return {
+        "micros": sum(each.micros for each in used),
+        "seconds": sum(each.seconds for each in used),
+        "tokens": sum(each.tokens for each in used),
+        "nodes": len(used),
+    }
 
 
 def _number(value: Any) -> float:
