@@ -22,6 +22,7 @@ from tests.support.given import ANN, BOB, NOON, RUN_ID, node, plan
 
 WRONG = ({"instancePath": "", "keyword": "type", "message": "no", "params": {}, "schemaPath": "#"},)
 NODE_IDS = ["a", "b", "c", "d"]
+AGAIN = {"id": "again", "trigger": "manual", "action": "replan"}
 USED = [
     None,
     {"inputTokens": 3},
@@ -77,7 +78,7 @@ class AnyOrder(RuleBasedStateMachine):
         }
         envelope = {
             "objective": "o",
-            "policies": {"requiresHitlApproval": approval, "hitl": hitl},
+            "policies": {"requiresHitlApproval": approval, "hitl": hitl, "runtime": [AGAIN]},
             "constraints": {"deadlineSeconds": deadline} if deadline else {},
         }
         self.send(c.StartRun(now=self.now, envelope=envelope, schema_hash="h"))
@@ -207,6 +208,10 @@ class AnyOrder(RuleBasedStateMachine):
                 errors=WRONG if wrong else (),
             )
         )
+
+    @rule(node_id=st.sampled_from([None, *NODE_IDS]))
+    def plan_again(self, node_id: str | None) -> None:
+        self.send(c.TriggerPolicy(now=self.now, actor=ANN, policy_id="again", node_id=node_id))
 
     @rule(pause=st.booleans())
     def pause_or_resume(self, pause: bool) -> None:

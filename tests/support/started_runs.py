@@ -53,7 +53,11 @@ class Walk:
         }
         envelope = {
             **ENVELOPE,
-            "policies": {"requiresHitlApproval": self._random.random() < 0.7, "hitl": hitl},
+            "policies": {
+                "requiresHitlApproval": self._random.random() < 0.7,
+                "hitl": hitl,
+                "runtime": [{"id": "again", "trigger": "manual", "action": "replan"}],
+            },
             "constraints": {"deadlineSeconds": 5000} if self._random.random() < 0.5 else {},
             "metadata": {"clientId": "acme", "runLabel": "walk"},
         }
@@ -74,7 +78,7 @@ class Walk:
         return True
 
     def _command(self, state: RunState) -> c.Command:
-        if state.plan_version is None or state.replan_reason is not None:
+        if state.plan_version is None or (state.replan_reason is not None and self._random.random() < 0.7):
             return self._planning(state)
         if state.status == "paused" and self._random.random() < 0.7:
             return c.ResumeRun(now=self._now, actor=ANN)
@@ -138,7 +142,9 @@ class Walk:
         )
 
     def _control(self, state: RunState) -> c.Command:
-        what = self._random.choice(["log"] * 6 + ["pause"] * 6 + ["resume"] * 3 + ["abort"])
+        what = self._random.choice(["log"] * 6 + ["again"] * 3 + ["pause"] * 6 + ["resume"] * 3 + ["abort"])
+        if what == "again":
+            return c.TriggerPolicy(now=self._now, actor=ANN, policy_id="again")
         if what == "log":
             return c.RecordLog(now=self._now, message="walking", detail={"step": state.seq})
         asked = {"pause": c.PauseRun, "resume": c.ResumeRun, "abort": c.AbortRun}

@@ -34,6 +34,20 @@ def rejected_and_planned_again() -> Given:
     return given.deliver({"n": 2}).respond("approval")
 
 
+def planned_again_in_the_middle() -> Given:
+    """One branch is done and kept, one is under way and dropped, and then a capability is not used again."""
+    rules = [
+        {"id": "again", "trigger": "manual", "action": {"type": "replan", "rationale": "go left"}},
+        {"id": "around", "trigger": "onNodeError", "action": "replan"},
+    ]
+    given = Given().started(policies={"runtime": rules}).planned(node("a"), node("b"), node("c", "a", "b"))
+    given = given.start("a").start("b").complete("a", "A")
+    given = given.when(c.TriggerPolicy(now=at(5), actor=ANN, policy_id="again"))
+    given = given.planned(node("a"), node("d", "a")).start("d").fail("d")
+    given = given.planned(node("a"), node("b", "a", bundle={"feedback": "around"}))
+    return given.start("b").complete("b", "B").deliver("B")
+
+
 def paused_and_announced() -> Given:
     given = waiting_for_approval(expiresInSeconds=60, onExpiry="approve")
     (request,) = given.state.open_requests
@@ -187,6 +201,7 @@ SCENARIOS: dict[str, Callable[[], Given]] = {
         approved,
         voted_and_edited,
         rejected_and_planned_again,
+        planned_again_in_the_middle,
         paused_and_announced,
         expired_and_escalated,
         task_submitted,
