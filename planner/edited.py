@@ -14,6 +14,7 @@ from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.text import as_list, as_object
 from runs.composition import referenced_nodes
 from runs.facet_sources import FACETS_KEY
+from runs.replans import MADE_KEY
 from runs.source_problems import facet_source_problems
 from schemas.parsing import validate_document
 from schemas.plan import PlanGraph
@@ -55,7 +56,7 @@ def completed_plan(sent: JsonObject, base: JsonObject, capabilities: Sequence[Js
     return plan
 
 
-_OF_THE_PLANNER = ("planner", "proved", "gap", "considered", "cost", "unserved")
+_OF_THE_PLANNER = ("planner", "proved", "gap", "considered", "cost", "unserved", MADE_KEY)
 
 
 def _completed(node: object, known: Mapping[str, JsonObject], before: Mapping[str, str]) -> object:

@@ -253,6 +253,8 @@ def _plan(original: RunState, change: ForkChange, kept: list[NodeState], origin:
         nodes = [node_to_wire(node) for node in original.nodes.values()]
     told = change.plan["metadata"] if change.plan is not None else original.plan_metadata
     metadata = {**told, "forkedFrom": origin["runId"]}
+    if change.nodes is not None:
+        metadata.pop(MADE_KEY, None)  # nodes of the same name may make something else
     if (original.plan_version or 1) > 1 or "forkedFromUpdate" in original.plan_metadata:
         metadata["forkedFromUpdate"] = True
     missing = set(referenced_nodes(metadata.get("composition"))) - {node["id"] for node in nodes}

@@ -320,6 +320,23 @@ def test_an_approval_that_is_withdrawn_for_a_new_plan_is_not_open_any_more():
     assert (given.state.open_ids, given.state.status) == ((), "pending")
 
 
+def test_a_plan_that_people_reject_or_change_in_the_middle_keeps_what_is_done():
+    policies = {"hitl": {"plan": True}, "runtime": [by_hand()]}
+    given = Given().started(policies=policies).planned(A, B, C).respond("approval")
+    given = given.start("a").start("b").complete("a", "A")
+    given = asked(given).planned(A, B, node("d", "a", "b"))
+    assert given.types == ["plan_requested", "plan_updated", "hitl_request"]
+    assert due(given) == {("node", "b", True)}
+    rejected = given.complete("b", "B").respond("rejection", note="not d")
+    rejected = rejected.planned(A, B, node("e", "a", "b"))
+    assert (ids(rejected, "kept"), ids(rejected, "added")) == (["a", "b"], ["e"])
+    assert rejected.new[1].payload["cause"] == "plan_rejected"
+    edited = given.respond("edit", edited_output=plan(A, node("f", "a")))
+    assert (ids(edited, "kept"), ids(edited, "dropped")) == (["a"], ["b", "d"])
+    assert edited.new[-1].payload["cause"] == "plan_edited"
+    assert due(edited) == {("node", "f", False)}
+
+
 SHAPES = st.lists(
     st.tuples(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3), st.booleans()),
     min_size=1,
