@@ -17,6 +17,8 @@ class SandboxConfig:
     """Children that take calls."""
     spares: Annotated[int, Field(ge=0)] = 1
     """Children kept warm for when one dies; without, the next call waits until another has started."""
+    spare_after_seconds: Annotated[float, Field(ge=0)] = 0
+    """When the spares start, if none dies before: a start is for the children that take calls."""
     in_flight: Count = 16
     """Calls in the pipe of one child: enough to keep it busy, few to send again when it dies."""
     deadline_seconds: Period = 1.0

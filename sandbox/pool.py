@@ -32,6 +32,8 @@ class ChildPool:
         self._failed_starts = 0
         self._is_open = False
         self._started = asyncio.Event()
+        self._spares = 0
+        self._spares_due: asyncio.TimerHandle | None = None
 
     @property
     def pids(self) -> list[int]:
@@ -44,6 +46,11 @@ class ChildPool:
             raise RuntimeError("Sandbox is started already")
         self._is_open = True
         self._started.clear()
+        if self._config.spare_after_seconds > 0:
+            loop = asyncio.get_running_loop()
+            self._spares_due = loop.call_later(self._config.spare_after_seconds, self._add_spares)
+        else:
+            self._spares = self._config.spares
         self._staff()
         await self._started.wait()
         if not self._processes:
@@ -53,6 +60,8 @@ class ChildPool:
     async def close(self) -> None:
         """End every open call and every process; no child is left when this returns."""
         self._is_open = False
+        if self._spares_due is not None:
+            self._spares_due.cancel()
         _fail(self._waiting, SandboxUnavailable, "The sandbox was closed.")
         self._waiting.clear()
         self._started.set()
@@ -109,7 +118,7 @@ class ChildPool:
         elif unanswered:
             self._judge(process, unanswered[0])
         self._waiting.extendleft(job for job in reversed(unanswered) if not job.answer.done())
-        self._staff()
+        self._add_spares()
         self._hand_out()
 
     def _judge(self, process: ChildProcess, suspect: Job) -> None:
@@ -131,10 +140,14 @@ class ChildPool:
             if not job.answer.done():  # the caller may have gone
                 process.send(job)
 
+    def _add_spares(self) -> None:
+        self._spares = self._config.spares
+        self._staff()
+
     def _staff(self) -> None:
         """Have as many processes as wanted, running or on their way; give up after several failures in a row."""
         if self._failed_starts < MAX_FAILED_STARTS:
-            wanted = self._config.processes + self._config.spares
+            wanted = self._config.processes + self._spares
             while len(self._processes) + len(self._spawning) < wanted:
                 task = asyncio.create_task(self._spawn())
                 self._spawning.add(task)

@@ -1,6 +1,8 @@
 """A call in a sandbox ends: with a result, a refusal, or an error that says why; and disturbs no other call."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,6 +16,7 @@ from sandbox.errors import (
     SandboxUnavailable,
 )
 from sandbox.sandbox import Sandbox
+from tests.support.waiting import eventually
 
 HERE = "tests.support.sandboxed"
 
@@ -97,3 +100,13 @@ async def test_a_closed_sandbox_says_so() -> None:
     with pytest.raises(SandboxUnavailable, match="closed"):
         await waiting
     assert sandbox.pids == []
+
+
+@pytest.mark.parametrize("after_seconds", [0.3, 600.0], ids=["after its time", "after a death"])
+async def test_a_spare_comes_later_than_the_child_that_takes_calls(after_seconds: float) -> None:
+    async with Sandbox(SandboxConfig(spare_after_seconds=after_seconds)) as sandbox:
+        assert len(sandbox.pids) == 1
+        if after_seconds > 1:
+            os.kill(sandbox.pids[0], signal.SIGKILL)
+        await eventually(lambda: len(sandbox.pids) == 2)
+        assert await sandbox.call(f"{HERE}:grow", 10) == 10
