@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,11 +14,13 @@ from uuid_utils import uuid7
 
 from broker.keeper import Keeper, KeeperConfig
 from eventstore.capabilities import register, set_disabled
+from eventstore.leases import lapse
 from executor.capability import Capability
 from flexrun.cli.render import new_plan
 from flexrun.client import API
 from flexrun.engine import Engine
 from flexrun.settings import Settings
+from planner.config import PlannerConfig
 from planner.planner import JsonObject, PlanContext
 from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerWorker
@@ -178,8 +181,8 @@ async def test_a_policy_at_a_failure_finds_another_way_and_one_that_never_ends_i
 class House(ExecutorWiring):
     """An executor, and planners that a test starts."""
 
-    async def planner(self, planner: Any, name: str = "p") -> PlannerWorker:
-        worker = PlannerWorker(self.store, self.handler, self.broker, planner, name, QUICK)
+    async def planner(self, planner: Any, name: str = "p", config: PlannerConfig = QUICK) -> PlannerWorker:
+        worker = PlannerWorker(self.store, self.handler, self.broker, planner, name, config)
         await worker.start()
         return worker
 
@@ -301,23 +304,26 @@ async def test_an_output_that_cannot_be_mended_is_made_by_another_capability(dat
 
 
 class Stuck:
-    """A planner that waits at its second plan until it is let go."""
+    """A planner that answers when it is let go."""
 
     name = "stuck"
     instant = False
 
     def __init__(self) -> None:
-        self.waits = asyncio.Event()
+        self.waits, self.let_go = asyncio.Event(), asyncio.Event()
 
     async def plan(
         self, envelope: JsonObject, capabilities: Sequence[JsonObject], context: PlanContext
     ) -> JsonObject:
         self.waits.set()
-        await asyncio.Event().wait()
-        return {}
+        await self.let_go.wait()
+        return SkeletonPlanner().plan(envelope, capabilities, context)
 
 
-async def test_a_planner_that_is_lost_while_it_plans_again_makes_no_second_version(database_url: str) -> None:
+@pytest.mark.parametrize("how", ["stops", "is silent"])
+async def test_a_planner_that_is_lost_while_it_plans_again_makes_no_second_version(
+    database_url: str, how: str
+) -> None:
     gate = Gate("test.begin", **facets([], "a"))
     async with House(database_url, [gate]) as wiring:
         first = await wiring.planner(SkeletonPlanner())
@@ -325,13 +331,18 @@ async def test_a_planner_that_is_lost_while_it_plans_again_makes_no_second_versi
         await wiring.reached(run_id, lambda _: gate.inside)
         await first.close()
         stuck = Stuck()
-        lost = await wiring.planner(stuck, "lost")
+        lost = await wiring.planner(stuck, "host:lost", replace(QUICK, slots=1))
         await wiring.again(run_id)
         await stuck.waits.wait()
-        gate.open.set()
-        await wiring.reached(run_id, lambda state: state.nodes["test.begin"].status == "completed")
-        await lost.close()
+        if how == "stops":
+            await lost.close()
+        else:
+            await lapse(wiring.store, "lost")
         next_one = await wiring.planner(SkeletonPlanner(), "next")
+        await wiring.reached(run_id, lambda state: state.plan_version == 2)
+        stuck.let_go.set()
+        await lost.close()
+        gate.open.set()
         ended = await wiring.ended(run_id)
         await next_one.close()
         assert (ended.status, ended.plan_version) == ("completed", 2)
