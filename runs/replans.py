@@ -59,7 +59,9 @@ def _to_redo(state: RunState) -> set[str]:
 
 
 def compare(state: RunState, plan: JsonObject) -> Compared:
-    """What a new plan (wire form) keeps, adds and drops, each with why."""
+    """What a new plan (wire form) keeps, adds and drops, each with why; nothing of a first plan."""
+    if state.plan_version is None:
+        return Compared({"kept": [], "added": [], "dropped": []}, [])
     nodes = {node["id"]: planned_node(node) for node in plan["nodes"]}
     anew = not_to_keep(state)
     why = dict(_why_not_kept(state, nodes, anew))
