@@ -122,7 +122,7 @@ def _approve(draft: Draft, request: RequestState, command: c.ResolveRequest) -> 
 def _edit(draft: Draft, request: RequestState, command: c.ResolveRequest) -> None:
     output, errors = command.edited_output, list(command.errors)
     if request.subject == "plan" and not errors:
-        errors = edit_errors(draft.state, cast(JsonObject, output))
+        errors = edit_errors(draft.state, output)
     if errors:
         what = "plan cannot be run:" if request.subject == "plan" else "output breaks the contract in"
         raise ResponseInvalid(

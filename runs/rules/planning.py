@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from runs import commands as c
 from runs import new_events
 from runs.draft import Draft
 from runs.errors import NotReady, RunAlreadyStarted, StaleAttempt
-from runs.event import JsonObject, rfc3339
+from runs.event import Json, JsonObject, rfc3339
 from runs.event_data import LossDetail, PlanApproval, PlanRejectedDetail, StartData, StartDetail
 from runs.fork_reuse import as_before
 from runs.replans import compare
@@ -99,8 +101,12 @@ def replace_plan(draft: Draft, plan: JsonObject, approval: PlanApproval, note: s
     take_new_plan(draft, plan, bounded, compare(draft.state, bounded), approval=approval, said=said)
 
 
-def edit_errors(state: RunState, plan: JsonObject) -> list[JsonObject]:
+def edit_errors(state: RunState, edited: Json) -> list[JsonObject]:
     """What the run's own bounds say of a plan that a person has edited, as errors with places in it."""
+    plan = cast(JsonObject, edited) if isinstance(edited, dict) else {}
+    if not plan.get("nodes"):
+        message = "A plan is an object with at least one node."
+        return [as_error({"code": "plan_empty", "message": message, "path": "/nodes"})]
     compared = compare(state, plan)
     found = [{**each, "path": ""} for each in over_budget(state, plan, compared.carried)]
     found += [each.to_wire() for each in state.house.plan_faults(plan)]

@@ -81,6 +81,7 @@ RULES = st.fixed_dictionaries(
         "quorum": st.integers(1, 2),
         "approvers": st.lists(st.sampled_from(("ann", "bob")), min_size=2, max_size=3, unique=True),
         "onReject": st.sampled_from(("fail", "replan", "rerun")),
+        "plan": st.booleans(),
         "expiresInSeconds": st.integers(1, 100),
         "onExpiry": st.sampled_from(("reject", "approve")),
     },

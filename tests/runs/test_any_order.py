@@ -57,6 +57,7 @@ class AnyOrder(RuleBasedStateMachine):
         deadline=st.sampled_from([None, 500]),
         fallback=st.sampled_from(["retry", "hitl", "abort"]),
         head_start=st.integers(0, 12),
+        asks_first=st.booleans(),
     )
     def begin(
         self,
@@ -66,6 +67,7 @@ class AnyOrder(RuleBasedStateMachine):
         deadline: int | None,
         fallback: str,
         head_start: int,
+        asks_first: bool,
     ) -> None:
         self.state, self.log, self.now = new_run(RUN_ID), [], NOON
         self.fallback, self.delivered_valid = fallback, False
@@ -75,6 +77,7 @@ class AnyOrder(RuleBasedStateMachine):
             "expiresInSeconds": 400,
             "onExpiry": "escalate",
             "escalateTo": "legal",
+            "plan": asks_first,
         }
         envelope = {
             "objective": "o",
@@ -204,7 +207,7 @@ class AnyOrder(RuleBasedStateMachine):
                 actor=actor,
                 option_id="retry",
                 text="t",
-                edited_output="e",
+                edited_output=self.edited(request_id),
                 errors=WRONG if wrong else (),
             )
         )
@@ -285,6 +288,10 @@ class AnyOrder(RuleBasedStateMachine):
                 return
             self.do_next()
 
+    def edited(self, request_id: str) -> object:
+        """Something else than what the request asks about."""
+        return make_plan("retry", 2) if self.state.requests[request_id].subject == "plan" else "e"
+
     def do_next(self) -> None:
         if self.state.status == PAUSED:
             self.send(c.ResumeRun(now=self.now, actor=ANN))
@@ -307,7 +314,7 @@ class AnyOrder(RuleBasedStateMachine):
                         actor=actor,
                         option_id="retry",
                         text="t",
-                        edited_output="e",
+                        edited_output=self.edited(request.id),
                     )
                 )
 
