@@ -156,4 +156,5 @@ def _as_capability_error(failed: ModelFailed) -> CapabilityError:
         failed.retryable,
         retry_after_seconds=failed.retry_after_seconds,
         endpoint_failed=failed.endpoint_failed,
+        outcome_unknown=failed.outcome_unknown,
     )

@@ -48,7 +48,10 @@ def check_ended_well(answer: Answer) -> None:
         )
     if answer.finish_reason == "cut":
         raise ModelFailed(
-            "model_answer_unreadable", "the answer ended before its end was announced", endpoint_failed=True
+            "model_answer_unreadable",
+            "the answer ended before its end was announced",
+            endpoint_failed=True,
+            outcome_unknown=True,
         )
     if not answer.text:
         raise ModelFailed("model_answer_empty", f"the answer is empty ({answer.finish_reason})")

@@ -30,6 +30,11 @@ MAX_ANSWER_BYTES = 2 * 1024 * 1024
 _SPARE_SECONDS = 2.0
 """A pause is waited for where this much of the time is left after it."""
 
+_MARGIN_SECONDS = 0.25
+"""How long before the end of its time a request is given up, so that its error is ours whichever clock is first."""
+
+_LEAST_SECONDS = 0.1
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
@@ -179,7 +184,7 @@ def _body(question: Question, endpoint: Endpoint, mode: Mode) -> JsonObject:
 
 def _seconds(question: Question) -> float:
     left, most = question.seconds_left, question.model.request_seconds
-    return most if left is None else max(0.1, min(most, left))
+    return most if left is None else max(_LEAST_SECONDS, min(most, left - _MARGIN_SECONDS))
 
 
 async def _answer_in_time(client: ModelClient, request: Request, show: Show) -> Answer:
@@ -189,7 +194,7 @@ async def _answer_in_time(client: ModelClient, request: Request, show: Show) -> 
             return await client.ask(request, show)
     except TimeoutError:
         text = f"the endpoint has not answered within {request.seconds:g} s"
-        raise ModelFailed("model_timeout", text, endpoint_failed=True) from None
+        raise ModelFailed("model_timeout", text, endpoint_failed=True, outcome_unknown=True) from None
 
 
 async def _wait_until_free(question: Question, endpoint: Endpoint) -> None:

@@ -147,6 +147,7 @@ def _unreadable(reason: str) -> ModelFailed:
         "model_answer_unreadable",
         f"the endpoint's answer is no chat completion: {reason}",
         endpoint_failed=True,
+        outcome_unknown=True,
     )
 
 
@@ -157,11 +158,17 @@ def _translated(error: openai.APIError, request: Request) -> Exception:
             "model_timeout",
             f"the endpoint has not answered within {request.seconds:g} s",
             endpoint_failed=True,
+            outcome_unknown=not _was_never_sent(error),
         )
     if not isinstance(error, openai.APIStatusError):
         cause = error.__cause__ or error
         text = f"the endpoint cannot be used: {type(cause).__name__}: {cause}"
-        return ModelFailed("model_unavailable", shown(text, request.key), endpoint_failed=True)
+        return ModelFailed(
+            "model_unavailable",
+            shown(text, request.key),
+            endpoint_failed=True,
+            outcome_unknown=not _was_never_sent(error),
+        )
     return _of_status(
         error, shown(f"the endpoint answered {error.status_code}: {error.message}", request.key)
     )
@@ -177,9 +184,13 @@ def _of_status(error: openai.APIStatusError, text: str) -> Exception:
     if status in (400, 422, 501):
         return RequestRefused(text, error.param)
     if status in (408, 409) or status >= 500:
-        return ModelFailed("model_unavailable", text, endpoint_failed=True)
+        return ModelFailed("model_unavailable", text, endpoint_failed=True, outcome_unknown=True)
     code = "model_unauthorized" if status in (401, 403) else "model_request_refused"
     return ModelFailed(code, text, retryable=False)
+
+
+def _was_never_sent(error: openai.APIError) -> bool:
+    return isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
 
 
 def shown(text: str, key: str | None) -> str:

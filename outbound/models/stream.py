@@ -60,7 +60,9 @@ async def read_stream(stream: AsyncIterable[Any], shown: ShownWithoutKey, max_ch
                 size += len(text)
                 if size > max_characters:
                     raise ModelFailed(
-                        "model_answer_unreadable", f"the answer has more than {max_characters:,} characters"
+                        "model_answer_unreadable",
+                        f"the answer has more than {max_characters:,} characters",
+                        outcome_unknown=True,
                     )
                 texts.append(text)
                 shown.add(text)

@@ -219,6 +219,7 @@ async def test_an_endpoint_that_is_not_there_is_unavailable(parts: HomeParts) ->
         url = endpoint.url
     failed = await failure(model(parts, url), context())
     assert (failed.code, failed.retryable, failed.endpoint_failed) == ("model_unavailable", True, True)
+    assert not failed.outcome_unknown, "nothing was sent"
 
 
 async def test_an_endpoint_that_drips_is_given_up_in_time(parts: HomeParts) -> None:
@@ -233,7 +234,7 @@ async def test_an_endpoint_that_drips_is_given_up_in_time(parts: HomeParts) -> N
 
     async with model_endpoint(drip) as endpoint:
         failed = await failure(model(parts, endpoint.url, requestSeconds=0.4), context())
-    assert (failed.code, failed.retryable) == ("model_timeout", True)
+    assert (failed.code, failed.retryable, failed.outcome_unknown) == ("model_timeout", True, True)
 
 
 def watched() -> tuple[CapabilityContext, list[str]]:
