@@ -46,12 +46,19 @@ class NodeFactory:
                 "expectations": list(expectations),
                 "maxAttempts": self.max_attempts,
                 "fallback": self.fallback,
+                **_time_for_people(descriptor),
             },
             "bundle": bundle,
             "queue": descriptor.get("queue") or "default",
             "agentType": descriptor.get("agentType") or "ai",
             **_pinned(descriptor),
         }
+
+
+def _time_for_people(descriptor: JsonObject) -> JsonObject:
+    """A person's time is that of the plan: no process runs the attempt and looks into the descriptor."""
+    seconds = descriptor.get("timeoutSeconds")
+    return {"timeoutSeconds": seconds} if seconds and descriptor.get("agentType") == "human" else {}
 
 
 def _pinned(descriptor: JsonObject) -> JsonObject:

@@ -109,10 +109,14 @@ def _shown(task: Document) -> Any:
         "run": f"{task['runId']} ({task['runStatus']})",
         "objective": task["objective"],
         "since": short_time(task["createdAt"]),
+        "until": short_time(task["expiresAt"]),
         "instructions": "\n".join(map(visible, task["instructions"])),
         "assignees": ", ".join(task["bundle"].get("bundle", {}).get("assignees") or []),
     }
     shown: list[Any] = [words(task["label"], "bold"), facts(pairs)]
+    for name in ("inputs", "facets"):
+        if task["bundle"].get(name):
+            shown += [heading(name), document(task["bundle"][name])]
     dependencies: Document = task["bundle"].get("dependencies") or {}
     for node_id, output in dependencies.items():
         shown += [heading(node_id), document(output)]

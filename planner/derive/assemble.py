@@ -120,7 +120,7 @@ class Assembly:
             label=label if copy is None else f"{label[:180]} {ascii_lowercase[copy].upper()}",
             depends_on=depends_on,
             output=self._owed(offer),
-            expectations=[f"Gives {', '.join(offer.gives)}."] if offer.gives else [],
+            expectations=_expectations(offer, descriptor),
             bundle=bundle,
         )
 
@@ -185,3 +185,9 @@ def _all_of(schema: Any, asked: Sequence[JsonObject]) -> Any:
     if not asked:
         return schema
     return {"allOf": [schema, *asked]}
+
+
+def _expectations(offer: Offer, descriptor: JsonObject) -> list[str]:
+    """What is asked of it; people are told in the words of the description."""
+    told = [str(descriptor["description"])] if offer.people and descriptor.get("description") else []
+    return told + ([f"Gives {', '.join(offer.gives)}."] if offer.gives else [])

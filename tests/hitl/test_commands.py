@@ -160,6 +160,7 @@ async def test_a_persons_task_is_listed_shown_and_submitted(up: Site, flexrun: C
         assert task["taskId"] in listed.out
         shown = await flexrun.run("tasks", "show", task["taskId"])
         assert "draft-a" in shown.out
+        assert "inputs" in shown.out
         refused = await flexrun.run("tasks", "submit", task["taskId"], "-", stdin={"approved": "yes"})
         assert refused.code == 2
         assert "/output/approved" in refused.err

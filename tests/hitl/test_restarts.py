@@ -92,6 +92,23 @@ async def test_a_plan_waits_for_its_approval_over_the_death_of_every_process(pla
         assert types.index("node_start") > types.index("plan_updated")
 
 
+async def test_a_task_waits_through_the_death_of_every_process_and_is_done_once(plain_site: Site) -> None:
+    site = plain_site
+    async with site, GatewayClient(site.urls[0]) as client:
+        run_id = await client.start_run(envelope("linkedin-variants", humanReview=True))
+        await reached(client, run_id, "awaiting_human")
+        (task,) = (await client.call("GET", f"{API}/tasks?runId={run_id}"))["tasks"]
+        await kill_all(site)
+        await site.start()
+        (same,) = (await client.call("GET", f"{API}/tasks?runId={run_id}"))["tasks"]
+        assert same == task
+        body = {"output": {"approved": True, "comments": "Good."}}
+        await client.call("POST", f"{API}/tasks/{task['taskId']}/submit", body)
+        await reached(client, run_id, "completed")
+        frames = [e for e in await log_of(client, run_id) if e.get("nodeId") == "human-review"]
+        assert [e["type"] for e in frames] == ["node_start", "node_complete"]
+
+
 async def test_no_completed_node_runs_again_after_the_wait(plain_site: Site) -> None:
     site = plain_site
     policies = {"runtime": [{"trigger": {"event": "node_complete", "nodeId": "brief"}, "action": "hitl"}]}

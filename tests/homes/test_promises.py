@@ -17,7 +17,7 @@ from tests.support.gateways import stream_of
 from tests.support.given import node
 from tests.support.markdown import section
 from tests.support.told import USAGE, Act
-from tests.support.told_homes import ID, SERVED, World
+from tests.support.told_homes import SERVED, World
 from tests.support.waiting import eventually
 from tests.support.wiring import now
 
@@ -51,6 +51,14 @@ ABILITIES: dict[str, tuple[str, ...]] = {
         "no: a tool answers once",
         "yes: the call is cancelled",
     ),
+    "human": (
+        "no: `declined`, with a reason",
+        "yes: a wrong output is refused with its errors, and the task stays",
+        "no: it is one",
+        "no: nobody counts it",
+        "no: a form is sent once",
+        "yes: the task is gone",
+    ),
 }
 """The home → for each of `COLUMNS` `yes`, or `no` and why."""
 
@@ -59,16 +67,16 @@ GOOD = Act(output={"text": "as it was told"})
 BROKEN = Act(output={"text": 1})
 HANGS = Act(hangs=True)
 
-TIMEOUTS = {
-    "http, 202": {"callback_timeout"},
-    "model": {
-        "timeout",
-        "model_timeout",
-    },  # the attempt and its request end at the same moment; either is first
-    "mcp": {"mcp_timeout"},
+TIMEOUTS = {"http, 202": "callback_timeout", "model": "model_timeout", "mcp": "mcp_timeout"}
+FAILURES = {
+    "model": ("model_unavailable", "model_unauthorized"),
+    "mcp": ("mcp_tool_error",) * 2,
+    "human": ("declined",) * 2,
 }
-FAILURES = {"model": ("model_unavailable", "model_unauthorized"), "mcp": ("mcp_tool_error",) * 2}
 """The codes of a failure that is tried again, and of one that is not, where the home has its own."""
+
+in_engine = pytest.mark.asyncio(loop_scope="module")
+"""On the event loop of the engine that all tests of this module share."""
 
 every_home = pytest.mark.parametrize("home", SERVED)
 
@@ -83,22 +91,23 @@ def homes_that(ability: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("home", [home for home in SERVED if can(home, ability)])
 
 
-def told_node(home: str, node_id: str = "a", *needs: str, **contract: Any) -> dict[str, Any]:
+def told_node(world: World, home: str, node_id: str = "a", *needs: str, **contract: Any) -> dict[str, Any]:
     """A node of the capability; its version is planned."""
-    more = {"queue": worker_queue(ID)} if home == "worker" else {}
+    more = {"worker": {"queue": worker_queue(world.id)}, "human": {"agentType": "human"}}.get(home, {})
     whole = {"output": CONTRACT, "maxAttempts": 2, **contract}
-    return node(node_id, *needs, capabilityId=ID, capabilityVersion="1.0.0", contract=whole, **more)
+    return node(node_id, *needs, capabilityId=world.id, capabilityVersion="1.0.0", contract=whole, **more)
 
 
 async def errors_of(world: World, run_id: str) -> list[str]:
     return [each.payload["error"]["code"] for each in await world.executor.events(run_id, "node_error")]
 
 
+@in_engine
 @every_home
 async def test_an_output_that_keeps_its_contract_completes_the_node_once(place: Place, home: str) -> None:
     async with place(home) as world:
         world.told.to(GOOD)
-        run_id = await world.executor.submit(told_node(home))
+        run_id = await world.executor.submit(told_node(world, home))
         assert (await world.executor.ended(run_id)).status == "completed"
         [completed] = await world.executor.events(run_id, "node_complete")
     assert completed.payload["output"] == GOOD.output
@@ -107,6 +116,7 @@ async def test_an_output_that_keeps_its_contract_completes_the_node_once(place: 
     assert (USAGE.items() <= used.items()) == can(home, "usage"), used
 
 
+@in_engine
 @every_home
 @pytest.mark.parametrize("retryable", [True, False])
 async def test_an_error_has_its_code_and_is_tried_again_where_that_may_help(
@@ -115,33 +125,36 @@ async def test_an_error_has_its_code_and_is_tried_again_where_that_may_help(
     # A tool cannot say whether to try again: the descriptor's `idempotent` says it.
     async with place(home, idempotent=retryable) as world:
         world.told.to(Act(error="told_to_fail", retryable=retryable), GOOD)
-        run_id = await world.executor.submit(told_node(home))
+        run_id = await world.executor.submit(told_node(world, home))
         state = await world.executor.ended(run_id)
         codes = FAILURES.get(home, ("told_to_fail", "told_to_fail"))
         assert await errors_of(world, run_id) == [codes[0] if retryable else codes[1]]
         bundles = world.told.noted("bundles")
-    assert state.status == ("completed" if retryable else "failed")
-    assert len(bundles) == (2 if retryable else 1)
+    again = retryable and home != "human"  # a person who has declined is not asked again
+    assert state.status == ("completed" if again else "failed")
+    assert len(bundles) == (2 if again else 1)
     if retryable and can(home, "its own error codes"):
         assert bundles[1]["previousError"]["code"] == codes[0]
 
 
+@in_engine
 @every_home
 async def test_an_output_that_breaks_its_contract_is_named_and_repaired(place: Place, home: str) -> None:
     async with place(home) as world:
         world.told.to(BROKEN, GOOD)
-        run_id = await world.executor.submit(told_node(home))
+        run_id = await world.executor.submit(told_node(world, home))
         assert (await world.executor.ended(run_id)).output == GOOD.output
-        assert await errors_of(world, run_id) == ["output_invalid"]
+        assert await errors_of(world, run_id) == ([] if home == "human" else ["output_invalid"])
         second = json.dumps(world.told.noted("bundles")[1])
     assert ("/text" in second and "string" in second) == can(home, "sees earlier errors")
 
 
+@in_engine
 @homes_that("asks a person")
 async def test_a_question_reaches_a_person_and_the_answer_the_next_attempt(place: Place, home: str) -> None:
     async with place(home) as world:
         world.told.to(Act(question="Which one?"), GOOD)
-        run_id = await world.executor.submit(told_node(home))
+        run_id = await world.executor.submit(told_node(world, home))
         state = await world.executor.reached(run_id, lambda state: state.open_requests)
         (request,) = state.open_requests
         body = {
@@ -157,33 +170,49 @@ async def test_a_question_reaches_a_person_and_the_answer_the_next_attempt(place
     assert "the blue one" in json.dumps(second["answers"])
 
 
-@every_home
+@in_engine
+@pytest.mark.parametrize("home", [home for home in SERVED if home != "human"])
 @pytest.mark.parametrize("idempotent", [True, False])
 async def test_time_that_is_up_ends_the_attempt_and_frees_its_slot(
     place: Place, home: str, idempotent: bool
 ) -> None:
     async with place(home, idempotent=idempotent) as world:
         world.told.to(GOOD, HANGS, *[GOOD] * 2)
-        nodes = told_node(home), told_node(home, "b", "a", timeoutSeconds=0.7)
+        nodes = told_node(world, home), told_node(world, home, "b", "a", timeoutSeconds=0.7)
         run_id = await world.executor.submit(*[{**each, "idempotent": idempotent} for each in nodes])
         state = await world.executor.ended(run_id)
         [code] = await errors_of(world, run_id)
-        assert code in (TIMEOUTS.get(home, {"timeout"}) if idempotent else {"outcome_unknown"})
+        assert code == (TIMEOUTS.get(home, "timeout") if idempotent else "outcome_unknown")
         assert state.status == ("completed" if idempotent else "failed")
         assert len(world.told.noted("bundles")) == (3 if idempotent else 2), (
             "no second call of what may not be"
         )
         await eventually(lambda: world.executor.worker.busy == 0)
         world.told.to(*[GOOD] * 4)
-        other = await world.executor.submit(told_node(home))
+        other = await world.executor.submit(told_node(world, home))
         assert (await world.executor.ended(other)).status == "completed"
 
 
+@in_engine
+async def test_a_task_whose_time_is_up_has_failed_and_takes_no_output(place: Place) -> None:
+    async with place("human") as world:
+        world.told.to(HANGS)
+        run_id = await world.executor.submit(told_node(world, "human", timeoutSeconds=0.7))
+        assert (await world.executor.ended(run_id)).status == "failed"
+        assert await errors_of(world, run_id) == ["timeout"]
+        [task] = world.told.noted("bundles")
+        answer, said = await world.gateway.post(
+            f"/api/v1/flex/tasks/{task['taskId']}/submit", {"output": GOOD.output}
+        )
+    assert (answer.status, said["code"]) == (409, "run_finished")
+
+
+@in_engine
 @every_home
 async def test_an_abort_ends_the_attempt_and_the_capability_hears_of_it(place: Place, home: str) -> None:
     async with place(home) as world:
         world.told.to(HANGS)
-        run_id = await world.executor.submit(told_node(home))
+        run_id = await world.executor.submit(told_node(world, home))
         await eventually(lambda: len(world.told.noted("bundles")) == 1)
         await world.executor.execute(run_id, AbortRun(now=now(), actor=Actor("ann")))
         assert (await world.executor.ended(run_id)).status == "aborted"
@@ -193,26 +222,28 @@ async def test_an_abort_ends_the_attempt_and_the_capability_hears_of_it(place: P
         assert await world.executor.events(run_id, "node_complete") == []
 
 
-@pytest.mark.parametrize("home", [home for home in SERVED if home not in ("python", "worker")])
+@in_engine
+@pytest.mark.parametrize("home", [home for home in SERVED if home not in ("python", "worker", "human")])
 async def test_a_secret_reaches_the_capability_and_no_event(place: Place, home: str) -> None:
     """A function and a worker have no descriptor that could name one: they read their own environment."""
     async with place(home) as world:
         world.told.to(Act(error="told_to_fail", quotes=True), GOOD)
-        run_id = await world.executor.submit(told_node(home))
+        run_id = await world.executor.submit(told_node(world, home))
         assert (await world.executor.ended(run_id)).status == "completed"
         assert world.told.noted("secrets") == [SECRET] * 2
         _, events = await world.gateway.get(f"/api/v1/flex/runs/{run_id}/events?limit=1000")
-        _, shown = await world.gateway.get(f"/api/v1/flex/capabilities/{ID}")
+        _, shown = await world.gateway.get(f"/api/v1/flex/capabilities/{world.id}")
     assert "node_complete" in json.dumps(events)
     assert SECRET not in json.dumps([events, shown])
 
 
+@in_engine
 @homes_that("deltas")
 async def test_what_is_made_so_far_is_shown_to_those_who_ask_and_not_kept(place: Place, home: str) -> None:
     output = {"text": "as it was told, " * 6}
     async with place(home) as world:
         world.told.to(Act(output=output, shows=True))
-        run_id = await world.executor.submit(told_node(home))
+        run_id = await world.executor.submit(told_node(world, home))
         async with (
             stream_of(world.gateway, run_id, "?deltas=true") as asked,
             stream_of(world.gateway, run_id) as plain,

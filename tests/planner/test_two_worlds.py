@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from planner.node_factory import read_node_factory
 from planner.planner import JsonObject, PlanRefused
 from tests.support.worlds import FOLDER, carry_out_support, plan_support
 
@@ -50,6 +51,28 @@ def test_one_facet_goes_through_a_person_to_the_end():
     assert plan["metadata"]["cost"]["micros"] == 3360
     assert plan["metadata"]["proved"] is True
     assert "Refund" in carry_out_support(task)["sent_reply"]["text"]
+
+
+def test_people_are_told_what_to_do_in_the_words_of_the_description():
+    plan = plan_support(envelope({"mode": "facets", "facets": ["sent_reply"]}))
+    told, gives = plan["nodes"][4]["contract"]["expectations"]
+    assert told.startswith("A person reads the draft")
+    assert gives == "Gives approval."
+
+
+@pytest.mark.parametrize(("agent", "bounded"), [("human", {"timeoutSeconds": 60}), ("ai", {})])
+def test_a_person_has_the_time_that_the_descriptor_says(agent: str, bounded: JsonObject):
+    descriptor = {"id": "a", "agentType": agent, "timeoutSeconds": 60}
+    made = read_node_factory({}, {"a": descriptor}).node(
+        node_id="a", capability_id="a", label="A", depends_on=[], output=True, expectations=[], bundle={}
+    )
+    assert made["contract"] == {
+        "output": True,
+        "expectations": [],
+        "maxAttempts": 3,
+        "fallback": "retry",
+        **bounded,
+    }
 
 
 def test_two_facets_share_the_work_that_both_need():

@@ -36,6 +36,11 @@ class Told:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def forget(self) -> None:
+        """Nothing was told, and nothing noted."""
+        for path in self.folder.iterdir():
+            path.unlink()
+
     def to(self, *acts: Act) -> None:
         """Do these, one in each call."""
         (self.folder / "acts").write_text(json.dumps([asdict(act) for act in acts]))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,6 @@ from tests.support.told import USAGE, Act, Told
 from tests.support.waiting import eventually
 from tests.support.wiring import ExecutorWiring
 
-ID = "told.it"
 SECRET_VARIABLE = "TOLD_SECRET"
 _REFERENCE = "${env:TOLD_SECRET}"
 _HALF = 60
@@ -34,10 +33,11 @@ _HALF = 60
 
 @dataclass(frozen=True)
 class World:
-    """Where a capability is put: the engine's parts, what it is told, and whether it may be called twice."""
+    """Where a capability is put: the engine's parts, the capability's id, what it is told, may it be called twice."""
 
     executor: ExecutorWiring
     gateway: RunningGateway
+    id: str
     told: Told
     idempotent: bool
 
@@ -45,10 +45,10 @@ class World:
 Serve = Callable[[World], AbstractAsyncContextManager[None]]
 
 
-def function(told: Told, *, idempotent: bool) -> CapabilityFunction:
+def function(told: Told, capability_id: str, *, idempotent: bool) -> CapabilityFunction:
     """As an author writes it, for an executor or for a worker of the SDK."""
 
-    @capability(id=ID, idempotent=idempotent)
+    @capability(id=capability_id, idempotent=idempotent)
     async def obey(context: Context) -> dict[str, Any]:
         act = told.take(context.bundle)
         context.usage(input_tokens=USAGE["inputTokens"], output_tokens=USAGE["outputTokens"])
@@ -76,9 +76,9 @@ async def _hang(told: Told) -> None:
         raise
 
 
-def loaded(told: Told, *, idempotent: bool) -> PythonCapability:
+def loaded(told: Told, capability_id: str, *, idempotent: bool) -> PythonCapability:
     """What an executor has loaded."""
-    return PythonCapability(function(told, idempotent=idempotent))
+    return PythonCapability(function(told, capability_id, idempotent=idempotent))
 
 
 @asynccontextmanager
@@ -105,7 +105,7 @@ async def worker(world: World) -> AsyncIterator[None]:
 
 
 def _plain(world: World) -> CapabilityFunction:
-    return function(world.told, idempotent=world.idempotent)
+    return function(world.told, world.id, idempotent=world.idempotent)
 
 
 @asynccontextmanager
@@ -196,8 +196,58 @@ async def mcp(world: World) -> AsyncIterator[None]:
 
 
 async def _register(world: World, home: dict[str, Any]) -> None:
-    described = {"id": ID, "version": "1.0.0", "label": "Told", "kind": "execution", "home": home}
-    await register(world.executor.store, [{**described, "idempotent": world.idempotent}], "test", "api")
+    described = {"id": world.id, "version": "1.0.0", "label": "Told", "kind": "execution", "home": home}
+    more = {"agentType": "human"} if home["type"] == "human" else {}
+    whole = {**described, **more, "idempotent": world.idempotent}
+    await register(world.executor.store, [whole], "test", "api")
+
+
+@asynccontextmanager
+async def human(world: World) -> AsyncIterator[None]:
+    """Somebody who looks at the list of tasks, and does what stands there."""
+    await _register(world, {"type": "human"})
+    somebody = asyncio.create_task(_do_tasks(world))
+    try:
+        yield
+    finally:
+        somebody.cancel()
+        with suppress(asyncio.CancelledError):
+            await somebody
+
+
+async def _do_tasks(world: World) -> None:
+    seen: set[str] = set()
+
+    async def listed() -> str:
+        _, body = await world.gateway.get("/api/v1/flex/tasks")
+        ids = [task["taskId"] for task in body["tasks"] if task["taskId"] not in seen]
+        assert ids
+        return ids[0]
+
+    while True:
+        task_id = await eventually(listed)
+        seen.add(task_id)
+        await _do_task(world, f"/api/v1/flex/tasks/{task_id}")
+
+
+async def _do_task(world: World, path: str) -> None:
+    _, task = await world.gateway.get(path)
+    act = world.told.take(task)
+    if act.hangs:
+        await eventually(lambda: _is_gone(world, path))
+        world.told.note("cancelled")
+    elif act.error is not None:
+        await world.gateway.post(f"{path}/decline", {"reason": act.error})
+    else:
+        answer, said = await world.gateway.post(f"{path}/submit", {"output": act.output})
+        if answer.status == 422:
+            again = world.told.take({**task, "refused": said["errors"]})
+            await world.gateway.post(f"{path}/submit", {"output": again.output})
+
+
+async def _is_gone(world: World, path: str) -> bool:
+    answer, _ = await world.gateway.get(path)
+    return answer.status == 409
 
 
 SERVED: dict[str, Serve] = {
@@ -207,5 +257,6 @@ SERVED: dict[str, Serve] = {
     "http, 202": callback,
     "model": model,
     "mcp": mcp,
+    "human": human,
 }
 """The homes, as docs/capabilities.md names them, and what puts the capability there."""
