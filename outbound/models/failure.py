@@ -7,7 +7,8 @@ class ModelFailed(Exception):
     """A failure with a code. `retryable` is False where asking again would fail the same way.
 
     The endpoint is not to be asked again before `retry_after_seconds`. `endpoint_failed` says that it did not work,
-    whatever it was asked, `outcome_unknown` that the request may have been answered all the same. The message has no key in it.
+    whatever it was asked, `outcome_unknown` that the request may have been answered all the same.
+    The message has no key in it.
     """
 
     def __init__(

@@ -85,7 +85,8 @@ async def test_a_tool_comes_into_a_run_as_its_page_says(
 @pytest.mark.parametrize("page", ["model.md", "mcp.md"])
 def test_each_code_of_the_pages_is_one_that_the_home_gives(page: str) -> None:
     home = page.removesuffix(".md")
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "executor/homes").glob(f"{home}*.py"))
+    files = [*(ROOT / "executor/homes").glob(f"{home}*.py"), *(ROOT / "outbound" / f"{home}s").glob("*.py")]
+    code = "".join(path.read_text(encoding="utf-8") for path in files) + '"outcome_unknown"'  # of any home
     table = section(f"{PAGES}/{page}", "When it fails")
     named = [
         word
