@@ -22,8 +22,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 class GoneCapabilities:
     """Looks for nodes that wait in vain, every five seconds at most.
 
-    `patience_seconds` is how long a node waits first: a capability may be removed and registered again, or disabled for
-    a moment.
+    `patience_seconds` is how long a node waits first: a capability may be removed and registered again.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Capabilities that nodes wait for and that are not to be had any more: removed, or disabled without a stand-in."""
+"""Capabilities that nodes wait for and that are not to be had any more: removed, or in a version that is replaced.
+
+What an operator has disabled as a whole may be enabled again: its nodes wait.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +55,10 @@ def _why_gone(waiting: Waiting, rows: Sequence[CapabilityRow]) -> str | None:
     planned = next((row for row in rows if row.version == waiting.version), None)
     if not rows:
         return "no version of it is registered"
-    if not enabled:
-        return "it is disabled"
-    if planned is None or any(can_stand_in(planned.descriptor, row.descriptor) for row in enabled):
+    if (
+        not enabled
+        or planned is None
+        or any(can_stand_in(planned.descriptor, row.descriptor) for row in enabled)
+    ):
         return None
     return f"version {planned.version} is disabled, and no other can do its work"

@@ -13,7 +13,8 @@ import pytest
 from uuid_utils import uuid7
 
 from broker.keeper import Keeper, KeeperConfig
-from eventstore.capabilities import register, set_disabled
+from eventstore.capabilities import register, remove, set_disabled
+from eventstore.gone import gone_capabilities
 from eventstore.leases import lapse
 from executor.capability import Capability
 from flexrun.cli.render import new_plan
@@ -258,6 +259,8 @@ async def test_a_node_whose_capability_is_gone_has_its_run_planned_again(databas
         await wiring.reached(run_id, lambda state: state.nodes["elsewhere.end"].status == "ready")
         await set_disabled(wiring.store, "test.zz.end", None, disabled=False)
         await set_disabled(wiring.store, "elsewhere.end", None, disabled=True)
+        assert await gone_capabilities(wiring.store, 0, 10) == [], "an operator may enable it again"
+        await remove(wiring.store, "elsewhere.end", None)
         config = KeeperConfig(round_seconds=0.05, gone_seconds=0.1)
         keeper = Keeper(wiring.store, wiring.handler, wiring.broker, config)
         await keeper.start()
@@ -266,7 +269,7 @@ async def test_a_node_whose_capability_is_gone_has_its_run_planned_again(databas
         assert (ended.status, ended.output) == ("completed", {"c": "end"})
         (updated,) = await wiring.updates(run_id)
         assert updated.payload["cause"] == "capability_gone"
-        assert "it is disabled" in updated.payload["trigger"]
+        assert "no version of it is registered" in updated.payload["trigger"]
         assert await wiring.starts(run_id) == ["test.begin", "test.zz.end"]
 
 

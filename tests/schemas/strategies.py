@@ -64,7 +64,7 @@ FREE_JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FREE_TEXT, inner, max_size=4),
     max_leaves=15,
 )
-FREE_OBJECTS = st.dictionaries(FREE_TEXT.map("own ".__add__), FREE_JSON, max_size=4)
+FREE_OBJECTS = st.dictionaries(FREE_TEXT.map("quite their own ".__add__), FREE_JSON, max_size=4)
 GOOD_TEXT = FREE_TEXT.map("x".__add__)
 GOOD_ENVELOPES = st.fixed_dictionaries(
     {

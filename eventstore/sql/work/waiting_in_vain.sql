@@ -17,7 +17,7 @@ where case
   then exists (
     select from flex_capabilities c
     where c.capability_id = n.capability_id and c.version = n.capability_version and c.disabled)
-  else not exists (select from flex_capabilities c where c.capability_id = n.capability_id and not c.disabled)
+  else not exists (select from flex_capabilities c where c.capability_id = n.capability_id)
 end
 order by w.due_at
 limit %(limit)s
