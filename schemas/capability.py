@@ -21,6 +21,10 @@ DEFAULT_VERSION = "1.0.0"
 MAX_FACETS = 100
 
 
+Word = Annotated[str, StringConstraints(pattern=r"^\w{1,100}$")]
+NodeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+
+
 class FacetInput(Model):
     """A facet that a capability takes: whether it needs it, and whether it takes one or a list of them."""
 
@@ -66,6 +70,10 @@ class CapabilityDescriptor(OpenModel):
     It takes facets or what `inputSchema` says, and gives facets or what `outputSchema` says. `idempotent` says whether
     an attempt whose outcome is not known may simply run again. A worker that is silent for `heartbeatSeconds` is taken
     for lost.
+
+    Planners read three more: `about` are words, and only where the objective or the inputs have one of them does the
+    capability have a part in a plan; `checks` are facets, and a plan that makes one of them has this capability look at
+    it; `nodeName` is what a plan calls a node of it, in the place of its id.
     """
 
     id: CapabilityId
@@ -85,6 +93,9 @@ class CapabilityDescriptor(OpenModel):
     timeout_seconds: TimeoutSeconds | None = None
     heartbeat_seconds: Duration | None = None
     idempotent: bool = True
+    about: Annotated[list[Word], Field(min_length=1, max_length=100)] | None = None
+    checks: Annotated[list[FacetName], Field(min_length=1, max_length=MAX_FACETS)] | None = None
+    node_name: NodeName | None = None
     queue: QueueName = "default"
     tags: Annotated[list[Reference], Field(max_length=100)] = Field(default_factory=list[str])
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])

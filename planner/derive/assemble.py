@@ -10,13 +10,18 @@ from typing import Any
 from planner.derive.before import Before
 from planner.derive.catalogue import Catalogue
 from planner.derive.goal import Part
+from planner.derive.marks import mark
 from planner.derive.offers import Offer
+from planner.derive.variants import Variant
+from planner.derive.words import without_annotations
 from planner.derive.world import World
 from planner.node_factory import NodeFactory
 from planner.planner import JsonObject
+from planner.text import phrase
 from runs.facet_sources import from_node
 from schemas import pointer
 from schemas.facets import facets_schema
+from schemas.plan import MAX_EXPECTATIONS
 
 _MAX_ID = 90
 
@@ -43,9 +48,24 @@ class Assembly:
     asks: Mapping[str, Sequence[JsonObject]]
     before: Before
     feedback: str | None = None
+    variants: Sequence[Variant] = ()
+    """The variants of what is made several times; none where nothing is."""
+
+    general: Sequence[str] = ()
+    """The instructions that hold for all variants."""
+
+    owed: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    """What the contract makes of a facet's schema, by mark (`planner.derive.marks`)."""
+
+    limits: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    """Numbers of words and characters that no schema says, by mark."""
+
     nodes: list[JsonObject] = field(default_factory=list[JsonObject])
     made: dict[str, Made] = field(default_factory=dict[str, Made])
     placed: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    nodes_of: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
+    """The nodes of each capability, by its id."""
+
     _ids: set[str] = field(default_factory=set[str])
 
     def build(self, offers: Iterable[Offer]) -> None:
@@ -87,10 +107,11 @@ class Assembly:
 
     def _add(self, offer: Offer) -> dict[str, Made]:
         """One node, or one for each variant."""
-        wide = self.world.is_wide(offer)
-        base = self._free_id(offer.capability_id)
+        wide = self.world.is_wide(offer) or self._is_varied(offer)
+        base = self._free_id(offer.node_name)
         ids = [f"{base}-{ascii_lowercase[at]}" for at in range(self.world.copies)] if wide else [base]
         self._ids.update(ids)
+        self.nodes_of[offer.capability_id] = ids
         for at, node_id in enumerate(ids):
             self.nodes.append(self._node(offer, node_id, at if wide else None))
         gives = self.world.gives(offer)
@@ -102,27 +123,49 @@ class Assembly:
                 found[facet] = Made(sources, tuple(ids))
         return found
 
+    def _is_varied(self, offer: Offer) -> bool:
+        """Whether it makes what there may be several of, although there is to be one."""
+        return bool(self.variants) and not self.catalogue.many.isdisjoint(offer.gives)
+
     def _node(self, offer: Offer, node_id: str, copy: int | None) -> JsonObject:
         descriptor = self.factory.descriptors[offer.capability_id]
         facets, depends_on = self._taken(offer, node_id, copy)
-        bundle: JsonObject = {"facets": facets}
-        if not offer.takes_inputs:
-            bundle["inputKeys"] = []
-        if copy is not None:
-            letter = ascii_lowercase[copy]
-            bundle["variant"] = {"id": letter, "label": f"Variant {letter.upper()}", "position": copy + 1}
-        if self.feedback:
-            bundle["feedback"] = self.feedback
         label = str(descriptor.get("label") or offer.capability_id)
         return self.factory.node(
             node_id=node_id,
             capability_id=offer.capability_id,
             label=label if copy is None else f"{label[:180]} {ascii_lowercase[copy].upper()}",
             depends_on=depends_on,
-            output=self._owed(offer),
-            expectations=_expectations(offer, descriptor),
-            bundle=bundle,
+            output=self._owed(offer, copy),
+            expectations=self._expected(offer, descriptor, copy),
+            bundle={"facets": facets, **self._told(offer, copy)},
         )
+
+    def _told(self, offer: Offer, copy: int | None) -> JsonObject:
+        """What a bundle says beside its facets."""
+        told: JsonObject = {} if offer.takes_inputs else {"inputKeys": list(offer.input_keys)}
+        if copy is not None:
+            told["variant"] = self.variants[copy].described()
+        elif self.variants:
+            told["variants"] = [each.described() for each in self.variants]
+        limits = {name: each for facet in offer.gives for name, each in self._limits(facet, copy).items()}
+        if limits:
+            told["limits"] = limits
+        if self.variants and self.general:
+            told["instructions"] = list(self.general)
+        if self.feedback:
+            told["feedback"] = self.feedback
+        return told
+
+    def _limits(self, facet: str, copy: int | None) -> JsonObject:
+        return self.limits.get(mark(facet, copy if facet in self.catalogue.many else None), {})
+
+    def _expected(self, offer: Offer, descriptor: JsonObject, copy: int | None) -> list[str]:
+        """A line each; the bundle has all instructions, also those that are more than a contract may list."""
+        own = () if copy is None else self.variants[copy].instructions
+        return [*_expectations(offer, descriptor), *(line for each in own if (line := phrase(each)))][
+            :MAX_EXPECTATIONS
+        ]
 
     def _taken(self, offer: Offer, node_id: str, copy: int | None) -> tuple[JsonObject, list[str]]:
         """The facets of a node by name, each with its source or sources, and the nodes that it waits for.
@@ -148,7 +191,7 @@ class Assembly:
             facets[name] = sources if name in offer.many else sources[0]
         return facets, list(depends_on)
 
-    def _owed(self, offer: Offer) -> Any:
+    def _owed(self, offer: Offer, copy: int | None) -> Any:
         """What a node owes: the facet itself, or an object keyed by facet, and what the contract asks beyond that."""
         if not offer.gives:
             return self.factory.descriptors[offer.capability_id].get("outputSchema")
@@ -159,9 +202,20 @@ class Assembly:
                 if each in self.catalogue.schemas
             }
             asked = [{"properties": {each: ask}} for each in offer.gives for ask in self.asks.get(each, ())]
+            asked += [
+                {"properties": {each: ask}}
+                for each in offer.gives
+                if (ask := self._narrowed(each, copy)) is not None
+            ]
             return _all_of(facets_schema(offer.gives, pinned), asked)
         (facet,) = offer.gives
-        return _all_of(self.catalogue.schema_of(facet), self.asks.get(facet, ()))
+        narrowed = self._narrowed(facet, copy)
+        return narrowed or _all_of(
+            without_annotations(self.catalogue.schema_of(facet)), self.asks.get(facet, ())
+        )
+
+    def _narrowed(self, facet: str, copy: int | None) -> JsonObject | None:
+        return self.owed.get(mark(facet, copy if facet in self.catalogue.many else None))
 
     def source(self, part: Part) -> Any:
         """What stands in the template of the output for a part that is made: one source, or a list of them."""

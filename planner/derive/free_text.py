@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 
 from planner.contract import Contract
 from planner.derive.catalogue import Catalogue
 from planner.derive.goal import Goal, GoalUnmet, Part, Slot, Unmet
 from planner.derive.offers import Offer
-from planner.planner import JsonObject
+from planner.planner import JsonObject, PlanRefused, diagnostic
 from schemas import pointer
 
 OBJECTIVE_UNKNOWN = "objective_unknown"
 FORMAT_UNAVAILABLE = "format_unavailable"
 _WORD = re.compile(r"[^\W_]{3,40}")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ANY_WORD = re.compile(r"\w+")
 _MAX_CHARS = 20_000
+_MAX_INPUTS = 100
+_MAX_INPUT_CHARS = 200
 _TEXTS = ("text", "body", "content", "message", "reply", "answer", "summary", "description")
+
+
+def check_format(contract: Contract) -> None:
+    """Raises PlanRefused for a text in the format of a file."""
+    if contract.foreign_format is not None:
+        message = f"A text can be delivered, plain or in markdown, but no {contract.foreign_format}."
+        raise PlanRefused([diagnostic(FORMAT_UNAVAILABLE, message, "/outputContract/expectedFormat")])
 
 
 def free_text_goal(
@@ -29,9 +40,6 @@ def free_text_goal(
     facets: Collection[str],
 ) -> Goal:
     """The texts of which most words are spoken; which of them is made is left to their cost. Raises GoalUnmet."""
-    if contract.foreign_format is not None:
-        message = f"A text can be delivered, plain or in markdown, but no {contract.foreign_format}."
-        raise GoalUnmet([Unmet(FORMAT_UNAVAILABLE, message, "/outputContract/expectedFormat")])
     places = {facet: place for facet in sorted(facets) if (place := text_of(catalogue.schema_of(facet)))}
     objective = str(envelope.get("objective") or "")[:_MAX_CHARS]
     said = _words(f"{objective} {(contract.instructions or '')[:_MAX_CHARS]}")
@@ -83,3 +91,15 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) > len(ending) + 3:
             return word[: -len(ending)] + ("y" if ending == "ies" else "")
     return word
+
+
+def spoken_words(envelope: JsonObject, contract: Contract) -> frozenset[str]:
+    """The words of the objective, of the texts among the inputs and of what the contract says of a text."""
+    texts: list[str] = [str(envelope.get("objective") or "")[:_MAX_CHARS], contract.instructions or ""]
+    inputs = envelope.get("inputs")
+    for value in islice(
+        cast("dict[str, Any]", inputs).values() if isinstance(inputs, dict) else (), _MAX_INPUTS
+    ):
+        listed = cast("list[Any]", value)[:_MAX_INPUTS] if isinstance(value, list) else [value]
+        texts += [each[:_MAX_INPUT_CHARS] for each in listed if isinstance(each, str)]
+    return frozenset(_ANY_WORD.findall(" ".join(texts)[: 2 * _MAX_CHARS].casefold()))

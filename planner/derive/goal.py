@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from planner.planner import JsonObject
+from planner.planner import JsonObject, PlanRefused
 
 _MARK = "\0"
 """What no facet's name begins with."""
@@ -104,8 +104,9 @@ class Unmet:
 
 
 class GoalUnmet(Exception):
-    """The contract asks for something that nothing gives."""
+    """The contract asks for something that nothing gives. `refused` is what is to be said, where that is known."""
 
-    def __init__(self, unmet: Sequence[Unmet]) -> None:
+    def __init__(self, unmet: Sequence[Unmet], refused: PlanRefused | None = None) -> None:
         super().__init__(unmet)
         self.unmet = list(unmet)
+        self.refused = refused

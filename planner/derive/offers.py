@@ -35,6 +35,13 @@ class Offer:
     estimate: Estimate
     needs_inputs: frozenset[str] = frozenset()
     takes_inputs: bool = False
+    input_keys: tuple[str, ...] = ()
+    """Of the inputs what a capability that takes facets takes as well."""
+
+    checks: frozenset[str] = frozenset()
+    """Facets that it looks at in every plan that makes them."""
+
+    node_name: str = ""
     barred: str | None = None
 
     def called(self, names: Collection[str]) -> bool:
@@ -47,9 +54,10 @@ def read_offer(
     policies: PlannerPolicies,
     forbidden: Sequence[str] = (),
     tried: Collection[str] = (),
+    spoken: Collection[str] | None = None,
 ) -> Offer:
     """What a descriptor (wire form) says. The house forbids `forbidden` ids, or beginnings of ids with `*`; the run
-    has `tried` others."""
+    has `tried` others. `spoken` are the words of the envelope; None where it does not matter what they are."""
     taken = [
         as_object({"name": each} if isinstance(each, str) else each)
         for each in as_list(descriptor.get("facetsIn"))
@@ -71,9 +79,12 @@ def read_offer(
         estimate=read_estimate(descriptor),
         needs_inputs=frozenset(map(str, as_list(schema.get("required")))) if not taken else frozenset(),
         takes_inputs=bool(schema) and not taken,
+        input_keys=tuple(as_object(schema.get("properties"))) if taken else (),
+        checks=frozenset(map(str, as_list(descriptor.get("checks")))),
+        node_name=str(descriptor.get("nodeName") or capability_id),
         barred="it was tried in this run, and is not used again"
         if capability_id in tried
-        else _barred(capability_id, kind, names, policies, forbidden),
+        else _barred(capability_id, kind, names, policies, forbidden) or _not_about(descriptor, spoken),
     )
 
 
@@ -89,15 +100,25 @@ def _barred(
     return None
 
 
+def _not_about(descriptor: JsonObject, spoken: Collection[str] | None) -> str | None:
+    """Why the envelope is none for a capability that says what envelopes speak of for which it is."""
+    about = [str(each) for each in as_list(descriptor.get("about"))]
+    if not about or spoken is None or any(each.casefold() in spoken for each in about):
+        return None
+    return f"it is for tasks about {' or '.join(about)}, of which neither the objective nor the inputs speak"
+
+
 def read_offers(
     descriptors: Mapping[str, JsonObject],
     policies: PlannerPolicies,
     forbidden: Sequence[str] = (),
     tried: Collection[str] = (),
+    spoken: Collection[str] | None = None,
 ) -> list[Offer]:
     """All of them, in the order of their ids."""
     return [
-        read_offer(descriptor, policies, forbidden, tried) for _, descriptor in sorted(descriptors.items())
+        read_offer(descriptor, policies, forbidden, tried, spoken)
+        for _, descriptor in sorted(descriptors.items())
     ]
 
 

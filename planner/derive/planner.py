@@ -8,22 +8,19 @@ from typing import Any
 
 from planner.contract import Contract
 from planner.derive.asked import Asked, free_transformations, with_asked, with_material
-from planner.derive.derivation import Derivation, read_derivation
-from planner.derive.free_text import free_text_goal
-from planner.derive.goal import Goal, GoalUnmet, Part, Slot, filled
+from planner.derive.derivation import Derivation, absent, read_derivation
+from planner.derive.goal import Goal, GoalUnmet
+from planner.derive.goals import goals, proved_goal
 from planner.derive.missing import Missing
 from planner.derive.nearest import without
-from planner.derive.output import write_plan
-from planner.derive.schema_goal import SchemaGoal
-from planner.derive.schema_places import Matcher
+from planner.derive.output import Writing
+from planner.derive.shaped import Shaped
 from planner.derive.world import World, wanted_of
-from planner.mapping.flat import Budget, TooComplex
+from planner.mapping.flat import TooComplex
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.search.problem import reachable_facets, state_problem
 from planner.search.search import Found, NotFound, search
 from planner.text import as_object
-from runs.composition import referenced_nodes
-from runs.facet_sources import INPUT_KEY, value_at
 from schemas.planner_policies import Optimisation
 
 POLICY_UNSATISFIABLE = "policy_unsatisfiable"
@@ -36,26 +33,33 @@ def derive_plan(
 ) -> JsonObject:
     """The PlanGraph in wire form. Raises PlanRefused with everything that is missing."""
     derivation = read_derivation(envelope, descriptors, context)
-    world = derivation.world(derivation.copies or 1)
+    world = derivation.world(derivation.wanted.preferred[0])
     try:
-        goal = _goal(derivation, world)
+        goal, shaped = goals(derivation, world)
     except GoalUnmet as unmet:
         plan = _transformed(derivation, world)
         if plan is None:
-            raise _refused(derivation, world, unmet) from None
+            raise _unmet(derivation, world, unmet) from None
         return plan
     except TooComplex:
         message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
         raise PlanRefused(
             [diagnostic("contract_too_complex", message, derivation.contract.schema_path)]
         ) from None
-    return _plan(derivation, world, goal)
+    return _plan(derivation, world, goal, shaped)
 
 
-def _plan(derivation: Derivation, world: World, goal: Goal) -> JsonObject:
+def _plan(derivation: Derivation, world: World, goal: Goal, shaped: Shaped | None = None) -> JsonObject:
     world = world if goal.copies == world.copies else derivation.world(goal.copies)
     found = _search(derivation, world, goal)
-    return write_plan(derivation, world, goal, found)
+    return Writing(derivation, world, goal, found, shaped).plan()
+
+
+def _unmet(derivation: Derivation, world: World, unmet: GoalUnmet) -> PlanRefused:
+    if unmet.refused is not None:
+        return unmet.refused
+    lacking = absent(derivation)
+    return PlanRefused(map(_no_giver, lacking)) if lacking else _refused(derivation, world, unmet)
 
 
 def _transformed(derivation: Derivation, world: World) -> JsonObject | None:
@@ -68,7 +72,7 @@ def _transformed(derivation: Derivation, world: World) -> JsonObject | None:
         return None
     asked = Asked(contract.schema)
     try:
-        goal = _goal(derivation, world, asked)
+        goal = proved_goal(derivation, world, asked)
         asking = replace(
             derivation,
             offers=with_material(derivation.offers, free, goal, derivation.catalogue.many),
@@ -79,80 +83,12 @@ def _transformed(derivation: Derivation, world: World) -> JsonObject | None:
         return None
 
 
-def _goal(derivation: Derivation, world: World, asked: Asked | None = None) -> Goal:
-    contract = derivation.contract
-    facets = reachable_facets(world.makers, derivation.given)
-    facets = frozenset(each for each in facets if not each.startswith("\0"))
-    if contract.mode == "facets":
-        return _facets_goal(derivation, world.copies)
-    if contract.mode == "freeform":
-        return free_text_goal(derivation.envelope, contract, derivation.catalogue, world.offers, facets)
-    budget = Budget()
-    known = frozenset(facet for each in world.offers for facet in each.gives)
-    reader = SchemaGoal(
-        schema=contract.schema,
-        schema_path=contract.schema_path,
-        matcher=Matcher(contract.schema, derivation.catalogue, facets, budget),
-        wider=Matcher(contract.schema, derivation.catalogue, known - facets, budget),
-        inputs=derivation.inputs,
-        hints=as_object(contract.wire.get("hints")),
-        copies=derivation.copies,
-        budget=budget,
-        asked=asked,
-    )
-    return _handed_on(derivation, reader.read())
-
-
-def _facets_goal(derivation: Derivation, copies: int) -> Goal:
-    """What the inputs have is not made again, except where nothing else is asked for."""
-    wanted = derivation.contract.facets
-    handed = {each for each in wanted if each in derivation.given and not _holds_references(derivation, each)}
-    if len(handed) == len(wanted):
-        handed = set[str]()
-    template: JsonObject = {
-        each: _value(derivation, Part(each))
-        if each in handed
-        else Slot((Part(each, anew=each in derivation.given),))
-        for each in wanted
-    }
-    return Goal(template, tuple(wanted), copies)
-
-
-def _handed_on(derivation: Derivation, goal: Goal) -> Goal:
-    """The goal with what the inputs have in its places; all of it made anew where nothing else would be made."""
-    given = {
-        slot: slot.options[0]
-        for slot in goal.slots
-        if slot.options[0].facet in derivation.given
-        and not _holds_references(derivation, slot.options[0].facet)
-    }
-    anew = len(given) == len(goal.slots)
-    fill: dict[Slot, Any] = {}
-    for slot in goal.slots:
-        if slot in given and not anew:
-            fill[slot] = _value(derivation, given[slot])
-        else:
-            options = tuple(replace(each, anew=each.facet in derivation.given) for each in slot.options)
-            fill[slot] = Slot(options)
-    return replace(goal, template=filled(goal.template, fill))
-
-
-def _value(derivation: Derivation, part: Part) -> Any:
-    place = derivation.given[part.facet][0][INPUT_KEY] + part.place
-    return next(iter(value_at(derivation.inputs, place)), None)
-
-
-def _holds_references(derivation: Derivation, facet: str) -> bool:
-    """A value in which a key looks like a reference of a composition cannot be handed on."""
-    return bool(referenced_nodes(_value(derivation, Part(facet))))
-
-
 def _search(derivation: Derivation, world: World, goal: Goal) -> Found:
     wanted, free = wanted_of(goal)
     if not wanted:
         message = "All that the contract asks for is in the inputs already; there is nothing to make."
         raise PlanRefused([diagnostic("contract_unsatisfiable", message, derivation.contract.schema_path)])
-    found = _cheapest(derivation, world, [*wanted, *world.required()], free)
+    found = _checked(derivation, world, [*wanted, *world.required()], free)
     if isinstance(found, NotFound):
         raise PlanRefused(_why_not(derivation, world, goal, found))
     most = derivation.policies.optimisation.max_tokens
@@ -161,7 +97,7 @@ def _search(derivation: Derivation, world: World, goal: Goal) -> Found:
     thrifty = replace(derivation, policies=derivation.policies.model_copy(
         update={"optimisation": Optimisation(objective="token_efficiency")}
     ))  # fmt: skip
-    found = _cheapest(thrifty, thrifty.world(world.copies), [*wanted, *world.required()], free)
+    found = _checked(thrifty, thrifty.world(world.copies), [*wanted, *world.required()], free)
     if isinstance(found, Found) and (least := _tokens(world, found)) <= most:
         return found
     message = (
@@ -169,6 +105,22 @@ def _search(derivation: Derivation, world: World, goal: Goal) -> Found:
     )
     place = "/policies/planner/optimisation/maxTokens"
     raise PlanRefused([diagnostic(POLICY_UNSATISFIABLE, message, place)])
+
+
+def _checked(
+    derivation: Derivation, world: World, wanted: Sequence[str], free: Sequence[Any]
+) -> Found | NotFound:
+    """The cheapest plan in which all that is made is looked at by the capabilities that are there for it."""
+    reachable = reachable_facets(world.makers, derivation.given)
+    checks: list[str] = []
+    while True:  # each round adds a check, of which there are only as many as there are capabilities
+        found = _cheapest(derivation, world, [*wanted, *checks], free)
+        if isinstance(found, NotFound):
+            return found
+        more = [each for each in world.checks_of(found.makers, reachable) if each not in checks]
+        if not more:
+            return found
+        checks += more
 
 
 def _cheapest(
@@ -181,6 +133,13 @@ def _cheapest(
 def _tokens(world: World, found: Found) -> int:
     offers = {each.capability_id: each for each in world.offers}
     return sum(offers[each.name].estimate.tokens * each.nodes for each in found.makers)
+
+
+def _no_giver(facet: str) -> JsonObject:
+    message = (
+        f"No worker has registered a capability that gives the facet {facet!r}, of which the envelope speaks."
+    )
+    return diagnostic("capability_missing", message)
 
 
 def _why_not(derivation: Derivation, world: World, goal: Goal, found: NotFound) -> list[JsonObject]:
@@ -258,8 +217,8 @@ def _nearest_schema(derivation: Derivation, unmet: GoalUnmet) -> list[JsonObject
     nearest = {**contract.wire, "schema": left}
     lighter = replace(derivation, contract=Contract(nearest))
     try:
-        world = lighter.world(lighter.copies or 1)
-        goal = _goal(lighter, world)
+        world = lighter.world(lighter.wanted.preferred[0])
+        goal, _ = goals(lighter, world)
         _search(lighter, world if goal.copies == world.copies else lighter.world(goal.copies), goal)
     except (GoalUnmet, PlanRefused, TooComplex):
         return []

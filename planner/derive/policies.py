@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
+from planner.findings import check_capabilities
 from planner.planner import JsonObject, PlanRefused, diagnostic
-from planner.text import as_object
+from planner.text import as_list, as_object
 from schemas.parsing import validate_document
-from schemas.planner_policies import MAX_VARIANTS, PlannerPolicies
+from schemas.planner_policies import PlannerPolicies
 from schemas.refusal import DocumentRefused
 
+HUMAN_REVIEW = "human.review"
 _READ = ("topology", "selection", "optimisation")
-_STATED = ("policies", "constraints")
 
 
 def read_policies(envelope: JsonObject) -> PlannerPolicies:
@@ -27,26 +28,15 @@ def read_policies(envelope: JsonObject) -> PlannerPolicies:
         ) from None
 
 
-def stated_copies(envelope: JsonObject, policies: PlannerPolicies) -> int | None:
-    """How many variants the envelope asks for. What `inputs.variantCount` says counts where it can be a number of
-    variants; elsewhere it must be one. Raises PlanRefused."""
-    if policies.topology.variant_count is not None:
-        return policies.topology.variant_count
-    for name in _STATED:
-        value: Any = as_object(envelope.get(name)).get("variantCount")
-        if value is not None:
-            if _is_count(value):
-                return int(value)
-            message = f"variantCount is a whole number from 1 to {MAX_VARIANTS}, not {str(value)[:40]!r}."
-            raise PlanRefused([diagnostic("variant_count_invalid", message, f"/{name}/variantCount")])
-    value = as_object(envelope.get("inputs")).get("variantCount")
-    return int(value) if _is_count(value) else None
-
-
-def _is_count(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and float(value).is_integer()
-        and 1 <= value <= MAX_VARIANTS
-    )
+def read_reviewers(envelope: JsonObject, descriptors: Mapping[str, JsonObject]) -> list[str] | None:
+    """Who may do the review that `policies.humanReview` asks for: the approvers of `policies.hitl`, any operator where
+    there are none; None where it asks for none. Raises PlanRefused."""
+    policies = as_object(envelope.get("policies"))
+    asked = policies.get("humanReview")
+    if asked is None or asked is False:
+        return None
+    if asked is not True:
+        message = "humanReview is true or false."
+        raise PlanRefused([diagnostic("policy_invalid", message, "/policies/humanReview")])
+    check_capabilities((HUMAN_REVIEW,), descriptors)
+    return [str(name) for name in as_list(as_object(policies.get("hitl")).get("approvers"))]

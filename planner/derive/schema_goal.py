@@ -167,6 +167,10 @@ class SchemaGoal:
             name: flat.properties.get(name) or flat.additional or [unsaid]
             for name in {**flat.properties, **dict.fromkeys(flat.required)}
         }
+        for name in [each for each in wanted if not flat.allows(each)]:
+            if name in flat.required:
+                raise problem(flat.path, f"The contract requires {name[:80]!r} and forbids it at once.")
+            del wanted[name]
         groups = self._groups(flat, wanted, place)
         template: dict[str, Any] = {}
         unmet: list[Unmet] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planner.derive.catalogue import Catalogue
@@ -16,6 +16,7 @@ from schemas.planner_policies import PlannerPolicies
 _KIND = "\0kind:"
 _REQUIRED = "\0required:"
 _KEPT = "\0kept:"
+_CHECK = "\0check:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class World:
         return None
 
     def _maker(self, offer: Offer) -> Maker | None:
-        if not offer.gives and not self._is_required(offer):
+        if not offer.gives and not offer.checks and not self._is_required(offer):
             return None
         reason = self.reason(offer)
         if reason is not None:
@@ -118,7 +119,21 @@ class World:
     def _marks(self, offer: Offer) -> set[str]:
         """What a policy requires and this is."""
         marks = {_REQUIRED + each for each in self.policies.selection.require if each in offer.names}
-        return marks | {_KIND + each for each in self.policies.topology.required_kinds if each == offer.kind}
+        marks |= {_KIND + each for each in self.policies.topology.required_kinds if each == offer.kind}
+        return marks | ({_CHECK + offer.capability_id} if offer.checks else set[str]())
+
+    def checks_of(self, makers: Iterable[Maker], reachable: Collection[str]) -> list[str]:
+        """What the search has to reach so that what these make is looked at by all that are there for it, unless a
+        policy avoids them."""
+        made = {facet for each in makers for facet in each.gives} | self.kept.keys()
+        return [
+            _CHECK + each.capability_id
+            for each in self.offers
+            if each.checks & made
+            and not (each.gives and self.kept.keys() >= set(each.gives))
+            and _CHECK + each.capability_id in reachable
+            and not each.called(self.policies.selection.avoid)
+        ]
 
     def required(self) -> dict[str, str]:
         """What the search has to reach for the policies, with the place of the policy that asks for it."""

@@ -153,5 +153,10 @@ def fits_whole_facet(flat: Flat, facet: Mapping[str, Any]) -> bool:
     if flat.says_nothing_of_members:
         return True
     declared = {name: [schema for schema, _ in located] for name, located in flat.properties.items()}
-    same = declared == {name: [schema] for name, schema in facet["properties"].items()}
-    return same and not flat.closed_to and set(flat.required) <= set(cast("list[str]", facet["required"]))
+    members = cast("Mapping[str, Any]", facet.get("properties") or {})
+    same = declared == {name: [schema] for name, schema in members.items()}
+    return (
+        same
+        and not flat.closed_to
+        and set(flat.required) <= set(cast("list[str]", facet.get("required") or []))
+    )

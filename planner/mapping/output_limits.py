@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, cast
 
 from planner.mapping.limits import Limits, merge_limits
 from planner.mapping.problems import Unmappable
 from planner.mapping.sources import PARAGRAPH, Demand
 from planner.planner import JsonObject
-from schemas.facets import Facet
 
 _AS_LENGTH = {"minimum": "minLength", "maximum": "maxLength"}
 _AS_BOUND = {length: bound for bound, length in _AS_LENGTH.items()}
+_SAID_TO_PEOPLE = frozenset({"$schema", "title", "description"})
 _SHOWN = ("minLength", "maxLength", "minItems", "maxItems")
 
 MAX_OUTPUT_CHARACTERS = 4 * 1024 * 1024
@@ -87,21 +88,22 @@ def limits_by_node(demands: Iterable[Demand]) -> dict[str, OutputLimits]:
     return asked
 
 
-def output_schema(facet: Facet, asked: OutputLimits | None, always: Sequence[str] = ()) -> JsonObject:
+def output_schema(facet: Mapping[str, Any], asked: OutputLimits | None) -> JsonObject:
     """The facet's schema, narrowed by what the contract asks; every field that is delivered is required.
 
     Raises Unmappable for a limit that lies outside what the facet can be.
     """
-    properties: dict[str, Any] = dict(facet.schema["properties"])
+    properties: dict[str, Any] = dict(facet["properties"])
     if asked is not None:
         _check_texts(facet, asked)
         for name, limits in asked.fields.items():
             properties[name] = _narrowed(name, properties[name], limits, asked)
-    required = dict.fromkeys((*cast("list[str]", facet.schema["required"]), *always, *_delivered(asked)))
-    return {"type": "object", "required": list(required), "properties": properties}
+    required = dict.fromkeys((*cast("list[str]", facet.get("required", [])), *_delivered(asked)))
+    kept = {key: value for key, value in facet.items() if key not in _SAID_TO_PEOPLE}
+    return {**kept, "required": list(required), "properties": properties}
 
 
-def _check_texts(facet: Facet, asked: OutputLimits) -> None:
+def _check_texts(facet: Mapping[str, Any], asked: OutputLimits) -> None:
     """Raises Unmappable for a number of words or characters that the facet's own lengths do not let in."""
     for name, by_aspect in asked.texts.items():
         characters = by_aspect.get("characters", {}).get("minimum", 0)
@@ -112,19 +114,20 @@ def _check_texts(facet: Facet, asked: OutputLimits) -> None:
             raise Unmappable.at(asked.path_of[name], message)
 
 
-def _most_characters(facet: Facet, name: str, asked: OutputLimits) -> int:
+def _most_characters(facet: Mapping[str, Any], name: str, asked: OutputLimits) -> float:
     """Of a text, or of all that is joined to one."""
-    properties: dict[str, Any] = facet.schema["properties"]
+    properties: dict[str, Any] = facet["properties"]
     if name not in asked.joined:
-        return properties[name].get("maxLength", 0)
+        return properties[name].get("maxLength", inf)
     return sum(_most_joined(properties[each]) for each in asked.joined[name])
 
 
-def _most_joined(schema: Mapping[str, Any]) -> int:
+def _most_joined(schema: Mapping[str, Any]) -> float:
     """Of a text with what follows it, or of a list of texts with a blank after each."""
-    if schema["type"] == "array":
-        return schema["maxItems"] * (schema["items"]["maxLength"] + 1)
-    return schema["maxLength"] + len(PARAGRAPH)
+    if schema.get("type") == "array":
+        items = cast("Mapping[str, Any]", schema.get("items") or {})
+        return schema.get("maxItems", inf) * (items.get("maxLength", inf) + 1)
+    return schema.get("maxLength", inf) + len(PARAGRAPH)
 
 
 def _narrowed(name: str, schema: Limits, limits: Limits, asked: OutputLimits) -> Limits:

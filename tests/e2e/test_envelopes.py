@@ -93,7 +93,7 @@ async def test_the_infeasible_example_fails_with_diagnostics_before_any_node_run
     frames = await stream_run(http, shared_site.urls[0], example("infeasible"))
     assert _types(frames) == ["start", "plan_requested", "plan_rejected", "complete"]
     diagnostics = frames[2]["payload"]["diagnostics"]
-    assert {each["path"] for each in diagnostics} == {"/objective", "/outputContract/facets/0"}
+    assert {each["path"] for each in diagnostics} == {"/outputContract/facets/0"}
     assert all(each["message"] for each in diagnostics)
     assert frames[3]["payload"]["status"] == "failed"
     shown = await get_json(http, f"{shared_site.urls[0]}{API}/runs/{frames[0]['runId']}")

@@ -146,12 +146,11 @@ def test_a_circle_of_capabilities_is_no_chain():
 def test_a_facet_that_nothing_gives_is_named_beside_what_is_known():
     reasons = refusal([capability("one", ["a"], ["b"])], ["b", "nothing"], **A)
     assert [each["code"] for each in reasons] == [
-        "objective_unknown",
         "facet_unavailable",
         "nearest_contract",
     ]
-    assert reasons[2]["nearest"] == {"mode": "facets", "facets": ["b"]}
-    assert reasons[1]["path"] == "/outputContract/facets/1"
+    assert reasons[1]["nearest"] == {"mode": "facets", "facets": ["b"]}
+    assert reasons[0]["path"] == "/outputContract/facets/1"
 
 
 def test_a_facet_of_the_registry_is_what_its_node_owes():

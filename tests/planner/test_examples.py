@@ -55,12 +55,15 @@ def test_each_variant_has_its_own_instruction() -> None:
     ]
 
 
-def test_the_bundles_say_what_the_envelope_says() -> None:
-    for node in plan_of(example("linkedin-variants"))["nodes"]:
-        assert node["bundle"]["brandVoice"] == "inspiring"
-        assert node["bundle"]["audience"] == "platform engineers"
-        assert node["bundle"]["goal"] == "attract_new_employees"
-        assert node["bundle"]["company"]["companyName"] == "Northwind Robotics"
+def test_every_node_takes_what_its_descriptor_says() -> None:
+    plan = plan_of(example("linkedin-variants"))
+    company = {"$input": "/contextBundles/0/payload"}
+    for node in plan["nodes"]:
+        assert {"channel", "audience", "goal"} <= set(node["bundle"]["inputKeys"])
+        assert node["bundle"]["facets"]["company_profile"] == company
+    assert plan["nodes"][1]["bundle"]["facets"]["creative_brief"] == {"$node": "brief"}
+    drafts = [{"$node": "draft-a"}, {"$node": "draft-b"}]
+    assert plan["nodes"][-1]["bundle"]["facets"]["post_copy"] == drafts
 
 
 def test_variants_complete_with_what_the_inputs_say() -> None:
@@ -95,10 +98,6 @@ def test_the_approval_envelope_is_planned_like_any_other() -> None:
 
 
 def test_what_no_capability_can_do_is_refused_with_every_reason() -> None:
-    reasons = {(each["code"], each["path"]): each["message"] for each in refusal_of(example("infeasible"))}
-    assert set(reasons) == {
-        ("objective_unknown", "/objective"),
-        ("facet_unavailable", "/outputContract/facets/0"),
-    }
-    assert "inputs.channel" in reasons["objective_unknown", "/objective"]
-    assert "post_copy" in reasons["facet_unavailable", "/outputContract/facets/0"]
+    (reason,) = refusal_of(example("infeasible"))
+    assert (reason["code"], reason["path"]) == ("facet_unavailable", "/outputContract/facets/0")
+    assert "post_copy" in reason["message"]

@@ -50,7 +50,6 @@ def test_a_contract_that_contains_itself_is_filled_without_its_echo() -> None:
         ({**object_of({"body": TEXT}), "required": ["body", "licence"]}, ""),
         ({"type": "object", "additionalProperties": False}, ""),
         ({"type": "integer"}, ""),
-        (object_of({"channel": TEXT}), ""),
         ({"$ref": "#/$defs/none"}, ""),
         (False, ""),
     ],
@@ -60,6 +59,12 @@ def test_what_cannot_be_filled_is_refused_with_its_place(schema: Any, path: str)
     assert {(reason["code"], reason["path"]) for reason in reasons} == {
         ("contract_unsatisfiable", SCHEMA + path)
     }
+
+
+def test_a_contract_for_something_else_that_can_be_had_gets_that_alone() -> None:
+    done = carry_out(with_inputs(object_of({"channel": TEXT}), variantCount=1))
+    assert done.output == {"channel": "linkedin"}
+    assert [node["id"] for node in done.plan["nodes"]] == ["brief"]
 
 
 def test_a_missing_property_is_named_beside_what_there_is() -> None:

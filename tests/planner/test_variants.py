@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from planner.scenarios.linkedin.variants import read_instructions
+from planner.derive.variants import read_instructions
 from tests.support.linkedin import (
     POST,
     array_of,
@@ -181,7 +181,7 @@ def test_what_a_person_said_of_the_last_output_reaches_every_draft() -> None:
     from planner.planner import PlanContext  # noqa: PLC0415 - only this test has a context of its own
 
     plan = plan_of(envelope(posts()), PlanContext("run", 2, "Mention the canteen."))
-    assert all("Mention the canteen." in node["bundle"]["instructions"] for node in plan["nodes"][1:3])
+    assert all(node["bundle"]["feedback"] == "Mention the canteen." for node in plan["nodes"][1:3])
 
 
 def test_as_many_instructions_as_an_envelope_may_have_can_be_planned() -> None:

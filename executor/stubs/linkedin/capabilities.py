@@ -8,13 +8,15 @@ from __future__ import annotations
 from executor.capability import CapabilityContext
 from executor.stubs.linkedin.posts import draft_post
 from executor.stubs.linkedin.reviews import review_drafts
+from executor.stubs.linkedin.said import INPUTS
 from executor.stubs.linkedin.story import NO_AUDIENCE, angle_of, asked_of_all, position_of, read_story
 from executor.stubs.reading import list_of, object_at
 from executor.stubs.shaping import contract_properties, fit_properties
 from runs.event import JsonObject
-from schemas.capability import CapabilityDescriptor
+from schemas.capability import CapabilityDescriptor, FacetInput
 from schemas.facets import FACETS
 
+_OPTIONAL = [FacetInput(name=name, required=False) for name in ("company_profile", "toneOfVoice")]
 _GROUND = ("There is more to say about it.", "Facts come first.", "Plain words do best.")
 
 
@@ -26,8 +28,11 @@ class BriefStub:
         version="1",
         label="Creative brief (stub)",
         kind="structuring",
-        facets_in=["company_profile"],
+        facets_in=[*_OPTIONAL],
+        input_schema=INPUTS,
         facets_out=["creative_brief"],
+        about=["linkedin"],
+        node_name="brief",
         output_schema=FACETS["creative_brief"].schema,
         timeout_seconds=10,
         description="Puts what the envelope says into a creative brief, by fixed templates.",
@@ -50,8 +55,10 @@ class DraftStub:
         version="1",
         label="LinkedIn draft (stub)",
         kind="execution",
-        facets_in=["creative_brief"],
+        facets_in=["creative_brief", *_OPTIONAL],
+        input_schema=INPUTS,
         facets_out=["post_copy"],
+        node_name="draft",
         output_schema=FACETS["post_copy"].schema,
         timeout_seconds=10,
         description="Fills fixed templates with the brief, the company and the variant's instructions.",
@@ -74,8 +81,11 @@ class ReviewStub:
         version="1",
         label="Review (stub)",
         kind="validation",
-        facets_in=["post_copy"],
+        facets_in=[FacetInput(name="post_copy", many=True), *_OPTIONAL],
+        input_schema=INPUTS,
         facets_out=["review"],
+        checks=["post_copy"],
+        node_name="review",
         output_schema=FACETS["review"].schema,
         timeout_seconds=10,
         description="Checks that drafts differ, name the company, follow their instruction and fit the channel.",

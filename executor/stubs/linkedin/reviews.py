@@ -41,12 +41,15 @@ def review_drafts(context: JsonObject) -> JsonObject:
 
 def _drafts(context: JsonObject) -> tuple[list[JsonObject], list[JsonObject]]:
     """The variants and their drafts: the nodes that the plan names, else the facet `post_copy`, one or many."""
-    named = list_of(object_at(context, "bundle").get("variants"))
-    if named:
-        variants = [object_at({"each": each}, "each") for each in named]
-        return variants, [object_at(context, "dependencies", str(each.get("node"))) for each in variants]
+    named = [
+        object_at({"each": each}, "each") for each in list_of(object_at(context, "bundle").get("variants"))
+    ]
+    if named and "facets" not in context:
+        return named, [object_at(context, "dependencies", str(each.get("node"))) for each in named]
     given = object_at(context, "facets").get("post_copy")
     drafts = [object_at({"each": each}, "each") for each in (list_of(given) or [given])]
+    if len(named) == len(drafts):
+        return named, drafts
     return [{"id": each.get("variantId")} for each in drafts], drafts
 
 

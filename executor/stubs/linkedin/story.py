@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from executor.stubs.linkedin.instructions import MAX_FOCUS_CHARS, PostInstructions, understand
+from executor.stubs.linkedin.said import said_audience, said_channel, said_goal, said_of_company, said_voice
 from executor.stubs.reading import clip, line, lines_of, object_at, sentence, spoken
 from runs.event import JsonObject
 
@@ -110,23 +111,23 @@ def _goal_words(goal: str) -> GoalWords | None:
 
 def read_story(context: JsonObject) -> Story:
     """The story in a ContextBundle; what is missing from the bundle is empty text."""
-    bundle = object_at(context, "bundle")
-    company = object_at(bundle, "company") or object_at(context, "facets", "company_profile")
+    company = said_of_company(context)
     return Story(
         company=line(company.get("companyName"), 120),
         core_value=line(company.get("coreValue")).strip(' "“”.'),
         recent_event=line(company.get("recentEvent")).rstrip(" ."),
-        audience=line(bundle.get("audience")),
-        goal=spoken(line(bundle.get("goal"))),
-        voice=line(bundle.get("brandVoice"), 100),
-        channel=line(bundle.get("channel"), 100) or "linkedin",
+        audience=line(said_audience(context)),
+        goal=spoken(line(said_goal(context))),
+        voice=line(said_voice(context), 100),
+        channel=line(said_channel(context), 100) or "linkedin",
         objective=line(context.get("objective"), 1_000),
     )
 
 
 def asked_of_all(context: JsonObject) -> PostInstructions:
-    """The instructions that hold for every variant."""
-    return understand(lines_of(object_at(context, "bundle").get("instructions")))
+    """The instructions that hold for every variant, and what was said against the output before."""
+    bundle = object_at(context, "bundle")
+    return understand([*lines_of(bundle.get("instructions")), *lines_of([bundle.get("feedback")])])
 
 
 def asked_of(variant: JsonObject) -> PostInstructions:

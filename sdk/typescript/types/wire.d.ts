@@ -140,6 +140,10 @@ export interface WorkerHome {
  * It takes facets or what `inputSchema` says, and gives facets or what `outputSchema` says. `idempotent` says whether
  * an attempt whose outcome is not known may simply run again. A worker that is silent for `heartbeatSeconds` is taken
  * for lost.
+ *
+ * Planners read three more: `about` are words, and only where the objective or the inputs have one of them does the
+ * capability have a part in a plan; `checks` are facets, and a plan that makes one of them has this capability look at
+ * it; `nodeName` is what a plan calls a node of it, in the place of its id.
  */
 export interface CapabilityDescriptor {
   id: string;
@@ -173,6 +177,9 @@ export interface CapabilityDescriptor {
   timeoutSeconds?: number | null;
   heartbeatSeconds?: number | null;
   idempotent?: boolean;
+  about?: string[] | null;
+  checks?: string[] | null;
+  nodeName?: string | null;
   queue?: string;
   /**
    * @maxItems 100

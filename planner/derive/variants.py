@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from string import ascii_lowercase
 from typing import Any
 
 from planner.planner import JsonObject, PlanRefused, diagnostic
 from planner.text import as_list, as_object, clip
+from schemas.planner_policies import MAX_VARIANTS, PlannerPolicies
 
-MAX_VARIANTS = 6
 MAX_INSTRUCTION_CHARS = 2_000
 """Bundles are stored with the plan; a capability finds the whole text in the envelope's `specialInstructions`."""
 _DEFAULT_COUNTS = (2, 1, 3, 4, 5, 6)
+_MAX_OBJECTIVE_CHARS = 20_000
 _PLACES = ("inputs", "policies", "constraints")
+_TOPOLOGY = "/policies/planner/topology/variantCount"
 
 _NUMBERS = {
     "one": 1,
@@ -29,9 +32,19 @@ _NUMBERS = {
     "nine": 9,
     "ten": 10,
 }
-_COUNTED = re.compile(
-    rf"\b(an?|single|{'|'.join(_NUMBERS)}|\d{{1,4}})\s+(?:[\w'&-]+\s+){{0,3}}?(?:posts?|variants?|versions?|drafts?)\b"
-)
+_THINGS = ("variant", "version", "draft", "option", "alternative")
+"""What an objective counts, beside what a facet is called."""
+
+_NOUN = re.compile(r"[a-z]{3,30}")
+
+
+@lru_cache(maxsize=64)
+def _counted(nouns: frozenset[str]) -> re.Pattern[str]:
+    """A number, at most three words, and what is counted."""
+    things = "|".join(sorted((*_THINGS, *nouns)))
+    number = rf"an?|single|{'|'.join(_NUMBERS)}|\d{{1,4}}"
+    return re.compile(rf"\b({number})\s+(?:[\w'&-]+\s+){{0,3}}?(?:{things})s?\b")
+
 
 _MAX_READ_CHARS = 1_000
 """How much of an instruction is searched for the variants that it names; they are named early."""
@@ -49,13 +62,17 @@ _EACH = re.compile(_NAME)
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A variant of the plan: `draft-a` makes variant `a`, called `Variant A`, the first of them."""
+    """A variant of the plan: `a`, called `Variant A`, the first of them."""
 
-    node_id: str
     id: str
     label: str
     position: int
     instructions: tuple[str, ...] = ()
+
+    def described(self) -> JsonObject:
+        """What a node's bundle says of it."""
+        said: JsonObject = {"id": self.id, "label": self.label, "position": self.position}
+        return {**said, "instructions": list(self.instructions)} if self.instructions else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +87,40 @@ class Wanted:
     preferred: tuple[int, ...]
 
 
-def wanted_variants(envelope: JsonObject, named: int) -> Wanted:
+ONE = Wanted(None, "", (1,))
+"""One of everything."""
+
+
+def wanted_variants(
+    envelope: JsonObject, policies: PlannerPolicies, named: int, nouns: Iterable[str] | None
+) -> Wanted:
     """Read `variantCount`, else the number in the objective; `named` is how far the instructions count.
+
+    `nouns` are what the things are called of which there may be several; None says that nothing is known to be made
+    more than once: then `inputs.variantCount` may mean anything, and the objective is not asked.
 
     Raises PlanRefused for a number that is none, is out of range, or contradicts another.
     """
-    stated = [(f"/{place}/variantCount", value) for place in _PLACES
-            if (value := as_object(envelope.get(place)).get("variantCount")) is not None]  # fmt: skip
+    stated = [(_TOPOLOGY, policies.topology.variant_count)] if policies.topology.variant_count else []
+    stated += [(f"/{place}/variantCount", value) for place in _PLACES
+               if (value := as_object(envelope.get(place)).get("variantCount")) is not None
+               and (nouns is not None or place != "inputs" or _is_count(value))]  # fmt: skip
     if stated:
         return _explicit([(path, _whole(path, value)) for path, value in stated])
-    numbers, single = _in_objective(str(envelope.get("objective") or ""))
+    if nouns is None:
+        return ONE
+    counted = frozenset(each for each in nouns if _NOUN.fullmatch(each))
+    numbers, single = _in_objective(str(envelope.get("objective") or "")[:_MAX_OBJECTIVE_CHARS], counted)
     if len(numbers) == 1:
         return _explicit([("/objective", _in_range("/objective", next(iter(numbers))))])
     first = (named,) if named else ((1,) if single else ())
     at_least = [count for count in (*first, *_DEFAULT_COUNTS, *range(1, MAX_VARIANTS + 1)) if count >= named]
     return Wanted(None, "", tuple(dict.fromkeys(at_least)))
+
+
+def _is_count(value: Any) -> bool:
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+    return whole and 1 <= value <= MAX_VARIANTS
 
 
 def _explicit(stated: list[tuple[str, int]]) -> Wanted:
@@ -112,11 +148,11 @@ def _in_range(path: str, count: int) -> int:
     return count
 
 
-def _in_objective(objective: str) -> tuple[set[int], bool]:
-    """The numbers of posts that the objective names, and whether it speaks of a single one."""
+def _in_objective(objective: str, nouns: frozenset[str]) -> tuple[set[int], bool]:
+    """The numbers that the objective names, and whether it speaks of a single one."""
     numbers: set[int] = set()
     single = False
-    for match in _COUNTED.finditer(objective.lower()):
+    for match in _counted(nouns).finditer(objective.lower()):
         word = match[1]
         if word in ("a", "an", "single"):
             single = True
@@ -190,7 +226,6 @@ def make_variants(count: int, instructions: Instructions) -> tuple[Variant, ...]
     """Variants A, B, … with the instructions that name them."""
     return tuple(
         Variant(
-            node_id=f"draft-{ascii_lowercase[index]}",
             id=ascii_lowercase[index],
             label=f"Variant {ascii_lowercase[index].upper()}",
             position=index + 1,

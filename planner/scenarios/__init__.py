@@ -1,1 +1,0 @@
-"""The kinds of task that the rule-based planner knows."""

@@ -1,1 +1,0 @@
-"""LinkedIn posts: what the planner knows of this kind of task, and nothing of it elsewhere."""
