@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import traceback
 from collections import deque
@@ -53,9 +54,14 @@ class PythonCapability:
 
     async def run(self, context: CapabilityContext) -> Json:
         """What the function returns. Raises CapabilityError for whatever it raises, ClarificationNeeded if it asks."""
-        lines = _Lines(context)
+        lines, over = _Lines(context), threading.Event()
         own = Context(
-            context.bundle, _moment(context.remaining_seconds()), lines.write, context.usage, _show(context)
+            context.bundle,
+            _moment(context.remaining_seconds()),
+            lines.write,
+            context.usage,
+            _show(context),
+            over.is_set,
         )
         try:
             return await self._call(own)
@@ -72,6 +78,7 @@ class PythonCapability:
             lines.write(self._tell(error, context), "error")
             raise CapabilityError("capability_error", _described(error)) from None
         finally:
+            over.set()  # a thread cannot be stopped, and may ask
             await lines.written()
 
     async def _call(self, context: Context) -> Json:

@@ -12,6 +12,7 @@ import pytest
 from executor.capability import CapabilityContext, CapabilityError
 from executor.homes.python import PythonCapability
 from flexrun_sdk import Context, capability, capability_of
+from tests.support.waiting import eventually
 
 
 def _made(function: Any) -> PythonCapability:
@@ -77,3 +78,23 @@ async def test_a_function_that_ends_the_process_only_fails():
 
     with pytest.raises(CapabilityError, match=r"SystemExit: 3 \(.*in leaves\)"):
         await _made(leaves).run(CapabilityContext({}))
+
+
+async def test_a_function_in_a_thread_hears_that_nobody_waits_for_it():
+    begun, heard = threading.Event(), threading.Event()
+
+    @capability(id="acme.asks", facets_out="a")
+    def asks(context: Context) -> dict[str, Any]:
+        begun.set()
+        while not context.cancelled:
+            threading.Event().wait(0.01)
+        heard.set()
+        return {}
+
+    task = asyncio.create_task(_made(asks).run(CapabilityContext({})))
+    await eventually(begun.is_set)
+    assert not heard.is_set()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await eventually(heard.is_set)
