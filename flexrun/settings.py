@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     """How long work in progress stays with a worker that is not heard of any more, before another one takes it."""
     planner_slots: Slots = 32
     """How many runs a planner plans at a time."""
+    planner_model: str | None = None
+    """The language model that proposes plans, `{"model": …, "baseUrl": …, "apiKey": "${env:NAME}", …}`: the path of a
+    JSON file, or the JSON itself. Unset: plans are derived from the contract."""
     load: CommaSeparated = Field(default_factory=list)
     """Python modules whose capabilities an executor runs: `package.module`, or the path of a file (`--load`)."""
     capabilities: CommaSeparated = Field(default_factory=list)

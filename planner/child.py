@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
@@ -11,6 +9,7 @@ import orjson
 from planner.alternatives import another_plan
 from planner.checking import plan_faults
 from planner.edited import completed_plan, edited_faults, priced
+from planner.listed import Listed
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.skeleton import SkeletonPlanner
 from sandbox.errors import InputRefused
@@ -21,21 +20,7 @@ MAX_PLAN_BYTES = 4 * 1024 * 1024
 _planner = SkeletonPlanner()
 
 
-@dataclass(slots=True)
-class _Listed:
-    """What was registered at the last call: the next one has the same, mostly."""
-
-    text: bytes = b""
-    capabilities: Sequence[JsonObject] = ()
-    facets: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
-
-    def read(self, text: bytes) -> None:
-        if text != self.text:
-            listed = orjson.loads(text)
-            self.text, self.capabilities, self.facets = text, listed["capabilities"], listed["facets"]
-
-
-_listed = _Listed()
+_listed = Listed()
 
 
 def plan(argument: dict[str, Any], blob: bytes) -> bytes:
@@ -46,8 +31,7 @@ def plan(argument: dict[str, Any], blob: bytes) -> bytes:
     """
     _listed.read(blob)
     capabilities = _listed.capabilities
-    known = ("run_id", "attempt", "feedback", "forbidden", "max_nodes", "rejected", "tried", "ground")
-    context = PlanContext(facets=_listed.facets, **{key: argument[key] for key in known})
+    context = _listed.context(argument)
     try:
 
         def attempt(changed: PlanContext) -> JsonObject:

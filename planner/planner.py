@@ -46,8 +46,10 @@ class PlanContext:
 class PlanRefused(Exception):
     """There is no plan; `diagnostics` ([{code, message, path}]) says why and what would help.
 
-    It is never empty, and has at most `MAX_PROBLEMS` entries.
+    It is never empty, and has at most `MAX_PROBLEMS` entries. `planning`: see CheckedPlan.
     """
+
+    planning: JsonObject | None = None
 
     def __init__(self, diagnostics: Iterable[JsonObject]) -> None:
         self.diagnostics = list(islice(diagnostics, MAX_PROBLEMS))
@@ -68,9 +70,13 @@ class PlanFaulty(PlanRefused):
 
 @dataclass(frozen=True, slots=True)
 class CheckedPlan:
-    """A plan that has been through `planner.checking.plan_faults` already."""
+    """A plan that has been through `planner.checking.plan_faults` already.
+
+    `planning` says how it was planned, where a language model was to propose it (`schemas.planning`).
+    """
 
     plan: JsonObject
+    planning: JsonObject | None = None
 
 
 def diagnostic(code: str, message: str, path: str = "") -> JsonObject:

@@ -31,26 +31,33 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan that has been checked."""
+    """A plan that has been checked. `planning`: see CheckedPlan."""
 
     plan: JsonObject
+    planning: JsonObject | None = None
 
     def command(self, attempt: int, now: datetime, jitter: float) -> Command:
-        return AcceptPlan(now=now, attempt=attempt, plan=self.plan)
+        return AcceptPlan(now=now, attempt=attempt, plan=self.plan, planning=self.planning)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanningFailed:
     """No plan. `ours` says that the planner is at fault and not the envelope, so that another attempt may succeed;
-    `may_mend` that a capability is missing which may be registered in a moment."""
+    `may_mend` that a capability is missing which may be registered in a moment. `planning`: see CheckedPlan."""
 
     diagnostics: list[JsonObject]
     ours: bool = False
     may_mend: bool = False
+    planning: JsonObject | None = None
 
     def command(self, attempt: int, now: datetime, jitter: float) -> Command:
         return RejectPlan(
-            now=now, attempt=attempt, diagnostics=self.diagnostics, retryable=self.ours, jitter=jitter
+            now=now,
+            attempt=attempt,
+            diagnostics=self.diagnostics,
+            retryable=self.ours,
+            jitter=jitter,
+            planning=self.planning,
         )
 
 
@@ -129,7 +136,8 @@ async def ask(
 
 def _refused(refused: PlanRefused) -> PlanningFailed:
     ours = isinstance(refused, PlanFaulty)
-    return PlanningFailed(refused.diagnostics, ours=ours, may_mend=refused.retryable and not ours)
+    mend = refused.retryable and not ours
+    return PlanningFailed(refused.diagnostics, ours=ours, may_mend=mend, planning=refused.planning)
 
 
 def _checked(
@@ -139,15 +147,15 @@ def _checked(
     context: PlanContext,
 ) -> PlannerResult:
     if isinstance(plan, CheckedPlan):
-        return _allowed(plan.plan, state)
+        return _allowed(plan.plan, state, plan.planning)
     faults = plan_faults(plan, capabilities, context.done)
     return PlanningFailed(faults, ours=True) if faults else _allowed(plan, state)
 
 
-def _allowed(plan: JsonObject, state: RunState) -> PlannerResult:
+def _allowed(plan: JsonObject, state: RunState, planning: JsonObject | None = None) -> PlannerResult:
     """The plan, unless the house policy of the run forbids it; another attempt would not help then."""
     forbidden = [each.to_wire() for each in state.house.plan_faults(plan)]
-    return PlanningFailed(forbidden) if forbidden else Planned(plan)
+    return PlanningFailed(forbidden, planning=planning) if forbidden else Planned(plan, planning)
 
 
 def _trouble(planner: Planner, state: RunState, error: Exception) -> PlanningFailed:

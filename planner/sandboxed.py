@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import orjson
 
+from planner.listed import ListedText, context_argument
 from planner.planner import CheckedPlan, JsonObject, PlanContext, PlanFaulty, PlanRefused, diagnostic
 from sandbox.errors import InputRefused, SandboxCrashed, SandboxTimedOut
 from sandbox.sandbox import Sandbox
@@ -30,29 +31,18 @@ class SandboxedPlanner:
     def __init__(self, sandbox: Sandbox, deadline_seconds: float = PLAN_SECONDS) -> None:
         self._sandbox = sandbox
         self._deadline_seconds = deadline_seconds
-        self._listed: tuple[Sequence[JsonObject], Mapping[str, JsonObject]] = ((), {})
-        self._listed_text = b'{"capabilities":[],"facets":{}}'
+        self._registered = ListedText()
 
     async def plan(
         self, envelope: JsonObject, capabilities: Sequence[JsonObject], context: PlanContext
     ) -> CheckedPlan:
         """A plan that has been checked. Raises PlanRefused, also where planning takes too much; PlanFaulty."""
-        argument = {
-            "envelope": envelope,
-            "run_id": context.run_id,
-            "attempt": context.attempt,
-            "feedback": context.feedback,
-            "forbidden": list(context.forbidden),
-            "max_nodes": context.max_nodes,
-            "rejected": list(context.rejected),
-            "tried": list(context.tried),
-            "ground": context.ground,
-        }
+        argument = {"envelope": envelope, **context_argument(context)}
         try:
             text: bytes = await self._sandbox.call(
                 _FUNCTION,
                 argument,
-                self._text(capabilities, context.facets),
+                self._registered.of(capabilities, context.facets),
                 deadline_seconds=self._deadline_seconds * (_PLANS_ANEW if context.rejected else 1),
             )
         except InputRefused as refusal:
@@ -63,13 +53,6 @@ class SandboxedPlanner:
         except SandboxCrashed:
             raise _too_complex("Planning needed more memory or stack than there is for it.") from None
         return CheckedPlan(orjson.loads(text))
-
-    def _text(self, capabilities: Sequence[JsonObject], facets: Mapping[str, JsonObject]) -> bytes:
-        """What is registered as JSON, which is the same for many plans."""
-        if capabilities is not self._listed[0] or facets is not self._listed[1]:
-            self._listed = (capabilities, facets)
-            self._listed_text = orjson.dumps({"capabilities": capabilities, "facets": dict(facets)})
-        return self._listed_text
 
 
 def _too_complex(message: str) -> PlanRefused:

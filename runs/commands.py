@@ -71,24 +71,27 @@ class AcceptPlan(Command):
     """A checked PlanGraph in wire form (`version` is set by the run).
 
     `approval` says who has approved it already: in the run that this one was made from. `reuse` is what it takes
-    over from that.
+    over from that. `planning` says how it was planned, where a language model was to propose the plan
+    (`schemas.planning`).
     """
 
     attempt: int
     plan: JsonObject
     approval: PlanApproval | None = None
     reuse: ReuseData | None = None
+    planning: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectPlan(Command):
     """No plan can be made. `retryable` is for a planner's own trouble, not for the caller's objective.
 
-    `lost` and `loss` as in FailNode.
+    `lost` and `loss` as in FailNode, `planning` as in AcceptPlan.
     """
 
     attempt: int
     diagnostics: list[JsonObject]
+    planning: JsonObject | None = None
     retryable: bool = False
     lost: bool = False
     loss: Loss | None = None

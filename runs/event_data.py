@@ -109,8 +109,11 @@ class LossDetail(TypedDict):
 
 
 class PlanRejectedData(TypedDict):
+    """`planning` says how it was planned, where a language model was to propose the plan (`schemas.planning`)."""
+
     attempt: int
     diagnostics: list[JsonObject]
+    planning: NotRequired[JsonObject]
 
 
 class PlanRejectedDetail(LossDetail):
@@ -128,10 +131,13 @@ class PlannedNodeData(TypedDict):
 
 
 class PlanGeneratedData(TypedDict):
+    """`planning` as in PlanRejectedData."""
+
     version: int
     nodes: list[PlannedNodeData]
     edges: list[JsonObject]
     metadata: NotRequired[JsonObject]
+    planning: NotRequired[JsonObject]
 
 
 class ReplanDetail(TypedDict):
@@ -171,7 +177,10 @@ class PlanDifference(TypedDict):
 
 
 class PlanUpdatedData(TypedDict):
-    """`trigger` are the words, `cause` is what led to the new plan. Logs of before have no cause and no difference."""
+    """`trigger` are the words, `cause` is what led to the new plan. Logs of before have no cause and no difference.
+
+    `planning` as in PlanRejectedData.
+    """
 
     version: int
     nodes: list[PlannedNodeData]
@@ -180,6 +189,7 @@ class PlanUpdatedData(TypedDict):
     trigger: Json
     cause: NotRequired[ReplanCause]
     difference: NotRequired[PlanDifference]
+    planning: NotRequired[JsonObject]
 
 
 class PlanApproval(TypedDict):

@@ -127,7 +127,7 @@ def _plan_rejected(
 ) -> RunState:
     due_at = detail.get("nextAttemptAt")
     return changed(
-        state,
+        _used(state, data.get("planning", {}).get("usage")),
         plan_in_progress=False,
         plan_losses=state.plan_losses + (1 if detail.get("lost") else 0),
         plan_lost=_lost(state.plan_lost, event, detail, data["attempt"]),
@@ -162,7 +162,7 @@ def _plan_accepted(
         nodes, past = carry_over(state, nodes, detail["carried"])
         state = changed(state, past_attempts=past)
     return changed(
-        state,
+        _used(state, data.get("planning", {}).get("usage")),
         plan_in_progress=False,
         plan_losses=0,
         plan_lost=(),

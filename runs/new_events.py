@@ -6,7 +6,9 @@ The rules decide what happens and `Draft.add` gives it its place in the log; not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
 from runs import event_data as d
 from runs.event import NewEvent, rfc3339
@@ -74,6 +76,15 @@ def plan_updated(  # noqa: PLR0913 - each is a part of the event
     }
     detail: d.PlanDetail = {**_plan_detail(kept, approval), "carried": carried}
     return NewEvent("plan_updated", data, message=message, detail=detail, plan_version=previous + 1)
+
+
+def with_planning(event: NewEvent, planning: JsonObject | None) -> NewEvent:
+    """The event of a plan, or of a refusal, that says how it was planned (`schemas.planning`), where that is known."""
+    return (
+        event
+        if planning is None
+        else replace(event, payload={**cast("JsonObject", event.payload), "planning": planning})
+    )
 
 
 def _plan_detail(kept: JsonObject, approval: d.PlanApproval | None) -> d.PlanDetail:

@@ -12,6 +12,7 @@ from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Te
 from schemas.goals import GoalConditionResult
 from schemas.hitl import HitlOption, HitlQuestion
 from schemas.plan import CapabilityId, CapabilityVersion, Diagnostic, Label
+from schemas.planning import Planning
 from schemas.usage import Usage
 from schemas.vocabulary import (
     Decision,
@@ -102,6 +103,7 @@ class PlanRequestedPayload(OpenModel):
 class PlanRejectedPayload(OpenModel):
     attempt: Attempt
     diagnostics: list[Diagnostic]
+    planning: Planning | None = None
 
 
 class PlanGeneratedPayload(OpenModel):
@@ -110,6 +112,7 @@ class PlanGeneratedPayload(OpenModel):
     edges: list[EdgeSummary]
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
     plan: ScreenPlan | None = None
+    planning: Planning | None = None
 
 
 class KeptNode(OpenModel):
@@ -146,6 +149,7 @@ class PlanUpdatedPayload(OpenModel):
     nodes: list[NodeSummary]
     edges: list[EdgeSummary]
     plan: ScreenPlan | None = None
+    planning: Planning | None = None
 
 
 class NodeStartPayload(OpenModel):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PRELOADED: dict[Role, tuple[str, ...]] = {
     "gateway": ("contracts.process",),
-    "planner": ("planner.child",),
+    "planner": ("planner.child", "planner.model.child"),
     "executor": ("contracts.process", "executor.child", "executor.stubs"),
 }
 """What the sandbox's children import as they start, so that the first run need not wait for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import cast
 
 from gateway.errors import PlanInvalid
@@ -15,12 +14,11 @@ from schemas.base import Model, wire_name
 from schemas.envelope import Constraints
 from schemas.hitl_policy import HitlPolicy
 from schemas.house_policy import HousePolicy, HouseRules
-from schemas.parsing import parse_document, validate_document
+from schemas.parsing import validate_document
 from schemas.policies import Policies
 from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.setting_document import SettingInvalid, read_setting
 from schemas.tightening import apply_house_policy
-
-MAX_HOUSE_BYTES = 1024 * 1024
 
 
 class HousePolicyInvalid(ValueError):
@@ -29,22 +27,10 @@ class HousePolicyInvalid(ValueError):
 
 def read_house(text: str | None) -> HousePolicy:
     """The house's policy from a setting: JSON, the path of a JSON file, or nothing. Raises HousePolicyInvalid."""
-    stripped = (text or "").strip()
-    if not stripped:
-        return HousePolicy()
-    where = "FLEXRUN_POLICIES"
-    raw = stripped.encode()
-    if not stripped.startswith("{"):
-        where = f"FLEXRUN_POLICIES ({stripped})"
-        try:
-            with Path(stripped).open("rb") as file:
-                raw = file.read(MAX_HOUSE_BYTES)
-        except OSError as error:
-            raise HousePolicyInvalid(f"{where}: the file cannot be read: {error.strerror}") from None
     try:
-        return parse_document(HousePolicy, raw)
-    except DocumentRefused as refused:
-        raise HousePolicyInvalid(f"{where}: {refused}") from None
+        return read_setting(HousePolicy, "FLEXRUN_POLICIES", text) or HousePolicy()
+    except SettingInvalid as invalid:
+        raise HousePolicyInvalid(str(invalid)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class Assembly:
 
     def _add(self, offer: Offer) -> dict[str, Made]:
         """One node, or one for each variant."""
-        wide = self.world.is_wide(offer) or self._is_varied(offer)
+        wide = self.is_for_a_variant(offer)
         base = self._free_id(offer.node_name)
         ids = [f"{base}-{ascii_lowercase[at]}" for at in range(self.world.copies)] if wide else [base]
         self._ids.update(ids)
@@ -123,13 +123,19 @@ class Assembly:
                 found[facet] = Made(sources, tuple(ids))
         return found
 
-    def _is_varied(self, offer: Offer) -> bool:
-        """Whether it makes what there may be several of, although there is to be one."""
-        return bool(self.variants) and not self.catalogue.many.isdisjoint(offer.gives)
+    def is_for_a_variant(self, offer: Offer) -> bool:
+        """Whether a node of it is for one variant, be it the only one."""
+        varied = bool(self.variants) and not self.catalogue.many.isdisjoint(offer.gives)
+        return varied or self.world.is_wide(offer)
 
     def _node(self, offer: Offer, node_id: str, copy: int | None) -> JsonObject:
+        return self.node(offer, node_id, copy, *self._taken(offer, node_id, copy))
+
+    def node(
+        self, offer: Offer, node_id: str, copy: int | None, facets: JsonObject, depends_on: Sequence[str]
+    ) -> JsonObject:
+        """A node that takes these facets and waits for these nodes; `copy` is the variant that it is for."""
         descriptor = self.factory.descriptors[offer.capability_id]
-        facets, depends_on = self._taken(offer, node_id, copy)
         label = str(descriptor.get("label") or offer.capability_id)
         return self.factory.node(
             node_id=node_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,12 @@ class Writing:
         chosen = self._chosen()
         made = {facet for each in chosen for facet in self.world.gives(each)} | self.world.kept.keys()
         taken = {slot: next(each for each in slot.options if each.facet in made) for slot in self.goal.slots}
-        assembly = self._assembly(made, taken.values())
+        assembly = self.assembly(made, taken.values())
         assembly.build(chosen)
+        return self.write(assembly, taken)
+
+    def write(self, assembly: Assembly, taken: Mapping[Slot, Part]) -> JsonObject:
+        """The PlanGraph of nodes that are made, in which these parts fill the output. Raises as `plan` does."""
         nodes = [*assembly.nodes, *self._review(assembly, taken.values())]
         if self.shaped is None:
             fill: dict[Slot, Any] = {slot: assembly.source(part) for slot, part in taken.items()}
@@ -75,7 +79,8 @@ class Writing:
         offers = {each.capability_id: each for each in self.world.offers}
         return [offers[each.name] for each in self.found.makers]
 
-    def _assembly(self, made: Collection[str], parts: Iterable[Part]) -> Assembly:
+    def assembly(self, made: Collection[str], parts: Iterable[Part]) -> Assembly:
+        """Where the nodes are put that make these facets."""
         derivation = self.derivation
         several = not derivation.catalogue.many.isdisjoint(made)
         shaped = self.shaped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.contract import Contract
@@ -42,11 +42,37 @@ def derive_plan(
             raise _unmet(derivation, world, unmet) from None
         return plan
     except TooComplex:
-        message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
-        raise PlanRefused(
-            [diagnostic("contract_too_complex", message, derivation.contract.schema_path)]
-        ) from None
+        raise _too_complex(derivation) from None
     return _plan(derivation, world, goal, shaped)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a contract asks for, and what there is for it."""
+
+    derivation: Derivation
+    world: World
+    goal: Goal
+    shaped: Shaped | None
+
+
+def state(envelope: JsonObject, descriptors: Mapping[str, JsonObject], context: PlanContext) -> Statement:
+    """What is to be planned, without free transformations. Raises PlanRefused where something is missing."""
+    derivation = read_derivation(envelope, descriptors, context)
+    world = derivation.world(derivation.wanted.preferred[0])
+    try:
+        goal, shaped = goals(derivation, world)
+    except GoalUnmet as unmet:
+        raise _unmet(derivation, world, unmet) from None
+    except TooComplex:
+        raise _too_complex(derivation) from None
+    world = world if goal.copies == world.copies else derivation.world(goal.copies)
+    return Statement(derivation, world, goal, shaped)
+
+
+def _too_complex(derivation: Derivation) -> PlanRefused:
+    message = "The contract unfolds into more schemas than the planner looks at; make it flatter."
+    return PlanRefused([diagnostic("contract_too_complex", message, derivation.contract.schema_path)])
 
 
 def _plan(derivation: Derivation, world: World, goal: Goal, shaped: Shaped | None = None) -> JsonObject:

@@ -6,7 +6,7 @@ Each is reacted to once: by the policies with `onBudget`, or, where there is non
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from runs.draft import Draft
 from runs.event import JsonObject
@@ -79,11 +79,26 @@ def over_budget(state: RunState, plan: JsonObject, carried: Collection[str] = ()
     It takes its nodes, except those that are `carried` over, and what its planner expects it to cost.
     """
     budget = state.policies.budget
-    if budget is None:
-        return []
+    to_start = sum(node["id"] not in carried for node in plan["nodes"])
+    return [] if budget is None else _beyond(_sums(state, budget), plan, to_start)
+
+
+def beyond_budget(budget: Budget, plan: JsonObject) -> list[JsonObject]:
+    """The same for a run that has used nothing."""
+    limits = (
+        ("costMicros", budget.cost_micros),
+        ("tokens", budget.tokens),
+        ("seconds", budget.seconds),
+        ("nodes", budget.nodes),
+    )
+    return _beyond([(name, limit, 0) for name, limit in limits], plan, len(plan["nodes"]))
+
+
+def _beyond(
+    sums: Iterable[tuple[str, float | None, float]], plan: JsonObject, to_start: int
+) -> list[JsonObject]:
     metadata: JsonObject = plan.get("metadata") or {}
     cost: JsonObject = metadata.get("cost") or {}
-    to_start = sum(node["id"] not in carried for node in plan["nodes"])
     expected = {
         "nodes": to_start,
         "costMicros": cost.get("micros"),
@@ -96,7 +111,7 @@ def over_budget(state: RunState, plan: JsonObject, carried: Collection[str] = ()
             "message": f"The plan is expected to take {value:g} {name}; {_allowed(limit, used)}.",
             "path": f"/constraints/budget/{name}",
         }
-        for name, limit, used in _sums(state, budget)
+        for name, limit, used in sums
         if limit is not None and isinstance(value := expected[name], int | float) and value + used > limit
     ]
 

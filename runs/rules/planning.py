@@ -81,15 +81,19 @@ def accept_plan(draft: Draft, command: c.AcceptPlan) -> None:
         *faults_of(draft.state, bounded, compared),
     ]
     if faults:
-        reject_plan(draft, c.RejectPlan(now=command.now, attempt=command.attempt, diagnostics=faults))
+        refusal = c.RejectPlan(
+            now=command.now, attempt=command.attempt, diagnostics=faults, planning=command.planning
+        )
+        reject_plan(draft, refusal)
         return
     if previous is None:
         may_reuse = as_before(draft.state).nodes
         anew = draft.state.reusable["anew"] if draft.state.reusable is not None else {}
-        draft.add(new_events.plan_generated(command.plan, bounded, command.approval))
+        event = new_events.plan_generated(command.plan, bounded, command.approval)
+        draft.add(new_events.with_planning(event, command.planning))
         take_over(draft, command.reuse, may_reuse, anew)
     else:
-        take_new_plan(draft, command.plan, bounded, compared)
+        take_new_plan(draft, command.plan, bounded, compared, planning=command.planning)
     ask_about_plan(draft, bounded)
 
 
@@ -173,8 +177,7 @@ def _asked_for(state: RunState) -> JsonObject:
 def _add_rejection(
     draft: Draft, command: c.RejectPlan, message: str, detail: PlanRejectedDetail | LossDetail | None
 ) -> None:
-    draft.add(
-        new_events.plan_rejected(
-            attempt=command.attempt, diagnostics=command.diagnostics, message=message, detail=detail
-        )
+    event = new_events.plan_rejected(
+        attempt=command.attempt, diagnostics=command.diagnostics, message=message, detail=detail
     )
+    draft.add(new_events.with_planning(event, command.planning))

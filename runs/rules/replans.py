@@ -95,6 +95,7 @@ def take_new_plan(
     *,
     approval: PlanApproval | None = None,
     said: str | None = None,
+    planning: JsonObject | None = None,
 ) -> None:
     """A plan that replaces one: what it keeps goes on, what it drops is given up.
 
@@ -104,19 +105,18 @@ def take_new_plan(
     wish = state.replan
     carried = set(compared.carried)
     _withdraw_questions(draft, lambda node_id: node_id is None or node_id not in carried)
-    draft.add(
-        new_events.plan_updated(
-            plan,
-            bounded,
-            previous=state.plan_version or 1,
-            trigger=said if said is not None else state.replan_reason,
-            cause=_cause(wish, edited=said is not None),
-            difference=compared.difference,
-            carried=compared.carried,
-            approval=approval,
-            message=said,
-        )
+    event = new_events.plan_updated(
+        plan,
+        bounded,
+        previous=state.plan_version or 1,
+        trigger=said if said is not None else state.replan_reason,
+        cause=_cause(wish, edited=said is not None),
+        difference=compared.difference,
+        carried=compared.carried,
+        approval=approval,
+        message=said,
     )
+    draft.add(new_events.with_planning(event, planning))
 
 
 def _cause(wish: ReplanState | None, *, edited: bool) -> ReplanCause:

@@ -25,6 +25,7 @@ from schemas.hitl import HitlOption
 from schemas.hitl_policy import HitlPolicy
 from schemas.parsing import validate_document
 from schemas.plan import Diagnostic
+from schemas.planning import Planning, PlanningTry
 from schemas.policies import Policies
 from schemas.runtime_policies import RuntimePolicy
 from schemas.usage import Usage
@@ -49,6 +50,8 @@ ENVELOPE_SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
 }
 OBJECTS: tuple[type[BaseModel], ...] = (
     Diagnostic,
+    Planning,
+    PlanningTry,
     payloads.NodeSummary,
     payloads.EdgeSummary,
     payloads.PlanDifference,

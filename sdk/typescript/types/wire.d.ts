@@ -515,6 +515,7 @@ export interface PlanGeneratedPayload {
     [k: string]: any;
   };
   plan?: ScreenPlan | null;
+  planning?: Planning | null;
   [k: string]: any;
 }
 /**
@@ -550,9 +551,36 @@ export interface ScreenNode {
     | "cancelled";
   [k: string]: any;
 }
+/**
+ * `planner` made the plan, and `code` and `reason` say why it was this one.
+ *
+ * `usage` is what all tries of this planning attempt used together; the usage of the run contains it.
+ */
+export interface Planning {
+  planner: "model" | "contract";
+  code: string;
+  reason: string;
+  model: string;
+  /**
+   * @maxItems 20
+   */
+  tries?: PlanningTry[];
+  usage?: Usage | null;
+  [k: string]: any;
+}
+/**
+ * One question to the model. `code` is `plan_accepted`, `plan_refused`, or why there was no answer.
+ */
+export interface PlanningTry {
+  code: string;
+  diagnostics?: Diagnostic[];
+  usage?: Usage | null;
+  [k: string]: any;
+}
 export interface PlanRejectedPayload {
   attempt: number;
   diagnostics: Diagnostic[];
+  planning?: Planning | null;
   [k: string]: any;
 }
 export interface PlanRequestedPayload {
@@ -575,6 +603,7 @@ export interface PlanUpdatedPayload {
   nodes: NodeSummary[];
   edges: EdgeSummary[];
   plan?: ScreenPlan | null;
+  planning?: Planning | null;
   [k: string]: any;
 }
 /**
