@@ -36,6 +36,7 @@ CLIENT_GONE = 499
 _SANE_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _HOST = re.compile(r"[0-9A-Za-z._~\[\]:%-]{1,300}")
 _ACTOR = web.RequestKey("actor", Actor)
+_OK = 200
 _CORRELATION_ID = web.RequestKey("correlation_id", str)
 _LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 _ANSWERED = web.RequestKey("answered", bool)
@@ -75,8 +76,8 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         status = response.status
         return response
     finally:
-        level = _log.debug if _is_probe(request) else _log.info
-        level(
+        routine = _is_probe(request) or (_is_heartbeat(request) and status == _OK)
+        (_log.debug if routine else _log.info)(
             "request",
             method=request.method,
             path=_logged_path(request)[:_LOGGED_PATH_CHARS],
@@ -109,6 +110,11 @@ def _is_open(request: web.Request) -> bool:
 def _is_probe(request: web.Request) -> bool:
     """Whether machines and developers ask, about this gateway and not about a run."""
     return _is_open(request) and _secret_base(request.path) is None
+
+
+def _is_heartbeat(request: web.Request) -> bool:
+    """Whether a worker says that it lives: each attempt does so every second."""
+    return request.path.startswith(WORK) and request.path.endswith("/heartbeat")
 
 
 def _send_elsewhere(request: web.Request) -> None:

@@ -38,6 +38,7 @@ class DescriptorFiles:
     def __init__(self, folder: DescriptorFolder) -> None:
         self._folder = folder
         self._read: tuple[Sequence[DescriptorFile], Sequence[str]] | None = None
+        self._mistakes: Sequence[str] = ()
         self._pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         self._task: asyncio.Task[None] | None = None
 
@@ -55,10 +56,11 @@ class DescriptorFiles:
     async def read(self) -> None:
         """Register what the files say, where they say something else than before.
 
-        Where database or checker are away that is tried again until they are back.
+        Where database or checker are away that is tried again until they are back. A mistake may end without a change
+        of its file, such as a facet that a loaded function brings: files with mistakes are tried again.
         """
         files, mistakes = found = await run_in_thread(self._folder.read)
-        if found == self._read:
+        if found == self._read and not self._mistakes:
             return
         while True:
             try:
@@ -68,7 +70,9 @@ class DescriptorFiles:
                 await self._pause.wait()
                 continue
             self._pause.reset()
-            self._read = found
+            if found == self._read and report.mistakes == self._mistakes:
+                return
+            self._read, self._mistakes = found, report.mistakes
             for mistake in report.mistakes:
                 _log.error("capability_file_wrong", mistake=mistake)
             _log.info("capability_files_read", registered=report.registered, mistakes=len(report.mistakes))

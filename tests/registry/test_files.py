@@ -185,3 +185,30 @@ async def test_close_ends_the_watching(tmp_path: Path, folder_at: Callable[..., 
     await files.close()
     await files.close()
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "descriptor-files"]
+
+
+async def test_a_facet_that_comes_later_ends_the_mistake_of_a_file_that_gives_it(
+    tmp_path: Path,
+    store: EventStore,
+    folder_at: Callable[..., DescriptorFolder],
+) -> None:
+    """As where the facet is one of functions that are loaded after the files were read."""
+    facets, _, capabilities = GOOD.partition("capabilities:")
+    (tmp_path / "capabilities.yaml").write_text("capabilities:" + capabilities)
+    later = tmp_path / "elsewhere" / "facets.yaml"
+    later.parent.mkdir()
+    later.write_text(facets)
+    folder = folder_at(tmp_path / "capabilities.yaml")
+    files = DescriptorFiles(folder)
+    with capture_logs() as lines:
+        await files.read()
+        await files.read()
+        assert await registered(store) == {}
+        await folder_at(later).register(*folder_at(later).read())
+        await files.read()
+    assert "acme.summary@1.0.0" in await registered(store)
+    assert [line["event"] for line in lines] == [
+        "capability_file_wrong",
+        "capability_files_read",
+        "capability_files_read",
+    ]
