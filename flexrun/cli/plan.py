@@ -47,7 +47,8 @@ def cost_line(cost: dict[str, Any], *, proved: bool) -> str:
     """`3 nodes, 0.002 in money, 4 s, 100 tokens; no plan costs less`."""
     known = "no plan costs less" if proved else "another plan may cost less"
     money, work = f"{cost['micros'] / 1_000_000:g} in money", f"{cost['seconds']:g} s"
-    return f"{cost['nodes']} nodes, {money}, {work}, {cost['tokens']} tokens; {known}"
+    nodes = f"{cost['nodes']} node{'' if cost['nodes'] == 1 else 's'}"
+    return f"{nodes}, {money}, {work}, {cost['tokens']} tokens; {known}"
 
 
 def _reason(each: dict[str, Any]) -> Text:
