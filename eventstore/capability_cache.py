@@ -33,6 +33,9 @@ class CapabilityCache(RegistryCopy):
         self._known = {str(each.get("id")): each for each in known}
         self._seen_within_seconds = seen_within_seconds
         self._listed = list(self._known.values())
+        self.disabled: list[JsonObject] = []
+        """Those of which every version is disabled, in wire form. As long as nothing changes it is the same list."""
+
         self._rows: dict[tuple[str, str], CapabilityRow] = {}
         self._highest: dict[str, CapabilityRow] = {}
         self._versions: dict[str, list[CapabilityRow]] = {}
@@ -83,3 +86,10 @@ class CapabilityCache(RegistryCopy):
         listed = list({**self._known, **registered}.values())
         if listed != self._listed:
             self._listed = listed
+        disabled = [
+            versions[0].to_wire()
+            for capability_id, versions in self._versions.items()
+            if capability_id not in registered and capability_id not in self._known
+        ]
+        if disabled != self.disabled:
+            self.disabled = disabled

@@ -13,22 +13,26 @@ from planner.planner import JsonObject, PlanContext
 
 @dataclass(slots=True)
 class Listed:
-    """The capabilities and facets of the last call."""
+    """The capabilities, facets and disabled capabilities of the last call."""
 
     text: bytes = b""
     capabilities: Sequence[JsonObject] = ()
     facets: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    disabled: Sequence[JsonObject] = ()
 
     def read(self, text: bytes) -> None:
         """Take what is registered from its JSON (`listed_text`)."""
         if text != self.text:
             listed = orjson.loads(text)
             self.text, self.capabilities, self.facets = text, listed["capabilities"], listed["facets"]
+            self.disabled = listed["disabled"]
 
     def context(self, argument: dict[str, Any]) -> PlanContext:
         """The context out of what `context_argument` made of it."""
         known = ("run_id", "attempt", "feedback", "forbidden", "max_nodes", "rejected", "tried", "ground")
-        return PlanContext(facets=self.facets, **{key: argument[key] for key in known})
+        return PlanContext(
+            facets=self.facets, disabled=self.disabled, **{key: argument[key] for key in known}
+        )
 
 
 def context_argument(context: PlanContext) -> dict[str, Any]:
@@ -49,12 +53,23 @@ def context_argument(context: PlanContext) -> dict[str, Any]:
 class ListedText:
     """What is registered as JSON, which is written anew only where it has changed."""
 
-    _listed: tuple[Sequence[JsonObject], Mapping[str, JsonObject]] = ((), {})
-    _text: bytes = b'{"capabilities":[],"facets":{}}'
+    _listed: tuple[Sequence[JsonObject], Mapping[str, JsonObject], Sequence[JsonObject]] | None = None
+    _text: bytes = b""
 
-    def of(self, capabilities: Sequence[JsonObject], facets: Mapping[str, JsonObject]) -> bytes:
-        """The JSON of these capabilities and facets."""
-        if capabilities is not self._listed[0] or facets is not self._listed[1]:
-            self._listed = (capabilities, facets)
-            self._text = orjson.dumps({"capabilities": capabilities, "facets": dict(facets)})
+    def of(self, capabilities: Sequence[JsonObject], context: PlanContext) -> bytes:
+        """The JSON of these capabilities, and of what the context lists."""
+        listed = (capabilities, context.facets, context.disabled)
+        if self._listed is None or any(new is not old for new, old in zip(listed, self._listed, strict=True)):
+            self._listed = listed
+            self._text = listed_text(capabilities, context.facets, context.disabled)
         return self._text
+
+
+def listed_text(
+    capabilities: Sequence[JsonObject],
+    facets: Mapping[str, JsonObject] | None = None,
+    disabled: Sequence[JsonObject] = (),
+) -> bytes:
+    """What `Listed.read` takes."""
+    listed = {"capabilities": list(capabilities), "facets": dict(facets or {}), "disabled": list(disabled)}
+    return orjson.dumps(listed)

@@ -20,7 +20,8 @@ class PlanContext:
     """What a planner may know beside the envelope.
 
     `feedback` is what was said against the output of the plan before this one. `facets` are the registered ones that
-    are not shipped, as `schemas.facets.pinned_facets` writes them. The house forbids capabilities (ids, or beginnings
+    are not shipped, as `schemas.facets.pinned_facets` writes them. `disabled` capabilities (descriptors) may not be
+    used; a refusal says what they would give. The house forbids capabilities (ids, or beginnings
     of ids with `*` behind them) and more nodes than `max_nodes`. `rejected` are the plans that people have rejected
     before anything of them was started: `{capabilities, operator, words}` each. A run that is planned again has `tried`
     capabilities that it does not use again, and a `ground`: completed nodes that a plan may have as they are (see
@@ -31,6 +32,7 @@ class PlanContext:
     attempt: int = 1
     feedback: str | None = None
     facets: Mapping[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    disabled: Sequence[JsonObject] = ()
     forbidden: Sequence[str] = ()
     max_nodes: int | None = None
     rejected: Sequence[JsonObject] = ()

@@ -66,16 +66,25 @@ PlannerResult = Planned | PlanningFailed
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The capabilities that a plan may name, in wire form, and the facets beside those that are shipped."""
+    """The capabilities that a plan may name, in wire form, and the facets beside those that are shipped.
+
+    `disabled` ones are for what is said in a refusal.
+    """
 
     capabilities: Sequence[JsonObject]
     facets: Mapping[str, JsonObject]
+    disabled: Sequence[JsonObject] = ()
 
 
 _REJECTED = ("capabilities", "operator", "words")
 
 
-def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) -> PlanContext:
+def context_of(
+    state: RunState,
+    attempt: int,
+    facets: Mapping[str, JsonObject],
+    disabled: Sequence[JsonObject] = (),
+) -> PlanContext:
     """What the run says beside its envelope."""
     wish = state.replan
     about_the_work = wish is None or wish.cause != "capability_gone"
@@ -84,6 +93,7 @@ def context_of(state: RunState, attempt: int, facets: Mapping[str, JsonObject]) 
         attempt=attempt,
         feedback=state.replan_reason if about_the_work else None,
         facets=facets,
+        disabled=disabled,
         forbidden=state.house.forbidden_capabilities,
         max_nodes=state.house.limits.nodes,
         rejected=[
@@ -99,7 +109,7 @@ async def ask_instantly(
 ) -> PlannerResult:
     """The result of a planner that answers at once, or within a deadline of its own."""
     try:
-        context = context_of(state, attempt, registered.facets)
+        context = context_of(state, attempt, registered.facets, registered.disabled)
         plan = planner.plan(state.envelope, registered.capabilities, context)
         made = await plan if inspect.isawaitable(plan) else plan
         return _checked(made, registered.capabilities, state, context)
@@ -120,7 +130,7 @@ async def ask(
     """The result of a planner that may take up to `timeout_seconds`."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            context = context_of(state, attempt, registered.facets)
+            context = context_of(state, attempt, registered.facets, registered.disabled)
             plan = planner.plan(state.envelope, registered.capabilities, context)
             made = await plan if inspect.isawaitable(plan) else plan
             return _checked(made, registered.capabilities, state, context)

@@ -42,7 +42,7 @@ class SandboxedPlanner:
             text: bytes = await self._sandbox.call(
                 _FUNCTION,
                 argument,
-                self._registered.of(capabilities, context.facets),
+                self._registered.of(capabilities, context),
                 deadline_seconds=self._deadline_seconds * (_PLANS_ANEW if context.rejected else 1),
             )
         except InputRefused as refusal:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from planner.derive.costs import plan_cost
+from planner.listed import listed_text
 from planner.planner import JsonObject, PlanContext, PlanRefused, diagnostic
 from planner.sandboxed import PLAN_SECONDS, SandboxedPlanner
 from runs.event import Json
@@ -20,13 +21,19 @@ async def trial_plan(
     envelope: JsonObject,
     capabilities: Sequence[JsonObject],
     facets: Mapping[str, JsonObject],
+    disabled: Sequence[JsonObject],
     house: HousePolicy,
 ) -> JsonObject:
     """`{feasible, plan, cost, proved}` or `{feasible, diagnostics}`, as a run would be planned under this house policy.
 
     Raises SandboxFailed, SandboxUnavailable.
     """
-    context = PlanContext(facets=facets, forbidden=house.forbidden_capabilities, max_nodes=house.limits.nodes)
+    context = PlanContext(
+        facets=facets,
+        disabled=disabled,
+        forbidden=house.forbidden_capabilities,
+        max_nodes=house.limits.nodes,
+    )
     try:
         checked = await SandboxedPlanner(sandbox).plan(envelope, capabilities, context)
     except PlanRefused as refused:
@@ -52,10 +59,9 @@ async def check_edited_plan(
     `base` is the plan that was asked about. Raises SandboxFailed, SandboxUnavailable.
     """
     argument = {"envelope": envelope, "sent": sent, "base": base, "forbidden": list(forbidden)}
-    listed = orjson.dumps({"capabilities": list(capabilities), "facets": {}})
     try:
         text: bytes = await sandbox.call(
-            "planner.child:check_edited", argument, listed, deadline_seconds=PLAN_SECONDS
+            "planner.child:check_edited", argument, listed_text(capabilities), deadline_seconds=PLAN_SECONDS
         )
     except InputRefused as refusal:
         return {"diagnostics": refusal.data["diagnostics"]}

@@ -213,7 +213,8 @@ class PlannerWorker:
         known = await self._facets.current()
         if known is not self._known_facets:
             self._known_facets, self._own_facets = known, pinned_facets(known, known)
-        return Registered(await self._capabilities.current(), self._own_facets)
+        listed = await self._capabilities.current()
+        return Registered(listed, self._own_facets, self._capabilities.disabled)
 
     async def _newer(self, registered: Registered) -> Registered | None:
         """What may be used as the database says it now; None where that is the same."""

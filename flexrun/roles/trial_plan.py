@@ -24,11 +24,12 @@ def trial_planner(sandbox: Callable[[], Awaitable[Sandbox]]) -> TrialPlanner:
         envelope: JsonObject,
         capabilities: Sequence[JsonObject],
         facets: Mapping[str, JsonObject],
+        disabled: Sequence[JsonObject],
         house: HousePolicy,
     ) -> JsonObject:
         module = await asyncio.to_thread(_imported)
         try:
-            return await module.trial_plan(await sandbox(), envelope, capabilities, facets, house)
+            return await module.trial_plan(await sandbox(), envelope, capabilities, facets, disabled, house)
         except (SandboxFailed, SandboxUnavailable) as failure:
             raise CheckerUnavailable(str(failure)) from None
 

@@ -76,4 +76,5 @@ async def plan(request: web.Request, envelope: TaskEnvelope) -> web.Response:
     accepted = gateway.acceptance.start(command)
     registered = await gateway.capabilities.current()
     facets = pinned_facets(known, known)
-    return json_response(await planner(accepted.envelope, registered, facets, gateway.deps.house))
+    disabled = gateway.capabilities.disabled
+    return json_response(await planner(accepted.envelope, registered, facets, disabled, gateway.deps.house))

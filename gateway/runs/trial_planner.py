@@ -10,13 +10,17 @@ from schemas.house_policy import HousePolicy
 
 
 class TrialPlanner(Protocol):
-    """Plans an envelope in wire form without a run: `{feasible, plan, cost, proved}` or `{feasible, diagnostics}`."""
+    """Plans an envelope in wire form without a run: `{feasible, plan, cost, proved}` or `{feasible, diagnostics}`.
+
+    `disabled` capabilities may not be used; diagnostics say what they would give.
+    """
 
     def __call__(
         self,
         envelope: JsonObject,
         capabilities: Sequence[JsonObject],
         facets: Mapping[str, JsonObject],
+        disabled: Sequence[JsonObject],
         house: HousePolicy,
     ) -> Awaitable[JsonObject]: ...
 

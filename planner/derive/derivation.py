@@ -115,7 +115,11 @@ def read_derivation(
         policies=policies or PlannerPolicies(),
         factory=factory or NodeFactory(descriptors),
         offers=read_offers(
-            descriptors, policies or PlannerPolicies(), context.forbidden, context.tried, spoken
+            {**{str(each.get("id")): each for each in context.disabled}, **descriptors},
+            policies or PlannerPolicies(),
+            context.forbidden,
+            context.tried,
+            spoken,
         ),
         catalogue=catalogue,
         given=given_facets(envelope, catalogue.schemas),

@@ -82,15 +82,22 @@ def read_offer(
         input_keys=tuple(as_object(schema.get("properties"))) if taken else (),
         checks=frozenset(map(str, as_list(descriptor.get("checks")))),
         node_name=str(descriptor.get("nodeName") or capability_id),
-        barred="it was tried in this run, and is not used again"
-        if capability_id in tried
-        else _barred(capability_id, kind, names, policies, forbidden) or _not_about(descriptor, spoken),
+        barred=_barred(descriptor, names, policies, forbidden, tried) or _not_about(descriptor, spoken),
     )
 
 
 def _barred(
-    capability_id: str, kind: str, names: frozenset[str], policies: PlannerPolicies, forbidden: Sequence[str]
+    descriptor: JsonObject,
+    names: frozenset[str],
+    policies: PlannerPolicies,
+    forbidden: Sequence[str],
+    tried: Collection[str],
 ) -> str | None:
+    capability_id, kind = str(descriptor.get("id")), str(descriptor.get("kind") or "execution")
+    if capability_id in tried:
+        return "it was tried in this run, and is not used again"
+    if descriptor.get("status") == "disabled":
+        return "it is disabled"
     if is_among(capability_id, forbidden):
         return "the house forbids it"
     if not names.isdisjoint(policies.selection.forbid):

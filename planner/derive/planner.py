@@ -8,6 +8,7 @@ from typing import Any
 
 from planner.contract import Contract
 from planner.derive.asked import Asked, free_transformations, with_asked, with_material
+from planner.derive.budget import Spared, to_spare
 from planner.derive.derivation import Derivation, absent, read_derivation
 from planner.derive.goal import Goal, GoalUnmet
 from planner.derive.goals import goals, proved_goal
@@ -114,16 +115,19 @@ def _search(derivation: Derivation, world: World, goal: Goal) -> Found:
     if not wanted:
         message = "All that the contract asks for is in the inputs already; there is nothing to make."
         raise PlanRefused([diagnostic("contract_unsatisfiable", message, derivation.contract.schema_path)])
-    found = _checked(derivation, world, [*wanted, *world.required()], free)
+    aims = [*wanted, *world.required()]
+    found = _checked(derivation, world, aims, free)
     if isinstance(found, NotFound):
         raise PlanRefused(_why_not(derivation, world, goal, found))
+    for objective in to_spare(derivation.envelope, world, found):
+        spared = _sparing(derivation, world, objective, aims, free)
+        if isinstance(spared, Found) and not to_spare(derivation.envelope, world, spared):
+            found = spared
+            break
     most = derivation.policies.optimisation.max_tokens
     if most is None or (least := _tokens(world, found)) <= most:
         return found
-    thrifty = replace(derivation, policies=derivation.policies.model_copy(
-        update={"optimisation": Optimisation(objective="token_efficiency")}
-    ))  # fmt: skip
-    found = _checked(thrifty, thrifty.world(world.copies), [*wanted, *world.required()], free)
+    found = _sparing(derivation, world, "token_efficiency", aims, free)
     if isinstance(found, Found) and (least := _tokens(world, found)) <= most:
         return found
     message = (
@@ -131,6 +135,16 @@ def _search(derivation: Derivation, world: World, goal: Goal) -> Found:
     )
     place = "/policies/planner/optimisation/maxTokens"
     raise PlanRefused([diagnostic(POLICY_UNSATISFIABLE, message, place)])
+
+
+def _sparing(
+    derivation: Derivation, world: World, objective: Spared, aims: Sequence[str], free: Sequence[Any]
+) -> Found | NotFound:
+    """The plan that is the cheapest by this objective, whatever the envelope optimises for."""
+    optimisation = Optimisation(objective=objective)
+    policies = derivation.policies.model_copy(update={"optimisation": optimisation})
+    sparing = replace(derivation, policies=policies)
+    return _checked(sparing, sparing.world(world.copies), aims, free)
 
 
 def _checked(

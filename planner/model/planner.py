@@ -129,7 +129,7 @@ class ModelPlanner:
             message = "Work that is completed is kept, which the contract planner knows how to do."
             raise _Fallback("model_not_asked", message)
         argument = {"envelope": envelope, **context_argument(context)}
-        registered = self._registered.of(capabilities, context.facets)
+        registered = self._registered.of(capabilities, context)
         prompt = await self._prompt(argument, registered)
         key = self._key()
         deadline = time.monotonic() + self._model.seconds - record.seconds_used

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ from tests.support.cli import run
 from tests.support.waiting import eventually
 from tests.support.worlds import APPROVAL, FOLDER
 
-UP = f"flexrun up --load {FOLDER}/capabilities.py"
+UP = f"flexrun up --load {quote(str(FOLDER))}/capabilities.py"
 
 
 async def test_a_ticket_is_answered_and_another_one_goes_through_a_person(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 
 import jsonschema
 
@@ -25,7 +26,7 @@ def reshape(context: Context) -> Any:
 
 async def test_what_no_facet_gives_is_delivered_by_a_transformation(database_url: str, tmp_path: Path):
     (tmp_path / "shapes.py").write_text(_CODE)
-    up = f"flexrun up --load {FOLDER}/capabilities.py --load shapes.py"
+    up = f"flexrun up --load {quote(str(FOLDER))}/capabilities.py --load shapes.py"
     envelope = json.loads((FOLDER / "answer.json").read_text())
     schema = {
         "type": "object",

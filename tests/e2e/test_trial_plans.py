@@ -64,6 +64,42 @@ async def test_a_given_facet_is_checked_as_for_a_run(shared_site: Site, http: ai
         ]
 
 
+async def test_a_disabled_capability_is_named_with_what_it_would_give(
+    shared_site: Site, http: aiohttp.ClientSession
+) -> None:
+    api = f"{shared_site.urls[0]}/api/v1/flex"
+    facet = {
+        "name": "weather_report",
+        "version": "1.0.0",
+        "description": "Weather",
+        "schema": {"type": "string"},
+    }
+    home = {"type": "http", "url": "https://weather.example/report"}
+    described = {
+        "id": "acme.weather",
+        "version": "1.0.0",
+        "label": "Weather",
+        "facetsOut": ["weather_report"],
+    }
+    envelope = {
+        "objective": "What is the weather?",
+        "outputContract": {"mode": "facets", "facets": ["weather_report"]},
+    }
+    for path, body, feasible in (
+        ("facets", facet, None),
+        ("capabilities/register", {**described, "home": home}, None),
+        ("plan", envelope, True),
+        ("capabilities/acme.weather/disable", {}, None),
+        ("plan", envelope, False),
+    ):
+        async with http.post(f"{api}/{path}", json=body) as response:
+            assert response.status in (200, 201), await response.text()
+            answer = await response.json()
+        if feasible is not None:
+            assert answer["feasible"] is feasible
+    assert "acme.weather, but it is disabled" in answer["diagnostics"][0]["message"]
+
+
 async def test_the_command_shows_a_tree_or_the_reasons(shared_site: Site) -> None:
     gateway = shared_site.urls[0]
     done = await run("plan", str(EXAMPLES / "linkedin-variants.json"), "--url", gateway)

@@ -21,13 +21,15 @@ def capability(name: str, takes: list[Any], gives: list[str], **more: Any) -> Js
     return {"id": name, "version": "1.0.0", "label": name, "facetsIn": takes, "facetsOut": gives, **more}
 
 
-def plan(capabilities: list[JsonObject], wanted: list[str], **inputs: Any) -> JsonObject:
+def plan(
+    capabilities: list[JsonObject], wanted: list[str], /, disabled: Any = (), **inputs: Any
+) -> JsonObject:
     envelope = {
         "objective": "Anything at all",
         "inputs": inputs,
         "outputContract": {"mode": "facets", "facets": wanted},
     }
-    made = SkeletonPlanner().plan(envelope, capabilities, PlanContext())
+    made = SkeletonPlanner().plan(envelope, capabilities, PlanContext(disabled=disabled))
     assert plan_faults(made, capabilities) == []
     return made
 
@@ -235,3 +237,38 @@ def test_a_contract_that_is_no_schema_is_a_refusal_or_a_plan_and_no_error(keywor
     implication = Implication(Document(broken), Document(broken | {"title": "another"}), Budget())
     assert implication.proof(broken, {**broken, "minProperties": 1}) in Proof
     assert implication.proof({"type": "string"}, keywords) in Proof
+
+
+def test_a_refusal_says_what_a_disabled_capability_would_give():
+    """At the root, on the way, and beside one that is enabled: that one is used."""
+    off = [capability("off", ["a"], ["b"], status="disabled")]
+    for wanted, known in (("b", []), ("c", [capability("next", ["b"], ["c"])])):
+        with pytest.raises(PlanRefused) as caught:
+            plan(known, [wanted], disabled=off, **A)
+        assert "off, but it is disabled" in str(caught.value.diagnostics)
+    assert list(graph(plan([capability("on", ["a"], ["b"])], ["b"], disabled=off, **A))) == ["on"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "chosen"),
+    [
+        ({}, "quick"),
+        ({"costMicros": 50}, "cheap"),
+        ({"costMicros": 50, "seconds": 5}, "quick"),
+        ({"tokens": 5}, "cheap"),
+    ],
+    ids=["none", "money", "what no plan fits is left to the run", "tokens"],
+)
+def test_a_plan_is_looked_for_that_fits_the_budget_whatever_else_is_wanted(budget: JsonObject, chosen: str):
+    known = [
+        capability("quick", ["a"], ["b"], cost={"micros": 100, "seconds": 1, "tokens": 9}),
+        capability("cheap", ["a"], ["b"], cost={"micros": 1, "seconds": 10, "tokens": 3}),
+    ]
+    envelope = {
+        "objective": "Anything at all",
+        "inputs": A,
+        "outputContract": {"mode": "facets", "facets": ["b"]},
+        "policies": {"planner": {"optimisation": {"objective": "speed"}}},
+        "constraints": {"budget": budget},
+    }
+    assert list(graph(SkeletonPlanner().plan(envelope, known, PlanContext()))) == [chosen]

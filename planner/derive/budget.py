@@ -1,0 +1,26 @@
+"""Which measure of `constraints.budget` a plan breaks by what its capabilities say, and what is to be spared then."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from planner.derive.world import World
+from planner.planner import JsonObject
+from planner.search.search import Found
+from planner.text import as_object
+
+Spared = Literal["cost", "speed", "token_efficiency"]
+"""An objective of `policies.planner.optimisation`."""
+
+
+def to_spare(envelope: JsonObject, world: World, found: Found) -> list[Spared]:
+    """The objectives by which a plan that fits may be found; [] for one that fits."""
+    budget = as_object(as_object(envelope.get("constraints")).get("budget"))
+    offers = {each.capability_id: each for each in world.offers}
+    used = [(offers[each.name].estimate, each.nodes) for each in found.makers]
+    sums: tuple[tuple[Spared, Any, float], ...] = (
+        ("cost", budget.get("costMicros"), sum(each.micros * nodes for each, nodes in used)),
+        ("speed", budget.get("seconds"), sum(each.seconds * nodes for each, nodes in used)),
+        ("token_efficiency", budget.get("tokens"), sum(each.tokens * nodes for each, nodes in used)),
+    )
+    return [objective for objective, most, total in sums if most is not None and total > most]
