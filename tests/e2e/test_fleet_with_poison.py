@@ -96,7 +96,10 @@ async def test_poisons_among_a_hundred_good_runs_end_as_poisoned_and_all_others_
     for run in spoiled:
         assert (run["status"], run["error"]["code"]) == ("failed", "poisoned")
         losses = run["error"]["details"]["losses"]
-        assert [loss["attempt"] for loss in losses] == [1, 2, 3]
+        # An attempt beside the one that hung ends with its process, and is not charged for it.
+        first = losses[0]["attempt"]
+        assert first <= 2
+        assert [loss["attempt"] for loss in losses] == [first, first + 1, first + 2]
         assert len({loss["worker"] for loss in losses}) == 3, "each attempt has cost another process"
     hung = [loss["how"] for loss in spoiled[1]["error"]["details"]["losses"]]
     statuses = [status for _, status, _ in supervisor.lost]
