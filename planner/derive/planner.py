@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.contract import Contract
 from planner.derive.asked import Asked, free_transformations, with_asked, with_material
-from planner.derive.budget import Spared, to_spare
+from planner.derive.budget import Spared, expected, to_spare
 from planner.derive.derivation import Derivation, absent, read_derivation
 from planner.derive.goal import Goal, GoalUnmet
 from planner.derive.goals import goals, proved_goal
@@ -91,10 +91,8 @@ def _unmet(derivation: Derivation, world: World, unmet: GoalUnmet) -> PlanRefuse
 
 def _transformed(derivation: Derivation, world: World) -> JsonObject | None:
     """The plan in which a transformation makes what no facet gives; None where there is none."""
-    contract, free = (
-        derivation.contract,
-        free_transformations(derivation.offers, derivation.factory.descriptors),
-    )
+    contract = derivation.contract
+    free = free_transformations(derivation.offers, derivation.factory.descriptors)
     if contract.mode != "json_schema" or not free:
         return None
     asked = Asked(contract.schema)
@@ -125,10 +123,10 @@ def _search(derivation: Derivation, world: World, goal: Goal) -> Found:
             found = spared
             break
     most = derivation.policies.optimisation.max_tokens
-    if most is None or (least := _tokens(world, found)) <= most:
+    if most is None or (least := expected(world, found).tokens) <= most:
         return found
     found = _sparing(derivation, world, "token_efficiency", aims, free)
-    if isinstance(found, Found) and (least := _tokens(world, found)) <= most:
+    if isinstance(found, Found) and (least := expected(world, found).tokens) <= most:
         return found
     message = (
         f"The plan with the fewest tokens takes {least:,} by what its capabilities say; {most:,} are allowed."
@@ -168,11 +166,6 @@ def _cheapest(
 ) -> Found | NotFound:
     problem = state_problem([*world.makers, *free], derivation.given, wanted)
     return search(problem, derivation.limits)
-
-
-def _tokens(world: World, found: Found) -> int:
-    offers = {each.capability_id: each for each in world.offers}
-    return sum(offers[each.name].estimate.tokens * each.nodes for each in found.makers)
 
 
 def _no_giver(facet: str) -> JsonObject:
