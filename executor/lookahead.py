@@ -14,8 +14,9 @@ from runs.commands import Command, DeliverOutput, FailRun, StartNode
 from runs.composition import CompositionError, composed_output, part_at, referenced_nodes
 from runs.decide import Decided
 from runs.event import Json, JsonObject
-from runs.outstanding import Work, outstanding
+from runs.outstanding import Work, output_is_outstanding, outstanding
 from runs.state import NodeState, RunState
+from runs.transitions import READY
 from schemas.contract_schema import effective_schema
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ async def look_ahead(
     Raises RunError where the rules refuse `commands`, CheckerUnavailable where there are none and the check fails.
     """
     decided = Decided(state).then(*commands)
-    if ("output", "") in outstanding(decided.state):
+    if output_is_outstanding(decided.state):
         try:
             delivery = await final.command(decided.state, now)
         except CheckerUnavailable as failure:
@@ -68,12 +69,28 @@ def start_ready(
 
 def _new_node_work(before: RunState, after: RunState) -> list[Work]:
     """Nodes that can start now and could not before; hints of the others are on their way already."""
+    if not _can_start_more(before, after):
+        return []
     known = outstanding(before)
     return [
         work
         for key, work in outstanding(after).items()
         if work.kind == "node" and not work.started and work.due_at is None and known.get(key) != work
     ]
+
+
+def _can_start_more(before: RunState, after: RunState) -> bool:
+    """Whether a node became ready or may have been let go: most results of a wide run change neither."""
+    if (before.status, before.plan_version, before.replan_reason, before.open_ids) != (
+        after.status,
+        after.plan_version,
+        after.replan_reason,
+        after.open_ids,
+    ):
+        return True
+    return any(
+        node.status == READY and before.nodes.get(node.id) is not node for node in after.nodes.values()
+    )
 
 
 class FinalOutput:

@@ -78,6 +78,11 @@ def outstanding(state: RunState) -> Mapping[WorkKey, Work]:
     return works
 
 
+def output_is_outstanding(state: RunState) -> bool:
+    """Whether `outstanding` has the run's output, without looking for the rest."""
+    return state.exists and not state.finished and state.status != PAUSED and output_due(state)
+
+
 def _outstanding(state: RunState) -> dict[WorkKey, Work]:
     if not state.exists or state.finished:
         return {}

@@ -1,9 +1,10 @@
 """Consumes work hints.
 
 Back-pressure: each queue is consumed with as much prefetch as there are slots, and a hint is acknowledged when its work
-is over, so that a busy worker is sent nothing more. Long work is acknowledged earlier: the lease in Postgres guards it,
-and a message that is unacknowledged for half an hour would close the channel. Hints that then still wait for a slot
-are passed on to other workers, and no more are taken until a slot is free.
+is over, so that a busy worker is sent nothing more: what waits here would wait while others have free slots. Long work
+is acknowledged earlier: the lease in Postgres guards it, and a message that is unacknowledged for half an hour would
+close the channel. Hints that then still wait for a slot are passed on to other workers, and no more are taken until a
+slot is free.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from schemas.config import Period, Seconds
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
-_READ_AHEAD = 2
 _LAST_WORD_SECONDS = 1.0
 
 
@@ -92,7 +92,7 @@ class RabbitWorkConsumer:
             self._needs_database,
             poll_seconds=config.fallback_poll_seconds,
         )
-        subscription_config = SubscriptionConfig(slots + _READ_AHEAD, config.check_seconds, disposable=True)
+        subscription_config = SubscriptionConfig(slots, config.check_seconds, disposable=True)
         self._subscription = QueueSubscription(
             server,
             [queue for name in names for queue in queues_of(name)],

@@ -123,6 +123,20 @@ async def test_long_work_holds_no_message_and_waiting_hints_are_handed_on(house:
     assert await house.broker.dead_letters("") == []
 
 
+async def test_no_hint_waits_at_a_busy_worker_while_another_has_a_free_slot(site: Site) -> None:
+    async with House(site, BrokerTimes(hand_on_seconds=60, acknowledge_seconds=60)) as house:
+        busy, free = Planner(house), Planner(house)
+        await house.broker.consume(["plan"], busy.handle, slots=2)
+        runs = await house.start_runs(4)
+        await eventually(lambda: len(busy.claimed) == 2)
+        assert await house.broker.depth("plan") == 2, "what a busy worker holds, the others cannot take"
+        await house.broker.consume(["plan"], free.handle, slots=2)
+        await eventually(lambda: len(free.claimed) == 2)
+        busy.gate.set()
+        free.gate.set()
+        await house.all_complete(runs)
+
+
 async def test_a_broker_that_is_not_there_holds_nobody_up(site: Site) -> None:
     nowhere = replace(site, broker_url=f"amqp://guest:guest@127.0.0.1:{free_port()}/")
     started = time.monotonic()
@@ -198,11 +212,17 @@ async def test_a_worker_that_stops_does_not_wait_long_for_a_silent_broker(site: 
     parts = urlsplit(site.broker_url)
     async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
         behind = replace(site, broker_url=proxy.url(site.broker_url))
-        async with House(behind, BrokerTimes(hand_on_seconds=1, publish_seconds=60)) as house:
+        async with House(
+            behind, BrokerTimes(hand_on_seconds=1, acknowledge_seconds=0.2, publish_seconds=60)
+        ) as house:
             planner = Planner(house)
             consumer = await house.broker.consume(["plan"], planner.handle, slots=1)
             await house.start_runs(3)
-            await eventually(lambda: planner.claimed)
+
+            async def one_waits_for_the_slot() -> bool:
+                return await house.broker.depth("plan") == 1
+
+            await eventually(one_waits_for_the_slot)
             with capture_logs() as logs:
                 proxy.stalled = True
                 await eventually(lambda: any(line["event"] == "hints_handed_on" for line in logs))

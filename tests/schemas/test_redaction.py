@@ -44,6 +44,8 @@ def test_a_known_secret_is_redacted_in_every_form(text: str) -> None:
         ("whsec_AA%252BBBBB, no more", "whsec_[redacted], no more"),
         (r'{"secret":"whsec_A\/ABBBBCC\u003d"}', '{"secret":"whsec_[redacted]"}'),
         ("my_whsec_AAAABBBBCCCC", "my_whsec_[redacted]"),
+        ("a.b:c@d+e-WhSec_AAAABBBBCCCC", "a.b:c@d+e-WhSec_[redacted]"),
+        ("2026-11-28T10:32:24.390113Z", "2026-11-28T10:32:24.390113Z"),
         ("/hitl/… and https://flexrun.example/a", "/hitl/… and https://flexrun.example/a"),
         ("/policies/hitl/forbidSubmiter: Unknown key", "/policies/hitl/forbidSubmiter: Unknown key"),
         ("The bearer of this", "The bearer of this"),
