@@ -28,6 +28,7 @@ from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.leases import WorkRow
 from eventstore.lifecycle import refuse_second_start
+from eventstore.retention import RUNS_AT_ONCE, ended_before, prune
 from eventstore.store import EventStore
 from eventstore.tidying import AT_ONCE, tidy
 from runs.commands import (
@@ -66,6 +67,7 @@ class KeeperConfig:
     grace_seconds: Seconds = 6.0
     tidy_seconds: Period = 60.0
     gone_seconds: Period = 30.0
+    retention_seconds: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Keeper:
         self._turn = LeaderLock(store.database_url, "processes/try_keeper_lock", store.outage)
         self._lenient_until = 0.0
         self._tidy_at = 0.0
+        self._prune_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -138,6 +141,7 @@ class Keeper:
                     report = await self.run_once()
                     await self._gone.look()
                     await self._tidy()
+                    await self._prune()
                     if report != Round():
                         _log.info("keeper_round", **asdict(report))
                     pause_seconds = await self._pause_seconds(report)
@@ -156,6 +160,18 @@ class Keeper:
         now = asyncio.get_running_loop().time()
         if now >= self._tidy_at and await tidy(self._store) < AT_ONCE:
             self._tidy_at = now + self._config.tidy_seconds
+
+    async def _prune(self) -> None:
+        """Remove some runs whose time is over, where that is due; the next round goes on where there were more."""
+        seconds, now = self._config.retention_seconds, asyncio.get_running_loop().time()
+        if seconds is None or now < self._prune_at:
+            return
+        before = await ended_before(self._store, seconds)
+        removed = [bundle.runs async for bundle in prune(self._store, before, limit=RUNS_AT_ONCE)]
+        if not any(removed):
+            self._prune_at = now + self._config.tidy_seconds
+        else:
+            _log.info("runs_removed", runs=sum(removed), ended_before=rfc3339(before))
 
     async def _pause_seconds(self, report: Round) -> float:
         """Seconds until something is due, at most a round; short where there was more than a batch."""

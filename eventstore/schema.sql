@@ -156,11 +156,54 @@ CREATE FUNCTION flex_free_queues() RETURNS SETOF text
   select queue from free where queue is not null
 $$;
 
+CREATE FUNCTION flex_prune(of_runs uuid[], ended_before timestamp with time zone, exported_to text) RETURNS SETOF uuid
+    LANGUAGE plpgsql
+    AS $$
+declare
+  taken uuid[];
+begin
+  select array_agg(r.run_id) into taken
+  from (select run_id from flex_runs
+        where run_id = any (of_runs) and completed_at < ended_before
+        order by run_id for update skip locked) r;
+  insert into flex_pruned_runs (run_id, status, events, created_at, completed_at, exported_to)
+  select r.run_id, r.status, r.head_seq, r.created_at, r.completed_at, flex_prune.exported_to
+  from flex_runs r where r.run_id = any (taken)
+  on conflict (run_id) do update
+  set status = excluded.status, events = excluded.events, created_at = excluded.created_at,
+      completed_at = excluded.completed_at, exported_to = excluded.exported_to, pruned_at = clock_timestamp();
+  delete from flex_webhook_deliveries d using flex_webhooks h where d.hook_id = h.id and d.run_id = any (taken);
+  delete from flex_webhook_lanes l using flex_webhooks h where l.hook_id = h.id and l.run_id = any (taken);
+  delete from flex_links where run_id = any (taken);
+  delete from hitl_requests where run_id = any (taken);
+  delete from flex_work where run_id = any (taken);
+  delete from flex_plan_nodes where run_id = any (taken);
+  delete from flex_events where run_id = any (taken);
+  delete from flex_runs where run_id = any (taken);
+  return query select unnest(taken);
+end
+$$;
+
 CREATE FUNCTION flex_refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
   raise exception 'the log only grows: % on flex_events is refused', lower(tg_op) using errcode = 'FR004';
+end
+$$;
+
+CREATE FUNCTION flex_refuse_partial_removal() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if exists (
+    select from (select distinct run_id from gone) g
+    where not exists (select from flex_pruned_runs p where p.run_id = g.run_id)
+       or exists (select from flex_events e where e.run_id = g.run_id))
+  then
+    raise exception 'the log only grows: delete on flex_events is refused' using errcode = 'FR004';
+  end if;
+  return null;
 end
 $$;
 
@@ -466,6 +509,20 @@ WITH (fillfactor='70');
 
 COMMENT ON COLUMN flex_plan_nodes.context IS 'the bundle of the last attempt, without the outputs of other nodes';
 
+CREATE TABLE flex_pruned_runs (
+    run_id uuid NOT NULL,
+    status text NOT NULL,
+    events integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    completed_at timestamp with time zone NOT NULL,
+    exported_to text,
+    pruned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE flex_pruned_runs IS 'runs that were removed after their time, so that who asks for one is told so';
+
+COMMENT ON COLUMN flex_pruned_runs.events IS 'how many events its log had';
+
 CREATE TABLE flex_runs (
     run_id uuid NOT NULL,
     status text NOT NULL,
@@ -709,6 +766,9 @@ ALTER TABLE ONLY flex_partial_outputs
 ALTER TABLE ONLY flex_plan_nodes
     ADD CONSTRAINT flex_plan_nodes_pkey PRIMARY KEY (run_id, node_id);
 
+ALTER TABLE ONLY flex_pruned_runs
+    ADD CONSTRAINT flex_pruned_runs_pkey PRIMARY KEY (run_id);
+
 ALTER TABLE ONLY flex_runs
     ADD CONSTRAINT flex_runs_pkey PRIMARY KEY (run_id);
 
@@ -754,6 +814,8 @@ CREATE INDEX flex_plan_nodes_capability ON flex_plan_nodes USING btree (capabili
 
 CREATE INDEX flex_plan_nodes_people ON flex_plan_nodes USING btree (run_id, node_id) WHERE (executor_type = 'human'::text);
 
+CREATE INDEX flex_runs_completed ON flex_runs USING btree (completed_at, run_id) WHERE (completed_at IS NOT NULL);
+
 CREATE INDEX flex_runs_created ON flex_runs USING btree (created_at, run_id);
 
 CREATE INDEX flex_runs_forks ON flex_runs USING btree (((origin ->> 'runId'::text)), created_at) WHERE ((origin ->> 'runId'::text) IS NOT NULL);
@@ -782,7 +844,9 @@ CREATE INDEX hitl_requests_run ON hitl_requests USING btree (run_id, created_at,
 
 CREATE TRIGGER flex_events_check_order AFTER INSERT ON flex_events REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION flex_check_order();
 
-CREATE TRIGGER flex_events_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON flex_events FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_change();
+CREATE TRIGGER flex_events_refuse_change BEFORE UPDATE OR TRUNCATE ON flex_events FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_change();
+
+CREATE TRIGGER flex_events_refuse_removal AFTER DELETE ON flex_events REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_partial_removal();
 
 ALTER TABLE ONLY flex_webhook_deliveries
     ADD CONSTRAINT flex_webhook_deliveries_hook FOREIGN KEY (hook_id) REFERENCES flex_webhooks(id);

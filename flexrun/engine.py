@@ -22,7 +22,7 @@ from broker.dispatch import Dispatcher
 from broker.factory import open_broker
 from broker.interface import Broker
 from broker.journal import Journal
-from broker.keeper import Keeper
+from broker.keeper import Keeper, KeeperConfig
 from broker.parked import ParkedWork
 from broker.readiness import ReadinessProbe
 from eventstore import leases
@@ -41,7 +41,7 @@ from eventstore.store import CACHED_RUNS, EventStore
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
-from flexrun.settings import Settings
+from flexrun.settings import DAY_SECONDS, Settings
 from flexrun.shutdown import Shutdown
 
 if TYPE_CHECKING:
@@ -309,7 +309,9 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "dispatcher", dispatcher.close)
 
     async def _start_keeper(self) -> None:
-        keeper = Keeper(self.store, self.handler, self.broker)
+        days = self.settings.retention_days
+        config = KeeperConfig(retention_seconds=None if days is None else days * DAY_SECONDS)
+        keeper = Keeper(self.store, self.handler, self.broker, config)
         await keeper.start()
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)
 

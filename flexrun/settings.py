@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     than a load balancer takes to see that `/readyz` has changed. SIGINT (Ctrl-C) skips it."""
     ping_seconds: Seconds = 15.0
     """After so long without a frame a stream gets a comment, which keeps the connection open."""
+    retention_days: Annotated[float | None, Field(gt=0, le=36_500, allow_inf_nan=False)] = None
+    """How many days a run is kept after its end; then it is removed with all that belongs to it. Unset: for good."""
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
     """How many runs may wait for work before new ones are refused with 503 `backlog_full`."""
 

@@ -34,6 +34,12 @@ class CapabilityUnknown(NotFound):
         return cls(f"No capability {capability_id[:200]!r} is registered{of_version}.")
 
 
+class RunPruned(GatewayError):
+    """The run was removed after its time."""
+
+    code = "run_pruned"
+
+
 class NotPermitted(GatewayError):
     """The caller's token lacks the role for this."""
 

@@ -18,7 +18,9 @@ from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import OPEN_PATHS
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
+from gateway.pruned import refuse_pruned
 from runs.commands import Actor
+from runs.errors import RunUnknown
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -96,9 +98,19 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if options is not None:
             return options
         request[_ACTOR] = _identify(request, request.app[GATEWAY])
-        return await handler(request)
+        return await _handled(request, handler)
     except Exception as error:  # noqa: BLE001 - the outermost layer: every error becomes a response here, or is raised again
         return _problem_answer(request, error)
+
+
+async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What `handler` answers. A run that the path names and that was removed is told from one that never was."""
+    try:
+        return await handler(request)
+    except RunUnknown:
+        if (run_id := request.match_info.get("run_id")) is not None:
+            await refuse_pruned(request.app[GATEWAY].deps.store, run_id)
+        raise
 
 
 def _is_open(request: web.Request) -> bool:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from contracts.problems import CheckerUnavailable
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
-from gateway.errors import GatewayError, NotFound, NotPermitted, PlanInvalid
+from gateway.errors import GatewayError, NotFound, NotPermitted, PlanInvalid, RunPruned
 from runs import errors as r
 from schemas.problem import MEDIA_TYPE, Located, build_problem
 from schemas.refusal import DocumentRefused, FieldProblem
@@ -164,6 +164,7 @@ _PROBLEMS: dict[type[BaseException], _Translate] = {
     NotFound: _gateway_error(404),
     NotPermitted: _gateway_error(403),
     PlanInvalid: _gateway_error(422),
+    RunPruned: _gateway_error(410),
     DocumentRefused: refused_document,
     web.HTTPException: _http_problem,
     ValueRefused: _value_problem,

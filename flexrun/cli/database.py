@@ -5,57 +5,21 @@ The commands import the event store themselves: the import is slow, and most of 
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Annotated
-
 import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli.shared import EXIT_CANNOT_TELL, EXIT_NO, load_settings, run_async, say, stop
+from flexrun.cli import retention
+from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
+from flexrun.cli.shared import EXIT_NO, run_async, say
 from schemas.visible import visible, visible_json
 
 app = typer.Typer(
-    help="The database: migrations, and read models rebuilt from the log.", no_args_is_help=True
+    help="The database: migrations, read models rebuilt from the log, old runs removed, sizes.",
+    no_args_is_help=True,
 )
-
-DatabaseFlag = Annotated[str | None, typer.Option("--database", help="the database (FLEXRUN_DATABASE_URL)")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
-
-
-def _database_url(flag: str | None) -> str:
-    from eventstore.connection import parse_url  # noqa: PLC0415 - see the module's docstring
-    from eventstore.errors import DatabaseUnsuitable  # noqa: PLC0415 - the same
-
-    url = load_settings(database_url=flag).database_url
-    if url is None:
-        stop(
-            "Which database? --database postgresql://… or FLEXRUN_DATABASE_URL.\n"
-            "These commands are for a Postgres of your own; flexrun up migrates its embedded one by itself."
-        )
-    try:
-        parse_url(url)
-    except DatabaseUnsuitable as error:
-        stop(visible(str(error)))
-    return url
-
-
-@contextmanager
-def _failure_told(outcome: str) -> Generator[None]:
-    """End the command with a sentence instead of a traceback; `outcome` is what this means for the database."""
-    from psycopg import Error  # noqa: PLC0415 - see the module's docstring
-
-    from eventstore.errors import LogUnfoldable, StoreError, explain  # noqa: PLC0415 - the same
-
-    try:
-        yield
-    except LogUnfoldable as error:
-        stop(f"{outcome}: {visible(str(error))}\nAll such runs: flexrun db verify", EXIT_CANNOT_TELL)
-    except StoreError as error:
-        stop(f"{outcome}: {visible(str(error))}", EXIT_CANNOT_TELL)
-    except Error as error:
-        stop(f"{outcome}: {explain(error)}", EXIT_CANNOT_TELL)
+app.command()(retention.prune)
+app.command()(retention.sizes)
 
 
 @app.command()
@@ -63,8 +27,8 @@ def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Bring the schema up to date. Safe to run again, and from several places at once."""
     from eventstore.migrate import migrate as run_migrations  # noqa: PLC0415 - see the module's docstring
 
-    url = _database_url(database)
-    with _failure_told("Nothing was migrated"):
+    url = database_url(database)
+    with failure_told("Nothing was migrated"):
         applied = run_async(run_migrations(url))
     if as_json:
         typer.echo(orjson.dumps({"applied": applied}))
@@ -77,9 +41,9 @@ def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """Drop the read models' rows and make them again from the log."""
     from eventstore.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - see the module's docstring
 
-    url = _database_url(database)
+    url = database_url(database)
     say("Reading the log …", "dim")
-    with _failure_told("Nothing was rebuilt, all rows are as they were"):
+    with failure_told("Nothing was rebuilt, all rows are as they were"):
         run_async(run_rebuild(url))
     typer.echo(orjson.dumps({"rebuilt": True}) if as_json else "read models rebuilt from the log")
 
@@ -92,9 +56,9 @@ def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     """
     from eventstore.rebuild import compare  # noqa: PLC0415 - see the module's docstring
 
-    url = _database_url(database)
+    url = database_url(database)
     say("Reading the log …", "dim")
-    with _failure_told("Nothing was verified"):
+    with failure_told("Nothing was verified"):
         differences = run_async(compare(url))
     if as_json:
         typer.echo(visible_json(orjson.dumps({"differences": [str(each) for each in differences]})))

@@ -9,7 +9,10 @@ CORRELATION_ID = Parameter(
     "X-Correlation-Id", "header", "Found again in every event and log line of the run."
 )
 
-RUN_UNKNOWN = {404: "There is no such run (`run_unknown`)."}
+RUN_UNKNOWN = {
+    404: "There is no such run (`run_unknown`).",
+    410: "The run was removed after its time (`run_pruned`); the text says when, and where it was exported to.",
+}
 RUN_REFUSED = {
     400: "The body is no JSON (`invalid_json`), no TaskEnvelope, or its contract cannot be compiled (`invalid_body`)."
     " Every place that is wrong is in `errors`, and nothing is stored.",

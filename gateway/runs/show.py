@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
+from pydantic import Field
 
 from eventstore.limits import ParkedRow, parked_of_run
 from eventstore.queries.runs import ForkRow, NodeRow, RunDetailRow, RunRow, forks_of_run, get_run
+from eventstore.sizes import run_bytes
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.people.models import hitl_request
@@ -135,12 +137,16 @@ class RunDetail(RunSummary):
     origin: dict[str, Any] | None = None
     reuse: ForkReuse | None = None
     forks: list[ForkSummary]
+    stored_bytes: Annotated[
+        int, Field(description="What it takes in the log and the read models, as stored, without indexes.")
+    ]
 
     @classmethod
     def in_full(
         cls,
         row: RunDetailRow,
         forks: Sequence[ForkRow],
+        stored_bytes: int,
         waiting_for: Sequence[JsonObject],
         waits: Mapping[str, JsonObject],
         reuse: ReuseData | None = None,
@@ -157,6 +163,7 @@ class RunDetail(RunSummary):
             **({"output": row.output} if run.status == "completed" else {}),
             **present(origin=row.origin, waiting_for=waiting_for or None, reuse=reuse),
             forks=[ForkSummary.of(fork) for fork in forks],
+            stored_bytes=stored_bytes,
         )
 
 
@@ -177,7 +184,10 @@ async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     waits = {} if row.run.completed_at else await _waits(gateway, row)
     forks = await forks_of_run(gateway.deps.store, run_id)
     reuse = (await gateway.deps.store.load(run_id)).reuse if row.origin is not None else None
-    return json_response(RunDetail.in_full(row, forks, waiting_for, waits, reuse), run_id=run_id)
+    stored_bytes = await run_bytes(gateway.deps.store, run_id)
+    return json_response(
+        RunDetail.in_full(row, forks, stored_bytes, waiting_for, waits, reuse), run_id=run_id
+    )
 
 
 async def _waits(gateway: Gateway, row: RunDetailRow) -> dict[str, JsonObject]:

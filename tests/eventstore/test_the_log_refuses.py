@@ -102,7 +102,6 @@ async def test_one_wrong_event_takes_its_whole_statement_with_it(database: Async
         "update flex_events set seq = seq",
         "update flex_events set message = 'changed' where false",
         "delete from flex_events",
-        "delete from flex_events where false",
         "truncate flex_events",
         """insert into flex_events (run_id, seq, type, payload, recorded_at)
            select run_id, seq, type, payload, recorded_at from flex_events

@@ -1,0 +1,141 @@
+"""Removes finished runs after their time: the log, the read models and all else that belongs to them, whole runs only.
+
+A bundle of runs is one small transaction, so appends never wait for long; a run that is being changed at that moment
+is left for the next time. What was removed stays known by its id (`flex_pruned_runs`). A run stays as long as a webhook
+has not been told of all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from eventstore.store import EventStore, is_run_id
+
+EVENTS_AT_ONCE = 2_000
+"""A bundle has about so many events at most: it takes some ten milliseconds."""
+
+RUNS_AT_ONCE = 100
+
+Export = Callable[[str], Awaitable[str]]
+"""Writes a run's whole history where it outlives the run, durably, and returns where that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run that may be removed; `events` is the length of its log."""
+
+    run_id: str
+    events: int
+    completed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Prunable:
+    """How many runs ended before a time, with how many events, and when the first of them ended."""
+
+    runs: int
+    events: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedRun:
+    """A run that was removed: what it came to, the length of its log, and where it was exported to, if it was."""
+
+    run_id: str
+    status: str
+    events: int
+    completed_at: datetime
+    exported_to: str | None
+    pruned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedBundle:
+    """What one bundle removed; `left` runs were being changed."""
+
+    runs: int
+    events: int
+    left: int
+
+
+async def ended_before(store: EventStore, older_than_seconds: float) -> datetime:
+    """The time so many seconds ago by the database's clock. Raises StoreUnavailable."""
+    return (await store.fetch("retention/ended_before", {"seconds": older_than_seconds}))[0][0]
+
+
+async def prunable(store: EventStore, before: datetime) -> Prunable:
+    """What `prune` would look at. Raises StoreUnavailable."""
+    return (await store.select(Prunable, "retention/count", {"ended_before": before}))[0]
+
+
+async def pruned(store: EventStore, run_id: str) -> PrunedRun | None:
+    """What is known of a run that was removed; None where none of this id was. Raises StoreUnavailable."""
+    if not is_run_id(run_id):
+        return None
+    rows = await store.select(PrunedRun, "retention/pruned", {"run_id": run_id})
+    return rows[0] if rows else None
+
+
+async def prune(
+    store: EventStore, before: datetime, *, export: Export | None = None, limit: int | None = None
+) -> AsyncGenerator[PrunedBundle]:
+    """Remove runs that ended before a time, those that ended first in front, `limit` at most; yields each bundle.
+
+    It can be left at any bundle and called again. After each it rests as long as that took, so that half of what a
+    connection can do stays for others. Raises StoreUnavailable, and what `export` raises: the bundle stays then.
+    """
+    loop = asyncio.get_running_loop()
+    place, remaining = ("-infinity", "00000000-0000-0000-0000-000000000000"), limit
+    while remaining is None or remaining > 0:
+        began = loop.time()
+        found = await _candidates(store, before, place, min(remaining or RUNS_AT_ONCE, RUNS_AT_ONCE))
+        if not found:
+            return
+        runs = _bundle(found)
+        place = (runs[-1].completed_at.astimezone(UTC).isoformat(), runs[-1].run_id)
+        bundle = await _remove(store, before, runs, export)
+        remaining = None if remaining is None else remaining - len(runs)
+        yield bundle
+        await asyncio.sleep(loop.time() - began)
+
+
+async def _candidates(
+    store: EventStore, before: datetime, place: tuple[str, str], limit: int
+) -> list[FinishedRun]:
+    return await store.select(
+        FinishedRun,
+        "retention/candidates",
+        {"ended_before": before, "after_time": place[0], "after_run": place[1], "limit": limit},
+    )
+
+
+def _bundle(found: Sequence[FinishedRun]) -> Sequence[FinishedRun]:
+    """As many from the front as have no more than EVENTS_AT_ONCE events, one at least."""
+    events = 0
+    for count, run in enumerate(found):
+        events += run.events
+        if count and events > EVENTS_AT_ONCE:
+            return found[:count]
+    return found
+
+
+async def _remove(
+    store: EventStore, before: datetime, runs: Sequence[FinishedRun], export: Export | None
+) -> PrunedBundle:
+    """Export each run, then remove them; one that is exported and then left is exported again the next time."""
+    places = dict[str | None, list[str]]()
+    for run in runs:
+        place = await export(run.run_id) if export is not None else None
+        places.setdefault(place, []).append(run.run_id)
+    removed = set[str]()
+    for place, run_ids in places.items():
+        rows = await store.fetch(
+            "retention/prune", {"run_ids": run_ids, "ended_before": before, "exported_to": place}
+        )
+        removed |= {str(row[0]) for row in rows}
+    events = sum(run.events for run in runs if run.run_id in removed)
+    return PrunedBundle(len(removed), events, len(runs) - len(removed))

@@ -1,0 +1,4 @@
+-- retention/pruned: that a run was removed; no row where it was not.
+select p.run_id, p.status, p.events, p.completed_at, p.exported_to, p.pruned_at
+from flex_pruned_runs p
+where p.run_id = %(run_id)s

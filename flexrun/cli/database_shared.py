@@ -1,0 +1,53 @@
+"""What the commands of `flexrun db` share: which database, and what is said when it fails.
+
+The commands import the event store themselves: the import is slow, and most of `flexrun` does not need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from flexrun.cli.shared import EXIT_CANNOT_TELL, load_settings, stop
+from schemas.visible import visible
+
+DatabaseFlag = Annotated[str | None, typer.Option("--database", help="the database (FLEXRUN_DATABASE_URL)")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def database_url(flag: str | None) -> str:
+    """The database that a flag or a setting names; without one the command ends with a sentence."""
+    from eventstore.connection import parse_url  # noqa: PLC0415 - see the module's docstring
+    from eventstore.errors import DatabaseUnsuitable  # noqa: PLC0415 - the same
+
+    url = load_settings(database_url=flag).database_url
+    if url is None:
+        stop(
+            "Which database? --database postgresql://… or FLEXRUN_DATABASE_URL.\n"
+            "These commands are for a Postgres of your own; flexrun up migrates its embedded one by itself."
+        )
+    try:
+        parse_url(url)
+    except DatabaseUnsuitable as error:
+        stop(visible(str(error)))
+    return url
+
+
+@contextmanager
+def failure_told(outcome: str) -> Generator[None]:
+    """End the command with a sentence instead of a traceback; `outcome` is what this means for the database."""
+    from psycopg import Error  # noqa: PLC0415 - see the module's docstring
+
+    from eventstore.errors import LogUnfoldable, StoreError, explain  # noqa: PLC0415 - the same
+
+    try:
+        yield
+    except LogUnfoldable as error:
+        stop(f"{outcome}: {visible(str(error))}\nAll such runs: flexrun db verify", EXIT_CANNOT_TELL)
+    except StoreError as error:
+        stop(f"{outcome}: {visible(str(error))}", EXIT_CANNOT_TELL)
+    except Error as error:
+        stop(f"{outcome}: {explain(error)}", EXIT_CANNOT_TELL)
