@@ -121,6 +121,19 @@ class WorkConsumer(Consumer, Protocol):
     this process, reserves a slot, starts the work in the same append, and then fills or frees the slot."""
 
     @property
+    def queues(self) -> Sequence[str]: ...
+
+    @property
+    def slots(self) -> int:
+        """How many pieces of work it does at a time."""
+        ...
+
+    @property
+    def taken_seconds(self) -> float | None:
+        """Seconds since it last took work that was still to be done; None where it never did."""
+        ...
+
+    @property
     def idle_seconds(self) -> float:
         """Seconds for which it has had a free slot and taken nothing."""
         ...
@@ -156,6 +169,11 @@ class Broker(Protocol):
 
         It tries: something is sent and confirmed. Raises nothing.
         """
+        ...
+
+    @property
+    def work_consumers(self) -> Sequence[WorkConsumer]:
+        """The subscriptions to work of this process."""
         ...
 
     @property

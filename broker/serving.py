@@ -30,6 +30,16 @@ class Serving:
         self._serving: set[asyncio.Task[None]] = set()
         self._closing = False
         self._active_at = time.monotonic()
+        self._taken_at: float | None = None
+
+    @property
+    def slots(self) -> int:
+        return self._slots.total
+
+    @property
+    def taken_seconds(self) -> float | None:
+        """Seconds since work was last taken and not refused as stale; None where none ever was."""
+        return None if self._taken_at is None else time.monotonic() - self._taken_at
 
     @property
     def idle_seconds(self) -> float:
@@ -63,6 +73,7 @@ class Serving:
 
     def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
         """Give a slot that was taken to `task`, until it ends."""
+        self._taken_at = time.monotonic()
         task.add_done_callback(lambda done: self._ended(hint, done))
 
     def give_back(self) -> None:

@@ -509,6 +509,28 @@ WITH (fillfactor='70');
 
 COMMENT ON COLUMN flex_plan_nodes.context IS 'the bundle of the last attempt, without the outputs of other nodes';
 
+CREATE TABLE flex_processes (
+    worker text NOT NULL,
+    role text NOT NULL,
+    version text,
+    queues text[] NOT NULL,
+    slots integer,
+    busy integer,
+    taken_at timestamp with time zone,
+    clock_ahead_seconds double precision,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    heard_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT flex_processes_role_check CHECK ((role = ANY (ARRAY['gateway'::text, 'planner'::text, 'executor'::text, 'worker'::text])))
+);
+
+COMMENT ON COLUMN flex_processes.worker IS 'as leases name it';
+
+COMMENT ON COLUMN flex_processes.busy IS 'how many of its slots are taken, as it says; of a worker at a gateway not known';
+
+COMMENT ON COLUMN flex_processes.taken_at IS 'when it last took work';
+
+COMMENT ON COLUMN flex_processes.clock_ahead_seconds IS 'its clock less the clock of the database';
+
 CREATE TABLE flex_pruned_runs (
     run_id uuid NOT NULL,
     status text NOT NULL,
@@ -766,6 +788,9 @@ ALTER TABLE ONLY flex_partial_outputs
 ALTER TABLE ONLY flex_plan_nodes
     ADD CONSTRAINT flex_plan_nodes_pkey PRIMARY KEY (run_id, node_id);
 
+ALTER TABLE ONLY flex_processes
+    ADD CONSTRAINT flex_processes_pkey PRIMARY KEY (worker, role);
+
 ALTER TABLE ONLY flex_pruned_runs
     ADD CONSTRAINT flex_pruned_runs_pkey PRIMARY KEY (run_id);
 
@@ -813,6 +838,8 @@ CREATE INDEX flex_messages_visible ON flex_messages USING btree (queue, visible_
 CREATE INDEX flex_plan_nodes_capability ON flex_plan_nodes USING btree (capability_id, finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE INDEX flex_plan_nodes_people ON flex_plan_nodes USING btree (run_id, node_id) WHERE (executor_type = 'human'::text);
+
+CREATE INDEX flex_processes_heard ON flex_processes USING btree (heard_at);
 
 CREATE INDEX flex_runs_completed ON flex_runs USING btree (completed_at, run_id) WHERE (completed_at IS NOT NULL);
 

@@ -29,4 +29,5 @@ async def tidy(
     partial_outputs = await store.fetch("tidying/drop_partial_outputs", ended)
     starts = await store.fetch("tidying/drop_starts", ended)
     workers = await store.fetch("tidying/drop_workers", silent)
-    return max(rows[0][0] for rows in (partial_outputs, starts, workers))
+    processes = await store.fetch("tidying/drop_processes", silent)
+    return max(rows[0][0] for rows in (partial_outputs, starts, workers, processes))

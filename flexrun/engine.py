@@ -25,6 +25,7 @@ from broker.journal import Journal
 from broker.keeper import Keeper, KeeperConfig
 from broker.parked import ParkedWork
 from broker.readiness import ReadinessProbe
+from broker.telling import tellings
 from eventstore import leases
 from eventstore.capability_cache import CapabilityCache
 from eventstore.connection import named
@@ -37,7 +38,9 @@ from eventstore.migrate import migrate
 from eventstore.notifier import Notifier
 from eventstore.outage import Outage
 from eventstore.pause import DoublingPause
+from eventstore.processes import ProcessBeat
 from eventstore.store import CACHED_RUNS, EventStore
+from flexrun import __version__
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
@@ -154,6 +157,7 @@ class Engine:
         await self._start_workers(self.parts)
         if gateway is not None:
             self.server = await gateway.start(self.parts)
+        await self._start_beat()
 
     async def _open_parts(self) -> RoleParts:
         """Open what all roles share: store, listener, broker, and what carries commits to others."""
@@ -302,6 +306,11 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "notifier", notifier.close)
         await self._start_dispatcher()
         await self._start_keeper()
+
+    async def _start_beat(self) -> None:
+        beat = ProcessBeat(self.store, self.worker, __version__, lambda: tellings(self.roles, self.broker))
+        await beat.start()
+        self._stack.push_async_callback(self._shutdown.foundation, "beat", beat.close)
 
     async def _start_dispatcher(self) -> None:
         dispatcher = Dispatcher(self.store, self.broker)

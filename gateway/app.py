@@ -16,6 +16,7 @@ from gateway.runs import control, events, fork, listing, plan, policies, show, s
 from gateway.webhooks import endpoints as webhooks
 from gateway.work import callback
 from gateway.work import endpoints as work
+from gateway.workers import show as workers
 
 ENDPOINTS = (
     *start.ENDPOINTS,
@@ -41,6 +42,7 @@ ENDPOINTS = (
     *webhooks.ENDPOINTS,
     *work.ENDPOINTS,
     *callback.ENDPOINTS,
+    *workers.ENDPOINTS,
 )
 """In the order in which OpenAPI shows them."""
 

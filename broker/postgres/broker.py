@@ -54,6 +54,11 @@ class PostgresBroker:
         self._readers: list[PostgresMessageConsumer] = []
         self._waiting = WaitingWork(store, lambda: self._workers)
 
+    @property
+    def work_consumers(self) -> Sequence[PostgresWorkConsumer]:
+        """See `broker.interface.Broker`."""
+        return self._workers
+
     async def troubles(self) -> list[str]:
         """See `broker.interface.Broker`. Sending is an append, so only the database can fail it."""
         found = [consumer.trouble for consumer in (*self._workers, *self._readers)]

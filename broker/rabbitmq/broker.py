@@ -76,6 +76,11 @@ class RabbitBroker:
     def healthy(self) -> bool:
         return self._publisher.healthy and (not self._consumers or self._consuming.connected)
 
+    @property
+    def work_consumers(self) -> Sequence[RabbitWorkConsumer]:
+        """See `broker.interface.Broker`."""
+        return self._workers()
+
     def _workers(self) -> list[RabbitWorkConsumer]:
         return [consumer for consumer in self._consumers if isinstance(consumer, RabbitWorkConsumer)]
 

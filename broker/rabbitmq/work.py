@@ -107,6 +107,14 @@ class RabbitWorkConsumer:
         return self._serving.busy
 
     @property
+    def slots(self) -> int:
+        return self._serving.slots
+
+    @property
+    def taken_seconds(self) -> float | None:
+        return self._serving.taken_seconds
+
+    @property
     def idle_seconds(self) -> float:
         return self._serving.idle_seconds
 

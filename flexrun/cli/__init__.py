@@ -23,6 +23,7 @@ from flexrun.cli import (
     settings,
     tasks,
     webhooks,
+    workers,
 )
 from flexrun.cli.output import lost_output_told
 
@@ -48,6 +49,7 @@ follow.register(app)
 plan.register(app)
 examples.register(app)
 settings.register(app)
+workers.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(policies.app, name="policies")
 app.add_typer(hitl.app, name="hitl")

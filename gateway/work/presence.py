@@ -9,7 +9,10 @@ from eventstore.background import end_background, start_background
 from eventstore.capabilities import heard_of, workers_alive
 from eventstore.capability_cache import CapabilityCache
 from eventstore.errors import StoreUnavailable
+from eventstore.processes import remote_alive, remote_serves
 from eventstore.store import EventStore
+from runs.outstanding import node_queue
+from schemas.capability import worker_queue
 from schemas.work import ServedCapability
 
 EVERY_SECONDS = 1.0
@@ -32,6 +35,7 @@ class Presence:
         self._told_at: dict[str, float] = {}
         self._served: dict[str, Sequence[ServedCapability]] = {}
         self._every: dict[str, float] = {}
+        self._took_at: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def claims(self, worker: str, served: Sequence[ServedCapability], slots: int) -> None:
@@ -46,10 +50,19 @@ class Presence:
         rows = [self._capabilities.known_version(each.id, each.version) for each in served]
         known = [row for row in rows if row is not None]
         await heard_of(self._store, worker, [(row.capability_id, row.version) for row in known], slots)
+        await remote_serves(
+            self._store, worker, [node_queue(worker_queue(each.id)) for each in served], slots
+        )
         beats = [row.descriptor.get("heartbeatSeconds") or TOLD_SECONDS for row in known]
         self._every[worker] = min([TOLD_SECONDS, *beats])
         self._served[worker] = served
         self._told_at[worker] = asyncio.get_running_loop().time()
+
+    def took(self, worker: str) -> None:
+        """It was given work; the registry is told of it with the rest."""
+        if worker in self._told_at:
+            self._took_at[worker] = asyncio.get_running_loop().time()
+            self._heard.add(worker)
 
     def heard(self, worker: str) -> None:
         """A heartbeat of one of its attempts."""
@@ -84,6 +97,9 @@ class Presence:
         ]
         if due:
             await workers_alive(self._store, due)
+            took = {worker: self._took_at.get(worker) for worker in due}
+            ago = {worker: None if at is None else max(now - at, 0.0) for worker, at in took.items()}
+            await remote_alive(self._store, ago)
         for worker in due:
             self._told_at[worker] = now
             self._heard.discard(worker)
@@ -92,4 +108,5 @@ class Presence:
         self._told_at.pop(worker, None)
         self._served.pop(worker, None)
         self._every.pop(worker, None)
+        self._took_at.pop(worker, None)
         self._heard.discard(worker)

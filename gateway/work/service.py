@@ -69,7 +69,10 @@ class RemoteWork:
         worker = f"{REMOTE}{body.worker_id}"
         await self._presence.claims(worker, body.capabilities, body.slots)
         served, named = served_by(body.capabilities, self._capabilities), named_versions(body.capabilities)
-        return await self._matcher.claim(worker, served, named, body.slots, body.wait_seconds)
+        given = await self._matcher.claim(worker, served, named, body.slots, body.wait_seconds)
+        if given:
+            self._presence.took(worker)
+        return given
 
     @property
     def waiting(self) -> int:

@@ -31,6 +31,7 @@ from eventstore.heartbeat import Heartbeat
 from eventstore.listener import LogListener
 from eventstore.notifier import Notifier
 from eventstore.partial_outputs import PartialOutputs
+from eventstore.processes import ProcessBeat, Telling
 from eventstore.registry_copy import RegistryCopy
 from eventstore.store import EventStore, Lease
 from eventstore.tail import RunTail
@@ -133,6 +134,7 @@ STARTED: dict[str, Make] = {
     "Keeper": lambda f: Keeper(f.store, f.handler, f.broker),
     "LogListener": lambda f: LogListener(f.database_url),
     "Notifier": lambda f: Notifier(f.store),
+    "ProcessBeat": lambda f: ProcessBeat(f.store, "planner-1", "1.0", lambda: [Telling("planner")]),
     "PlannerWorker": lambda f: f.planner_worker(TakesItsTime()),
     "PostgresBroker": lambda f: PostgresBroker(f.store, f.listener),
     "RabbitBroker": lambda f: None,

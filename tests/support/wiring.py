@@ -14,7 +14,7 @@ import psycopg
 from uuid_utils import uuid7
 
 from contracts.checker import ContractChecker
-from eventstore.store import PATIENCE_SECONDS
+from eventstore.store import PATIENCE_SECONDS, Lease
 from executor.capability import Capability
 from executor.config import ExecutorConfig
 from executor.homes import open_homes
@@ -22,7 +22,7 @@ from executor.homes.parts import HomeParts
 from executor.registry import CapabilityRegistry
 from executor.remote import RemoteCapabilities
 from executor.worker import ExecutorWorker
-from runs.commands import AcceptPlan, Command, RequestPlan, StartRun
+from runs.commands import AcceptPlan, Command, RequestPlan, StartNode, StartRun
 from runs.event import Event
 from runs.state import RunState
 from tests.support.no_spare import NO_SPARE
@@ -99,6 +99,18 @@ class StoreWiring:
 
     async def execute(self, run_id: str, *commands: Command) -> None:
         await self.handler.execute(run_id, *commands)
+
+    async def take(self, run_id: str, node_id: str, worker: str, lease_seconds: float = 30) -> None:
+        """Start a node under a lease of this worker."""
+        await self.handler.execute(
+            run_id,
+            StartNode(now=now(), node_id=node_id, attempt=1),
+            lease=Lease(worker, lease_seconds),
+        )
+
+    async def connection(self) -> psycopg.AsyncConnection:
+        """A connection of its own to the database, which commits each statement."""
+        return await psycopg.AsyncConnection.connect(self.database_url, autocommit=True)
 
     async def state(self, run_id: str) -> RunState:
         return await self.store.load(run_id, fresh=True)

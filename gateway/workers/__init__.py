@@ -1,0 +1,1 @@
+"""The processes and workers that take work, over HTTP."""
