@@ -124,10 +124,14 @@ class ReadinessProbe:
     async def _troubles(self) -> tuple[str, ...]:
         return () if self._broker is None else tuple(await self._broker.troubles())
 
+    async def roles_present(self) -> frozenset[str]:
+        """The roles of this process and of all others that listen on the database. Raises StoreError."""
+        present = await self._store.fetch("processes/roles_present", {})
+        return frozenset(name for (name,) in present) | self._roles
+
     async def _missing(self) -> tuple[str, ...]:
         try:
-            present = await self._store.fetch("processes/roles_present", {})
+            known = await self.roles_present()
         except StoreError:
             return ()
-        known = {name for (name,) in present} | self._roles
         return tuple(role for role in ROLES if role not in known)

@@ -234,6 +234,11 @@ async def hand_over(
     return rows[0][0] if rows else None
 
 
+async def work_of_run(store: EventStore, run_id: str, limit: int) -> list[WorkRow]:
+    """All that is left to do in a run, what is due first in front."""
+    return await store.select(WorkRow, "work/of_run", {"run_id": run_id, "limit": limit})
+
+
 async def due_timers(store: EventStore, limit: int = 200) -> list[WorkRow]:
     """Request expiries and deadlines whose time has come."""
     return await store.select(WorkRow, "work/due_timers", {"queue": TIMER_QUEUE, "limit": limit})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -32,7 +31,6 @@ from gateway.streams.open_streams import OpenStreams
 from gateway.streams.partial_feed import PartialFeed
 from gateway.streams.sse import PING, Frame, waiting_ping
 from gateway.work.service import RemoteWork
-from runs.event import JsonObject, rfc3339
 from schemas.house_policy import HousePolicy
 
 T = TypeVar("T")
@@ -122,22 +120,21 @@ class Gateway:
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
 
-    def waiting_for(self) -> list[JsonObject]:
+    def outage_seconds(self) -> dict[str, float]:
         """The servers that this process has not reached for some seconds, so that runs may be slow or stand still."""
         outages = [self.deps.store.outage]
         if self.deps.broker is not None and self.deps.broker.outage is not self.deps.store.outage:
             outages.append(self.deps.broker.outage)
-        now = self.deps.clock()
-        return [
-            {"kind": outage.what, "since": rfc3339(now - timedelta(seconds=seconds))}
+        return {
+            outage.what: seconds
             for outage in outages
             if (seconds := outage.seconds) is not None and seconds >= _NOTED_SECONDS
-        ]
+        }
 
     def ping(self) -> bytes:
         """The comment that keeps a quiet stream open; it names what is waited for."""
-        waits = self.waiting_for()
-        return waiting_ping(str(waits[0]["kind"])) if waits else PING
+        away = next(iter(self.outage_seconds()), None)
+        return waiting_ping(away) if away is not None else PING
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._writes.discard(task)

@@ -156,9 +156,9 @@ def document(value: Any) -> JsonText:
     return text
 
 
-def short_time(moment: str | None) -> str:
-    """`2026-11-22 12:00` of an RFC 3339 time, which is in UTC."""
-    return moment[:16].replace("T", " ") if moment else ""
+def short_time(moment: str | None, *, to_seconds: bool = False) -> str:
+    """`2026-11-22 12:00` of an RFC 3339 time, which is in UTC, with its seconds where they matter."""
+    return moment[: 19 if to_seconds else 16].replace("T", " ") if moment else ""
 
 
 def read_json(file: str) -> Any:

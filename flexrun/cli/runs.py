@@ -18,15 +18,13 @@ from flexrun.cli.context import (
     ThreadFilter,
     TokenFlag,
     UrlFlag,
-    document,
-    facts,
-    heading,
     in_path,
     read_json,
     short_time,
     table,
     words,
 )
+from flexrun.cli.run_page import reused_lines, run_page
 
 app = typer.Typer(help="Runs: list, show, abort, pause, resume, retry, fork.", no_args_is_help=True)
 
@@ -56,7 +54,7 @@ def list_runs(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 def show(run: RunArgument, url: UrlFlag = None, token: TokenFlag = None, as_json: JsonFlag = False) -> None:
     """One run: its nodes, what it waits for, its output, and the runs that were made from it."""
     context = CommandContext(url, token, as_json)
-    context.show(context.get(f"{API}/runs/{in_path(run)}"), _shown)
+    context.show(context.get(f"{API}/runs/{in_path(run)}"), run_page)
 
 
 @app.command()
@@ -165,75 +163,8 @@ def _listed(answer: Document) -> Any:
     return shown
 
 
-def _waits(run: Document) -> str | None:
-    """`the broker since 12:03:04`; None where nothing is unavailable."""
-    waits: list[Document] = run.get("waitingFor") or []
-    return "; ".join(f"the {each['kind']} since {short_time(each['since'])}" for each in waits) or None
-
-
-def _used(usage: Document | None) -> str | None:
-    """`120 tokens in, 30 tokens out, 2.5 s, 0.0012 EUR, by 3 attempts`, without what is 0."""
-    if usage is None:
-        return None
-    parts = [
-        f"{usage['inputTokens']:,} tokens in" if usage["inputTokens"] else "",
-        f"{usage['outputTokens']:,} tokens out" if usage["outputTokens"] else "",
-        f"{usage['seconds']:.4g} s" if usage["seconds"] else "",
-        *(f"{micros / 1_000_000:g} {currency}" for currency, micros in sorted(usage["costMicros"].items())),
-    ]
-    attempts = f"by {usage['attempts']:,} attempt{'s' if usage['attempts'] > 1 else ''}"
-    return ", ".join([*filter(None, parts), attempts])
-
-
-def _shown(run: Document) -> Any:
-    origin: Document = run.get("origin") or {}
-    error: Document = run.get("error") or {}
-    pairs = {
-        "run": run["runId"],
-        "status": run["status"],
-        "created": short_time(run["createdAt"]),
-        "completed": short_time(run.get("completedAt")),
-        "thread": run.get("threadId"),
-        "from": f"{origin.get('kind')} of {origin['runId']}" if "runId" in origin else None,
-        "used": _used(run.get("usage")),
-        "error": error.get("message"),
-        "waiting for": _waits(run),
-    }
-    nodes = [
-        (node["id"], node["status"], _attempt(node), node.get("taskId") or node["label"])
-        for node in run["nodes"]
-    ]
-    shown: list[Any] = [words(run["objective"], "bold"), facts(pairs)]
-    if nodes:
-        shown += [words(""), table(("node", "status", "attempt", "what"), nodes, empty="")]
-    shown += [words(line, "dim") for line in _reused(run.get("reuse"))]
-    requests: list[Document] = run["pendingRequests"]
-    if requests:
-        rows = [(each["requestId"], each["question"]) for each in requests]
-        shown += [words(""), table(("request", "question"), rows, empty="")]
-    forks = [(each["runId"], each["kind"], each["status"]) for each in run["forks"]]
-    if forks:
-        shown += [words(""), table(("run", "made by", "status"), forks, empty="")]
-    if "output" in run:
-        shown += [heading("output"), document(run["output"])]
-    return shown
-
-
-def _reused(reuse: Document | None) -> list[str]:
-    """What a fork took over, and a line for each node that it did not."""
-    if reuse is None:
-        return []
-    taken = ", ".join(each["nodeId"] for each in reuse["reused"]) or "nothing"
-    return [f"reused: {taken}", *(f"anew: {each['nodeId']}: {each['why']}" for each in reuse["notReused"])]
-
-
-def _attempt(node: Document) -> object:
-    """Its number; `kept` where the output was taken over from the run that this one was made of."""
-    return "kept" if node["status"] == "completed" and not node["attempt"] else node["attempt"]
-
-
 def _forked(context: CommandContext, answer: Document) -> Any:
-    reuse = [words(line) for line in _reused(answer.get("reuse"))]
+    reuse = [words(line) for line in reused_lines(answer.get("reuse"))]
     return [
         words(f"run {answer['runId']} is {answer['status']}"),
         *reuse,

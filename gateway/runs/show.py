@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
 
-from eventstore.limits import ParkedRow, parked_of_run
-from eventstore.queries.runs import ForkRow, NodeRow, RunDetailRow, RunRow, forks_of_run, get_run
+from eventstore.queries.runs import ForkRow, NodeRow, RunRow, forks_of_run, get_run
 from eventstore.sizes import run_bytes
-from gateway.deps import GATEWAY, Gateway
+from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.people.models import hitl_request
 from gateway.people.task_service import task_id
@@ -20,7 +19,9 @@ from gateway.run_id import PathRunId
 from gateway.runs.documentation import RUN_UNKNOWN
 from gateway.runs.listing import RunSummary
 from gateway.runs.reuse import ForkReuse
-from gateway.runs.version_waits import version_waits
+from gateway.runs.waits.facts import RunFacts, facts_of, node_waits
+from gateway.runs.waits.model import Wait
+from gateway.runs.waits.why import next_at, why_waiting
 from runs.errors import RunUnknown
 from runs.event import JsonObject
 from runs.event_data import ReuseData
@@ -40,11 +41,6 @@ class NodeWait(Response):
     kind: Literal["limit", "endpoint", "callback", "version"]
     message: str
     until: Timestamp | None = None
-
-    @classmethod
-    def of(cls, parked: ParkedRow) -> JsonObject:
-        """A wait as its row has it."""
-        return document(cls, parked, message=parked.words, until=parked.lease_until)
 
 
 class NodeDetail(Response):
@@ -92,13 +88,6 @@ def _task_id(node: NodeRow, run: RunRow) -> str | None:
     return task_id(run.run_id, run.plan_version, node.attempt, node.node_id)
 
 
-class Wait(Response):
-    """A server that the gateway has not reached since then; runs go on, slower or when it is back."""
-
-    kind: Literal["broker", "database"]
-    since: Timestamp
-
-
 class ForkSummary(Response):
     """A run that was made from the one at hand."""
 
@@ -125,7 +114,11 @@ class ForkSummary(Response):
 
 
 class RunDetail(RunSummary):
-    """A run with everything that it is made of."""
+    """A run with everything that it is made of.
+
+    `waitingFor` says why it is not moving, or who is moving it: a hundred things at most, those first that keep all of
+    it still. `nextAt` is the next moment at which something happens by itself.
+    """
 
     envelope: dict[str, Any]
     schema_hash: str | None = None
@@ -133,6 +126,7 @@ class RunDetail(RunSummary):
     nodes: list[NodeDetail]
     pending_requests: list[HitlRequest]
     waiting_for: list[Wait] | None = None
+    next_at: Timestamp | None = None
     output: Any = None
     origin: dict[str, Any] | None = None
     reuse: ForkReuse | None = None
@@ -144,27 +138,35 @@ class RunDetail(RunSummary):
     @classmethod
     def in_full(
         cls,
-        row: RunDetailRow,
+        facts: RunFacts,
         forks: Sequence[ForkRow],
         stored_bytes: int,
-        waiting_for: Sequence[JsonObject],
-        waits: Mapping[str, JsonObject],
         reuse: ReuseData | None = None,
     ) -> JsonObject:
         """A run as its rows have it. One that completed has its output, null included."""
-        run = row.run
+        row, run = facts.row, facts.row.run
+        of_nodes, waits = node_waits(facts), why_waiting(facts)
         return document(
             cls,
             run,
             last_event_id=str(run.head_seq),
             envelope=row.envelope,
-            nodes=[NodeDetail.of(node, run, waits.get(node.node_id)) for node in row.nodes],
+            nodes=[NodeDetail.of(node, run, _shown(of_nodes.get(node.node_id))) for node in row.nodes],
             pending_requests=[hitl_request(each) for each in row.requests if each.status == "open"],
             **({"output": row.output} if run.status == "completed" else {}),
-            **present(origin=row.origin, waiting_for=waiting_for or None, reuse=reuse),
+            **present(
+                origin=row.origin,
+                waiting_for=[each.to_wire() for each in waits] or None,
+                next_at=next_at(waits),
+                reuse=reuse,
+            ),
             forks=[ForkSummary.of(fork) for fork in forks],
             stored_bytes=stored_bytes,
         )
+
+
+def _shown(wait: JsonObject | None) -> JsonObject | None:
+    return document(NodeWait, None, **present(**wait)) if wait is not None else None
 
 
 @ENDPOINTS.get(
@@ -180,22 +182,8 @@ async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     row = await get_run(gateway.deps.store, run_id)
     if row is None:
         raise RunUnknown(f"there is no run {run_id}")
-    waiting_for = [] if row.run.completed_at else gateway.waiting_for()
-    waits = {} if row.run.completed_at else await _waits(gateway, row)
+    facts = RunFacts(row, gateway.deps.clock()) if row.run.completed_at else await facts_of(gateway, row)
     forks = await forks_of_run(gateway.deps.store, run_id)
     reuse = (await gateway.deps.store.load(run_id)).reuse if row.origin is not None else None
     stored_bytes = await run_bytes(gateway.deps.store, run_id)
-    return json_response(
-        RunDetail.in_full(row, forks, stored_bytes, waiting_for, waits, reuse), run_id=run_id
-    )
-
-
-async def _waits(gateway: Gateway, row: RunDetailRow) -> dict[str, JsonObject]:
-    """Node id → what it waits for."""
-    parked = await parked_of_run(gateway.deps.store, row.run.run_id)
-    await gateway.capabilities.current()
-    versions = version_waits(gateway.capabilities, row.nodes)
-    waits: dict[str, JsonObject] = {
-        node_id: {"kind": "version", "message": words} for node_id, words in versions.items()
-    }
-    return waits | {each.ref: NodeWait.of(each) for each in parked}
+    return json_response(RunDetail.in_full(facts, forks, stored_bytes, reuse), run_id=run_id)
