@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from eventstore.chain import event_text
 from eventstore.errors import ValueRefused
 from eventstore.projection import Sections
 from runs.event import Event
@@ -59,25 +60,42 @@ class PendingAppend:
         return self.commit.after.run_id
 
 
-def encode_sections(sections: Sections, events: Sequence[Event], lease: Lease) -> dict[str, bytes]:
+def encode_events(events: Sequence[Event]) -> list[bytes]:
+    """The text of each event, before it has its place in the chain. Raises ValueRefused."""
+    try:
+        texts = list(map(event_text, events))
+    except TypeError as error:  # orjson's JSONEncodeError is one
+        raise _no_json(error) from None
+    for text in texts:
+        _refuse_nul(text)
+    return texts
+
+
+def encode_sections(sections: Sections, lease: Lease) -> dict[str, bytes]:
     """Section → its rows as JSON, without the brackets. Raises ValueRefused for a value that Postgres cannot store."""
     for work in sections.get("work", ()):
         if work["started"]:
             work["worker"] = lease.worker
             work["lease_seconds"] = lease.seconds
-    encoded = {name: _encode(rows) for name, rows in sections.items()}
-    encoded["events"] = _encode(events)
-    return encoded
+    return {name: _encode(rows) for name, rows in sections.items()}
 
 
 def _encode(rows: Sequence[Any]) -> bytes:
     try:
         text = orjson.dumps(rows)
     except TypeError as error:  # orjson's JSONEncodeError is one
-        raise ValueRefused(f"this cannot be kept as JSON: {error}") from None
+        raise _no_json(error) from None
+    _refuse_nul(text)
+    return text[1:-1]
+
+
+def _no_json(error: TypeError) -> ValueRefused:
+    return ValueRefused(f"this cannot be kept as JSON: {error}")
+
+
+def _refuse_nul(text: bytes) -> None:
     if rb"\u0000" in text and _ESCAPED_NUL.search(text):
         raise ValueRefused("a text holds a NUL character (\\u0000), which the database cannot keep")
-    return text[1:-1]
 
 
 def encode_batch(pending: Sequence[PendingAppend]) -> bytes:

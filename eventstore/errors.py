@@ -71,6 +71,7 @@ LOG_RULES = {
     "FR002": "no_gap",
     "FR003": "start_is_first",
     "FR004": "append_only",
+    "FR005": "hash_after_hash",
 }
 """SQLSTATE that the triggers of the log raise → the rule that was broken."""
 

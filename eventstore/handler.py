@@ -102,9 +102,10 @@ class RunHandler:
 
     async def _try(self, state: RunState, build: Build, lease: Lease | None) -> Outcome:
         following = await decided(build, state)
-        if following.events:
-            await self._store.append(state, following.state, following.events, lease=lease)
-        return Outcome(state, following.state, following.events)
+        if not following.events:
+            return Outcome(state, following.state, [])
+        commit = await self._store.append(state, following.state, following.events, lease=lease)
+        return Outcome(state, commit.after, commit.events)
 
 
 async def _pause(tries: int) -> None:

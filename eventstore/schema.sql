@@ -91,14 +91,26 @@ begin
     taken := taken || begun;
   end if;
   if taken is not null then
-    insert into flex_events (run_id, seq, type, node_id, payload, detail, message, plan_version, correlation_id,
-                             recorded_at)
-    select e.run_id, e.seq, e.type, e.node_id, e.payload, e.detail, e.message, e.plan_version, e.correlation_id,
-           e.recorded_at
-    from jsonb_to_recordset(batch -> 'events') as e (
-      run_id uuid, seq integer, type text, node_id text, payload jsonb, detail jsonb, message text,
-      plan_version integer, correlation_id text, recorded_at timestamptz)
-    where e.run_id = any (taken);
+    if batch ? 'chained' then
+      insert into flex_events (run_id, seq, type, node_id, payload, detail, message, plan_version, correlation_id,
+                               recorded_at, hash)
+      select e."runId", e.seq, e.type, e."nodeId", e.payload, e.detail, e.message, e."planVersion", e."correlationId",
+             e.at, decode(e.hash, 'hex')
+      from jsonb_to_recordset(batch -> 'chained') as e (
+        "runId" uuid, seq integer, type text, "nodeId" text, payload jsonb, detail jsonb, message text,
+        "planVersion" integer, "correlationId" text, at timestamptz, hash text)
+      where e."runId" = any (taken);
+    end if;
+    if batch ? 'events' then
+      insert into flex_events (run_id, seq, type, node_id, payload, detail, message, plan_version, correlation_id,
+                               recorded_at)
+      select e.run_id, e.seq, e.type, e.node_id, e.payload, e.detail, e.message, e.plan_version, e.correlation_id,
+             e.recorded_at
+      from jsonb_to_recordset(batch -> 'events') as e (
+        run_id uuid, seq integer, type text, node_id text, payload jsonb, detail jsonb, message text,
+        plan_version integer, correlation_id text, recorded_at timestamptz)
+      where e.run_id = any (taken);
+    end if;
     perform flex_write_rows(batch, taken);
   end if;
   if coalesce(cardinality(taken), 0) < asked then
@@ -123,7 +135,7 @@ begin
   left join flex_events before on before.run_id = n.run_id and before.seq = n.seq - 1
   where case
     when n.seq = 1 or n.type = 'start' then n.seq <> 1 or n.type <> 'start'
-    else before.run_id is null or before.type = 'complete'
+    else before.run_id is null or before.type = 'complete' or (before.hash is not null and n.hash is null)
   end
   order by n.run_id, n.seq
   limit 1;
@@ -138,6 +150,12 @@ begin
              where e.run_id = wrong.run_id and e.type = 'complete' and e.seq < wrong.seq) then
     raise exception 'run % is complete: event % (%) cannot follow', wrong.run_id, wrong.seq, wrong.type
       using errcode = 'FR001';
+  end if;
+  if exists (select from flex_events e
+             where e.run_id = wrong.run_id and e.seq = wrong.seq - 1 and e.hash is not null) then
+    raise exception 'run %: event % has no hash and event % has one; a version of flexrun that hashes events has taken'
+      ' this run over, so update this process', wrong.run_id, wrong.seq, wrong.seq - 1
+      using errcode = 'FR005';
   end if;
   raise exception 'run %: there is no event % before event %', wrong.run_id, wrong.seq - 1, wrong.seq
     using errcode = 'FR002';
@@ -383,6 +401,7 @@ CREATE TABLE flex_events (
     recorded_at timestamp with time zone NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     "position" bigint NOT NULL,
+    hash bytea,
     CONSTRAINT flex_events_seq_check CHECK ((seq >= 1))
 );
 
@@ -391,6 +410,8 @@ COMMENT ON COLUMN flex_events.payload IS 'what the wire shows';
 COMMENT ON COLUMN flex_events.detail IS 'what folding needs and the wire does not show';
 
 COMMENT ON COLUMN flex_events.xid IS 'the commit; position alone is not commit order, (xid, position) below the snapshot is';
+
+COMMENT ON COLUMN flex_events.hash IS 'SHA-256 over the event and the hash of the one before it; null: of an earlier version';
 
 CREATE VIEW flex_event_rows AS
  SELECT run_id,
@@ -402,7 +423,8 @@ CREATE VIEW flex_event_rows AS
     node_id,
     plan_version,
     message,
-    detail
+    detail,
+    encode(hash, 'hex'::text) AS hash
    FROM flex_events e;
 
 ALTER TABLE flex_events ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from runs import new_events
 from runs.event import Event, JsonObject, NewEvent
@@ -28,11 +29,17 @@ class Draft:
         self.allowance = Allowance()
 
     def add(self, new: NewEvent) -> None:
-        """Append one event. Raises IllegalTransition where the tables have no such step."""
+        """Append one event; `complete` is told its number, which is the count of events.
+
+        Raises IllegalTransition where the tables have no such step.
+        """
         state = self.state
+        seq, detail = state.seq + 1, new.detail
+        if new.type == "complete":
+            detail = {**cast("JsonObject", detail or {}), "eventCount": seq}
         event = Event(
             state.run_id,
-            state.seq + 1,
+            seq,
             new.type,
             new.payload,
             self.now,
@@ -40,7 +47,7 @@ class Draft:
             new.node_id,
             new.plan_version or state.plan_version,
             new.message,
-            new.detail,
+            detail,
         )
         self.state = evolve(state, event)
         self.events.append(event)

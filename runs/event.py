@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import UTC, datetime
 
 from runs.values import value
@@ -16,7 +17,8 @@ class Event:
     """One row of the log.
 
     `seq` counts 1, 2, 3 … within the run. `payload` is what the wire shows; `detail` is what the engine needs to
-    fold the run and the wire does not show (the envelope, the whole plan, the rules of a request).
+    fold the run and the wire does not show (the envelope, the whole plan, the rules of a request). `hash` is given by
+    the append and covers the event and the hash of the one before it; events of earlier versions have none.
     """
 
     run_id: str
@@ -29,6 +31,7 @@ class Event:
     plan_version: int | None = None
     message: str | None = None
     detail: JsonObject | None = None
+    hash: str | None = field(default=None, compare=False)
 
 
 @value

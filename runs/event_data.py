@@ -462,6 +462,12 @@ class CompleteData(TypedDict):
     goal_condition_results: NotRequired[list[JsonObject]]
 
 
+class CompleteDetail(ClaimedDetail):
+    """`eventCount`: how many events the run has, this one included."""
+
+    eventCount: NotRequired[int]
+
+
 class LossData(TypedDict):
     """One loss in a row, as the state keeps it and the error `poisoned` lists it."""
 

@@ -70,7 +70,7 @@ def evolve(state: RunState, event: Event) -> RunState:
     folded = fold(state, event, event.payload, event.detail or _NO_DETAIL) if fold is not None else state
     # An event that changes nothing but the number leaves the run as settled as it was.
     moved = status != state.status or (folded is not state and not _only_counts(event))
-    folded = changed(folded, status=status, seq=event.seq, updated_at=event.recorded_at)
+    folded = changed(folded, status=status, seq=event.seq, head_hash=event.hash, updated_at=event.recorded_at)
     if moved and status in t.SETTLING:
         settled = next_run_status(status, settle_trigger(folded))
         if settled != status:
@@ -102,6 +102,7 @@ def _start(state: RunState, event: Event) -> RunState:
     return RunState(
         run_id=event.run_id,
         seq=event.seq,
+        head_hash=event.hash,
         thread_id=data.get("threadId"),
         correlation_id=event.correlation_id,
         envelope=envelope,

@@ -233,7 +233,8 @@ async def test_tampering_is_found_and_mended(
 async def break_log(database: AsyncConnection[Any], run_id: str, event_type: str) -> None:
     """Add a second event that says nothing of what such an event must say; the log's triggers let it pass."""
     await database.execute(
-        "insert into flex_events (run_id, seq, type, payload, recorded_at) values (%s, 2, %s, '{}', now())",
+        "insert into flex_events (run_id, seq, type, payload, recorded_at, hash)"
+        " values (%s, 2, %s, '{}', now(), sha256(''))",
         (run_id, event_type),
     )
 

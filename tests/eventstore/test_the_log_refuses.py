@@ -19,8 +19,8 @@ from tests.support.given import ENVELOPE, NOON
 from tests.support.started_runs import new_run_id
 
 INSERT = """
-insert into flex_events (run_id, seq, type, payload, recorded_at)
-select %s, seq, type, '{}', now() from unnest(%s::int[], %s::text[]) as e (seq, type)
+insert into flex_events (run_id, seq, type, payload, recorded_at, hash)
+select %s, seq, type, '{}', now(), sha256('') from unnest(%s::int[], %s::text[]) as e (seq, type)
 """
 
 
@@ -131,6 +131,18 @@ async def test_two_transactions_cannot_complete_a_run_twice(
         await other.commit()
     assert await attempt(database, run.run_id, (2, "complete")) == "unique"
     assert await attempt(database, run.run_id, (3, "complete")) == "unique"
+
+
+async def test_an_event_without_a_hash_does_not_follow_one_that_has_one(
+    database: AsyncConnection[Any], start_run: StartRun
+):
+    run = await start_run()
+    with pytest.raises(psycopg.Error, match="update this process") as refused:
+        await database.execute(
+            "insert into flex_events (run_id, seq, type, payload, recorded_at) values (%s, 2, 'log', '{}', now())",
+            (run.run_id,),
+        )
+    assert LOG_RULES[refused.value.sqlstate or ""] == "hash_after_hash"
 
 
 async def test_the_store_names_the_rule_that_an_append_breaks(store: EventStore):
