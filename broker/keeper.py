@@ -30,7 +30,7 @@ from eventstore.leases import WorkRow
 from eventstore.lifecycle import refuse_second_start
 from eventstore.retention import RUNS_AT_ONCE, ended_before, prune
 from eventstore.store import EventStore
-from eventstore.tidying import AT_ONCE, tidy
+from eventstore.tidying import AT_ONCE, OPERATIONS_KEPT_SECONDS, tidy
 from runs.commands import (
     Command,
     ExpireDeadline,
@@ -57,7 +57,7 @@ class KeeperConfig:
     its hint counts as lost; `batch` how much of each kind one round reads; `at_once` how many runs it changes at a
     time; `grace_seconds` how long no lease counts as lapsed after an outage of the database; `tidy_seconds` how often
     rows are deleted that ended attempts have left; `gone_seconds` how long a node waits for a capability that is not to
-    be had before its run is planned again.
+    be had before its run is planned again; `operations_kept_seconds` how long the operations log keeps a row.
     """
 
     round_seconds: Period = 1.0
@@ -68,6 +68,7 @@ class KeeperConfig:
     tidy_seconds: Period = 60.0
     gone_seconds: Period = 30.0
     retention_seconds: Period | None = None
+    operations_kept_seconds: Seconds = OPERATIONS_KEPT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,10 @@ class Keeper:
     async def _tidy(self) -> None:
         """Delete what ended attempts have left, where that is due; the next round goes on where there was more."""
         now = asyncio.get_running_loop().time()
-        if now >= self._tidy_at and await tidy(self._store) < AT_ONCE:
+        if now < self._tidy_at:
+            return
+        dropped = await tidy(self._store, operations_kept_seconds=self._config.operations_kept_seconds)
+        if dropped < AT_ONCE:
             self._tidy_at = now + self._config.tidy_seconds
 
     async def _prune(self) -> None:

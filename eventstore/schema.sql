@@ -210,6 +210,15 @@ begin
 end
 $$;
 
+CREATE FUNCTION flex_refuse_operation_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception 'operation %: % is refused, the operations log keeps what it has', old.operation_id, lower(tg_op)
+    using errcode = 'FR004';
+end
+$$;
+
 CREATE FUNCTION flex_refuse_partial_removal() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -492,6 +501,37 @@ CREATE TABLE flex_migrations (
     checksum text NOT NULL,
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+
+CREATE TABLE flex_operations (
+    operation_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    claimed_actor text,
+    token_id uuid,
+    action text NOT NULL,
+    object_kind text NOT NULL,
+    object_id text,
+    run_id uuid,
+    outcome text NOT NULL,
+    status integer,
+    code text,
+    reason text,
+    correlation_id text,
+    source text,
+    forwarded_for text,
+    finished_at timestamp with time zone,
+    CONSTRAINT flex_operations_finished CHECK (((outcome = 'begun'::text) = (finished_at IS NULL))),
+    CONSTRAINT flex_operations_outcome CHECK ((outcome = ANY (ARRAY['begun'::text, 'done'::text, 'refused'::text, 'failed'::text])))
+)
+WITH (fillfactor='85');
+
+COMMENT ON TABLE flex_operations IS 'the operations log; its ids are UUIDv7, so their order is that of time';
+
+COMMENT ON COLUMN flex_operations.claimed_actor IS 'who the caller says to be, which no token shows';
+
+COMMENT ON COLUMN flex_operations.outcome IS 'begun: the answer is not known, the gateway ended or the caller left before it';
+
+COMMENT ON COLUMN flex_operations.forwarded_for IS 'what the caller says of the way of its request; not checked';
 
 CREATE UNLOGGED TABLE flex_partial_outputs (
     run_id uuid NOT NULL,
@@ -804,6 +844,9 @@ ALTER TABLE ONLY flex_messages
 ALTER TABLE ONLY flex_migrations
     ADD CONSTRAINT flex_migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY flex_operations
+    ADD CONSTRAINT flex_operations_pkey PRIMARY KEY (operation_id);
+
 ALTER TABLE ONLY flex_partial_outputs
     ADD CONSTRAINT flex_partial_outputs_pkey PRIMARY KEY (run_id, node_id);
 
@@ -857,6 +900,14 @@ CREATE INDEX flex_links_run ON flex_links USING btree (run_id);
 
 CREATE INDEX flex_messages_visible ON flex_messages USING btree (queue, visible_at);
 
+CREATE INDEX flex_operations_action ON flex_operations USING btree (action, operation_id);
+
+CREATE INDEX flex_operations_actor ON flex_operations USING btree (actor, operation_id);
+
+CREATE INDEX flex_operations_object ON flex_operations USING btree (object_kind, object_id, operation_id) WHERE (object_kind <> 'run'::text);
+
+CREATE INDEX flex_operations_run ON flex_operations USING btree (run_id, operation_id) WHERE (run_id IS NOT NULL);
+
 CREATE INDEX flex_plan_nodes_capability ON flex_plan_nodes USING btree (capability_id, finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE INDEX flex_plan_nodes_people ON flex_plan_nodes USING btree (run_id, node_id) WHERE (executor_type = 'human'::text);
@@ -896,6 +947,10 @@ CREATE TRIGGER flex_events_check_order AFTER INSERT ON flex_events REFERENCING N
 CREATE TRIGGER flex_events_refuse_change BEFORE UPDATE OR TRUNCATE ON flex_events FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_change();
 
 CREATE TRIGGER flex_events_refuse_removal AFTER DELETE ON flex_events REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_partial_removal();
+
+CREATE TRIGGER flex_operations_keep_ended BEFORE UPDATE ON flex_operations FOR EACH ROW WHEN (((old.outcome <> 'begun'::text) OR (new.at <> old.at) OR (new.action <> old.action))) EXECUTE FUNCTION flex_refuse_operation_change();
+
+CREATE TRIGGER flex_operations_keep_young BEFORE DELETE ON flex_operations FOR EACH ROW WHEN ((old.at > (clock_timestamp() - '23:00:00'::interval))) EXECUTE FUNCTION flex_refuse_operation_change();
 
 ALTER TABLE ONLY flex_webhook_deliveries
     ADD CONSTRAINT flex_webhook_deliveries_hook FOREIGN KEY (hook_id) REFERENCES flex_webhooks(id);

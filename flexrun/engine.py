@@ -319,7 +319,10 @@ class Engine:
 
     async def _start_keeper(self) -> None:
         days = self.settings.retention_days
-        config = KeeperConfig(retention_seconds=None if days is None else days * DAY_SECONDS)
+        config = KeeperConfig(
+            retention_seconds=None if days is None else days * DAY_SECONDS,
+            operations_kept_seconds=self.settings.operations_keep_days * DAY_SECONDS,
+        )
         keeper = Keeper(self.store, self.handler, self.broker, config)
         await keeper.start()
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)

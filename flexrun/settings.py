@@ -110,6 +110,10 @@ class Settings(BaseSettings):
     """How many days a run is kept after its end; then it is removed with all that belongs to it. Unset: for good."""
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
     """How many runs may wait for work before new ones are refused with 503 `backlog_full`."""
+    record_reads: bool = False
+    """Whether the operations log has reads too (who looked at which run, capability, webhook), not changes alone."""
+    operations_keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    """How many days the operations log is kept; what is older is deleted within minutes."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severity that is logged: `debug`, `info`, `warning` or `error`."""

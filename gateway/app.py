@@ -11,6 +11,7 @@ from gateway.endpoint import ENDPOINTS as ALL_ENDPOINTS
 from gateway.endpoint import OPEN_PATHS
 from gateway.middleware import complete_headers, middleware
 from gateway.operations import describe, docs, health
+from gateway.operations import log as operations_log
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, plan, policies, show, start
 from gateway.webhooks import endpoints as webhooks
@@ -40,6 +41,7 @@ ENDPOINTS = (
     *tasks.ENDPOINTS,
     *fork.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *operations_log.ENDPOINTS,
     *work.ENDPOINTS,
     *callback.ENDPOINTS,
     *workers.ENDPOINTS,
@@ -71,3 +73,4 @@ async def _finish_writes(app: web.Application) -> None:
     await app[GATEWAY].finish_writes()
     await app[GATEWAY].partial_outputs.close()
     await app[GATEWAY].work.close()
+    await app[GATEWAY].operations.close()

@@ -45,5 +45,8 @@ class GatewayConfig:
     webhook_allow_private: bool = False
     """Whether a webhook may lead to loopback, link-local, private and reserved addresses."""
 
+    record_reads: bool = False
+    """Whether reads are in the operations log too."""
+
     public_url: str | None = None
     """Where people reach this gateway (`https://flexrun.example`), for links; without it, where the caller did."""

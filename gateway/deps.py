@@ -22,6 +22,7 @@ from eventstore.store import EventStore
 from eventstore.tail import RunTail
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
+from gateway.operations_log import OperationsLog
 from gateway.people.link_signer import LinkSigner
 from gateway.runs.acceptance import Acceptance
 from gateway.runs.approval_rules import TokenHolders
@@ -91,6 +92,7 @@ class Gateway:
         self.streams = OpenStreams()
         self.partial = PartialFeed(deps.store, deps.listener)
         self.partial_outputs = PartialOutputs(deps.store)
+        self.operations = OperationsLog(deps.store)
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self.work = RemoteWork(

@@ -8,11 +8,15 @@
 What a handler takes after the request is read by the type of the parameter, in the order of the parameters, before the
 handler is called: a `Query` from the query, another model from the body, and what has a `FromRequest` in its annotation
 by that. OpenAPI shows the same types. A query parameter that the endpoint does not take is a 400.
+
+What is not a GET is in the operations log, before the handler is called and once it has answered, unless the endpoint
+says why not (`unrecorded`).
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,11 +28,14 @@ from gateway.body import expect_continue, read_body
 from gateway.deps import GATEWAY
 from gateway.parsing import parse_body
 from gateway.query import Parameter, Query, query_parameters, read_query, refuse_unknown
+from gateway.recording import begin_operation, note_operation
 from schemas.base import Model
 
 STREAM = "text/event-stream"
 JSON = "application/json"
 HTML = "text/html"
+
+_IN_PATH = re.compile(r"{(\w+)}")
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
 Method = Literal["get", "post", "delete"]
@@ -75,6 +82,10 @@ class Documentation(TypedDict, total=False):
     `name` is the operation's id. `headers` and `reads` are what the handler or the middleware reads by itself.
     `open` endpoints ask for no token, and pass over query parameters that they do not know: probes and mail programs
     add some to addresses that they call.
+
+    `acts_on` is the kind of object that a change is about, such as `webhook`: by default that of the last id in the
+    path. An id that the path lacks is the field `webhook_id` of the request's log line. `unrecorded` says why a change
+    is not in the operations log; `records_itself`, that the handler decides by `begin_operation` whether it is one.
     """
 
     name: Required[str]
@@ -85,6 +96,9 @@ class Documentation(TypedDict, total=False):
     headers: Sequence[Parameter]
     reads: Sequence[type[Query] | Parameter]
     open: bool
+    acts_on: str
+    unrecorded: str
+    records_itself: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +131,18 @@ class Endpoint:
         return self.about.get("open", False)
 
     @property
+    def recorded(self) -> bool:
+        """Whether each request is an operation. Reads are where the gateway is told so."""
+        return self.method != "get" and "unrecorded" not in self.about
+
+    @property
+    def acts_on(self) -> tuple[str, str | None]:
+        """The kind of object, and the parameter of the path that has its id."""
+        in_path = _IN_PATH.findall(self.path)
+        kind = self.about.get("acts_on") or (in_path[-1].removesuffix("_id") if in_path else self.tag)
+        return kind, f"{kind}_id" if f"{kind}_id" in in_path else None
+
+    @property
     def body(self) -> type[Model] | None:
         return next((each.body for each in self.arguments if each.body is not None), None)
 
@@ -140,14 +166,25 @@ class Endpoint:
         known = tuple(each.name for each in self.parameters if each.place == "query")
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            if self._is_noted(request):
+                note_operation(request, self.name, *self.acts_on)
             if request.query_string and not self.open:
                 refuse_unknown(request, known)
-            return await self.handler(request, *[await each.read(request) for each in self.arguments])
+            arguments = [await each.read(request) for each in self.arguments]
+            if self.recorded and not self.about.get("records_itself"):
+                await begin_operation(request, arguments)
+            return await self.handler(request, *arguments)
 
         options: dict[str, Any] = {"name": self.name}
         if self.method == "post":
             options["expect_handler"] = expect_continue
         return web.RouteDef(self.method.upper(), self.path, handle, options)
+
+    def _is_noted(self, request: web.Request) -> bool:
+        if self.about.get("records_itself"):
+            return False
+        reads = request.app[GATEWAY].config.record_reads and not self.open and request.method == "GET"
+        return self.recorded or reads
 
 
 class Endpoints:

@@ -13,12 +13,14 @@ from aiohttp.typedefs import Handler
 
 from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
+from gateway.callers import CALLER, CORRELATION_ID, Caller
 from gateway.cors import allow_origin, options_answer, preflight_answer, require_local_caller
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import OPEN_PATHS
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from gateway.pruned import refuse_pruned
+from gateway.recording import end_operation
 from runs.commands import Actor
 from runs.errors import RunUnknown
 
@@ -37,28 +39,26 @@ CLIENT_GONE = 499
 
 _SANE_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _HOST = re.compile(r"[0-9A-Za-z._~\[\]:%-]{1,300}")
-_ACTOR = web.RequestKey("actor", Actor)
 _OK = 200
-_CORRELATION_ID = web.RequestKey("correlation_id", str)
 _LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 _ANSWERED = web.RequestKey("answered", bool)
 
 
 def caller(request: web.Request) -> Actor:
     """Who calls."""
-    return request[_ACTOR]
+    return request[CALLER].actor
 
 
 def correlation_id(request: web.Request) -> str:
     """The id under which this request is found in the logs; it goes out with the answer."""
-    return request[_CORRELATION_ID]
+    return request[CORRELATION_ID]
 
 
 def adopt_correlation_id(request: web.Request, from_body: str | None) -> str:
     """The id in the body counts unless the header brought one; the result is the id from here on."""
     if from_body is not None and _id_from_header(request) is None:
-        request[_CORRELATION_ID] = from_body
-    return request[_CORRELATION_ID]
+        request[CORRELATION_ID] = from_body
+    return request[CORRELATION_ID]
 
 
 def bind_log_fields(request: web.Request, **fields: Any) -> None:
@@ -70,7 +70,7 @@ def bind_log_fields(request: web.Request, **fields: Any) -> None:
 async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Wraps every handler."""
     started = time.perf_counter()
-    request[_CORRELATION_ID] = _id_from_header(request) or str(uuid4())
+    request[CORRELATION_ID] = _id_from_header(request) or str(uuid4())
     request[_LOG_FIELDS] = {}
     status = CLIENT_GONE
     try:
@@ -84,7 +84,7 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
             method=request.method,
             path=_logged_path(request)[:_LOGGED_PATH_CHARS],
             ms=round((time.perf_counter() - started) * 1000, 1),
-            correlation_id=request[_CORRELATION_ID],
+            correlation_id=request[CORRELATION_ID],
             **{"status": status, **request[_LOG_FIELDS]},
         )
 
@@ -97,7 +97,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         options = preflight_answer(request) or options_answer(request)
         if options is not None:
             return options
-        request[_ACTOR] = _identify(request, request.app[GATEWAY])
+        request[CALLER] = _identify(request, request.app[GATEWAY])
         return await _handled(request, handler)
     except Exception as error:  # noqa: BLE001 - the outermost layer: every error becomes a response here, or is raised again
         return _problem_answer(request, error)
@@ -147,28 +147,28 @@ def _problem_answer(request: web.Request, error: Exception) -> web.Response:
         _log.error(
             "request_failed",
             path=_logged_path(request),
-            correlation_id=request[_CORRELATION_ID],
+            correlation_id=request[CORRELATION_ID],
             exc_info=error,
         )
         problem = internal_error()
     bind_log_fields(request, code=problem.code)
-    return problem_response(problem, request[_CORRELATION_ID])
+    return problem_response(problem, request[CORRELATION_ID])
 
 
-def _identify(request: web.Request, gateway: Gateway) -> Actor:
+def _identify(request: web.Request, gateway: Gateway) -> Caller:
     tokens = gateway.deps.tokens
     if not tokens.configured:
         require_local_caller(request, gateway.config.cors_origins)
-        return ANONYMOUS
+        return Caller(ANONYMOUS)
     if _is_open(request):
-        return ANONYMOUS
+        return Caller(ANONYMOUS)
     in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)
     actor = tokens.actor(token) if token is not None else None
     if actor is None:
         raise _unauthorized(token is not None)
     bind_log_fields(request, actor=actor.name)
-    return actor
+    return Caller(actor)
 
 
 def _require_host(request: web.Request) -> None:
@@ -206,10 +206,11 @@ def _id_from_header(request: web.Request) -> str | None:
 async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer carries; aiohttp calls this just before the headers go out."""
     request[_ANSWERED] = True
+    end_operation(request, response.status, request.get(_LOG_FIELDS, {}))
     fixed_headers(response)
     if request.app[GATEWAY].stopping:
         response.force_close()
         response.headers["Connection"] = "close"
-    response.headers["X-Correlation-Id"] = request.get(_CORRELATION_ID) or str(uuid4())
+    response.headers["X-Correlation-Id"] = request.get(CORRELATION_ID) or str(uuid4())
     close_unread(request, response)
     allow_origin(request, response.headers, request.app[GATEWAY].config.cors_origins)

@@ -16,6 +16,7 @@ from flexrun.cli import (
     follow,
     hitl,
     mcp,
+    operations,
     plan,
     policies,
     runs,
@@ -57,6 +58,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(capabilities.app, name="capabilities")
 app.add_typer(facets.app, name="facets")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(operations.app, name="operations")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(database.app, name="db")
 

@@ -95,6 +95,7 @@ class GatewayRole:
             cors_origins=tuple(settings.cors_origins),
             webhook_allow_private=self._webhooks_may_be_private(),
             public_url=settings.public_url,
+            record_reads=settings.record_reads,
         )
         return GatewayDeps(
             store=parts.store,

@@ -13,6 +13,7 @@ from gateway.capabilities.permission import NOT_PERMITTED, require_writer
 from gateway.capabilities.register import VersionRegistered
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
+from gateway.middleware import bind_log_fields
 from gateway.response import Response, document, json_response, present
 from registry.facet_registrar import FacetRegistrar
 from registry.registrar import VersionTaken
@@ -92,6 +93,7 @@ async def show_facets(request: web.Request) -> web.Response:
 @ENDPOINTS.post(
     PATH,
     name="registerFacet",
+    acts_on="facet",
     summary="Register a facet, or a new version of one",
     description="Contracts, capabilities and plans know it from now on. A run keeps the version that it began with. A"
     " new version must accept what the one before it accepted; that is shown from the two schemas, and where it cannot"
@@ -112,6 +114,7 @@ async def show_facets(request: web.Request) -> web.Response:
 async def register_facet(request: web.Request, body: FacetBody) -> web.Response:
     """Register a facet that capabilities take or give, and contracts ask for."""
     require_writer(request)
+    bind_log_fields(request, facet_id=body.name)
     gateway = request.app[GATEWAY]
     registrar = FacetRegistrar(gateway.deps.store, gateway.facets, gateway.deps.contracts)
     try:

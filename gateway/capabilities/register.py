@@ -13,6 +13,7 @@ from gateway.capabilities.show import PATH
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints, FromRequest
 from gateway.errors import GatewayError
+from gateway.middleware import bind_log_fields
 from gateway.response import document, json_response
 from registry.descriptors import Entry
 from registry.registrar import Registrar, VersionTaken
@@ -31,6 +32,7 @@ class VersionRegistered(GatewayError):
 @ENDPOINTS.post(
     PATH + "/register",
     name="registerCapability",
+    acts_on="capability",
     summary="Register a capability, or several",
     description='The body is one descriptor, or several: an array, or `{"capabilities": […]}`; then all of them are'
     ' registered or none, and the answer is `{"capabilities": […]}` too. What is registered already in the same words'
@@ -60,6 +62,7 @@ async def register(
     gateway = request.app[GATEWAY]
     registrar = Registrar(gateway.deps.store, gateway.facets, gateway.deps.contracts)
     entries = await registrar.read(body)
+    bind_log_fields(request, capability_id=", ".join(entry.descriptor.id for entry in entries))
     writing = registrar.register(entries, require_writer(request), "api")
     try:
         created = await gateway.shield_write(writing)

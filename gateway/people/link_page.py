@@ -38,6 +38,7 @@ from gateway.people.page.question import (
 from gateway.people.policy_context import with_policy_context
 from gateway.problems import ProblemError, problem_of
 from gateway.query import Parameter
+from gateway.recording import begin_operation, note_operation
 from runs.errors import RequestUnknown, StaleProposal
 from runs.event import JsonObject
 from schemas.hitl import ResumeBody
@@ -89,6 +90,8 @@ async def show_link(request: web.Request, token: PathToken) -> web.Response:
 @ENDPOINTS.post(
     PAGE_PATH,
     name="decideByLink",
+    acts_on="request",
+    records_itself=True,
     summary="What the forms of that page send",
     responses=[DocumentedResponse(200, "What was decided, as a page.", {HTML: None})],
     problems={
@@ -119,6 +122,10 @@ async def decide_by_link(request: web.Request, token: PathToken) -> web.Response
         if CONFIRMED not in typed:
             _require_same(row, typed)
             return confirm_page(row, link, body, typed)
+        note_operation(request, "decideByLink", "request", None)
+        await begin_operation(
+            request, [body], actor=link.actor.name, object_id=link.request_id, run_id=link.run_id
+        )
         with errors_in_responses(body):
             await gateway.shield_write(decisions_of(request).decide(body, link.actor))
     except Exception as error:

@@ -141,6 +141,7 @@ class LinkList(Response):
 @ENDPOINTS.post(
     "/api/hitl/link",
     name="makeLink",
+    acts_on="link",
     summary="A signed link that lets its holder decide one request",
     description="It decides in the caller's name. In the name of somebody else (`for`) links are made by tokens"
     " with the role `links`, or by anybody where no tokens are configured.",
@@ -157,6 +158,7 @@ async def make_link(request: web.Request, body: LinkBody) -> web.Response:
     bind_log_fields(request, run_id=row.run_id)
     await _require_useful(gateway, row, actor)
     link_id = new_link_id()
+    bind_log_fields(request, link_id=link_id)
     ends = _end(row, gateway.deps.clock(), body.expires_in_seconds)
     new = NewLink(
         link_id=link_id,

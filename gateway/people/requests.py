@@ -125,6 +125,7 @@ async def show_request(request: web.Request, request_id: RequestId) -> web.Respo
 @ENDPOINTS.post(
     "/api/hitl/resume",
     name="resolveRequests",
+    acts_on="request",
     summary="Decide one request or several of one run: all of them, or none",
     responses=[DocumentedResponse(200, "Decided, or counted as a vote.", {JSON: DecisionOutcome})],
     problems=BODY_INVALID | UNAUTHORIZED | NOT_ALLOWED | UNDECIDABLE | RESPONSE_INVALID | UNAVAILABLE,
@@ -135,13 +136,14 @@ async def resolve(request: web.Request, body: ResumeBody) -> web.Response:
     with errors_in_responses(body):
         state = (await request.app[GATEWAY].shield_write(work)).state
     ids = [response.request_id or "" for response in body.decisions()]
-    bind_log_fields(request, run_id=state.run_id)
+    bind_log_fields(request, run_id=state.run_id, request_id=", ".join(filter(None, ids)))
     return json_response(DecisionOutcome.of(state, ids), run_id=state.run_id)
 
 
 @ENDPOINTS.post(
     "/api/hitl/remove",
     name="removeRequest",
+    acts_on="request",
     summary="Take a request back; its run ends as aborted",
     responses=[DocumentedResponse(200, "Taken back.", {JSON: DecisionOutcome})],
     problems=BODY_INVALID | UNAUTHORIZED | NOT_ALLOWED | UNDECIDABLE | UNAVAILABLE,
@@ -151,5 +153,5 @@ async def remove(request: web.Request, body: HitlRemoveBody) -> web.Response:
     work = decisions_of(request).remove(body, caller(request))
     outcome, request_id = await request.app[GATEWAY].shield_write(work)
     state = outcome.state
-    bind_log_fields(request, run_id=state.run_id)
+    bind_log_fields(request, run_id=state.run_id, request_id=request_id)
     return json_response(DecisionOutcome.of(state, [request_id]), run_id=state.run_id)

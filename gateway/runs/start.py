@@ -44,6 +44,7 @@ class StreamQuery(Query):
 @ENDPOINTS.post(
     "/api/v1/flex/run.stream",
     name="streamRun",
+    acts_on="run",
     summary="Start a run and stream its events",
     description="The stream ends with `complete`, or with the frame after which the run waits for a person. "
     + FRAMES
@@ -87,6 +88,7 @@ async def stream_run(
 @ENDPOINTS.post(
     PATH,
     name="startRun",
+    acts_on="run",
     summary="Start a run",
     headers=[KEY, CORRELATION_ID],
     responses=[

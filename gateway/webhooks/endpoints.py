@@ -119,6 +119,7 @@ class DeliveriesQuery(Query):
 @ENDPOINTS.post(
     PATH,
     name="addWebhook",
+    acts_on="webhook",
     summary="Send events to a URL from now on",
     description="Each event of these types that is stored from now on is posted to `url` as its FlexEvent, signed"
     " as Standard Webhooks has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`), for each run in order"

@@ -15,7 +15,7 @@ from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.response import Response, json_response
 from gateway.work.report import ReportStatus
-from gateway.work.task_path import FORGED, OF_AN_OUTPUT, PathToken, read_task
+from gateway.work.task_path import FORGED, OF_AN_OUTPUT, OF_ATTEMPT, PathToken, read_task
 from runs.errors import StaleAttempt
 from schemas.payloads import ContractError
 from schemas.work import CapabilityResult
@@ -33,6 +33,7 @@ class CallbackTaken(Response):
 @ENDPOINTS.post(
     "/api/v1/flex/work/{token}/callback",
     name="callBack",
+    unrecorded=OF_ATTEMPT,
     summary="The result of a service that has answered 202",
     description=(
         "The body is what the service would have answered with 200. The address is the bundle's `callbackUrl`; its"

@@ -25,7 +25,7 @@ from gateway.response import Response, json_response
 from gateway.work.handed_out import HandedOut
 from gateway.work.matcher import TooManyPolls
 from gateway.work.report import Report, ReportStatus
-from gateway.work.task_path import FORGED, OF_AN_OUTPUT, PathToken, read_task
+from gateway.work.task_path import FORGED, OF_AN_OUTPUT, OF_ATTEMPT, PathToken, read_task
 from schemas.base import NodeId, RunId, Timestamp
 from schemas.plan import CapabilityId, CapabilityVersion
 from schemas.work import AskBody, ClaimBody, CompleteBody, DeltaBody, FailBody, HeartbeatBody, LogBody
@@ -96,6 +96,7 @@ _REPORTED = [DocumentedResponse(200, "Taken.", {JSON: ReportAnswer})]
 @ENDPOINTS.post(
     f"{_BASE}/claim",
     name="claimWork",
+    unrecorded="the log of each run has who took its work",
     summary="Claim attempts for a worker, waiting for them if there are none",
     description="Where tokens are configured the caller needs the role `work:claim` or `admin`.",
     responses=[DocumentedResponse(200, "Attempts, or none.", {JSON: WorkTasks})],
@@ -142,6 +143,7 @@ async def _deliver(request: web.Request, given: Sequence[HandedOut]) -> web.Stre
 @ENDPOINTS.post(
     f"{_BASE}/{{token}}/heartbeat",
     name="heartbeatOfWork",
+    unrecorded=OF_ATTEMPT,
     summary="Say that a worker is still at an attempt",
     description="A worker that sends none for `leaseSeconds` is taken for lost, and the node runs again elsewhere.",
     responses=[DocumentedResponse(200, "Heard.", {JSON: HeartbeatAnswer})],
@@ -161,6 +163,7 @@ async def heartbeat(
 @ENDPOINTS.post(
     f"{_BASE}/{{token}}/complete",
     name="completeWork",
+    unrecorded=OF_ATTEMPT,
     summary="Report an attempt's output",
     description="The output is checked by the contract of its node. The same output may be reported again.",
     responses=_REPORTED,
@@ -180,6 +183,7 @@ async def complete(
 @ENDPOINTS.post(
     f"{_BASE}/{{token}}/fail",
     name="failWork",
+    unrecorded=OF_ATTEMPT,
     summary="Report that an attempt has failed",
     description="With the code `worker_stopped` it is given back: another worker takes over at once.",
     responses=_REPORTED,
@@ -198,6 +202,7 @@ async def fail(request: web.Request, token: PathToken, body: FailBody) -> web.Re
 @ENDPOINTS.post(
     f"{_BASE}/{{token}}/ask",
     name="askAboutWork",
+    unrecorded=OF_ATTEMPT,
     summary="Ask a person; the next attempt has the answer",
     responses=_REPORTED,
     problems=_REPORT,
@@ -213,6 +218,7 @@ async def ask(request: web.Request, token: PathToken, body: AskBody) -> web.Resp
 @ENDPOINTS.post(
     f"{_BASE}/{{token}}/log",
     name="logOfWork",
+    unrecorded=OF_ATTEMPT,
     summary="Write a line for people into the run's log",
     responses=[DocumentedResponse(200, "Written.", {JSON: LineAnswer})],
     problems=_REPORT | {429: "The attempt has written too many lines (`too_many_lines`)."},
@@ -232,6 +238,7 @@ async def log(request: web.Request, token: PathToken, body: LogBody) -> web.Resp
 @ENDPOINTS.post(
     f"{_BASE}/{{token}}/delta",
     name="deltaOfWork",
+    unrecorded=OF_ATTEMPT,
     summary="Show a piece of the output that is being made",
     description="Readers with `?deltas=true` see it at once, as `node_delta`; it is not kept.",
     responses=[

@@ -19,6 +19,9 @@ from schemas.json_text import MAX_RESULT_BYTES
 OF_AN_OUTPUT = BodyLimit(MAX_RESULT_BYTES)
 """The body has an output, which may be as large as that of any other capability."""
 
+OF_ATTEMPT = "an attempt's own report: the log of its run has it"
+"""Why these endpoints are not in the operations log."""
+
 FORGED = {401: "This is no token of an attempt of this installation (`task_token_invalid`)."}
 _FROM = {
     REMOTE: "take it from the answer to the claim, unchanged.",

@@ -30,6 +30,7 @@ from eventstore.handler import RunHandler
 from eventstore.heartbeat import Heartbeat
 from eventstore.listener import LogListener
 from eventstore.notifier import Notifier
+from eventstore.operations import Operation, new_operation_id
 from eventstore.partial_outputs import PartialOutputs
 from eventstore.processes import ProcessBeat, Telling
 from eventstore.registry_copy import RegistryCopy
@@ -50,6 +51,7 @@ from flexrun.worker_beside import WorkerBeside
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
+from gateway.operations_log import OperationsLog
 from gateway.people.inbox import HitlInbox
 from gateway.serve import serve
 from gateway.streams.sse import encode_frame
@@ -157,6 +159,7 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
     ),
     "ModelClient": lambda f: _made(ModelClient),
     "ParkedWork": lambda f: _made(lambda: ParkedWork(f.store, f.broker, CapabilityCache(f.store))),
+    "OperationsLog": lambda f: _made(lambda: _recording(f)),
     "PartialOutputs": lambda f: _made(lambda: _storing(f)),
     "ReadinessProbe": lambda f: _asked(ReadinessProbe(f.store, f.broker)),
     "RegistryCopy": lambda f: _made(lambda: _fetching(CapabilityCache(f.store))),
@@ -203,6 +206,12 @@ def _folder(f: Foundation) -> DescriptorFolder:
 def _fetching(copy: RegistryCopy) -> RegistryCopy:
     copy.freshen()
     return copy
+
+
+def _recording(f: Foundation) -> OperationsLog:
+    log, now = OperationsLog(f.store), f.store.clock()
+    log.end(Operation(new_operation_id(now), now, "ada", "abortRun", "run", outcome="done", finished_at=now))
+    return log
 
 
 def _storing(f: Foundation) -> PartialOutputs:

@@ -41,12 +41,25 @@ FILL = [
     """insert into flex_work (run_id, kind, ref, queue, attempt, started, due_at, worker, lease_until)
        select run_id, 'node', 'a', 'node.default', 1, true, created_at, 'callback/c', now() + interval '1 day'
        from flex_runs where status = 'awaiting_hitl'""",
+    # Of each person, action, object and run one operation in a thousand.
+    """insert into flex_operations (
+         operation_id, at, actor, action, object_kind, object_id, run_id, outcome, finished_at)
+       select (lpad(to_hex(n), 12, '0') || repeat('0', 20))::uuid, now() - interval '2 days', 'person ' || n % 1000,
+              'action ' || n % 1000, 'webhook', 'object ' || n % 1000,
+              (repeat('0', 20) || lpad(to_hex(n % 1000), 12, '0'))::uuid, 'done', now()
+       from generate_series(1, 20000) n""",
 ]
 READ = {"run_id": "01900000-0000-7000-8000-000000000009", "after": 0, "until": 2**31 - 1, "limit": 100}
 LIST = {"statuses": ["pending", "failed"], "thread_id": "thread 7", "client_id": None, "run_label": None}
 LIST |= {"created_before": None, "run_before": "ffffffff-ffff-ffff-ffff-ffffffffffff", "limit": 50}
 PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "client_id": None, "names": ["ann"]}
 PENDING |= {"created_after": None, "request_after": "", "limit": 10}
+OPERATIONS = {
+    "first": "00000000-0000-0000-0000-000000000000",
+    "before": "ffffffff-ffff-ffff-ffff-ffffffffffff",
+}
+OPERATIONS |= {"outcome": None, "limit": 10}
+NO_FILTER = dict.fromkeys(("actor", "action", "run_id", "object_kind", "object_id"))
 STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "log/read": (READ, 10),
     "log/read_many": ({"run_ids": [READ["run_id"]] * 20, "after": [0] * 20, "limit_each": 500}, 100),
@@ -77,6 +90,18 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "people/pending_requests": (PENDING, 80),
     "people/pending_requests_of_run": (PENDING, 10),
     "people/pending_requests_of_thread": (PENDING, 80),
+    "operations/list": (NO_FILTER | OPERATIONS, 20),
+    "operations/list_by_actor": (NO_FILTER | OPERATIONS | {"actor": "person 7"}, 30),
+    "operations/list_by_action": (NO_FILTER | OPERATIONS | {"action": "action 7"}, 30),
+    "operations/list_by_run": (
+        NO_FILTER | OPERATIONS | {"run_id": "00000000-0000-0000-0000-000000000007"},
+        30,
+    ),
+    "operations/list_by_object": (
+        NO_FILTER | OPERATIONS | {"object_kind": "webhook", "object_id": "object 7"},
+        30,
+    ),
+    "tidying/drop_operations": ({"keep_seconds": 86400, "limit": 10}, 100),
     "log/read_whole": ({"xid": "99999999", "position": 0, "limit": 10}, 10),
 }
 

@@ -20,6 +20,7 @@ from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway
 from tests.support.given import node
 from tests.support.people import ANN, SUE, TOKENS, WRONG, Waiting, asked, waiting_for_approval
+from tests.support.waiting import eventually
 
 Start = Callable[..., Awaitable[RunningGateway]]
 MAILER = "Bearer token-of-mailer"
@@ -489,3 +490,25 @@ async def test_a_person_who_agrees_with_a_proposed_answer_sees_it_again(gateway:
     assert "<p>Bern, by zoe</p>" in text
     assert (await send(gateway, path, responseType="approval", operator="yan"))[0] == 200
     assert len(await waiting.events("hitl_resolved")) == 1
+
+
+async def test_the_operations_log_has_who_decided_by_a_link_and_not_who_was_asked_again(
+    gateway: RunningGateway,
+) -> None:
+    waiting = await waiting_for_approval(gateway)
+    path = await link_to(waiting, **{"for": "ann"})
+    for confirmed in ("", "yes"):
+        assert (await send(gateway, path, responseType="approval", confirmed=confirmed))[0] == 200
+
+    found: list[dict[str, Any]] = []
+
+    async def decided() -> bool:
+        _, page = await gateway.get(f"{API}/operations?action=decideByLink&outcome=done")
+        found[:] = page["operations"]
+        return bool(found)
+
+    await eventually(decided)
+    (entry,) = found
+    assert (entry["actor"], entry["claimedActor"]) == ("ann", "zoe")
+    assert (entry["objectKind"], entry["objectId"]) == ("request", waiting.request_id)
+    assert path not in str((await gateway.get(f"{API}/operations"))[1])
