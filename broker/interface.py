@@ -198,6 +198,13 @@ class Broker(Protocol):
         """The number of hints that wait in a queue. Raises BrokerUnavailable."""
         ...
 
+    async def dead_depth(self) -> int | None:
+        """The number of dead letters that are kept outside of the database; None where none ever are.
+
+        Raises BrokerUnavailable.
+        """
+        ...
+
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> WorkConsumer:
         """Pass hints from `queues` to `handle`, for at most `slots` pieces of work at a time."""
         ...

@@ -43,6 +43,7 @@ from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW, poison_error
 from schemas.config import Count, Period, Seconds
+from telemetry.catalogue import LEASES_EXPIRED
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -234,6 +235,7 @@ class Keeper:
 
     async def _hand_back(self, row: WorkRow) -> None:
         """Record in the log that the worker of this work is lost, which makes the work due again."""
+        LEASES_EXPIRED.add("callback" if waits_for_callback(row) else row.kind)
         _log.warning(
             "callback_missing" if waits_for_callback(row) else "worker_lost",
             run_id=row.run_id,
@@ -246,6 +248,7 @@ class Keeper:
 
     async def _charge(self, row: WorkRow) -> None:
         """Charge a plan or an output that was claimed and never started in the log, and whose worker is lost."""
+        LEASES_EXPIRED.add(row.kind)
         now = self._clock()
         how = HOW.get(row.lost_as or "", "unheard")
         loss: JsonObject = {

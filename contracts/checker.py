@@ -30,6 +30,7 @@ from contracts.problems import (
 from sandbox.config import SandboxConfig
 from sandbox.errors import InputRefused, SandboxCrashed, SandboxFailed, SandboxTimedOut, SandboxUnavailable
 from sandbox.sandbox import Sandbox
+from telemetry.catalogue import CONTRACT_CHECKS
 
 _CHECK = "contracts.process:check"
 _TOO_MUCH = "Checking needed more memory or stack than there is for it."
@@ -143,6 +144,7 @@ class ContractChecker:
         """The worker's answer; raises SchemaRefused, CheckTimedOut, CheckCrashed, CheckerUnavailable."""
         refused_as = _refused_as(name, document)
         if problems := self._refused.get(name) or self._refused.get(refused_as):
+            CONTRACT_CHECKS.add("refused")
             raise SchemaRefused(problems)
         argument: dict[str, Any] = {
             "hash": name,
@@ -153,16 +155,22 @@ class ContractChecker:
             argument["document"] = orjson.Fragment(document)
         seconds = self._config.checker.deadline_seconds
         try:
-            return await self._sandbox.call(_CHECK, argument, text, deadline_seconds=seconds)
+            verdict = await self._sandbox.call(_CHECK, argument, text, deadline_seconds=seconds)
         except InputRefused as refusal:
+            CONTRACT_CHECKS.add("refused")
             raise self._refuse(refused_as, [SchemaProblem(**problem) for problem in refusal.data]) from None
         except SandboxTimedOut:
+            CONTRACT_CHECKS.add("timed_out")
             hint = _BACKTRACKING_HINT if any(sign in text for sign in _BACKTRACKING_SIGNS) else ""
             raise CheckTimedOut(f"Checking took more than {seconds:g} s and was stopped.{hint}") from None
         except SandboxCrashed:
+            CONTRACT_CHECKS.add("crashed")
             raise CheckCrashed(_TOO_MUCH) from None
         except SandboxFailed as failure:
+            CONTRACT_CHECKS.add("unavailable")
             raise CheckerUnavailable(str(failure)) from None
+        CONTRACT_CHECKS.add("checked")
+        return verdict
 
     def _refuse(self, refused_as: str, problems: list[SchemaProblem]) -> SchemaRefused:
         self._refused.put(refused_as, problems)

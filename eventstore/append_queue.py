@@ -18,6 +18,9 @@ class AppendQueue:
         self._waiting: deque[PendingAppend] = deque()
         self._idle: list[asyncio.Future[None]] = []
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def put(self, append: PendingAppend) -> None:
         """Add one and wake a writer."""
         self._waiting.append(append)

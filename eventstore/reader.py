@@ -30,15 +30,23 @@ class Reader:
     """Runs each statement on a free connection.
 
     Not psycopg_pool: it costs as much CPU for each read as the read itself, and after a restart of the database its
-    back-off begins at a second.
+    back-off begins at a second. `in_use` of its `size` connections have a statement now, for which `waiting` wait.
     """
 
     def __init__(self, database_url: str, size: int, patience_seconds: float) -> None:
         self._database_url = database_url
         self._patience_seconds = patience_seconds
         self._slots = asyncio.Semaphore(size)
+        self.size = size
+        self.in_use = 0
+        self.waiting = 0
         self._idle: list[Connection] = []
         self._closed = False
+
+    @property
+    def idle(self) -> int:
+        """Connections that are open and have no statement."""
+        return len(self._idle)
 
     async def close(self) -> None:
         """Close idle connections now, and those in use when their statements end."""
@@ -71,17 +79,29 @@ class Reader:
             raise translate(error) from error
 
     async def _query_once(self, name: str, parameters: Mapping[str, object]) -> Result:
-        async with self._slots:
-            if self._closed:
-                raise StoreUnavailable("the store was closed")
-            connection = self._idle.pop() if self._idle else await connect(self._database_url, "reader")
-            try:
-                with hang_up_after(connection):
-                    cursor = await connection.execute(statement(name), parameters, prepare=True)
-                columns = column_names(cursor)
-                return Result(columns, await cursor.fetchall() if columns else [])
-            finally:
-                await self._put_back(connection)
+        self.waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self.waiting -= 1
+        self.in_use += 1
+        try:
+            return await self._query_now(name, parameters)
+        finally:
+            self.in_use -= 1
+            self._slots.release()
+
+    async def _query_now(self, name: str, parameters: Mapping[str, object]) -> Result:
+        if self._closed:
+            raise StoreUnavailable("the store was closed")
+        connection = self._idle.pop() if self._idle else await connect(self._database_url, "reader")
+        try:
+            with hang_up_after(connection):
+                cursor = await connection.execute(statement(name), parameters, prepare=True)
+            columns = column_names(cursor)
+            return Result(columns, await cursor.fetchall() if columns else [])
+        finally:
+            await self._put_back(connection)
 
     async def _put_back(self, connection: Connection) -> None:
         """Keep a connection that is idle; where one is lost, close all, since the idle ones are likely lost too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -48,6 +49,17 @@ PAGE_EVENTS = 1000
 """How many events of a run are read at a time."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLoad:
+    """Appends that wait for a writer; connections for reading, in use, idle and at most; reads that wait for one."""
+
+    appends_waiting: int
+    in_use: int
+    idle: int
+    most: int
+    reads_waiting: int
 
 
 class EventStore:
@@ -185,6 +197,12 @@ class EventStore:
         pending.answer.add_done_callback(self._unanswered.discard)
         self._queue.put(pending)
         return await pending.answer
+
+    @property
+    def load_now(self) -> StoreLoad:
+        """What waits and what is in use."""
+        reader = self._reader
+        return StoreLoad(len(self._queue), reader.in_use, reader.idle, reader.size, reader.waiting)
 
     def cached(self, run_id: str) -> RunState | None:
         """The cached state of a run in progress; another process may have appended since."""

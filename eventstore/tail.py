@@ -48,6 +48,7 @@ class RunSubscription(Generic[T]):
         self._topic = topic
         self._open = True
         self.cursor = cursor
+        tail.readers.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +62,13 @@ class RunSubscription(Generic[T]):
         """Read no more. May be called twice."""
         if self._open:
             self._open = False
+            self._tail.readers.discard(self)
             self._tail.forget(self._topic)
+
+    @property
+    def behind(self) -> int:
+        """How many events that this process knows of were not given yet."""
+        return max(self._topic.head - self.cursor, 0)
 
     async def next_batch(self, timeout_seconds: float) -> list[tuple[int, T]]:
         """What follows the cursor, as (seq, encoded event), at least one; [] when nothing comes in time.
@@ -103,6 +110,7 @@ class RunTail(Generic[T]):
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = False
+        self.readers = set[RunSubscription[T]]()
         store.on_commit(self._on_commit)
         if listener is not None:
             listener.on_runs(self._on_wake_up)

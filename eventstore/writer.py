@@ -23,6 +23,7 @@ from eventstore.pause import DoublingPause
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
 from runs.event import Event
+from telemetry.catalogue import APPEND_BATCH, APPEND_SECONDS, CONFLICTS
 
 LARGE_BATCH_CHARS = 256 * 1024
 
@@ -111,6 +112,7 @@ class Writer:
                 await self._isolate(batch, error)
                 return
             self._outage.worked(_PART)
+            APPEND_BATCH.observe(number=len(batch))
             await self._answer(batch, conflicts)
             return
 
@@ -138,12 +140,14 @@ class Writer:
         # the caller waits for the first frame, and the plan has no waiting reader yet.
         if not append.answer.done():
             append.answer.set_result(append.commit)
+        APPEND_SECONDS.observe(number=asyncio.get_running_loop().time() - append.enqueued_at)
         self._stored(append.commit)
 
     async def _settle_conflict(self, append: PendingAppend, actual: int) -> None:
         if append.in_doubt and await self._was_stored(append):
             self._settle(append)
         elif not append.answer.done():
+            CONFLICTS.add()
             append.answer.set_exception(VersionConflict(append.run_id, append.commit.before.seq, actual))
 
     async def _was_stored(self, append: PendingAppend) -> bool:

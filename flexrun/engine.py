@@ -41,6 +41,7 @@ from eventstore.pause import DoublingPause
 from eventstore.processes import ProcessBeat
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun import __version__
+from flexrun.metrics.service import Metrics
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
@@ -109,6 +110,7 @@ class Engine:
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: GatewayServer | None = None
         self.health: HealthServer | None = None
+        self.metrics = Metrics(self.name)
         self._loaded: Sequence[CapabilityFunction] = ()
         self._started = False
         self._outage = Outage("database")
@@ -165,6 +167,8 @@ class Engine:
         database_url = named(self.database_url, f"flexrun {self.name}")
         self.store = await self._open_store(database_url)
         self._stack.push_async_callback(self._shutdown.foundation, "store", self.store.close)
+        self.metrics.count(self.store)
+        self._stack.push_async_callback(self._shutdown.foundation, "metrics", self.metrics.close)
         self.handler = RunHandler(self.store)
         self.listener = listener = LogListener(
             database_url,
@@ -175,6 +179,7 @@ class Engine:
         await listener.start()
         self._stack.push_async_callback(self._shutdown.foundation, "listener", listener.close)
         self.broker = await self._open_broker(listener)
+        self.metrics.ask_too(self.broker)
         await self._start_carriers(listener)
         self.readiness = ReadinessProbe(self.store, self.broker, roles=self.roles)
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
@@ -196,6 +201,7 @@ class Engine:
             FacetCache(self.store, listener=listener),
             self._stack,
             self._shutdown,
+            self.metrics,
         )
 
     async def _load_code(self) -> None:
@@ -280,7 +286,9 @@ class Engine:
         if self.settings.health_port is not None:
             from flexrun.health import serve_health  # noqa: PLC0415 - aiohttp, for a process that is asked to
 
-            self.health = await serve_health(self.settings.health_host, self.settings.health_port)
+            self.health = await serve_health(
+                self.settings.health_host, self.settings.health_port, self.metrics.answer
+            )
             self._stack.push_async_callback(self.health.close)
 
     async def _open_broker(self, listener: LogListener) -> Broker:

@@ -1,10 +1,11 @@
-"""`/healthz` and `/readyz` of a process on a port of its own: a planner and an executor have no other.
+"""`/healthz`, `/readyz` and `/metrics` of a process on a port of its own: a planner and an executor have no other.
 
 It listens before the process waits for its database, so that a process that waits is alive and not ready.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import orjson
@@ -14,6 +15,9 @@ from broker.readiness import ReadinessProbe
 
 _CLOSING_SECONDS = 1.0
 
+Answer = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""Metrics and their media type, for what the request accepts."""
+
 
 @dataclass(slots=True)
 class HealthServer:
@@ -21,6 +25,7 @@ class HealthServer:
 
     runner: web.AppRunner
     url: str
+    metrics: Answer | None = None
     readiness: ReadinessProbe | None = None
 
     async def close(self) -> None:
@@ -42,14 +47,25 @@ class HealthServer:
             return _not_ready("; ".join((*found.database, *found.broker)))
         return _answer(200, {"status": "ready"})
 
+    async def show_metrics(self, request: web.Request) -> web.Response:
+        """The metrics of this process: open, since who may connect here is trusted with them."""
+        assert self.metrics is not None, "it has a route only where there are metrics"  # noqa: S101 - for pyright
+        body, media_type = await self.metrics(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
-async def serve_health(host: str, port: int) -> HealthServer:
-    """Listen on `host` and `port` (0: any free one). Raises ValueError where that cannot be done."""
+
+async def serve_health(host: str, port: int, metrics: Answer | None = None) -> HealthServer:
+    """Listen on `host` and `port` (0: any free one); `metrics` is what `/metrics` answers.
+
+    Raises ValueError where that cannot be done.
+    """
     app = web.Application()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSING_SECONDS)
-    health = HealthServer(runner, "")
+    health = HealthServer(runner, "", metrics)
     app.router.add_get("/healthz", health.show_health)
     app.router.add_get("/readyz", health.show_readiness)
+    if metrics is not None:
+        app.router.add_get("/metrics", health.show_metrics)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

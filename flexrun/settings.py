@@ -53,9 +53,13 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """The port that the gateway listens on; 0 takes a free one."""
     health_port: Annotated[int | None, Field(ge=0, le=65535)] = None
-    """Where `/healthz` and `/readyz` are served, by every role, apart from the gateway's own port; unset: nowhere."""
+    """Where `/healthz`, `/readyz` and `/metrics` are served, by every role, apart from the gateway's own port; unset:
+    nowhere."""
     health_host: str = "127.0.0.1"
-    """The address for that port. Beyond loopback it needs no token, and shows what `/readyz` of a gateway shows."""
+    """The address for that port. It needs no token: beyond loopback, only where those who reach it may read metrics."""
+    metrics_open: bool = False
+    """Whether `/metrics` on the gateway's port asks for no token where there are tokens; on the health port it never
+    does."""
     url: str = "http://127.0.0.1:8080"
     """The gateway that the client commands talk to."""
     token: SecretStr | None = None

@@ -8,9 +8,9 @@ from gateway.capabilities import facets, operate, register
 from gateway.capabilities import show as show_capabilities
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.endpoint import ENDPOINTS as ALL_ENDPOINTS
-from gateway.endpoint import OPEN_PATHS
-from gateway.middleware import complete_headers, middleware
-from gateway.operations import describe, docs, health
+from gateway.endpoint import OPEN_PATHS, Endpoint
+from gateway.middleware import METRICS, complete_headers, middleware
+from gateway.operations import describe, docs, health, metrics
 from gateway.operations import log as operations_log
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, plan, policies, show, start
@@ -32,6 +32,7 @@ ENDPOINTS = (
     *operate.ENDPOINTS,
     *facets.ENDPOINTS,
     *health.ENDPOINTS,
+    *metrics.ENDPOINTS,
     *describe.ENDPOINTS,
     *docs.ENDPOINTS,
     *requests.ENDPOINTS,
@@ -57,12 +58,16 @@ def create_app(deps: GatewayDeps) -> web.Application:
     app = web.Application(middlewares=[middleware], client_max_size=deps.config.body_limit_bytes)
     app[GATEWAY] = Gateway(deps)
     app[ALL_ENDPOINTS] = ENDPOINTS
-    app[OPEN_PATHS] = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.open)
+    app[OPEN_PATHS] = frozenset(endpoint.path for endpoint in ENDPOINTS if _is_open(endpoint, deps))
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
     app.on_response_prepare.append(complete_headers)
     app.on_shutdown.append(_end_streams)
     app.on_cleanup.append(_finish_writes)
     return app
+
+
+def _is_open(endpoint: Endpoint, deps: GatewayDeps) -> bool:
+    return endpoint.open or (endpoint.path == METRICS and deps.config.metrics_open)
 
 
 async def _end_streams(app: web.Application) -> None:

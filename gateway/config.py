@@ -42,6 +42,9 @@ class GatewayConfig:
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call, as a browser writes them (`https://app.example`), or `*`."""
 
+    metrics_open: bool = False
+    """Whether `/metrics` asks for no token where there are tokens."""
+
     webhook_allow_private: bool = False
     """Whether a webhook may lead to loopback, link-local, private and reserved addresses."""
 

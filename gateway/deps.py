@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -70,6 +70,9 @@ class GatewayDeps:
 
     check_plan: PlanCheck | None = None
     """Checks plans that people have edited; without it such a plan is a 503."""
+
+    metrics: Callable[[str], Awaitable[tuple[bytes, str]]] | None = None
+    """The metrics of this process and their media type, for what a caller accepts; without it, a 503."""
 
     link_secret: str | None = None
     """What links to requests are signed with; without it, by a secret that the database keeps."""

@@ -21,11 +21,13 @@ from gateway.problems import ProblemError, internal_error, problem_of, problem_r
 from gateway.protocol import fixed_headers
 from gateway.pruned import refuse_pruned
 from gateway.recording import end_operation
+from gateway.request_metrics import count_request
 from runs.commands import Actor
 from runs.errors import RunUnknown
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
+METRICS = "/metrics"
 LINKS = "/hitl/"
 """Pages whose address is the key: no log line may show it."""
 
@@ -78,6 +80,7 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         status = response.status
         return response
     finally:
+        count_request(request, status, time.perf_counter() - started)
         routine = _is_probe(request) or (_is_heartbeat(request) and status == _OK)
         (_log.debug if routine else _log.info)(
             "request",
@@ -121,7 +124,7 @@ def _is_open(request: web.Request) -> bool:
 
 def _is_probe(request: web.Request) -> bool:
     """Whether machines and developers ask, about this gateway and not about a run."""
-    return _is_open(request) and _secret_base(request.path) is None
+    return request.path == METRICS or (_is_open(request) and _secret_base(request.path) is None)
 
 
 def _is_heartbeat(request: web.Request) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from runs.fork_reuse import as_before
 from runs.replans import ground_of
 from runs.state import RunState
 from schemas.redaction import redact
+from telemetry.catalogue import PLANNING_SECONDS
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
 
@@ -108,6 +110,31 @@ async def ask_instantly(
     planner: Planner, state: RunState, registered: Registered, attempt: int
 ) -> PlannerResult:
     """The result of a planner that answers at once, or within a deadline of its own."""
+    began = time.perf_counter()
+    return _counted(planner, began, await _ask_instantly(planner, state, registered, attempt))
+
+
+async def ask(
+    planner: Planner,
+    state: RunState,
+    registered: Registered,
+    attempt: int,
+    timeout_seconds: float,
+) -> PlannerResult:
+    """The result of a planner that may take up to `timeout_seconds`."""
+    began = time.perf_counter()
+    return _counted(planner, began, await _ask(planner, state, registered, attempt, timeout_seconds))
+
+
+def _counted(planner: Planner, began: float, result: PlannerResult) -> PlannerResult:
+    outcome = "planned" if isinstance(result, Planned) else "refused"
+    PLANNING_SECONDS.observe(planner.name, outcome, number=time.perf_counter() - began)
+    return result
+
+
+async def _ask_instantly(
+    planner: Planner, state: RunState, registered: Registered, attempt: int
+) -> PlannerResult:
     try:
         context = context_of(state, attempt, registered.facets, registered.disabled)
         plan = planner.plan(state.envelope, registered.capabilities, context)
@@ -120,14 +147,13 @@ async def ask_instantly(
         return _trouble(planner, state, error)
 
 
-async def ask(
+async def _ask(
     planner: Planner,
     state: RunState,
     registered: Registered,
     attempt: int,
     timeout_seconds: float,
 ) -> PlannerResult:
-    """The result of a planner that may take up to `timeout_seconds`."""
     try:
         async with asyncio.timeout(timeout_seconds):
             context = context_of(state, attempt, registered.facets, registered.disabled)

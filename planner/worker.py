@@ -86,6 +86,11 @@ class PlannerWorker:
         self._closing = asyncio.Event()
         self._consumer: Consumer | None = None
 
+    @property
+    def busy(self) -> int:
+        """How many plans are being made."""
+        return 0 if self._consumer is None else self._consumer.busy
+
     async def start(self) -> None:
         """Begin to consume."""
         refuse_second_start(self, started=self._consumer is not None)

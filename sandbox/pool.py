@@ -14,6 +14,7 @@ from sandbox.config import SandboxConfig
 from sandbox.errors import SandboxCrashed, SandboxFailed, SandboxTimedOut, SandboxUnavailable
 from sandbox.frames import Reply
 from sandbox.process import ChildProcess, Job
+from telemetry.catalogue import SANDBOX_ENDS
 
 MAX_DEATHS = 2
 MAX_FAILED_STARTS = 3
@@ -123,6 +124,9 @@ class ChildPool:
 
     def _judge(self, process: ChildProcess, suspect: Job) -> None:
         suspect.deaths += 1
+        SANDBOX_ENDS.add(
+            "cpu_deadline" if process.used_up_its_time else "stalled" if process.is_stalled else "crashed"
+        )
         if process.used_up_its_time or (process.is_stalled and suspect.deaths >= MAX_DEATHS):
             message = f"This took more than {suspect.deadline_seconds:g} s of CPU time and was stopped."
             _fail([suspect], SandboxTimedOut, message)

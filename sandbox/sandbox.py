@@ -8,6 +8,7 @@ that JSON can hold, or bytes, which arrive as bytes. It raises InputRefused wher
 between calls is a cache: a child may end at any time, and there are several.
 """
 
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from sandbox.config import SandboxConfig
 from sandbox.errors import FunctionFailed, InputRefused, SandboxCrashed
 from sandbox.frames import Kind, Reply, encode_call
 from sandbox.pool import ChildPool
+from telemetry.catalogue import SANDBOX_SECONDS
 
 
 class Sandbox:
@@ -62,9 +64,13 @@ class Sandbox:
         SandboxTimedOut, SandboxCrashed, SandboxUnavailable, and FunctionFailed where the function has a bug.
         """
         seconds = self._config.deadline_seconds if deadline_seconds is None else deadline_seconds
-        return _result(
-            await self._pool.ask(function, encode_call(function, seconds, argument, blob), seconds)
-        )
+        began = time.perf_counter()
+        try:
+            return _result(
+                await self._pool.ask(function, encode_call(function, seconds, argument, blob), seconds)
+            )
+        finally:
+            SANDBOX_SECONDS.observe(function, number=time.perf_counter() - began)
 
 
 def _result(reply: Reply) -> Any:

@@ -17,6 +17,7 @@ from eventstore.webhook_lanes import Claimed, DeliveryAttempt
 from eventstore.webhooks import message_id
 from outbound.signature import message_headers
 from runs.frames import frame
+from telemetry.catalogue import WEBHOOK_ATTEMPTS
 from webhooks.config import WebhooksConfig
 from webhooks.sender import GONE, ReceiverAnswer, Sender
 
@@ -123,6 +124,8 @@ class Deliverer:
         status = await webhook_lanes.record_attempt(
             self._store, claimed, self._worker, attempt, self._config.give_up_seconds
         )
+        gives_up = answer.error is not None and status == "given_up"
+        WEBHOOK_ATTEMPTS.add("delivered" if answer.error is None else "given_up" if gives_up else "failed")
         if answer.error is not None:
             _log.warning(
                 "webhook_failed", **_about(claimed), reason=answer.error, outcome=status or "taken_over"

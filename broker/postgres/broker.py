@@ -89,6 +89,9 @@ class PostgresBroker:
         rows = await self._fetch("work/count_due", {"queue": queue})
         return rows[0][0]
 
+    async def dead_depth(self) -> None:
+        """They are in a table."""
+
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> PostgresWorkConsumer:
         """Claim work of these queues."""
         claimant = f"claim:{self._store.origin}:{secrets.token_hex(4)}"

@@ -16,6 +16,7 @@ from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.store import EventStore
 from schemas.redaction import redact
+from telemetry.catalogue import DEAD_LETTERED
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -117,6 +118,7 @@ class PostgresMessageConsumer:
                 case Taken():
                     await self._store.fetch("messages/finish", {"id": message_id})
                 case DeadLettered(reason):
+                    DEAD_LETTERED.add(self._name)
                     _log.error("dead_letter", queue=self._name, reason=redact(reason))
                     grave = {"id": message_id, "reason": redact(reason), "body": await self._kept(body)}
                     await self._store.fetch("messages/bury", grave)

@@ -29,6 +29,7 @@ from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 from schemas.config import Period
 from schemas.redaction import redact
+from telemetry.catalogue import DEAD_LETTERED
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -227,6 +228,7 @@ class PostgresWorkConsumer:
                 case Again(delay_seconds):
                     await asyncio.sleep(delay_seconds)
                 case DeadLettered(reason):
+                    DEAD_LETTERED.add(hint.queue)
                     _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
                     parameters = {"queue": hint.queue, "body": encode_hint(hint), "reason": redact(reason)}
                     await self._store.fetch("messages/bury_hint", parameters)

@@ -24,7 +24,7 @@ from broker.rabbitmq.messages import RabbitMessageConsumer
 from broker.rabbitmq.ownership import Ownership
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.server import RabbitNamespace
-from broker.rabbitmq.topology import Topology, front_of
+from broker.rabbitmq.topology import DEAD, Topology, front_of
 from broker.rabbitmq.work import RabbitWorkConsumer, WorkConsumerConfig
 from broker.waiting import WaitingWork
 from eventstore.installation import installation_name
@@ -127,6 +127,10 @@ class RabbitBroker:
     async def depth(self, queue: str) -> int:
         """How many hints wait in a queue. Raises BrokerUnavailable."""
         return await inspection.queue_depth(self._server, queue)
+
+    async def dead_depth(self) -> int:
+        """How many dead letters there are. Raises BrokerUnavailable."""
+        return await inspection.queue_depth(self._server, DEAD)
 
     async def consume(self, queues: Sequence[str], handle: Handle, *, slots: int) -> RabbitWorkConsumer:
         """Subscribe to queues of work; the subscription starts when the server is available."""

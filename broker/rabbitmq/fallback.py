@@ -21,6 +21,7 @@ from eventstore.errors import StoreUnavailable
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
 from schemas.redaction import redact
+from telemetry.catalogue import DEAD_LETTERED
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -102,6 +103,7 @@ class Fallback:
                 await asyncio.sleep(delay_seconds)
             case DeadLettered(reason):
                 # Its run was ended, or the failure rule comes back to it: there is no message to dead-letter.
+                DEAD_LETTERED.add(hint.queue)
                 _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
             case _:
                 pass

@@ -13,6 +13,7 @@ from broker.interface import BrokerUnavailable, KeepOfMessage, keep_all
 from broker.rabbitmq.publisher import Outgoing, Publisher
 from broker.rabbitmq.topology import DEAD
 from schemas.redaction import redact
+from telemetry.catalogue import DEAD_LETTERED
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ async def bury(
     body: so not where `kept` leaves something out. Such a message stays unacknowledged until it can be published.
     """
     reason = redact(reason)
+    DEAD_LETTERED.add(name)
     _log.error("dead_letter", queue=name, reason=reason)
     headers: HeadersType = {REASON_HEADER: reason[:_LONGEST_REASON], QUEUE_HEADER: name}
     letter = Outgoing(DEAD, await kept(message.body), headers)

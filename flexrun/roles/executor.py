@@ -16,6 +16,7 @@ from executor.registry import CapabilityRegistry
 from executor.remote import RemoteCapabilities
 from executor.stubs import stub_capabilities
 from executor.worker import ExecutorWorker
+from flexrun.metrics.service import look_at_slots
 from flexrun.roles import ROLES
 from flexrun.roles.loaded import offer_loaded
 from flexrun.roles.parts import RoleParts
@@ -61,6 +62,7 @@ async def start_executor(
         callback_url=lambda: settings.public_url or parts.gateway_url or settings.url,
     )
     await worker.start()
+    parts.metrics.watch(lambda: look_at_slots("executor", worker.busy, config.slots))
     parts.stack.push_async_callback(parts.shutdown.foundation, "homes", homes.stack.aclose)
     parts.shutdown.add("executor", worker.close)
     return worker

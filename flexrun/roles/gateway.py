@@ -22,6 +22,7 @@ from gateway.runs.acceptance import Acceptance, read_house
 from gateway.runs.approval_rules import TokenHolders
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
+from telemetry.catalogue import STREAM_LAG, STREAMS_OPEN
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
 
@@ -81,6 +82,7 @@ class GatewayRole:
             create_app(deps), self._settings.host, self._settings.port, listening=self._listening
         )
         parts.shutdown.add("gateway", lambda: server.close(parts.shutdown.notice_seconds))
+        parts.metrics.watch(lambda: _look_at(server, tail))
         inbox = HitlInbox.over(deps, parts.broker)
         await inbox.start()
         parts.shutdown.add("inbox", inbox.close)
@@ -96,6 +98,7 @@ class GatewayRole:
             webhook_allow_private=self._webhooks_may_be_private(),
             public_url=settings.public_url,
             record_reads=settings.record_reads,
+            metrics_open=settings.metrics_open,
         )
         return GatewayDeps(
             store=parts.store,
@@ -113,6 +116,7 @@ class GatewayRole:
             check_plan=plan_check(parts.sandbox),
             config=config,
             house=self._house,
+            metrics=parts.metrics.answer,
             link_secret=settings.link_secret.get_secret_value() if settings.link_secret else None,
             version=__version__,
         )
@@ -129,3 +133,8 @@ class GatewayRole:
         if told is not None:
             return told
         return self._alone and not self._tokens.configured and is_loopback(self._settings.host)
+
+
+def _look_at(server: GatewayServer, tail: RunTail[Frame]) -> None:
+    STREAMS_OPEN.set(to=len(server.gateway.streams))
+    STREAM_LAG.set(to=max((reader.behind for reader in tail.readers), default=0))

@@ -13,6 +13,7 @@ from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
+from flexrun.metrics.service import Metrics
 from flexrun.roles import Role
 from flexrun.shutdown import Shutdown
 
@@ -49,6 +50,7 @@ class RoleParts:
     facets: FacetCache
     stack: AsyncExitStack
     shutdown: Shutdown
+    metrics: Metrics
     gateway_url: str | None = None
     """Where the gateway of this process listens."""
 

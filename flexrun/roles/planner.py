@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eventstore.handler import Transact
+from flexrun.metrics.service import look_at_slots
 from flexrun.roles.parts import RoleParts
 from flexrun.settings import Settings
 from planner.planner import Planner
@@ -37,6 +38,7 @@ async def start_planner(settings: Settings, parts: RoleParts, append_plan: Trans
         append_plan=append_plan,
     )
     await worker.start()
+    parts.metrics.watch(lambda: look_at_slots("planner", worker.busy, config.slots))
     parts.shutdown.add("planner", worker.close)
 
 

@@ -19,6 +19,7 @@ from gateway.streams.partial_feed import PartialReader
 from gateway.streams.sink import ReaderStalled, Sink, tune_connection
 from gateway.streams.sse import MEDIA_TYPE, Frame, retry_hint
 from gateway.streams.wait_detector import WaitDetector
+from telemetry.catalogue import STREAMS_DROPPED
 
 STALLED = "reader stalled"
 """What the log says of a reader that took nothing for `stall_seconds`, whether we or the kernel noticed first."""
@@ -101,6 +102,7 @@ async def serve_stream(
             await _pump(gateway, sink, stream_range, first)
             await sink.flush()
     except ReaderStalled:
+        STREAMS_DROPPED.add()
         bind_log_fields(request, ended=STALLED)
         sink.abort()
     except (ConnectionError, asyncio.CancelledError) as error:
@@ -118,6 +120,7 @@ async def serve_stream(
 def _note_lost(request: web.Request) -> None:
     """The connection is gone: the reader closed it, or the kernel did, where the reader took nothing for too long."""
     if isinstance(request.protocol, Protocol) and request.protocol.timed_out:
+        STREAMS_DROPPED.add()
         bind_log_fields(request, ended=STALLED, status=200)
     else:
         bind_log_fields(request, ended="reader gone", status=CLIENT_GONE)

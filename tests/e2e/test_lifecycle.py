@@ -44,6 +44,7 @@ from executor.worker import ExecutorWorker
 from flexrun.client import GatewayClient
 from flexrun.engine import Engine
 from flexrun.health import serve_health
+from flexrun.metrics.service import Metrics
 from flexrun.roles import ROLES
 from flexrun.roles.descriptor_files import DescriptorFiles
 from flexrun.settings import Settings
@@ -157,6 +158,7 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
     "McpServer": lambda f: _connected(
         McpServer(McpHome(command=[sys.executable, str(ROOT / "examples/mcp_words.py")], tool="shout"))
     ),
+    "Metrics": lambda f: _scraped(f.store),
     "ModelClient": lambda f: _made(ModelClient),
     "ParkedWork": lambda f: _made(lambda: ParkedWork(f.store, f.broker, CapabilityCache(f.store))),
     "OperationsLog": lambda f: _made(lambda: _recording(f)),
@@ -179,12 +181,20 @@ INNER = {
     "RemoteWork": "GatewayServer",
     "RunWatch": "ExecutorWorker",
     "Sender": "Webhooks",
+    "ServerSample": "Metrics",
     "ThreadResolver": "Webhooks",
 }
 """Parts that only their owner makes and closes."""
 
 ELSEWHERE = {"EmbeddedPostgres": "test_starting_twice_and_stopping_twice_is_harmless"}
 """A second start of the embedded Postgres returns its address, which does not change."""
+
+
+async def _scraped(store: EventStore) -> Metrics:
+    metrics = Metrics("up")
+    metrics.count(store)
+    await metrics.answer("")
+    return metrics
 
 
 async def _asked(probe: ReadinessProbe) -> ReadinessProbe:

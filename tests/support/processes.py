@@ -182,11 +182,15 @@ class Site:
         self.processes: dict[str, FlexrunProcess] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, role: str, name: str = "") -> FlexrunProcess:
-        """A process of this role (`gateway`, `planner`, `executor`, `up`), not started yet."""
+    def add(self, role: str, name: str = "", **settings: str) -> FlexrunProcess:
+        """A process of this role (`gateway`, `planner`, `executor`, `up`), not started yet.
+
+        `settings` are `FLEXRUN_*` that it alone has, without the prefix.
+        """
         name = name or f"{role}-{1 + sum(each.startswith(role) for each in self.processes)}"
         port = ["--port", str(free_port())] if role in ("gateway", "up") else []
-        process = FlexrunProcess(name, [role, *port], self.setting.environment(), self.folder)
+        own = {f"FLEXRUN_{key}": value for key, value in settings.items()}
+        process = FlexrunProcess(name, [role, *port], self.setting.environment() | own, self.folder)
         self.processes[name] = process
         return process
 

@@ -1,0 +1,3 @@
+-- metrics/runs: the runs of these statuses, each counted up to a limit along the index of the status.
+select s.status, (select count(*) from (select from flex_runs r where r.status = s.status limit %(limit)s) counted)
+from unnest(%(statuses)s::text[]) as s (status)

@@ -1,0 +1,1 @@
+"""`/metrics`: what `telemetry.catalogue` declares, in Prometheus' format."""
