@@ -97,6 +97,7 @@ def _started_run(after: RunState) -> JsonObject:
 def _planned_node(after: RunState, node: NodeState, ordinal: int, context: JsonObject | None) -> JsonObject:
     return {
         **_node(after, node),
+        "run_created_at": after.created_at,
         "ordinal": ordinal,
         "capability_id": node.capability_id,
         "capability_version": node.capability_version,

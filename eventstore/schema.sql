@@ -565,11 +565,14 @@ CREATE TABLE flex_plan_nodes (
     validation_errors jsonb,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
-    capability_version text
+    capability_version text,
+    run_created_at timestamp with time zone
 )
 WITH (fillfactor='70');
 
 COMMENT ON COLUMN flex_plan_nodes.context IS 'the bundle of the last attempt, without the outputs of other nodes';
+
+COMMENT ON COLUMN flex_plan_nodes.run_created_at IS 'created_at of its run';
 
 CREATE TABLE flex_processes (
     worker text NOT NULL,
@@ -912,15 +915,25 @@ CREATE INDEX flex_plan_nodes_capability ON flex_plan_nodes USING btree (capabili
 
 CREATE INDEX flex_plan_nodes_people ON flex_plan_nodes USING btree (run_id, node_id) WHERE (executor_type = 'human'::text);
 
+CREATE INDEX flex_plan_nodes_runs ON flex_plan_nodes USING btree (capability_id, run_created_at, run_id) WHERE (run_created_at IS NOT NULL);
+
 CREATE INDEX flex_processes_heard ON flex_processes USING btree (heard_at);
+
+CREATE INDEX flex_runs_client ON flex_runs USING btree (client_id, created_at, run_id) WHERE (client_id IS NOT NULL);
 
 CREATE INDEX flex_runs_completed ON flex_runs USING btree (completed_at, run_id) WHERE (completed_at IS NOT NULL);
 
 CREATE INDEX flex_runs_created ON flex_runs USING btree (created_at, run_id);
 
+CREATE INDEX flex_runs_error ON flex_runs USING btree (((error ->> 'code'::text)), created_at, run_id) WHERE ((error ->> 'code'::text) IS NOT NULL);
+
 CREATE INDEX flex_runs_forks ON flex_runs USING btree (((origin ->> 'runId'::text)), created_at) WHERE ((origin ->> 'runId'::text) IS NOT NULL);
 
+CREATE INDEX flex_runs_label ON flex_runs USING btree (run_label, created_at, run_id) WHERE (run_label IS NOT NULL);
+
 CREATE INDEX flex_runs_status ON flex_runs USING btree (status, created_at, run_id);
+
+CREATE INDEX flex_runs_submitter ON flex_runs USING btree (submitted_by, created_at, run_id) WHERE (submitted_by IS NOT NULL);
 
 CREATE INDEX flex_runs_thread ON flex_runs USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
 

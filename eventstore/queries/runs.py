@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from eventstore.queries.requests import RequestRow, pending_requests
 from eventstore.store import EventStore, is_run_id
 from runs.event import Event, Json, JsonObject
 from schemas.vocabulary import NodeStatus, RunStatus
-
-_LAST_RUN_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,44 +81,6 @@ class _Documents:
     envelope: JsonObject
     output: Json
     origin: JsonObject | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFilters:
-    """Which runs to list; None does not filter."""
-
-    statuses: Sequence[str] | None = None
-    thread_id: str | None = None
-    run_label: str | None = None
-    client_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunCursor:
-    """The last run of a page: the next page begins after it (newest first)."""
-
-    created_at: datetime
-    run_id: str
-
-
-async def list_runs(
-    store: EventStore, filters: RunFilters, *, after: RunCursor | None = None, limit: int = 50
-) -> list[RunRow]:
-    """Up to `limit` runs, newest first, after a cursor."""
-    parameters: dict[str, Any] = {
-        "statuses": None if filters.statuses is None else list(filters.statuses),
-        "thread_id": filters.thread_id,
-        "run_label": filters.run_label,
-        "client_id": filters.client_id,
-        "created_before": after.created_at if after is not None else None,
-        "run_before": after.run_id if after is not None else _LAST_RUN_ID,
-        "limit": limit,
-    }
-    if filters.thread_id is not None:
-        return await store.select(RunRow, "runs/list_by_thread", parameters)
-    if filters.statuses is not None:
-        return await store.select(RunRow, "runs/list_by_status", parameters)
-    return await store.select(RunRow, "runs/list", parameters)
 
 
 async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:

@@ -71,7 +71,7 @@ class CommandContext:
 
     def get(self, path: str, query: Query | None = None) -> Any:
         """GET one document."""
-        return self.ask(lambda client: client.call("GET", path + _query(query or {})))
+        return self.ask(lambda client: client.call("GET", path + query_text(query or {})))
 
     def post(self, path: str, body: Document) -> Any:
         """POST one document, without the keys that were not given."""
@@ -113,7 +113,8 @@ def in_path(text: str) -> str:
     return quote(text, safe="")
 
 
-def _query(query: Query) -> str:
+def query_text(query: Query) -> str:
+    """`?name=value…`, without what has no value; '' where nothing is left."""
     pairs = [(name, value) for name, value in query.items() if value is not None]
     return "?" + urlencode(pairs, doseq=True) if pairs else ""
 

@@ -7,21 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from flexrun.api import API
+from flexrun.cli import run_list
 from flexrun.cli.context import (
-    ClientFilter,
     CommandContext,
     Document,
     JsonFlag,
-    LimitFlag,
     OperatorFlag,
     ReasonFlag,
-    ThreadFilter,
     TokenFlag,
     UrlFlag,
     in_path,
     read_json,
-    short_time,
-    table,
     words,
 )
 from flexrun.cli.run_page import reused_lines, run_page
@@ -29,25 +25,10 @@ from flexrun.cli.run_page import reused_lines, run_page
 app = typer.Typer(help="Runs: list, show, abort, pause, resume, retry, fork.", no_args_is_help=True)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="the run's id")]
-_STATUS = "pending, planning, running, awaiting_hitl, awaiting_human, paused, completed, failed or aborted"
 _FROM = "the first node that runs again; without it, those that are not completed"
 
 
-@app.command(name="list")
-def list_runs(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
-    status: Annotated[list[str] | None, typer.Option("--status", help=f"{_STATUS}; again for more")] = None,
-    thread: ThreadFilter = None,
-    label: Annotated[str | None, typer.Option("--label", help="only where metadata.runLabel is this")] = None,
-    client: ClientFilter = None,
-    limit: LimitFlag = 50,
-    url: UrlFlag = None,
-    token: TokenFlag = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Runs, newest first."""
-    query = {"status": status, "threadId": thread, "label": label, "clientId": client, "limit": limit}
-    context = CommandContext(url, token, as_json)
-    context.show(context.get(f"{API}/runs", query), _listed)
+run_list.register(app)
 
 
 @app.command()
@@ -148,19 +129,6 @@ def _control(context: CommandContext, run: str, verb: str, reason: str | None, o
     body = {"reason": reason, "operator": operator}
     answer = context.post(f"{API}/runs/{in_path(run)}/{verb}", body)
     context.show(answer, lambda shown: words(f"run {shown['runId']} is {shown['status']}"))
-
-
-def _listed(answer: Document) -> Any:
-    rows = [
-        (each["runId"], short_time(each["createdAt"]), each["status"], each["objective"])
-        for each in answer["runs"]
-    ]
-    shown: list[Any] = [
-        table(("run", "created", "status", "objective"), rows, empty="There are no such runs.")
-    ]
-    if "nextCursor" in answer:
-        shown.append(words("There are more: --limit, or a filter.", "dim"))
-    return shown
 
 
 def _forked(context: CommandContext, answer: Document) -> Any:

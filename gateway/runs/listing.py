@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, get_args
 
 from aiohttp import web
 
-from eventstore.queries.runs import RunCursor, RunFilters, RunRow, list_runs
+from eventstore.queries.run_list import WAIT_FILTERS, RunCursor, RunFilters, WaitFilter, list_runs
+from eventstore.queries.runs import RunRow
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.page_cursor import page_cursor, write_page_cursor
-from gateway.query import Query, QueryValue, known_value, whole_number
+from gateway.query import Query, QueryValue, QueryValueError, known_value, whole_number
 from gateway.response import Response, document, json_response
 from gateway.run_id import canonical_run_id
 from runs.event import JsonObject, parse_time
@@ -37,6 +39,21 @@ def _read_cursor(key: Sequence[str]) -> RunCursor:
     return RunCursor(parse_time(created_at), canonical_run_id(run_id))
 
 
+def _read_time(text: str, name: str) -> datetime:
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise QueryValueError(f"{name} must be a time such as 2026-11-22T12:00:00Z.") from None
+
+
+def _read_wait(text: str, name: str) -> str:
+    return known_value(text, name, WAIT_FILTERS)
+
+
+def _moment(description: str) -> QueryValue:
+    return QueryValue(description, {"type": "string", "format": "date-time"}, _read_time)
+
+
 class RunListQuery(Query):
     """Which runs to list, and from where on."""
 
@@ -47,6 +64,25 @@ class RunListQuery(Query):
     thread_id: Annotated[str | None, QueryValue("Only runs of this thread.")] = None
     label: Annotated[str | None, QueryValue("Only runs whose metadata.runLabel is this.")] = None
     client_id: Annotated[str | None, QueryValue("Only runs whose metadata.clientId is this.")] = None
+    submitted_by: Annotated[str | None, QueryValue("Only runs that this person submitted.")] = None
+    error_code: Annotated[str | None, QueryValue("Only runs that ended with this error code.")] = None
+    capability_id: Annotated[
+        str | None, QueryValue("Only runs of whose plan a node has this capability.")
+    ] = None
+    objective: Annotated[
+        str | None, QueryValue("Only runs whose objective has this text in it, in any case of its letters.")
+    ] = None
+    waiting_for: Annotated[
+        WaitFilter | None,
+        QueryValue(
+            "Only open runs that wait for this. `worker` is work that is due and that nobody has taken, `lease` work"
+            " that somebody has.",
+            {"enum": list(WAIT_FILTERS)},
+            _read_wait,
+        ),
+    ] = None
+    created_after: Annotated[datetime | None, _moment("Only runs made at this time or later.")] = None
+    created_before: Annotated[datetime | None, _moment("Only runs made before this time.")] = None
     cursor: Annotated[RunCursor | None, page_cursor(_read_cursor)] = None
     limit: Annotated[int, whole_number("How many, at most.", least=1, most=MAX_PAGE_RUNS)] = DEFAULT_PAGE_RUNS
 
@@ -77,7 +113,7 @@ class RunSummary(Response):
 
 
 class RunList(Response):
-    """Newest first; `next_cursor` is there while there are more."""
+    """Newest first; `next_cursor` is there while there may be more. A page may be short, or empty, before the last."""
 
     runs: list[RunSummary]
     next_cursor: str | None = None
@@ -87,6 +123,8 @@ class RunList(Response):
     "/api/v1/flex/runs",
     name="listRuns",
     summary="List runs, newest first",
+    description="All filters together must match. One of them is looked up; for the others, and for `objective`, a page"
+    " looks at 10,000 runs and may have fewer than `limit`, or none: go on with `nextCursor`.",
     responses=[DocumentedResponse(200, "A page.", {JSON: RunList})],
     problems=QUERY_INVALID | UNAUTHORIZED | UNAVAILABLE,
 )
@@ -97,9 +135,16 @@ async def show_list(request: web.Request, query: RunListQuery) -> web.Response:
         thread_id=query.thread_id,
         run_label=query.label,
         client_id=query.client_id,
+        submitted_by=query.submitted_by,
+        error_code=query.error_code,
+        capability_id=query.capability_id,
+        objective=query.objective,
+        waiting_for=query.waiting_for,
+        created_after=query.created_after,
+        created_before=query.created_before,
     )
-    rows = await list_runs(request.app[GATEWAY].deps.store, filters, after=query.cursor, limit=query.limit)
-    body: JsonObject = {"runs": [RunSummary.of(row) for row in rows]}
-    if len(rows) == query.limit:
-        body["nextCursor"] = write_page_cursor(rows[-1].created_at, rows[-1].run_id)
+    page = await list_runs(request.app[GATEWAY].deps.store, filters, after=query.cursor, limit=query.limit)
+    body: JsonObject = {"runs": [RunSummary.of(row) for row in page.runs]}
+    if page.after is not None:
+        body["nextCursor"] = write_page_cursor(page.after.created_at, page.after.run_id)
     return json_response(body)

@@ -1,17 +1,20 @@
 """`flexrun runs …` in processes of their own, against `flexrun up`."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
-from flexrun.client import GatewayClient
+from flexrun.client import API, GatewayClient
 from tests.support import databases
 from tests.support.documents import must_be
 from tests.support.processes import Setting, Site
-from tests.support.sites import CommandLine, envelope, only_request, reached
+from tests.support.sites import CommandLine, Said, envelope, only_request, reached
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,11 @@ async def waiting_run(up: Site, **policies: Any) -> tuple[str, dict[str, Any]]:
         return run_id, await only_request(client, run_id)
 
 
+def named(**more: Any) -> bytes:
+    """The example that waits for an approval, with other words around it."""
+    return orjson.dumps({**orjson.loads(envelope("linkedin-approval")), **more})
+
+
 async def test_show_says_why_the_run_is_not_moving_above_its_plan(up: Site, flexrun: CommandLine) -> None:
     run_id, request = await waiting_run(up)
     shown = await flexrun.run("runs", "show", run_id)
@@ -56,3 +64,46 @@ async def test_show_says_why_the_run_is_not_moving_above_its_plan(up: Site, flex
     must_be("RunDetail", as_json.document)
     (wait,) = as_json.document["waitingFor"]
     assert (wait["kind"], wait["requestId"]) == ("person", request["requestId"])
+
+
+async def test_list_finds_runs_by_any_filter_page_by_page(up: Site, flexrun: CommandLine) -> None:
+    async with GatewayClient(up.urls[0]) as client:
+        runs = [
+            await client.start_run(
+                named(metadata={"clientId": "listed", "runLabel": f"n{number}"}, objective=f"Post {number}")
+            )
+            for number in range(3)
+        ]
+    first = await flexrun.run("runs", "list", "--client", "listed", "--limit", "2", "--json")
+    must_be("RunList", first.document)
+    assert [run["runId"] for run in first.document["runs"]] == runs[:0:-1]
+    rest = await flexrun.run(
+        "runs", "list", "--client", "listed", "--cursor", first.document["nextCursor"], "--json"
+    )
+    assert [run["runId"] for run in rest.document["runs"]] == runs[:1]
+    every = await flexrun.run("runs", "list", "--client", "listed", "--newer-than", "1h", "--all", "--json")
+    assert [orjson.loads(line)["runId"] for line in every.out.splitlines()] == runs[::-1]
+    must_be("RunSummary", orjson.loads(every.out.splitlines()[0]))
+    by_text = await flexrun.run("runs", "list", "--objective", "post 1", "--label", "n1")
+    assert runs[1] in by_text.out
+    assert runs[0] not in by_text.out
+    none = await flexrun.run("runs", "list", "--client", "listed", "--older-than", "1h")
+    assert none == Said(0, "There are no such runs.\n", "")
+    wrong = await flexrun.run("runs", "list", "--older-than", "yesterday")
+    assert wrong.code == 2
+    assert "is no duration" in wrong.err
+
+
+async def test_a_watched_list_has_a_line_for_each_run_that_changes(up: Site, flexrun: CommandLine) -> None:
+    async with GatewayClient(up.urls[0]) as client:
+        run_id = await client.start_run(named(metadata={"clientId": "watched"}))
+        await reached(client, run_id, "awaiting_hitl")
+        watching = await flexrun.start("runs", "list", "--client", "watched", "--watch", "--json")
+        assert watching.stdout is not None
+        async with asyncio.timeout(2 * DEADLINE_SECONDS):
+            before = orjson.loads(await watching.stdout.readline())
+            await client.call("POST", f"{API}/runs/{run_id}/abort")
+            after = orjson.loads(await watching.stdout.readline())
+        watching.send_signal(signal.SIGINT)
+        assert await watching.wait() == 130
+    assert (before["status"], after["status"]) == ("awaiting_hitl", "aborted")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from eventstore import leases
 from eventstore.connection import connect
 from eventstore.handler import RunHandler
+from eventstore.queries.run_list import RunFilters, list_parameters
 from eventstore.statements import statement
 from eventstore.store import EventStore
 from tests.eventstore.conftest import OpenStore
@@ -23,13 +24,18 @@ FILL = [
     # Half of the runs wait for a planner, the other half for a person.
     """insert into flex_events (run_id, seq, type, payload, recorded_at)
        select gen_random_uuid(), 1, 'start', '{}', now() - n * interval '1 second' from generate_series(1, 20000) n""",
-    """insert into flex_runs (run_id, status, head_seq, objective, thread_id, envelope, created_at, updated_at)
+    """insert into flex_runs (run_id, status, head_seq, objective, thread_id, envelope, client_id, run_label,
+                              submitted_by, error, created_at, updated_at)
        select run_id, case when position % 2 = 0 then 'pending' else 'awaiting_hitl' end, 1, 'o',
-              'thread ' || position % 500, '{}', recorded_at, recorded_at
+              'thread ' || position % 500, '{}', 'client ' || position % 500, 'label ' || position % 500,
+              'person ' || position % 500, jsonb_build_object('code', 'code ' || position % 500), recorded_at,
+              recorded_at
        from flex_events""",
     """insert into flex_plan_nodes (run_id, node_id, ordinal, capability_id, kind, label, queue, executor_type,
-                                    depends_on, status, attempt, failures, losses)
-       select run_id, 'a', 0, 'c', 'execution', 'A', 'default', 'ai', '[]', 'pending', 0, 0, 0 from flex_runs""",
+                                    depends_on, status, attempt, failures, losses, run_created_at)
+       select run_id, 'a', 0, replace(client_id, 'client', 'capability'), 'execution', 'A', 'default', 'ai', '[]',
+              'pending', 0, 0, 0, created_at
+       from flex_runs""",
     """insert into hitl_requests (id, run_id, thread_id, kind, subject, status, payload, rules, votes, created_at)
        select run_id, run_id, thread_id, 'approval', 'output', 'open', '{}', '{}', '[]', created_at
        from flex_runs where status = 'awaiting_hitl'""",
@@ -50,8 +56,28 @@ FILL = [
        from generate_series(1, 20000) n""",
 ]
 READ = {"run_id": "01900000-0000-7000-8000-000000000009", "after": 0, "until": 2**31 - 1, "limit": 100}
-LIST = {"statuses": ["pending", "failed"], "thread_id": "thread 7", "client_id": None, "run_label": None}
-LIST |= {"created_before": None, "run_before": "ffffffff-ffff-ffff-ffff-ffffffffffff", "limit": 50}
+LISTS = {
+    "created": RunFilters(),
+    "status": RunFilters(statuses=["pending"]),
+    "statuses": RunFilters(statuses=["pending", "failed"]),
+    "thread": RunFilters(thread_id="thread 7"),
+    "client": RunFilters(client_id="client 7"),
+    "label": RunFilters(run_label="label 7"),
+    "submitter": RunFilters(submitted_by="person 7"),
+    "error": RunFilters(error_code="code 7"),
+    "capability": RunFilters(capability_id="capability 7"),
+}
+INDEXES = {
+    "created": "flex_runs_created",
+    "status": "flex_runs_status",
+    "statuses": "flex_runs_status",
+    "thread": "flex_runs_thread",
+    "client": "flex_runs_client",
+    "label": "flex_runs_label",
+    "submitter": "flex_runs_submitter",
+    "error": "flex_runs_error",
+    "capability": "flex_plan_nodes_runs",
+}
 PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "client_id": None, "names": ["ann"]}
 PENDING |= {"created_after": None, "request_after": "", "limit": 10}
 OPERATIONS = {
@@ -81,9 +107,6 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "work/due_timers": ({"queue": "timer", "limit": 100}, 20),
     "work/next_due_at": ({}, 60),
     "work/record_failure": ({"run_id": READ["run_id"], "kind": "plan", "ref": ""}, 10),
-    "runs/list": (LIST, 80),
-    "runs/list_by_status": (LIST, 80),
-    "runs/list_by_thread": (LIST, 80),
     "runs/get": ({"run_id": READ["run_id"]}, 10),
     "runs/nodes": ({"run_id": READ["run_id"]}, 10),
     "people/get_request": ({"request_id": READ["run_id"]}, 10),
@@ -122,6 +145,12 @@ def node_types(plan: dict[str, Any]) -> set[str]:
     return {plan["Node Type"]}.union(*(node_types(each) for each in plan.get("Plans", ())))
 
 
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from nodes(each)
+
+
 async def test_no_statement_scans_a_table_and_each_touches_few_pages(
     crowded: AsyncConnection[Any], database_url: str
 ):
@@ -135,6 +164,25 @@ async def test_no_statement_scans_a_table_and_each_touches_few_pages(
         plan = row[0][0]["Plan"]
         assert "Seq Scan" not in node_types(plan), name
         assert pages(plan) <= page_limit, f"{name} touched {pages(plan)} pages"
+    await connection.close()
+
+
+@pytest.mark.parametrize("walk", LISTS)
+async def test_each_list_walks_its_own_index(crowded: AsyncConnection[Any], database_url: str, walk: str):
+    parameters = list_parameters(LISTS[walk], None, 50)
+    assert parameters["walk"] == walk
+    connection = await connect(database_url, "test")
+    # As a process asks: by a plan that is made once, for all filters.
+    cursor = await connection.execute(
+        b"explain (analyze, buffers, format json) " + statement("runs/list"), parameters, prepare=True
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    assert "Seq Scan" not in node_types(plan)
+    used = {each["Index Name"] for each in nodes(plan) if each.get("Index Name") and each["Actual Loops"]}
+    assert used - {"flex_runs_pkey", "flex_plan_nodes_pkey"} == {INDEXES[walk]}
+    assert pages(plan) <= 400
     await connection.close()
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from eventstore import leases
 from eventstore.capabilities import capability_rows, list_capabilities, register, remove, set_disabled
 from eventstore.queries.requests import RequestCursor, get_request, pending_requests
-from eventstore.queries.runs import RunCursor, RunFilters, RunRow, get_run, list_runs
+from eventstore.queries.run_list import RunCursor, RunFilters, list_runs
+from eventstore.queries.runs import RunRow, get_run
 from eventstore.store import EventStore
 from runs import commands as c
 from tests.eventstore.conftest import OpenStore, StartRun
@@ -19,10 +20,12 @@ from tests.support.started_runs import new_run_id
 async def every_page(store: EventStore, filters: RunFilters, limit: int) -> list[RunRow]:
     rows: list[RunRow] = []
     cursor: RunCursor | None = None
-    while page := await list_runs(store, filters, after=cursor, limit=limit):
-        rows += page
-        cursor = RunCursor(page[-1].created_at, page[-1].run_id)
-    return rows
+    while True:
+        page = await list_runs(store, filters, after=cursor, limit=limit)
+        rows += page.runs
+        cursor = page.after
+        if cursor is None:
+            return rows
 
 
 async def test_runs_are_listed_newest_first_page_by_page(store: EventStore, start_run: StartRun):
@@ -30,7 +33,7 @@ async def test_runs_are_listed_newest_first_page_by_page(store: EventStore, star
     ids = [run.run_id for run in reversed(runs)]
     assert [row.run_id for row in await every_page(store, RunFilters(), 3)] == ids
     assert [row.run_id for row in await every_page(store, RunFilters(client_id="acme"), 2)] == ids[1::2]
-    assert await list_runs(store, RunFilters(client_id="nobody")) == []
+    assert (await list_runs(store, RunFilters(client_id="nobody"))).runs == []
 
 
 async def test_runs_are_found_by_status_thread_and_label(store: EventStore, start_run: StartRun):
@@ -49,7 +52,9 @@ async def test_runs_are_found_by_status_thread_and_label(store: EventStore, star
     assert await found(statuses=["running"], run_label="spring") == set()
     assert await found(thread_id=running.run_id) == {running.run_id}
     assert await found(thread_id=running.run_id, statuses=["completed"]) == set()
-    assert [row.run_id for row in await list_runs(store, RunFilters(thread_id=done.run_id))] == [done.run_id]
+    assert [row.run_id for row in await every_page(store, RunFilters(thread_id=done.run_id), 50)] == [
+        done.run_id
+    ]
 
 
 async def test_one_run_comes_with_its_plan_requests_and_output(store: EventStore, start_run: StartRun):

@@ -10,7 +10,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from eventstore.errors import DatabaseUnsuitable
-from eventstore.queries.runs import RunFilters, list_runs
+from eventstore.queries.run_list import RunFilters, list_runs
 from eventstore.rows import Result
 from eventstore.store import EventStore
 from tests.eventstore.conftest import StartRun
@@ -57,7 +57,7 @@ async def test_a_column_more_in_a_view_disturbs_no_process_that_runs(
     store: EventStore, database: AsyncConnection[Any], start_run: StartRun
 ) -> None:
     run_id = (await start_run()).run_id
-    before = await list_runs(store, RunFilters())
+    before = (await list_runs(store, RunFilters())).runs
     assert [row.run_id for row in before] == [run_id]
     async with database.transaction():
         definition = await (
@@ -66,4 +66,4 @@ async def test_a_column_more_in_a_view_disturbs_no_process_that_runs(
         assert definition is not None
         wider = definition[0].replace("deadline_at\n", "deadline_at, 1 as one_more\n")
         await database.execute(f"create or replace view flex_run_rows as {wider}".encode())
-    assert await list_runs(store, RunFilters()) == before
+    assert (await list_runs(store, RunFilters())).runs == before

@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
+from eventstore import limits
+from runs import commands as c
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 from tests.support.given import node
+from tests.support.people import waiting_for_approval
 
 
 async def _ids(gateway: RunningGateway, query: str) -> list[str]:
@@ -39,6 +42,67 @@ async def test_runs_are_found_by_status_thread_label_and_client(gateway: Running
     assert await _ids(gateway, "status=aborted") == [aborted]
     assert await _ids(gateway, "status=pending&status=aborted") == [aborted, labelled, threaded, plain]
     assert await _ids(gateway, "status=aborted,completed") == [aborted]
+
+
+async def test_runs_are_found_by_error_capability_objective_submitter_and_age(
+    gateway: RunningGateway,
+) -> None:
+    plain = await gateway.start_run(objective="Write about Saturn's rings")
+    aborted = await gateway.start_run()
+    await gateway.post(f"{API}/runs/{aborted}/abort", b"")
+    planned = await gateway.start_run()
+    await ByHand(gateway.handler, planned).planned(node("a", capabilityId="acme.sum"), node("b"))
+    assert await _ids(gateway, "errorCode=aborted") == [aborted]
+    assert await _ids(gateway, "capabilityId=acme.sum") == [planned]
+    assert await _ids(gateway, "capabilityId=acme.sum&status=completed") == []
+    assert await _ids(gateway, "objective=saturn") == [plain]
+    assert await _ids(gateway, "objective=SATURN&status=pending") == [plain]
+    assert await _ids(gateway, "submittedBy=nobody") == []
+    _, shown = await gateway.get(f"{API}/runs/{aborted}")
+    made = shown["createdAt"]
+    assert await _ids(gateway, f"createdBefore={made}") == [plain]
+    assert await _ids(gateway, f"createdAfter={made}") == [planned, aborted]
+    assert await _ids(gateway, f"createdAfter={made}&createdBefore={made}") == []
+    answer, problem = await gateway.get(f"{API}/runs?createdAfter=yesterday")
+    assert (answer.status, problem["code"]) == (400, "query_invalid")
+
+
+async def test_open_runs_are_found_by_what_they_wait_for(gateway: RunningGateway) -> None:
+    person = (await waiting_for_approval(gateway)).run_id
+    unplanned = await gateway.start_run()
+    at_work = ByHand(gateway.handler, await gateway.start_run())
+    await at_work.planned()
+    await at_work.start()
+    retried = ByHand(gateway.handler, await gateway.start_run())
+    await retried.planned(node("a", contract={"maxAttempts": 3}))
+    await retried.start()
+    await retried.do(
+        c.FailNode, node_id="a", attempt=1, error_code="boom", message="it broke", retry_after_seconds=50
+    )
+    human = ByHand(gateway.handler, await gateway.start_run())
+    await human.planned(node("a", agentType="human"))
+    await human.start()
+    paused = await gateway.start_run()
+    await gateway.post(f"{API}/runs/{paused}/pause", b"")
+    limited = ByHand(gateway.handler, await gateway.start_run())
+    await limited.planned()
+    await limits.park(gateway.store, (limited.run_id, "a", 1), limits.LIMIT, "test.a", 15)
+    found = {
+        kind: await _ids(gateway, f"waitingFor={kind}")
+        for kind in ("person", "task", "paused", "timer", "worker", "lease", "limit", "endpoint")
+    }
+    assert found == {
+        "person": [person],
+        "task": [human.run_id],
+        "paused": [paused],
+        "timer": [retried.run_id],
+        "worker": [unplanned],
+        "lease": [at_work.run_id],
+        "limit": [limited.run_id],
+        "endpoint": [],
+    }
+    answer, problem = await gateway.get(f"{API}/runs?waitingFor=godot")
+    assert (answer.status, problem["code"]) == (400, "query_invalid")
 
 
 async def test_a_run_shows_its_plan_its_nodes_and_its_output(gateway: RunningGateway) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from eventstore.queries.runs import RunFilters, list_runs
+from eventstore.queries.run_list import RunFilters, list_runs
 from eventstore.store import EventStore
 from runs.event import Event
 from runs.evolve import evolve
@@ -77,7 +77,7 @@ async def logs_of(database_url: str) -> dict[str, list[Event]]:
     """The logs of the labelled runs of a database."""
     store = await EventStore.open(database_url)
     try:
-        runs = await list_runs(store, RunFilters())
+        runs = (await list_runs(store, RunFilters())).runs
         return {f"engine_{run.run_label}": await store.read(run.run_id) for run in runs if run.run_label}
     finally:
         await store.close()
