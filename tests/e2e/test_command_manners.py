@@ -106,8 +106,9 @@ async def test_nodes_that_a_fork_took_over_are_shown_as_kept(
     new_run = forked.frames[0]["runId"]
     await reached(client, new_run, "completed")
     shown = (await run("runs", "show", new_run, "--url", url)).out
-    rows = {words[0]: words[2] for line in shown.splitlines() if len(words := line.split()) > 3}
-    assert (rows["brief"], rows["draft-a"], rows["review"]) == ("kept", "kept", "1")
+    cells = (line.lstrip("│├└─ \xa0").split("  ") for line in shown.splitlines())
+    rows = {words[0]: words[2] for words in cells if len(words) > 3}
+    assert (rows["brief"], rows["draft-a"], rows["review"]) == ("kept", "kept", "attempt 1")
 
 
 COMMANDS = (
