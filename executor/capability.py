@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from runs.event import Json, JsonObject
-from schemas.capability import CapabilityDescriptor
+
+if TYPE_CHECKING:
+    # Not at run time: children of the sandbox raise errors, and describe nothing.
+    from schemas.capability import CapabilityDescriptor
 
 
 class Capability(Protocol):

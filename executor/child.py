@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -13,17 +14,14 @@ from executor.outputs import OutputRefused, as_json
 from sandbox.errors import InputRefused
 from schemas.json_text import MAX_OUTPUT_BYTES
 
-if TYPE_CHECKING:
-    from executor.computing import Computing
-
 
 def compute(argument: dict[str, Any], blob: bytes) -> bytes:
-    """The output of `{"capability": "module:Class", "bundle"}` as JSON.
+    """The output of `{"function": "module:name", "bundle"}` as JSON.
 
     Raises InputRefused with `{"code", "message", "retryable"}`.
     """
     try:
-        kept = as_json(_capability(argument["capability"]).compute(argument["bundle"]), MAX_OUTPUT_BYTES)
+        kept = as_json(_function(argument["function"])(argument["bundle"]), MAX_OUTPUT_BYTES)
     except CapabilityError as error:
         failure = {"code": error.code, "message": error.message, "retryable": error.retryable}
         raise InputRefused(failure) from None
@@ -33,7 +31,6 @@ def compute(argument: dict[str, Any], blob: bytes) -> bytes:
 
 
 @cache
-def _capability(name: str) -> Computing:
+def _function(name: str) -> Callable[[Any], Any]:
     module, _, attribute = name.partition(":")
-    kind: type[Computing] = getattr(import_module(module), attribute)
-    return kind()
+    return getattr(import_module(module), attribute)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, runtime_checkable
 
 import orjson
@@ -24,12 +24,13 @@ _FUNCTION = "executor.child:compute"
 class Computing(Capability, Protocol):
     """A capability whose output follows from its bundle by computing alone.
 
-    It is a class that a child can import and make without arguments. What it raises is as for `run`, without
-    ClarificationNeeded.
+    `compute` makes the output of a bundle; it neither waits nor writes log lines. It is a function of a module, which a
+    child imports without the descriptor. What it raises is as for `run`, without ClarificationNeeded.
     """
 
-    def compute(self, bundle: JsonObject) -> Json:
-        """The node's output. It neither waits nor writes log lines."""
+    @property
+    def compute(self) -> Callable[[JsonObject], Json]:
+        """The function, made an attribute with `staticmethod`."""
         ...
 
 
@@ -37,8 +38,7 @@ class InSandbox:
     """A computing capability, with `compute` called in a child."""
 
     def __init__(self, capability: Computing, sandbox: Sandbox) -> None:
-        kind = type(capability)
-        self._name = f"{kind.__module__}:{kind.__qualname__}"
+        self._name = f"{capability.compute.__module__}:{capability.compute.__qualname__}"
         self._descriptor = capability.descriptor
         self._sandbox = sandbox
 
@@ -52,7 +52,7 @@ class InSandbox:
         try:
             text = await self._sandbox.call(
                 _FUNCTION,
-                {"capability": self._name, "bundle": context.bundle},
+                {"function": self._name, "bundle": context.bundle},
                 deadline_seconds=COMPUTE_SECONDS,
             )
         except InputRefused as refusal:

@@ -26,7 +26,7 @@ from executor.homes.parts import HomeParts
 from executor.loading import load
 from executor.outputs import OutputRefused, keep
 from executor.safe_text import describe_error
-from executor.stubs import stub_capabilities
+from executor.stubs.shipped import stub_capabilities
 from flexrun.settings import Settings
 from runs.event import Json, JsonObject
 from sandbox.config import SandboxConfig

@@ -7,13 +7,15 @@ A template is JSON in which an object with the key `$node` stands for a node's o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import orjson
 
 from runs.event import Json, JsonObject
-from runs.state import RunState
 from schemas.pointer import split
+
+if TYPE_CHECKING:
+    from runs.state import RunState  # children of the sandbox compose, and do without what a state is made of
 
 NODE_KEY = "$node"
 POINTER_KEY = "$pointer"

@@ -1,14 +1,1 @@
-"""Capabilities that stand in for real ones: honest, deterministic and named `stub.*`."""
-
-from __future__ import annotations
-
-from executor.capability import Capability
-from executor.stubs.linkedin.capabilities import BriefStub, DraftStub, ReviewStub
-from executor.stubs.reshape import ReshapeStub
-
-__all__ = ["stub_capabilities"]
-
-
-def stub_capabilities() -> list[Capability]:
-    """One of each."""
-    return [BriefStub(), DraftStub(), ReviewStub(), ReshapeStub()]
+"""Capabilities that stand in for real ones. Children of the sandbox import the functions, and no descriptor."""

@@ -14,7 +14,7 @@ from executor.homes.parts import HomeParts
 from executor.human_capabilities import human_capabilities
 from executor.registry import CapabilityRegistry
 from executor.remote import RemoteCapabilities
-from executor.stubs import stub_capabilities
+from executor.stubs.shipped import stub_capabilities
 from executor.worker import ExecutorWorker
 from flexrun.metrics.service import look_at_slots
 from flexrun.roles import ROLES

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from contracts.checker import ContractChecker
     from sandbox.sandbox import Sandbox
 
-_PRELOADED: dict[Role, tuple[str, ...]] = {
+PRELOADED: dict[Role, tuple[str, ...]] = {
     "gateway": ("contracts.process",),
     "planner": ("planner.child", "planner.model.child"),
-    "executor": ("contracts.process", "executor.child", "executor.stubs"),
+    "executor": (
+        "contracts.process",
+        "executor.child",
+        "executor.stubs.mapping",
+        "executor.stubs.linkedin.briefs",
+        "executor.stubs.linkedin.posts",
+        "executor.stubs.linkedin.reviews",
+    ),
 }
 """What the sandbox's children import as they start, so that the first run need not wait for it."""
 
@@ -63,7 +70,7 @@ class RoleParts:
             from sandbox.config import SandboxConfig  # noqa: PLC0415 - for a role that asks
             from sandbox.sandbox import Sandbox  # noqa: PLC0415 - the same
 
-            modules = dict.fromkeys(module for role in self.roles for module in _PRELOADED[role])
+            modules = dict.fromkeys(module for role in self.roles for module in PRELOADED[role])
             config = SandboxConfig(preload=tuple(modules), spare_after_seconds=_SPARE_AFTER_SECONDS)
             self._sandbox = await self.stack.enter_async_context(Sandbox(config))
         return self._sandbox

@@ -20,14 +20,17 @@ from tests.support.poisons import PLANNED, REFUSED, with_hashtags
 from tests.support.waiting import eventually
 
 
+def spin(bundle: dict[str, Any]) -> Any:
+    while True:
+        pass
+
+
 class SpinningDraft:
     """A draft that computes without end."""
 
     descriptor = CapabilityDescriptor.model_validate(STUBS["stub.linkedin.draft"].descriptor.to_wire())
 
-    def compute(self, bundle: dict[str, Any]) -> Any:
-        while True:
-            pass
+    compute = staticmethod(spin)
 
     async def run(self, context: CapabilityContext) -> Any:
         return self.compute(context.bundle)

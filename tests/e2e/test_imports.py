@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from flexrun.roles.parts import PRELOADED
 from tests.support.ports import free_port
 from tests.support.processes import ROOT, clean_environment
 
@@ -22,6 +23,12 @@ ENGINE = {
 CLIENT = {"aiohttp", "pydantic_settings", "structlog", "tenacity"}
 
 _IMPORT = "import flexrun.cli"
+_CHILD = """
+import sandbox.child
+from importlib import import_module
+for each in sys.argv[1:]:
+    import_module(each)
+"""
 _COMMAND = """
 from flexrun.cli import app
 try:
@@ -96,3 +103,10 @@ def test_a_process_loads_the_role_that_it_plays(database_url: str, role: str, ot
     assert role in found
     assert found & (others | {"aio_pika", "psutil"}) == set()
     assert ("contracts.checker" in found) == (role != "planner")
+
+
+def test_a_child_that_computes_for_an_executor_loads_no_models() -> None:
+    """Each engine starts one or two of them, and what they load is most of what they cost."""
+    found = packages(loaded(_CHILD, *PRELOADED["executor"]))
+    assert "executor" in found
+    assert found & {"pydantic", "asyncio", "structlog", "planner"} == set()

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from uuid_utils import uuid7
 
-from executor.stubs import stub_capabilities
+from executor.stubs.shipped import stub_capabilities
 from planner.skeleton import SkeletonPlanner
 from planner.worker import PlannerWorker
 from runs.commands import ResolveRequest, StartRun

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from executor.capability import CapabilityContext, CapabilityError
-from executor.stubs import stub_capabilities
+from executor.stubs.shipped import stub_capabilities
 from schemas.facets import FACETS
 from tests.support.linkedin import STUBS, carry_out, with_inputs
 

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 
 from executor.capability import CapabilityContext
-from executor.stubs import stub_capabilities
+from executor.stubs.shipped import stub_capabilities
 from planner.checking import plan_faults
 from planner.planner import PlanContext, PlanRefused
 from planner.skeleton import SkeletonPlanner

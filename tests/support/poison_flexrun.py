@@ -26,7 +26,7 @@ import flexrun.roles.executor
 import flexrun.roles.planner
 from eventstore.background import start_background
 from executor.capability import Capability, CapabilityContext, CapabilityError
-from executor.stubs import stub_capabilities
+from executor.stubs.shipped import stub_capabilities
 from flexrun.cli import app
 from flexrun.cli.running import serve_roles
 from flexrun.settings import Settings

@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from executor.capability import Capability, CapabilityContext
-from executor.stubs import stub_capabilities
+from executor.stubs.shipped import stub_capabilities
 from flexrun.engine import Engine
 from flexrun.logs import configure_logs
 from flexrun.settings import Settings
