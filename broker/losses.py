@@ -14,9 +14,11 @@ _ENDS = {
     "stalled": "stood still in this work and was ended",
     "bystander": "stood still in other work and was ended",
     "broke": "broke off in it",
+    "relieved": "was relieved of it by an operator",
 }
-NO_LOSS = frozenset({"bystander", "broke"})
-"""Ends that the work is not charged with: other work ended the worker, or it lives and has counted a failure."""
+NO_LOSS = frozenset({"bystander", "broke", "relieved"})
+"""Ends that the work is not charged with: other work ended the worker, it lives and has counted a failure, or an
+operator has ended its lease."""
 
 HOW: dict[str, LossKind] = {"died": "died", "stalled": "stalled"}
 

@@ -22,6 +22,7 @@ from schemas.envelope import TaskEnvelope
 from schemas.facet_body import FacetBody
 from schemas.hitl import HitlRemoveBody, ResumeBody
 from schemas.json_text import load_json
+from schemas.on_call import DropLettersBody, ReleaseWorkBody, RequeueLettersBody
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
 from schemas.webhooks import WebhookBody
@@ -53,8 +54,11 @@ _MODELS: dict[str, type[Model]] = {
         LinkBody,
         LogBody,
         DeltaBody,
+        DropLettersBody,
         OperatorBody,
         PolicyTriggerBody,
+        ReleaseWorkBody,
+        RequeueLettersBody,
         ResumeBody,
         RunResumeBody,
         TaskDeclineBody,

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from schemas import control, hitl, work
+from schemas import control, hitl, on_call, work
 from schemas.base import Model
 from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
@@ -53,6 +53,9 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "work-ask-body": work.AskBody,
     "work-log-body": work.LogBody,
     "work-delta-body": work.DeltaBody,
+    "work-release-body": on_call.ReleaseWorkBody,
+    "dead-letters-requeue-body": on_call.RequeueLettersBody,
+    "dead-letters-drop-body": on_call.DropLettersBody,
     "node-delta": NodeDelta,
     "capability-result": work.CapabilityResult,
     "house-policy": HousePolicy,

@@ -24,6 +24,7 @@ from flexrun.cli import (
     settings,
     tasks,
     webhooks,
+    work,
     workers,
 )
 from flexrun.cli.output import lost_output_told
@@ -56,6 +57,7 @@ app.add_typer(policies.app, name="policies")
 app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(capabilities.app, name="capabilities")
+app.add_typer(work.app, name="work")
 app.add_typer(facets.app, name="facets")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(operations.app, name="operations")

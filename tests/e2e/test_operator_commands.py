@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import aiohttp
+
 from tests.support.cli import run
+from tests.support.followers import API
 from tests.support.processes import Site
+from tests.support.remote import registered, remote_node
 from tests.support.shapes import printed
 from tests.support.waiting import eventually
+from tests.support.wiring import StoreWiring
 
 
 async def test_workers_names_the_processes_of_a_site(shared_site: Site) -> None:
@@ -25,3 +32,40 @@ async def test_workers_names_the_processes_of_a_site(shared_site: Site) -> None:
     assert line.split()[1:3] == ["planner", "ok"]
     refused = await run("workers", "--role", "cook", "--url", url)
     assert (refused.status, "there are gateway, planner" in refused.err) == (2, True)
+
+
+async def _claimed(http: aiohttp.ClientSession, url: str, worker: str) -> dict[str, Any]:
+    body = {"workerId": worker, "capabilities": [{"id": "acme.sum"}], "slots": 1, "waitSeconds": 20}
+    async with http.post(f"{url}{API}/work/claim", json=body) as answer:
+        (task,) = (await answer.json())["tasks"]
+    return task
+
+
+async def test_work_that_a_worker_holds_is_found_and_given_to_another(
+    shared_site: Site, http: aiohttp.ClientSession
+) -> None:
+    url = shared_site.urls[0]
+    async with StoreWiring(shared_site.setting.database_url) as wiring:
+        await registered(wiring.store)
+        run_id = await wiring.submit(remote_node("a"))
+    name = f"{run_id}:node:a"
+    assert (await _claimed(http, url, "hangs"))["runId"] == run_id
+    listed = printed(await run("work", "list", "--run", run_id, "--json", "--url", url), "WorkList")
+    assert [(each["workId"], each["worker"]) for each in listed["work"]] == [(name, "remote/hangs")]
+    done = await run("work", "list", "--worker", "remote/hangs", "--url", url)
+    assert "running" in done.out.splitlines()[1]
+    shown = printed(await run("work", "show", name, "--json", "--url", url), "WorkDetail")
+    assert [each["worker"] for each in shown["servers"] if each["hasIt"]] == ["remote/hangs"]
+    assert "could take it" not in (await run("work", "show", name, "--url", url)).out
+
+    held = ("work", "release", "--worker", "remote/hangs", "--url", url)
+    planned = printed(await run(*held, "--dry-run", "--json"), "OperationReport")
+    assert (planned["dryRun"], [each["id"] for each in planned["items"]]) == (True, [name])
+    report = printed(await run(*held, "--yes", "--reason", "it hangs", "--json"), "OperationReport")
+    assert (report["done"], report["refused"]) == (1, 0)
+    assert (await _claimed(http, url, "works"))["attempt"] == 2
+    again = await run("work", "release", name, f"{run_id}:node:zz", "--yes", "--url", url)
+    assert again.status == 1, again.err
+    assert "release: 1, 1 refused" in again.out
+    nothing = await run("work", "release", "--url", url)
+    assert (nothing.status, "Which work?" in nothing.err) == (2, True)

@@ -255,6 +255,45 @@ export interface CapabilityResult {
   ask?: Question | null;
 }
 /**
+ * Which dead letters: of this queue, and whose reason has this text in it.
+ */
+export interface LetterSelection {
+  queue?: string | null;
+  reason?: string | null;
+}
+/**
+ * The body of `dead-letters/drop`; what is dropped is gone, so there is a reason.
+ */
+export interface DropLettersBody {
+  ids?: string[] | null;
+  filter?: LetterSelection | null;
+  limit?: number;
+  dryRun?: boolean;
+  operator?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
+  reason: string;
+}
+/**
+ * The body of `dead-letters/requeue`.
+ */
+export interface RequeueLettersBody {
+  ids?: string[] | null;
+  filter?: LetterSelection | null;
+  limit?: number;
+  dryRun?: boolean;
+  operator?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
+  reason?: string | null;
+}
+/**
  * A node that only one of the two plans has, or that is made anew.
  */
 export interface ChangedNode {
@@ -1829,4 +1868,32 @@ export interface HeartbeatBody {}
 export interface LogBody {
   message: string;
   level?: "debug" | "info" | "warning" | "error";
+}
+/**
+ * Which held work: what fits all that is said.
+ */
+export interface WorkSelection {
+  runId?: string | null;
+  queue?: string | null;
+  kind?: ("plan" | "node" | "output") | ("request_expiry" | "task_expiry" | "deadline" | "policy_timeout") | null;
+  worker?: string | null;
+  state?: ("claimed" | "running" | "parked" | "callback") | null;
+}
+/**
+ * The body of `work/release`: `workIds`, or all that a `filter` selects, `limit` at most.
+ *
+ * `dryRun` changes nothing.
+ */
+export interface ReleaseWorkBody {
+  workIds?: string[] | null;
+  filter?: WorkSelection | null;
+  limit?: number;
+  dryRun?: boolean;
+  reason?: string | null;
+  operator?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
 }
