@@ -177,6 +177,11 @@ class Broker(Protocol):
         ...
 
     @property
+    def deafness(self) -> str | None:
+        """Which of the troubles says that work waits which this process serves and has room for; None for none."""
+        ...
+
+    @property
     def forgets_hints(self) -> bool:
         """Whether a hint can be lost in transit, so that the keeper has to send it again."""
         ...

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
@@ -18,8 +19,12 @@ from eventstore.errors import StoreError
 from eventstore.migrate import applied_version, migrations
 from eventstore.public_errors import public_error_text
 from eventstore.store import EventStore
+from schemas.json_types import JsonObject
 
 Question = Callable[[], Coroutine[None, None, tuple[str, ...]]]
+
+State = Literal["starting", "ready", "deaf", "not_ready", "draining"]
+"""What a process is. `deaf`: it has room, and work that it serves waits. `not_ready`: a server is away or refuses."""
 
 ROLES = ("planner", "executor")
 """The roles that some process must have for a run to be finished."""
@@ -32,16 +37,44 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Faults by part, as sentences without a full stop. `missing` are roles without a process."""
+    """Faults by part, as sentences without a full stop. `missing` are roles without a process.
+
+    `work` says what this process serves and does not take, though it has room and all it needs: it is deaf.
+    """
 
     database: tuple[str, ...] = ()
     broker: tuple[str, ...] = ()
+    work: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All that is wrong here."""
+        return (*self.database, *self.broker, *self.work)
 
     @property
     def ready(self) -> bool:
         """Whether nothing is wrong here. A missing role is not: its processes may be restarting, and runs wait."""
-        return not (self.database or self.broker)
+        return not self.faults
+
+    @property
+    def state(self) -> State:
+        """What this process is, as long as it neither starts nor stops."""
+        if self.database or self.broker:
+            return "not_ready"
+        return "deaf" if self.work else "ready"
+
+    def parts(self) -> list[JsonObject]:
+        """Each part: {name, status, detail?}; `missing` is a role that no process has, which makes nothing unready."""
+        looked_at = (("database", self.database), ("broker", self.broker), ("work", self.work))
+        found = [_part(name, faults) for name, faults in looked_at]
+        return found + [_part(role, (f"no process has the role {role}",), "missing") for role in self.missing]
+
+
+def _part(name: str, faults: tuple[str, ...], fault: str = "failed") -> JsonObject:
+    if not faults:
+        return {"name": name, "status": "ok"}
+    return {"name": name, "status": fault, "detail": "; ".join(faults)}
 
 
 class ReadinessProbe:
@@ -78,6 +111,10 @@ class ReadinessProbe:
             await asyncio.shield(self._asking)
         return self._found
 
+    async def state(self) -> State:
+        """What this process is, now or within the last second."""
+        return "draining" if self.stopping else (await self.found()).state
+
     async def close(self) -> None:
         """Stop checking."""
         await end_background(*self._probes.values(), self._asking)
@@ -89,9 +126,13 @@ class ReadinessProbe:
                 self._probe("broker", self._troubles),
                 self._probe("roles", self._missing),
             )
-            found = Found(database, broker, () if database else missing)
+            work = tuple(trouble for trouble in broker if self._is_deafness(trouble))
+            broker = tuple(trouble for trouble in broker if trouble not in work)
+            found = Found(database, broker, work, () if database else missing)
             if found != self._found:
-                _log.warning("readiness_changed", ready=found.ready, database=database, broker=broker)
+                _log.warning(
+                    "readiness_changed", state=found.state, database=database, broker=broker, work=work
+                )
             self._found = found
         finally:
             self._asked_at = time.monotonic()
@@ -128,6 +169,9 @@ class ReadinessProbe:
         """The roles of this process and of all others that listen on the database. Raises StoreError."""
         present = await self._store.fetch("processes/roles_present", {})
         return frozenset(name for (name,) in present) | self._roles
+
+    def _is_deafness(self, trouble: str) -> bool:
+        return self._broker is not None and trouble == self._broker.deafness
 
     async def _missing(self) -> tuple[str, ...]:
         try:

@@ -6,6 +6,9 @@ from contracts.lru import LruCache
 from runs.state import RunState
 from runs.transitions import WAITING
 
+_CORRELATION_IDS = 4_096
+"""How many runs are known by theirs, for lines of the log: those that have ended, too."""
+
 
 class RunCache:
     """Run id → state; the least recently used one is dropped first.
@@ -15,6 +18,7 @@ class RunCache:
 
     def __init__(self, limit: int) -> None:
         self._states: LruCache[str, RunState] = LruCache(limit)
+        self.correlation_ids: LruCache[str, str] = LruCache(_CORRELATION_IDS)
 
     def __len__(self) -> int:
         return len(self._states)
@@ -25,6 +29,8 @@ class RunCache:
 
     def put(self, state: RunState) -> None:
         """Keep `state` unless a later version is known."""
+        if state.correlation_id is not None:
+            self.correlation_ids.put(state.run_id, state.correlation_id)
         known = self._states.get(state.run_id)
         if known is not None and known.seq > state.seq:
             return

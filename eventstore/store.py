@@ -198,6 +198,10 @@ class EventStore:
         self._queue.put(pending)
         return await pending.answer
 
+    def correlation_id_of(self, run_id: str) -> str | None:
+        """That of a run that this process had to do with lately; None where it is not known."""
+        return self._cache.correlation_ids.get(run_id)
+
     @property
     def load_now(self) -> StoreLoad:
         """What waits and what is in use."""

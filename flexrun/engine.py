@@ -41,6 +41,7 @@ from eventstore.pause import DoublingPause
 from eventstore.processes import ProcessBeat
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun import __version__
+from flexrun.logs import know_runs
 from flexrun.metrics.service import Metrics
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import RoleParts
@@ -168,6 +169,7 @@ class Engine:
         self.store = await self._open_store(database_url)
         self._stack.push_async_callback(self._shutdown.foundation, "store", self.store.close)
         self.metrics.count(self.store)
+        know_runs(self.store.correlation_id_of)
         self._stack.push_async_callback(self._shutdown.foundation, "metrics", self.metrics.close)
         self.handler = RunHandler(self.store)
         self.listener = listener = LogListener(
@@ -183,6 +185,7 @@ class Engine:
         await self._start_carriers(listener)
         self.readiness = ReadinessProbe(self.store, self.broker, roles=self.roles)
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
+        self.metrics.ask_state(self.readiness)
         if self.health is not None:
             self.health.readiness = self.readiness
         capabilities = CapabilityCache(self.store, listener=listener)

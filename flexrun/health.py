@@ -11,9 +11,15 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import web
 
-from broker.readiness import ReadinessProbe
+from broker.readiness import ReadinessProbe, State
+from schemas.json_types import JsonObject
 
 _CLOSING_SECONDS = 1.0
+_DATABASE_AWAITED: JsonObject = {
+    "name": "database",
+    "status": "failed",
+    "detail": "the database is waited for",
+}
 
 Answer = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Metrics and their media type, for what the request accepts."""
@@ -37,15 +43,15 @@ class HealthServer:
         return _answer(200, {"status": "ok"})
 
     async def show_readiness(self, _request: web.Request) -> web.Response:
-        """200 while this process can take work and store results, else 503 with the reasons in words."""
+        """200 while this process can take work and store results, else 503 with the reasons in words and by part."""
         if self.readiness is None:
-            return _not_ready("the database is waited for")
+            return _not_ready("starting", "the database is waited for", [_DATABASE_AWAITED])
         if self.readiness.stopping:
-            return _not_ready("this process is stopping")
+            return _not_ready("draining", "this process is stopping", [])
         found = await self.readiness.found()
         if not found.ready:
-            return _not_ready("; ".join((*found.database, *found.broker)))
-        return _answer(200, {"status": "ready"})
+            return _not_ready(found.state, "; ".join(found.faults), found.parts())
+        return _answer(200, {"status": "ready", "parts": found.parts()})
 
     async def show_metrics(self, request: web.Request) -> web.Response:
         """The metrics of this process: open, since who may connect here is trusted with them."""
@@ -78,11 +84,11 @@ async def serve_health(host: str, port: int, metrics: Answer | None = None) -> H
     return health
 
 
-def _not_ready(reason: str) -> web.Response:
-    return _answer(503, {"status": "not_ready", "detail": f"Not ready: {reason}."})
+def _not_ready(state: State, reason: str, parts: list[JsonObject]) -> web.Response:
+    return _answer(503, {"status": state, "detail": f"Not ready: {reason}.", "parts": parts})
 
 
-def _answer(status: int, body: dict[str, str]) -> web.Response:
+def _answer(status: int, body: JsonObject) -> web.Response:
     return web.Response(
         status=status,
         body=orjson.dumps(body),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, cast
 
@@ -24,6 +25,7 @@ _LONGEST_TEXT = 20_000
 _MAX_DEPTH = 8
 
 _process: dict[str, str] = {}
+_correlation_id_of: Callable[[str], str | None] | None = None
 
 
 def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
@@ -32,6 +34,7 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _with_process,
+        _with_run,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Plain tracebacks: the rich ones print local variables, which may be megabytes of callers' documents.
@@ -59,6 +62,12 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
 def identify_process(role: str, worker: str) -> None:
     """Name this process in all lines from now on."""
     _process.update(role=role, worker=worker)
+
+
+def know_runs(correlation_id_of: Callable[[str], str | None]) -> None:
+    """Look up the correlation id of runs that lines name without one."""
+    global _correlation_id_of  # noqa: PLW0603 - the log is one for the process, as its configuration is
+    _correlation_id_of = correlation_id_of
 
 
 def writes_json() -> bool:
@@ -116,6 +125,22 @@ def _with_process(
     _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     return {**_process, **line}
+
+
+def _with_run(
+    _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Complete what lines about a run are joined by: the correlation id, and the node of work that is a node's."""
+    run_id = line.get("run_id")
+    if not isinstance(run_id, str):
+        return line
+    if line.get("correlation_id") is None and _correlation_id_of is not None:
+        correlation_id = _correlation_id_of(run_id)
+        if correlation_id is not None:
+            line["correlation_id"] = correlation_id
+    if "node_id" not in line and line.get("kind") == "node" and line.get("ref"):
+        line["node_id"] = line["ref"]
+    return line
 
 
 def _made_safe(

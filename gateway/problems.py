@@ -48,6 +48,9 @@ class ProblemError(Exception):
         """How many errors were left out of `errors`."""
 
         self.headers = dict(headers or {})
+        self.more: dict[str, Any] = {}
+        """Members of the problem beside those that each has."""
+
         self.close = close
         """Whether the connection must end, because the rest of the request is not wanted."""
 
@@ -74,9 +77,11 @@ def refused_document(refusal: DocumentRefused, detail: str | None = None) -> Pro
     return ProblemError(400, code, detail or str(refusal), errors=refusal.problems, omitted=refusal.omitted)
 
 
-def unavailable(code: str, detail: str) -> ProblemError:
-    """503: worth trying again."""
-    return ProblemError(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+def unavailable(code: str, detail: str, **more: Any) -> ProblemError:
+    """503: worth trying again. `more` are members of the problem beside those that each has."""
+    problem = ProblemError(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    problem.more = more
+    return problem
 
 
 def internal_error() -> ProblemError:
@@ -96,7 +101,7 @@ def problem_response(error: ProblemError, correlation_id: str | None) -> web.Res
         correlation_id=correlation_id,
     )
     response = web.Response(
-        body=orjson.dumps(document.to_wire(), option=orjson.OPT_APPEND_NEWLINE),
+        body=orjson.dumps(document.to_wire() | error.more, option=orjson.OPT_APPEND_NEWLINE),
         status=error.status,
         content_type=MEDIA_TYPE,
         headers=error.headers,

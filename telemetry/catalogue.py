@@ -143,7 +143,7 @@ SLOTS = Gauge(
 )  # fmt: skip
 STATE = Gauge(
     "flexrun_process_state",
-    "1 for what this process is: starting, ready, draining, deaf (it takes no work that waits) or unwell.",
+    "1 for what this process is: starting, ready, deaf (it leaves work that it could take), draining or not_ready.",
     [Label("state")],
 )
 INFO = Gauge("flexrun_process_info", "1, with the version and the roles.", [Label("version"), Label("roles")])

@@ -147,7 +147,10 @@ def _between(seconds: float, most: float) -> float:
 
 
 def _about(claimed: Claimed) -> dict[str, object]:
+    node = {} if claimed.event.node_id is None else {"node_id": claimed.event.node_id}
     return {
+        **node,
+        "correlation_id": claimed.event.correlation_id,
         "webhook_id": claimed.hook_id,
         "run_id": claimed.event.run_id,
         "seq": claimed.event.seq,

@@ -59,6 +59,11 @@ class PostgresBroker:
         """See `broker.interface.Broker`."""
         return self._workers
 
+    @property
+    def deafness(self) -> str | None:
+        """See `broker.interface.Broker`."""
+        return self._waiting.trouble
+
     async def troubles(self) -> list[str]:
         """See `broker.interface.Broker`. Sending is an append, so only the database can fail it."""
         found = [consumer.trouble for consumer in (*self._workers, *self._readers)]

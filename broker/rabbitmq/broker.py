@@ -84,6 +84,11 @@ class RabbitBroker:
     def _workers(self) -> list[RabbitWorkConsumer]:
         return [consumer for consumer in self._consumers if isinstance(consumer, RabbitWorkConsumer)]
 
+    @property
+    def deafness(self) -> str | None:
+        """See `broker.interface.Broker`."""
+        return self._waiting.trouble
+
     async def troubles(self) -> list[str]:
         """See `broker.interface.Broker`."""
         found: list[str | None] = []

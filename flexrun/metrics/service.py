@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import get_args
 
 from broker.interface import Broker
+from broker.readiness import ReadinessProbe, State
 from eventstore.commit_metrics import count_commit
 from eventstore.store import EventStore
 from flexrun import __version__
@@ -19,6 +21,7 @@ class Metrics:
     def __init__(self, roles: str) -> None:
         self._looks: list[Callable[[], None]] = []
         self._servers: ServerSample | None = None
+        self._readiness: ReadinessProbe | None = None
         c.INFO.replace({(__version__, roles): 1})
 
     def count(self, store: EventStore) -> None:
@@ -33,6 +36,10 @@ class Metrics:
             self._servers.broker = broker
         self.watch(lambda: c.OUTAGE_SECONDS.set(broker.outage.what, to=broker.outage.seconds or 0))
 
+    def ask_state(self, readiness: ReadinessProbe) -> None:
+        """Show what this process is, which is `starting` until now."""
+        self._readiness = readiness
+
     def watch(self, look: Callable[[], None]) -> None:
         """Call `look` before each answer."""
         self._looks.append(look)
@@ -43,6 +50,8 @@ class Metrics:
 
         if self._servers is not None:
             await self._servers.refresh()
+        state = "starting" if self._readiness is None else await self._readiness.state()
+        c.STATE.replace({(each,): float(each == state) for each in get_args(State)})
         for look in self._looks:
             look()
         # In a thread: thousands of series take longer than the event loop may stand still.

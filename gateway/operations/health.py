@@ -20,6 +20,14 @@ class Health(Response):
     status: Literal["ok"]
 
 
+class Part(Response):
+    """A part that `/readyz` looks at. `missing`: a role that no process has, which makes nothing unready."""
+
+    name: Literal["database", "broker", "work", "planner", "executor"]
+    status: Literal["ok", "failed", "missing"]
+    detail: str | None = None
+
+
 class Readiness(Response):
     """Requests may be sent here. `degraded`: no process plays the `missingRoles`; runs are accepted and wait."""
 
@@ -28,6 +36,7 @@ class Readiness(Response):
     broker: Literal["ok", "none"]
     missingRoles: list[Literal["planner", "executor"]]  # noqa: N815 - the wire's name
     version: str
+    parts: list[Part]
 
 
 @ENDPOINTS.get(
@@ -47,7 +56,10 @@ async def health(_request: web.Request) -> web.Response:
     name="readiness",
     summary="Whether requests should be sent here",
     responses=[DocumentedResponse(200, "They should.", {JSON: Readiness})],
-    problems={503: "A run could not be started and finished now (`not_ready`); `detail` says why."},
+    problems={
+        503: "A run could not be started and finished now (`not_ready`); `detail` says why, `parts` which part is not"
+        " well, and `state` whether this gateway is draining, deaf or not_ready."
+    },
     open=True,
 )
 async def readiness(request: web.Request) -> web.Response:
@@ -57,10 +69,12 @@ async def readiness(request: web.Request) -> web.Response:
     """
     gateway = request.app[GATEWAY]
     if gateway.stopping:
-        raise unavailable("not_ready", "This gateway is stopping.")
+        raise unavailable("not_ready", "This gateway is stopping.", state="draining", parts=[])
     found = await gateway.readiness.found()
     if not found.ready:
-        raise unavailable("not_ready", f"Not ready: {'; '.join((*found.database, *found.broker))}.")
+        raise unavailable(
+            "not_ready", f"Not ready: {'; '.join(found.faults)}.", state=found.state, parts=found.parts()
+        )
     return json_response(
         {
             "status": "degraded" if found.missing else "ready",
@@ -68,5 +82,6 @@ async def readiness(request: web.Request) -> web.Response:
             "broker": "none" if gateway.deps.broker is None else "ok",
             "missingRoles": list(found.missing),
             "version": gateway.deps.version,
+            "parts": found.parts(),
         }
     )

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from broker.interface import WorkHint
-from broker.readiness import ReadinessProbe
+from broker.readiness import Found, ReadinessProbe
 from broker.waiting import WaitingWork
 from tests.support.carriage import BrokerTimes, House, Planner, Site, open_planner
 from tests.support.rabbit_control import rabbitmqctl
@@ -178,3 +178,17 @@ async def test_a_consumer_is_idle_only_while_it_has_room(house: House) -> None:
     assert consumer.idle_seconds == 0
     planner.gate.set()
     await house.all_complete(runs)
+
+
+def test_a_process_that_leaves_its_work_is_deaf_and_one_without_a_server_is_not_ready() -> None:
+    assert Found().state == "ready"
+    assert Found(work=("work of plan has waited",)).state == "deaf"
+    assert Found(broker=("messages cannot be sent",), work=("work of plan has waited",)).state == "not_ready"
+    found = Found(missing=("planner",))
+    assert found.ready
+    assert found.parts() == [
+        {"name": "database", "status": "ok"},
+        {"name": "broker", "status": "ok"},
+        {"name": "work", "status": "ok"},
+        {"name": "planner", "status": "missing", "detail": "no process has the role planner"},
+    ]

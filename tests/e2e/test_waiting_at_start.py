@@ -52,11 +52,15 @@ async def test_a_process_waits_for_its_database(
         assert (await _asks(f"http://127.0.0.1:{port}/healthz"))[0] == 200
         status, body = await _asks(f"http://127.0.0.1:{port}/readyz")
         assert (status, body["detail"]) == (503, "Not ready: the database is waited for.")
+        assert body["status"] == "starting"
+        assert [part["name"] for part in body["parts"] if part["status"] == "failed"] == ["database"]
         assert "is ready" not in process.last_words(100_000)
         proxy.refusing = False
         await process.ready()
         await _says(process, "database_back")
-        assert (await _asks(f"http://127.0.0.1:{port}/readyz"))[0] == 200
+        status, body = await _asks(f"http://127.0.0.1:{port}/readyz")
+        assert (status, body["status"]) == (200, "ready")
+        assert {"name": "database", "status": "ok"} in body["parts"]
     finally:
         assert await process.stop() == 0
 
@@ -123,6 +127,8 @@ async def test_a_worker_that_cannot_consume_is_not_ready_and_says_why(
         status, body = await _asks(f"http://127.0.0.1:{port}/readyz")
         assert status == 503
         assert words in body["detail"]
+        assert body["status"] == "not_ready"
+        assert [part["name"] for part in body["parts"] if part["status"] == "failed"] == ["broker"]
         assert (await _asks(f"http://127.0.0.1:{port}/healthz"))[0] == 200
     finally:
         assert await process.stop() == 0

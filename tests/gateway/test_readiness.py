@@ -25,6 +25,8 @@ async def says(gateway: RunningGateway, words: str) -> bool:
     assert answer.status == 503, body
     assert words in body["detail"], body
     assert body["code"] == "not_ready"
+    assert body["state"] == "not_ready"
+    assert any(words in part["detail"] for part in body["parts"] if part["status"] == "failed"), body
     assert answer.headers["Retry-After"]
     return True
 

@@ -108,6 +108,13 @@ async def test_ready_says_what_it_stands_on(gateway: RunningGateway) -> None:
         "broker": "none",
         "missingRoles": ["planner", "executor"],
         "version": "test",
+        "parts": [
+            {"name": "database", "status": "ok"},
+            {"name": "broker", "status": "ok"},
+            {"name": "work", "status": "ok"},
+            {"name": "planner", "status": "missing", "detail": "no process has the role planner"},
+            {"name": "executor", "status": "missing", "detail": "no process has the role executor"},
+        ],
     }
     assert (await gateway.get("/healthz"))[1] == {"status": "ok"}
 
