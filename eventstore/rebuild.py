@@ -96,6 +96,36 @@ async def compare(database_url: str) -> list[Difference]:
     return [*broken, *differences]
 
 
+async def compare_run(database_url: str, run_id: str) -> tuple[int | None, list[Event], list[Difference]]:
+    """The last seq that the row of a run has, its log, and where its rows differ from that, as of one moment.
+
+    Changes nothing. Raises psycopg.Error.
+    """
+    connection = await _connect(database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            heads = await connection.execute(statement("log/heads"), {"run_ids": [run_id]})
+            head = await heads.fetchone()
+            cursor = await connection.execute(statement("log/one_run"), {"run_id": run_id})
+            columns = column_names(cursor)
+            event_of, xid = row_maker(Event, columns), columns.index(b"xid")
+            log = [(row[xid], event_of(row)) for row in await cursor.fetchall()]
+            try:
+                sections = replay(run_id, _commits(log))
+            except Exception as error:  # noqa: BLE001 - such a log may lack anything: a node, a key, a plan
+                found = [
+                    Difference("flex_events", run_id, "", None, None, f"{type(error).__name__}: {error}")
+                ]
+            else:
+                found = await _differences(
+                    connection, "rebuild/compare_rows", _parameters([run_id], sections)
+                )
+    finally:
+        await connection.close()
+    return (head[1] if head is not None else None), [event for _, event in log], found
+
+
 async def _differences(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Difference]:
     cursor = await connection.execute(statement(name), parameters)
     return Result(column_names(cursor), await cursor.fetchall()).read(Difference)

@@ -15,6 +15,7 @@ from gateway.operations import describe, docs, health, metrics
 from gateway.operations import log as operations_log
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, events, fork, listing, plan, policies, show, start
+from gateway.runs.replay import endpoints as replay
 from gateway.webhooks import endpoints as webhooks
 from gateway.work import callback
 from gateway.work import endpoints as work
@@ -26,6 +27,7 @@ ENDPOINTS = (
     *listing.ENDPOINTS,
     *show.ENDPOINTS,
     *events.ENDPOINTS,
+    *replay.ENDPOINTS,
     *control.ENDPOINTS,
     *policies.ENDPOINTS,
     *show_capabilities.ENDPOINTS,

@@ -16,6 +16,7 @@ from eventstore.capability_cache import CapabilityCache
 from eventstore.clock import Clock
 from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler
+from eventstore.history import History
 from eventstore.listener import LogListener
 from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import EventStore
@@ -95,6 +96,7 @@ class Gateway:
         self.streams = OpenStreams()
         self.partial = PartialFeed(deps.store, deps.listener)
         self.partial_outputs = PartialOutputs(deps.store)
+        self.history = History(deps.store)
         self.operations = OperationsLog(deps.store)
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)

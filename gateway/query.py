@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from gateway.problems import ProblemError
+from runs.event import parse_time
 from schemas.base import wire_name
 from schemas.refusal import FieldProblem
 
@@ -91,6 +93,18 @@ def yes_or_no(description: str) -> QueryValue:
         return text == "true"
 
     return QueryValue(description, {"type": "boolean"}, read)
+
+
+def moment(description: str) -> QueryValue:
+    """A time as RFC 3339 has it."""
+
+    def read(text: str, name: str) -> datetime:
+        try:
+            return parse_time(text)
+        except ValueError:
+            raise QueryValueError(f"{name} must be a time such as 2026-11-22T12:00:00Z.") from None
+
+    return QueryValue(description, {"type": "string", "format": "date-time"}, read)
 
 
 def repeated(description: str) -> QueryValue:

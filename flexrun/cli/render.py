@@ -93,7 +93,7 @@ class TextRenderer:
             "  ",
             (visible(f"{frame['type']:<16}"), style),
             "  ",
-            visible(self._describe(frame)),
+            visible(describe_frame(frame)),
         )
         self._console.print(line, highlight=False, soft_wrap=True)
         self._track(frame)
@@ -130,9 +130,11 @@ class TextRenderer:
         self._console.print()
         self._console.print(document(part), soft_wrap=True)
 
-    def _describe(self, frame: Frame) -> str:
-        describe = _DESCRIPTIONS.get(frame["type"])
-        return describe(frame) if describe else frame.get("message") or ""
+
+def describe_frame(frame: Frame) -> str:
+    """What a frame says, in a line."""
+    describe = _DESCRIPTIONS.get(frame["type"])
+    return describe(frame) if describe else frame.get("message") or ""
 
 
 def _nth(attempt: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flexrun.api import API
-from flexrun.cli import run_list
+from flexrun.cli import run_events, run_list, run_replay
 from flexrun.cli.context import (
     CommandContext,
     Document,
@@ -22,13 +22,15 @@ from flexrun.cli.context import (
 )
 from flexrun.cli.run_page import reused_lines, run_page
 
-app = typer.Typer(help="Runs: list, show, abort, pause, resume, retry, fork.", no_args_is_help=True)
+app = typer.Typer(help="Runs: find, show, replay and control them.", no_args_is_help=True)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="the run's id")]
 _FROM = "the first node that runs again; without it, those that are not completed"
 
 
 run_list.register(app)
+run_events.register(app)
+run_replay.register(app)
 
 
 @app.command()

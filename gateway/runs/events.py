@@ -76,7 +76,7 @@ async def read_events(
 ) -> web.StreamResponse:
     """A stream for `Accept: text/event-stream`, a page otherwise; both start after the cursor that the client gives."""
     gateway, until = request.app[GATEWAY], query.until
-    head = await _head(gateway, run_id)
+    head = await head_of(gateway, run_id)
     after = (read_from or LastEventId(0)).within(head)
     if not wants_stream(request.headers.get("Accept", "")):
         return await _page(request, run_id, after, until)
@@ -88,7 +88,7 @@ async def read_events(
     return await serve_stream(request, StreamRange(run_id=run_id, after=after, until=until, deltas=deltas))
 
 
-async def _head(gateway: Gateway, run_id: str) -> int:
+async def head_of(gateway: Gateway, run_id: str) -> int:
     """The seq of the run's last event. Raises RunUnknown."""
     head = (await gateway.deps.store.heads([run_id])).get(run_id, 0)
     if head == 0:

@@ -13,7 +13,7 @@ from eventstore.queries.runs import RunRow
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.page_cursor import page_cursor, write_page_cursor
-from gateway.query import Query, QueryValue, QueryValueError, known_value, whole_number
+from gateway.query import Query, QueryValue, known_value, moment, whole_number
 from gateway.response import Response, document, json_response
 from gateway.run_id import canonical_run_id
 from runs.event import JsonObject, parse_time
@@ -39,19 +39,8 @@ def _read_cursor(key: Sequence[str]) -> RunCursor:
     return RunCursor(parse_time(created_at), canonical_run_id(run_id))
 
 
-def _read_time(text: str, name: str) -> datetime:
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise QueryValueError(f"{name} must be a time such as 2026-11-22T12:00:00Z.") from None
-
-
 def _read_wait(text: str, name: str) -> str:
     return known_value(text, name, WAIT_FILTERS)
-
-
-def _moment(description: str) -> QueryValue:
-    return QueryValue(description, {"type": "string", "format": "date-time"}, _read_time)
 
 
 class RunListQuery(Query):
@@ -81,8 +70,8 @@ class RunListQuery(Query):
             _read_wait,
         ),
     ] = None
-    created_after: Annotated[datetime | None, _moment("Only runs made at this time or later.")] = None
-    created_before: Annotated[datetime | None, _moment("Only runs made before this time.")] = None
+    created_after: Annotated[datetime | None, moment("Only runs made at this time or later.")] = None
+    created_before: Annotated[datetime | None, moment("Only runs made before this time.")] = None
     cursor: Annotated[RunCursor | None, page_cursor(_read_cursor)] = None
     limit: Annotated[int, whole_number("How many, at most.", least=1, most=MAX_PAGE_RUNS)] = DEFAULT_PAGE_RUNS
 

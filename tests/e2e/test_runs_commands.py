@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 
 from flexrun.client import API, GatewayClient
 from tests.support import databases
+from tests.support.cli import run
 from tests.support.documents import must_be
 from tests.support.processes import Setting, Site
 from tests.support.sites import CommandLine, Said, envelope, only_request, reached
@@ -107,3 +109,66 @@ async def test_a_watched_list_has_a_line_for_each_run_that_changes(up: Site, fle
         watching.send_signal(signal.SIGINT)
         assert await watching.wait() == 130
     assert (before["status"], after["status"]) == ("awaiting_hitl", "aborted")
+
+
+async def test_replay_shows_the_run_as_it_was_after_any_event(up: Site, flexrun: CommandLine) -> None:
+    run_id, request = await waiting_run(up)
+    now = await flexrun.run("runs", "replay", run_id, "--json")
+    must_be("StateAt", now.document)
+    assert [each["id"] for each in now.document["requests"]] == [request["requestId"]]
+    first = await flexrun.run("runs", "replay", run_id, "--until", "1", "--json")
+    assert (first.document["status"], first.document["nodes"]) == ("pending", [])
+    at = await flexrun.run("runs", "replay", run_id, "--at", first.document["event"]["timestamp"], "--json")
+    assert at.document == first.document
+    page = await flexrun.run("runs", "replay", run_id, "--until", "3")
+    assert page.out.startswith(f"event 3 of {now.document['lastSeq']}: ")
+    assert "plan 1" in page.out
+    both = await flexrun.run("runs", "replay", run_id, "--until", "3", "--step")
+    assert (both.code, "give one of them" in both.err) == (2, True)
+
+
+async def test_replay_steps_by_keys_and_plays_as_it_happened(up: Site, flexrun: CommandLine) -> None:
+    run_id, _ = await waiting_run(up)
+    keys = ["runs", "replay", run_id, "--step", "--json"]
+    stepped = await run(*keys, "--url", up.urls[0], given=b"nnbGgq")
+    states = stepped.frames
+    last = states[0]["lastSeq"]
+    assert [each["seq"] for each in states] == [1, 2, 3, 2, last, 1]
+    played = await flexrun.run("runs", "replay", run_id, "--speed", "1000", "--json")
+    seqs = [orjson.loads(line)["seq"] for line in played.out.splitlines()]
+    assert seqs == list(range(1, last + 1))
+
+
+async def test_a_verified_run_holds_and_a_changed_one_is_named(up: Site, flexrun: CommandLine) -> None:
+    run_id, _ = await waiting_run(up)
+    held = await flexrun.run("runs", "replay", run_id, "--verify")
+    assert held.code == 0
+    assert held.out.endswith("with a hash: log, chain and rows agree.\n")
+    with psycopg.connect(up.setting.database_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "update flex_events set message = 'other' where run_id = %s and seq = 2", (run_id,)
+        )
+    parted = await flexrun.run("runs", "replay", run_id, "--verify")
+    assert (parted.code, parted.out.startswith(f"chain: run {run_id} event 2: ")) == (1, True)
+    as_json = await flexrun.run("runs", "replay", run_id, "--verify", "--json")
+    must_be("RunVerification", as_json.document)
+    assert (as_json.code, as_json.document["findings"][0]["seq"]) == (1, 2)
+
+
+async def test_events_are_lines_of_the_types_that_were_asked_for(up: Site, flexrun: CommandLine) -> None:
+    run_id, request = await waiting_run(up)
+    said = await flexrun.run("runs", "events", run_id, "--json")
+    frames = [orjson.loads(line) for line in said.out.splitlines()]
+    for frame in frames:
+        must_be("FlexEvent", frame)
+    assert [int(frame["id"]) for frame in frames] == list(range(1, len(frames) + 1))
+    started = await flexrun.run("runs", "events", run_id, "--after", "3", "--type", "node_start")
+    lines = started.out.splitlines()
+    assert len(lines) == len([each for each in frames[3:] if each["type"] == "node_start"])
+    follows = await flexrun.start("runs", "events", run_id, "--follow", "--type", "complete", "--json")
+    await flexrun.run("hitl", "approve", request["requestId"], "--as", "ann")
+    async with asyncio.timeout(2 * DEADLINE_SECONDS):
+        out, _ = await follows.communicate()
+    assert [orjson.loads(line)["type"] for line in out.splitlines()] == ["complete"]
+    assert follows.returncode == 0
