@@ -10,7 +10,7 @@ handler is called: a `Query` from the query, another model from the body, and wh
 by that. OpenAPI shows the same types. A query parameter that the endpoint does not take is a 400.
 
 What is not a GET is in the operations log, before the handler is called and once it has answered, unless the endpoint
-says why not (`unrecorded`).
+says why not (`unrecorded`, `recorded_after`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Documentation(TypedDict, total=False):
 
     `acts_on` is the kind of object that a change is about, such as `webhook`: by default that of the last id in the
     path. An id that the path lacks is the field `webhook_id` of the request's log line. `unrecorded` says why a change
-    is not in the operations log; `records_itself`, that the handler decides by `begin_operation` whether it is one.
+    is not in the operations log; `recorded_after`, why it is there only once it is answered; `records_itself`, that the
+    handler decides by `begin_operation` whether it is one.
     """
 
     name: Required[str]
@@ -98,6 +99,7 @@ class Documentation(TypedDict, total=False):
     open: bool
     acts_on: str
     unrecorded: str
+    recorded_after: str
     records_itself: bool
 
 
@@ -171,7 +173,7 @@ class Endpoint:
             if request.query_string and not self.open:
                 refuse_unknown(request, known)
             arguments = [await each.read(request) for each in self.arguments]
-            if self.recorded and not self.about.get("records_itself"):
+            if self._begins:
                 await begin_operation(request, arguments)
             return await self.handler(request, *arguments)
 
@@ -179,6 +181,11 @@ class Endpoint:
         if self.method == "post":
             options["expect_handler"] = expect_continue
         return web.RouteDef(self.method.upper(), self.path, handle, options)
+
+    @property
+    def _begins(self) -> bool:
+        """Whether each request is recorded before the handler is called."""
+        return self.recorded and not (self.about.get("records_itself") or "recorded_after" in self.about)
 
     def _is_noted(self, request: web.Request) -> bool:
         if self.about.get("records_itself"):

@@ -23,6 +23,8 @@ from schemas.vocabulary import RunStatus
 
 ENDPOINTS = Endpoints("runs")
 
+IN_ITS_LOG = "a run that has begun says in its own log who started it, and each run would wait for one more commit"
+
 PATH = "/api/v1/flex/runs"
 
 
@@ -45,6 +47,7 @@ class StreamQuery(Query):
     "/api/v1/flex/run.stream",
     name="streamRun",
     acts_on="run",
+    recorded_after=IN_ITS_LOG,
     summary="Start a run and stream its events",
     description="The stream ends with `complete`, or with the frame after which the run waits for a person. "
     + FRAMES
@@ -89,6 +92,7 @@ async def stream_run(
     PATH,
     name="startRun",
     acts_on="run",
+    recorded_after=IN_ITS_LOG,
     summary="Start a run",
     headers=[KEY, CORRELATION_ID],
     responses=[
