@@ -43,7 +43,10 @@ class Prunable:
 
 @dataclass(frozen=True, slots=True)
 class PrunedRun:
-    """A run that was removed: what it came to, the length of its log, and where it was exported to, if it was."""
+    """A run that was removed: what it came to, the length of its log, and where it was exported to, if it was.
+
+    `head_hash` (hex) is that of its last event; None for a run of a version that had no hashes.
+    """
 
     run_id: str
     status: str
@@ -51,6 +54,7 @@ class PrunedRun:
     completed_at: datetime
     exported_to: str | None
     pruned_at: datetime
+    head_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)

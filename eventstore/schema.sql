@@ -184,12 +184,14 @@ begin
   from (select run_id from flex_runs
         where run_id = any (of_runs) and completed_at < ended_before
         order by run_id for update skip locked) r;
-  insert into flex_pruned_runs (run_id, status, events, created_at, completed_at, exported_to)
-  select r.run_id, r.status, r.head_seq, r.created_at, r.completed_at, flex_prune.exported_to
-  from flex_runs r where r.run_id = any (taken)
+  insert into flex_pruned_runs (run_id, status, events, created_at, completed_at, exported_to, head_hash)
+  select r.run_id, r.status, r.head_seq, r.created_at, r.completed_at, flex_prune.exported_to, e.hash
+  from flex_runs r left join flex_events e on e.run_id = r.run_id and e.seq = r.head_seq
+  where r.run_id = any (taken)
   on conflict (run_id) do update
   set status = excluded.status, events = excluded.events, created_at = excluded.created_at,
-      completed_at = excluded.completed_at, exported_to = excluded.exported_to, pruned_at = clock_timestamp();
+      completed_at = excluded.completed_at, exported_to = excluded.exported_to, head_hash = excluded.head_hash,
+      pruned_at = clock_timestamp();
   delete from flex_webhook_deliveries d using flex_webhooks h where d.hook_id = h.id and d.run_id = any (taken);
   delete from flex_webhook_lanes l using flex_webhooks h where l.hook_id = h.id and l.run_id = any (taken);
   delete from flex_links where run_id = any (taken);
@@ -603,12 +605,15 @@ CREATE TABLE flex_pruned_runs (
     created_at timestamp with time zone NOT NULL,
     completed_at timestamp with time zone NOT NULL,
     exported_to text,
-    pruned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    pruned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    head_hash bytea
 );
 
 COMMENT ON TABLE flex_pruned_runs IS 'runs that were removed after their time, so that who asks for one is told so';
 
 COMMENT ON COLUMN flex_pruned_runs.events IS 'how many events its log had';
+
+COMMENT ON COLUMN flex_pruned_runs.head_hash IS 'the hash of its last event; null: of a version that had none';
 
 CREATE TABLE flex_runs (
     run_id uuid NOT NULL,

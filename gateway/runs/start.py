@@ -23,7 +23,9 @@ from schemas.vocabulary import RunStatus
 
 ENDPOINTS = Endpoints("runs")
 
-IN_ITS_LOG = "a run that has begun says in its own log who started it, and each run would wait for one more commit"
+IN_ITS_LOG = (
+    "a run that has begun says in its own log who started it, and each run would wait for one more commit"
+)
 
 PATH = "/api/v1/flex/runs"
 

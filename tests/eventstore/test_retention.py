@@ -61,12 +61,14 @@ async def test_a_finished_run_goes_with_all_its_rows_and_the_others_stay(
     over, open_run = await asked_and_over(start_run), await start_run()
     await open_run.planned(node("a"))
     before, log = await counts(database, open_run.run_id), await store.read(open_run.run_id)
+    last = (await store.read(over.run_id))[-1]
     assert await removed(store) == PrunedBundle(1, 6, 0)
     assert set((await counts(database, over.run_id)).values()) == {0}
     assert (await counts(database, open_run.run_id), await store.read(open_run.run_id)) == (before, log)
     known = await pruned(store, over.run_id)
     assert known is not None
     assert (known.status, known.events, known.exported_to) == ("completed", 6, None)
+    assert known.head_hash == last.hash is not None
     assert await pruned(store, open_run.run_id) is None
     assert await compare(database_url) == []
     await open_run.work()

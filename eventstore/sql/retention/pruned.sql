@@ -1,4 +1,5 @@
 -- retention/pruned: that a run was removed; no row where it was not.
-select p.run_id, p.status, p.events, p.completed_at, p.exported_to, p.pruned_at
+select p.run_id, p.status, p.events, p.completed_at, p.exported_to, p.pruned_at,
+       encode(p.head_hash, 'hex') as head_hash
 from flex_pruned_runs p
 where p.run_id = %(run_id)s
