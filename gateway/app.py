@@ -14,7 +14,7 @@ from gateway.on_call import work as on_call_work
 from gateway.operations import describe, docs, health, metrics
 from gateway.operations import log as operations_log
 from gateway.people import link_page, links, requests, resume, tasks
-from gateway.runs import control, events, fork, listing, plan, policies, show, start
+from gateway.runs import control, diff, events, fork, listing, plan, policies, show, start
 from gateway.runs.replay import endpoints as replay
 from gateway.webhooks import endpoints as webhooks
 from gateway.work import callback
@@ -28,6 +28,7 @@ ENDPOINTS = (
     *show.ENDPOINTS,
     *events.ENDPOINTS,
     *replay.ENDPOINTS,
+    *diff.ENDPOINTS,
     *control.ENDPOINTS,
     *policies.ENDPOINTS,
     *show_capabilities.ENDPOINTS,

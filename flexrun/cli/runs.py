@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flexrun.api import API
-from flexrun.cli import run_events, run_list, run_replay
+from flexrun.cli import run_diff, run_events, run_list, run_replay
 from flexrun.cli.context import (
     CommandContext,
     Document,
@@ -31,6 +31,7 @@ _FROM = "the first node that runs again; without it, those that are not complete
 run_list.register(app)
 run_events.register(app)
 run_replay.register(app)
+run_diff.register(app)
 
 
 @app.command()

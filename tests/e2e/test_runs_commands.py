@@ -172,3 +172,20 @@ async def test_events_are_lines_of_the_types_that_were_asked_for(up: Site, flexr
         out, _ = await follows.communicate()
     assert [orjson.loads(line)["type"] for line in out.splitlines()] == ["complete"]
     assert follows.returncode == 0
+
+
+async def test_diff_says_what_a_fork_reused_and_what_it_made_anew(up: Site, flexrun: CommandLine) -> None:
+    run_id, _ = await waiting_run(up)
+    forked = await flexrun.run("runs", "fork", run_id, "--from", "review", "--json")
+    fork_id = forked.document["runId"]
+    async with GatewayClient(up.urls[0]) as client:
+        await reached(client, fork_id, "awaiting_hitl")
+    said = await flexrun.run("runs", "diff", run_id, fork_id, "--json")
+    must_be("RunDiff", said.document)
+    assert said.document["relation"] == "b_from_a"
+    nodes = {each["id"]: each["reused"] for each in said.document["nodes"]}
+    assert (nodes["brief"], nodes["review"]) == (True, False)
+    alone = await flexrun.run("runs", "diff", fork_id)
+    assert alone.code == 0
+    assert "b was made from a" in alone.out
+    assert "reused; same output" in alone.out
