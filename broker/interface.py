@@ -17,6 +17,7 @@ from runs.outstanding import Work
 from schemas.messages import MessageRefused
 
 if TYPE_CHECKING:
+    from broker.dead import Judge, Keep
     from eventstore.outage import Outage
 
 __all__ = [
@@ -76,12 +77,16 @@ class WorkHint:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that could not be handled, with its queue, the reason and the time."""
+    """A message that could not be handled, with its queue, the reason and the time.
+
+    `id` names it; two that are the same in every respect may share one.
+    """
 
     queue: str
     body: bytes
     reason: str
     at: datetime
+    id: str = ""
 
 
 Handle = Callable[[WorkHint], Awaitable[asyncio.Task[None] | None]]
@@ -226,4 +231,11 @@ class Broker(Protocol):
 
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
         """The oldest dead letters of the queue `name` (of every queue for ''); they stay where they are."""
+        ...
+
+    async def settle_dead_letters(self, ids: Sequence[str], judge: Judge) -> dict[str, Keep | None]:
+        """Requeue, drop or keep these letters as `judge` says of each; None for what was done, the others stay.
+
+        An id that names no letter is missing in the answer. Raises BrokerUnavailable.
+        """
         ...

@@ -10,6 +10,7 @@ from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.endpoint import ENDPOINTS as ALL_ENDPOINTS
 from gateway.endpoint import OPEN_PATHS, Endpoint
 from gateway.middleware import METRICS, complete_headers, middleware
+from gateway.on_call import dead as on_call_dead
 from gateway.on_call import work as on_call_work
 from gateway.operations import describe, docs, health, metrics
 from gateway.operations import log as operations_log
@@ -51,6 +52,7 @@ ENDPOINTS = (
     *callback.ENDPOINTS,
     *workers.ENDPOINTS,
     *on_call_work.ENDPOINTS,
+    *on_call_dead.ENDPOINTS,
 )
 """In the order in which OpenAPI shows them."""
 

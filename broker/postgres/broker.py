@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 
 from broker.claims import Claims
+from broker.dead import Judge, Keep, Requeue, is_work
 from broker.failures import FailureRule
 from broker.interface import (
     BrokerUnavailable,
@@ -27,6 +28,9 @@ from eventstore.lifecycle import refuse_second_start
 from eventstore.listener import LogListener
 from eventstore.rows import Rows
 from eventstore.store import EventStore
+
+_DIGITS = 19
+"""A bigint has so many digits at most."""
 
 
 class PostgresBroker:
@@ -122,9 +126,30 @@ class PostgresBroker:
         return reader
 
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters of a queue. Raises BrokerUnavailable."""
-        rows = await self._fetch("messages/dead_letters", {"queue": name, "limit": limit})
-        return [DeadLetter(queue, bytes(body), reason, at) for queue, body, reason, at in rows]
+        """The oldest dead letters. Raises BrokerUnavailable."""
+        return await self._letters({"queue": name, "ids": None, "limit": limit})
+
+    async def settle_dead_letters(self, ids: Sequence[str], judge: Judge) -> dict[str, Keep | None]:
+        """See `broker.interface.Broker`. Each letter is moved or deleted in one statement."""
+        numbers = [int(each) for each in ids if each.isascii() and each.isdecimal() and len(each) < _DIGITS]
+        found: dict[str, Keep | None] = {}
+        for letter in await self._letters({"queue": "", "ids": numbers, "limit": len(numbers)}):
+            fate = await judge(letter)
+            if isinstance(fate, Keep):
+                found[letter.id] = fate
+                continue
+            moves = isinstance(fate, Requeue) and not is_work(letter.queue)
+            statement = "messages/requeue" if moves else "messages/drop"
+            if await self._fetch(statement, {"id": int(letter.id)}):
+                found[letter.id] = None
+        return found
+
+    async def _letters(self, parameters: dict[str, object]) -> list[DeadLetter]:
+        rows = await self._fetch("messages/dead_letters", parameters)
+        return [
+            DeadLetter(queue, bytes(body), reason, at, str(number))
+            for number, queue, body, reason, at in rows
+        ]
 
     async def _fetch(self, statement: str, parameters: dict[str, object]) -> Rows:
         try:

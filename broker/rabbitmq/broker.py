@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from broker.dead import Judge, Keep
 from broker.failures import FailureRule
 from broker.hint_codec import encode_hint
 from broker.interface import (
@@ -71,6 +72,7 @@ class RabbitBroker:
         self._config = config or WorkConsumerConfig()
         self._consumers: list[RabbitWorkConsumer | RabbitMessageConsumer] = []
         self._waiting = WaitingWork(store, self._workers)
+        self._settling = asyncio.Lock()
 
     @property
     def healthy(self) -> bool:
@@ -173,6 +175,11 @@ class RabbitBroker:
     async def dead_letters(self, name: str, limit: int = 100) -> list[DeadLetter]:
         """The oldest dead letters of a queue. Raises BrokerUnavailable."""
         return await inspection.dead_letters(self._server, name, limit)
+
+    async def settle_dead_letters(self, ids: Sequence[str], judge: Judge) -> dict[str, Keep | None]:
+        """See `broker.interface.Broker`. One of this process at a time: letters that are looked at are hidden."""
+        async with self._settling:
+            return await inspection.settle_dead_letters(self._server, ids, judge)
 
 
 def _outgoing(hint: WorkHint) -> Outgoing:

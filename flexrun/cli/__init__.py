@@ -11,6 +11,7 @@ from flexrun import __version__
 from flexrun.cli import (
     capabilities,
     database,
+    dead,
     examples,
     facets,
     follow,
@@ -58,6 +59,7 @@ app.add_typer(hitl.app, name="hitl")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(capabilities.app, name="capabilities")
 app.add_typer(work.app, name="work")
+app.add_typer(dead.app, name="dead")
 app.add_typer(facets.app, name="facets")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(operations.app, name="operations")

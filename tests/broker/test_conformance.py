@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from broker.interface import BrokerUnavailable, MessageRefused, WorkHint
+from broker.dead import Drop, Fate, Keep, Requeue
+from broker.interface import BrokerUnavailable, DeadLetter, MessageRefused, WorkHint
 from runs.commands import AbortRun, Actor
 from tests.support.carriage import BrokerTimes, House, Planner, Site, now, open_planner, plan_hint
 from tests.support.waiting import eventually
@@ -221,6 +222,42 @@ async def test_a_message_that_breaks_its_reader_is_tried_five_times_and_then_bur
     letters = await eventually(lambda: house.broker.dead_letters("hitl"), 20)
     assert tries == 5
     assert "failed 5 times, at last with KeyError: 'operator'" in letters[0].reason
+
+
+async def test_dead_letters_are_put_back_or_dropped_one_by_one(house: House) -> None:
+    is_mended = False
+    read: list[bytes] = []
+
+    async def reader(body: bytes) -> None:
+        if not is_mended:
+            raise MessageRefused("a bad deploy")
+        read.append(body)
+
+    await house.broker.consume_messages("hitl", reader, prefetch=4)
+    bodies = [b'{"n": 1}', b'{"n": 2}', b'{"n": 3}', b'{"n": ']
+    for body in bodies:
+        await house.broker.publish_message("hitl", body)
+
+    async def all_dead() -> dict[bytes, str]:
+        letters = await house.broker.dead_letters("hitl")
+        assert len(letters) == len(bodies)
+        return {letter.body: letter.id for letter in letters}
+
+    ids = await eventually(all_dead)
+    assert len(set(ids.values())) == len(bodies)
+    is_mended = True
+    fates: dict[str, Fate] = {
+        ids[bodies[0]]: Requeue(), ids[bodies[1]]: Drop(), ids[bodies[2]]: Keep("no", "not now"),
+    }  # fmt: skip
+
+    async def judge(letter: DeadLetter) -> Fate:
+        return fates[letter.id]
+
+    found = await house.broker.settle_dead_letters([*fates, "987654321", "strange"], judge)
+    assert found == {ids[bodies[0]]: None, ids[bodies[1]]: None, ids[bodies[2]]: Keep("no", "not now")}
+    await eventually(lambda: read == [bodies[0]])
+    assert {letter.body for letter in await house.broker.dead_letters("")} == {bodies[2], bodies[3]}
+    assert await house.broker.settle_dead_letters([ids[bodies[0]]], judge) == {}
 
 
 async def test_a_message_that_failed_once_is_read_again(house: House) -> None:

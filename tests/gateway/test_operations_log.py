@@ -52,9 +52,8 @@ def test_what_changes_something_is_recorded_and_says_why_where_it_is_not() -> No
     assert unrecorded == {"planEnvelope"} | OWN_REPORTS
     assert all(each.about.get("unrecorded") for each in CHANGING if not each.recorded)
     assert {each.name for each in CHANGING if each.about.get("records_itself")} == {
-        "decideByLink",
-        "releaseWork",
-    }
+        "decideByLink", "dropDeadLetters", "releaseWork", "requeueDeadLetters",
+    }  # fmt: skip
     assert {each.acts_on[0] for each in CHANGING if each.recorded} >= {
         "run", "capability", "facet", "webhook", "link", "request", "task", "policy",
     }  # fmt: skip
