@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from runs.bundle import node_context
 from runs.event import Event, JsonObject
 from runs.evolve import evolve
-from runs.outstanding import Work, WorkKey
-from runs.state import NodeState, RequestState, RunState
+from runs.outstanding import Work, WorkKey, outstanding
+from runs.state import NodeState, RequestState, RunState, new_run
 from runs.transitions import AWAITING_HUMAN, RUNNING
 
 Sections = dict[str, list[JsonObject]]
@@ -48,6 +48,28 @@ def project(
     elif after.nodes is not before.nodes:
         rows["nodes"] = _changed_nodes(before, after, events)
     return {name: section for name, section in rows.items() if section}
+
+
+def final_rows(run_id: str, events: Sequence[Event]) -> Sections:
+    """The whole rows of a run, from one look at each of its events: mostly what `eventstore.replay` makes.
+
+    The context of a node may be another one where commits had several events, or a plan took over the node.
+    """
+    state = new_run(run_id)
+    contexts: dict[str, JsonObject] = {}
+    for event in events:
+        state = evolve(state, event)
+        if event.type == "node_start" and event.node_id is not None:
+            contexts[event.node_id] = node_context(state, state.nodes[event.node_id])
+    return {
+        "starts": [_started_run(state)],
+        "planned": [
+            _planned_node(state, node, ordinal, contexts.get(node.id))
+            for ordinal, node in enumerate(state.nodes.values())
+        ],
+        "requests": _new_requests(state, events),
+        "work": [_work(state, work) for work in outstanding(state).values()],
+    }
 
 
 def _advanced_run(before: RunState, after: RunState) -> JsonObject:

@@ -9,17 +9,17 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli import retention
+from flexrun.cli import retention, verify
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
-from flexrun.cli.shared import EXIT_NO, run_async, say
-from schemas.visible import visible, visible_json
+from flexrun.cli.shared import run_async, say
 
 app = typer.Typer(
-    help="The database: migrations, read models rebuilt from the log, old runs removed, sizes.",
+    help="The database: migrations, read models rebuilt from the log, proof of the log, old runs removed, sizes.",
     no_args_is_help=True,
 )
 app.command()(retention.prune)
 app.command()(retention.sizes)
+app.command()(verify.verify)
 
 
 @app.command()
@@ -46,24 +46,3 @@ def rebuild(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
     with failure_told("Nothing was rebuilt, all rows are as they were"):
         run_async(run_rebuild(url))
     typer.echo(orjson.dumps({"rebuilt": True}) if as_json else "read models rebuilt from the log")
-
-
-@app.command()
-def verify(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
-    """Compare the read models with what the log says; exit 1 where they differ, 3 where that cannot be told.
-
-    Changes nothing.
-    """
-    from eventstore.rebuild import compare  # noqa: PLC0415 - see the module's docstring
-
-    url = database_url(database)
-    say("Reading the log …", "dim")
-    with failure_told("Nothing was verified"):
-        differences = run_async(compare(url))
-    if as_json:
-        typer.echo(visible_json(orjson.dumps({"differences": [str(each) for each in differences]})))
-    else:
-        said = [visible(str(each)) for each in differences]
-        typer.echo("\n".join(said) or "the read models are what the log says")
-    if differences:
-        raise typer.Exit(EXIT_NO)

@@ -250,7 +250,9 @@ async def test_a_log_that_cannot_be_folded_is_a_difference_and_the_other_runs_ar
     assert found == [("flex_events", early), ("flex_events", bare), ("flex_runs", tampered)]
     said = await cli.run("db", "verify", "--database", database_url)
     assert said.status == 1
-    refused = [line.partition(": the log cannot be folded: ") for line in said.out.splitlines()[:2]]
+    refused = [
+        line.partition(": the log cannot be folded: ") for line in said.out.splitlines() if "folded" in line
+    ]
     assert [(place, reason) for place, _, reason in refused] == [
         (f"flex_events {early}", "IllegalTransition: a run that is pending cannot take node_start"),
         (f"flex_events {bare}", "KeyError: 'attempt'"),

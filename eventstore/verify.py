@@ -1,0 +1,200 @@
+"""Verifies the log and the read models of a whole database, some runs at a time, while runs go on.
+
+Each range of runs is looked at in one short transaction, as of one moment: a run that changes meanwhile is seen as it
+was before or after. Ranges are independent of each other: several processes share the work, and it can begin anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncGenerator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from eventstore.chain import ChainBreak, ChainCheck
+from eventstore.connection import Connection
+from eventstore.statements import statement
+from eventstore.whole_runs import (
+    FIRST_RUN,
+    LAST_RUN,
+    ONE_MOMENT,
+    Difference,
+    RunRange,
+    connect_for_maintenance,
+    differences,
+)
+from runs.event import Event
+
+EVENTS_AT_ONCE = 4_000
+"""A range has about so many events: it takes some tenths of a second."""
+
+RUNS_AT_ONCE = 1_000
+BREAKS_OF_A_RUN = 10
+"""Of a run that was written anew each event may be wrong; so many are named."""
+
+_EVENTS_FOR_ONE_PROCESS = 20_000
+_MOST_PROCESSES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it was written. `seq` is None where a row of a read model is wrong, not an event."""
+
+    run_id: str
+    seq: int | None
+    cause: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(slots=True)
+class Verified:
+    """A range of runs that was looked at. `unhashed` counts the events that no hash covers."""
+
+    runs: RunRange
+    run_count: int = 0
+    events: int = 0
+    unhashed: int = 0
+    findings: list[Finding] = field(default_factory=list[Finding])
+
+
+async def about_how_many_events(database_url: str) -> int:
+    """The number of events as the database's statistics know it. Raises psycopg.Error."""
+    connection = await connect_for_maintenance(database_url)
+    try:
+        cursor = await connection.execute(statement("verify/size"))
+        row = await cursor.fetchone()
+        return row[0] if row is not None else 0
+    finally:
+        await connection.close()
+
+
+async def verify(
+    database_url: str, *, after: str = FIRST_RUN, processes: int = 1
+) -> AsyncGenerator[Verified]:
+    """Look at all runs above `after`, range by range in the order of their ids. Raises psycopg.Error."""
+    connection = await connect_for_maintenance(database_url)
+    try:
+        async with aclosing(_ranges(connection, after)) as ranges:
+            if processes < 2:
+                async for runs in ranges:
+                    yield await verify_range(connection, runs)
+            else:
+                async with aclosing(_side_by_side(database_url, ranges, processes)) as verified:
+                    async for each in verified:
+                        yield each
+    finally:
+        await connection.close()
+
+
+def processes_for(events: int) -> int:
+    """How many processes are worth their start."""
+    return min(os.cpu_count() or 1, _MOST_PROCESSES) if events > _EVENTS_FOR_ONE_PROCESS else 1
+
+
+async def verify_range(connection: Connection, runs: RunRange) -> Verified:
+    """Look at some runs as of one moment: the chain of each, and its rows. Raises psycopg.Error."""
+    verified = Verified(runs)
+    seen: set[str] = set()
+    async with connection.transaction():
+        await connection.execute(ONE_MOMENT)
+        heads = dict(await _heads(connection, runs, None))
+
+        def look(run_id: str, commits: list[list[Event]]) -> None:
+            seen.add(run_id)
+            _look(verified, heads.get(run_id), commits)
+
+        rows = await differences(connection, runs, look)
+    verified.run_count = len(seen | heads.keys())
+    verified.findings += map(_of_row, rows)
+    return verified
+
+
+def _look(verified: Verified, head: int | None, commits: list[list[Event]]) -> None:
+    check = ChainCheck()
+    breaks: list[ChainBreak] = []
+    for commit in commits:
+        for event in commit:
+            verified.events += 1
+            verified.unhashed += event.hash is None
+            if (found := check.add(event)) is not None:
+                breaks.append(found)
+    if (cut := check.end(head)) is not None:
+        breaks = [*breaks[: BREAKS_OF_A_RUN - 1], cut]
+    verified.findings += [
+        Finding(each.run_id, each.seq, each.cause, str(each)) for each in breaks[:BREAKS_OF_A_RUN]
+    ]
+
+
+def _of_row(difference: Difference) -> Finding:
+    if difference.table == "flex_runs" and difference.rebuilt is None:
+        message = (
+            f"run {difference.run_id} event 1: it is in flex_runs, and the log knows no such row: all is gone"
+        )
+        return Finding(difference.run_id, 1, "missing", message)
+    cause = "unfoldable" if difference.unfoldable is not None else "row"
+    return Finding(difference.run_id, None, cause, str(difference))
+
+
+async def _heads(connection: Connection, runs: RunRange, limit: int | None) -> list[tuple[str, int]]:
+    cursor = await connection.execute(statement("verify/heads"), {**runs.parameters, "limit": limit})
+    return [(run_id, head) for run_id, head in await cursor.fetchall()]
+
+
+async def _ranges(connection: Connection, after: str) -> AsyncGenerator[RunRange]:
+    """Ranges of about EVENTS_AT_ONCE events; the last one has no end, for runs that begin meanwhile or have no row."""
+    while True:
+        heads = await _heads(connection, RunRange(after), RUNS_AT_ONCE)
+        events = 0
+        for run_id, head in heads:
+            events += head
+            if events >= EVENTS_AT_ONCE:
+                yield RunRange(after, run_id)
+                after, events = run_id, 0
+        if len(heads) < RUNS_AT_ONCE:
+            yield RunRange(after, LAST_RUN)
+            return
+        if events:
+            yield RunRange(after, heads[-1][0])
+            after = heads[-1][0]
+
+
+async def _side_by_side(
+    database_url: str, ranges: AsyncGenerator[RunRange], processes: int
+) -> AsyncGenerator[Verified]:
+    """The ranges in their order, looked at by several processes."""
+    under_way: deque[Future[Verified]] = deque()
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _ignore_interrupts)
+    try:
+        async for runs in ranges:
+            under_way.append(pool.submit(_verify_in_child, database_url, runs))
+            if len(under_way) >= 2 * processes:
+                yield await asyncio.wrap_future(under_way.popleft())
+        while under_way:
+            yield await asyncio.wrap_future(under_way.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C goes to all processes of a terminal: the first of them ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+_child: tuple[asyncio.Runner, Connection] | None = None
+
+
+def _verify_in_child(database_url: str, runs: RunRange) -> Verified:
+    global _child  # noqa: PLW0603 - the connection of a process of the pool, which has nothing else
+    if _child is None:
+        runner = asyncio.Runner()
+        _child = runner, runner.run(connect_for_maintenance(database_url))
+    runner, connection = _child
+    return runner.run(verify_range(connection, runs))
