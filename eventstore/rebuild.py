@@ -32,7 +32,7 @@ async def rebuild(database_url: str) -> int:
     try:
         async with connection.transaction():
             await connection.execute(statement("rebuild/begin"), prepare=False)
-            async with aclosing(replayed(connection, ALL_RUNS, _give_up)) as chunks:
+            async with aclosing(replayed(connection, ALL_RUNS)) as chunks:
                 async for run_ids, sections in chunks:
                     for row in sections["work"]:
                         row.update(_LAPSED_LEASE if row["started"] else {})

@@ -150,19 +150,16 @@ def parameters_of(run_ids: list[str], sections: Sections) -> dict[str, Any]:
     return {"run_ids": run_ids, "batch": orjson.dumps(sections).decode()}
 
 
-async def replayed(
-    connection: Connection, runs: RunRange, refuse: Callable[[LogUnfoldable], None]
-) -> AsyncGenerator[tuple[list[str], Sections]]:
-    """The rows of these runs, some runs at a time; those whose log cannot be folded go to `refuse`."""
+async def replayed(connection: Connection, runs: RunRange) -> AsyncGenerator[tuple[list[str], Sections]]:
+    """The rows of these runs, some runs at a time. Raises LogUnfoldable, psycopg.Error."""
     run_ids: list[str] = []
     chunk: Sections = {}
     async with aclosing(_logs(connection, runs)) as logs:
         async for run_id, commits in logs:
             try:
                 sections = replay(run_id, commits)
-            except Exception as error:  # noqa: BLE001 - such a log may lack anything: a node, a key, a plan
-                refuse(LogUnfoldable(run_id, f"{type(error).__name__}: {error}"))
-                continue
+            except Exception as error:  # such a log may lack anything: a node, a key, a plan
+                raise LogUnfoldable(run_id, f"{type(error).__name__}: {error}") from error
             run_ids.append(run_id)
             _add(chunk, sections)
             if len(run_ids) == _RUNS_AT_ONCE:
