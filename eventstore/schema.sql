@@ -236,6 +236,15 @@ begin
 end
 $$;
 
+CREATE FUNCTION flex_refuse_token_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception 'token %: it is revoked, or its hash, name and scopes would change; make another one', old.token_id
+    using errcode = 'FR004';
+end
+$$;
+
 CREATE TABLE flex_work (
     run_id uuid NOT NULL,
     kind text NOT NULL,
@@ -689,6 +698,29 @@ CREATE VIEW flex_task_rows AS
 
 COMMENT ON VIEW flex_task_rows IS 'nodes that wait for the work of a person';
 
+CREATE TABLE flex_tokens (
+    token_id uuid NOT NULL,
+    name text NOT NULL,
+    prefix text NOT NULL,
+    digest bytea NOT NULL,
+    scopes text[] NOT NULL,
+    roles text[] NOT NULL,
+    description text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    created_by text NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_by text,
+    CONSTRAINT flex_tokens_digest CHECK ((length(digest) = 32)),
+    CONSTRAINT flex_tokens_revoked CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
+    CONSTRAINT flex_tokens_scopes CHECK ((cardinality(scopes) > 0))
+);
+
+COMMENT ON TABLE flex_tokens IS 'rows stay when they are revoked: as long as there is one, the gateway asks for tokens';
+
+COMMENT ON COLUMN flex_tokens.last_used_at IS 'written at most once a minute';
+
 CREATE TABLE flex_webhook_deliveries (
     hook_id uuid NOT NULL,
     run_id uuid NOT NULL,
@@ -873,6 +905,12 @@ ALTER TABLE ONLY flex_runs
 ALTER TABLE ONLY flex_secrets
     ADD CONSTRAINT flex_secrets_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY flex_tokens
+    ADD CONSTRAINT flex_tokens_digest_key UNIQUE (digest);
+
+ALTER TABLE ONLY flex_tokens
+    ADD CONSTRAINT flex_tokens_pkey PRIMARY KEY (token_id);
+
 ALTER TABLE ONLY flex_webhook_deliveries
     ADD CONSTRAINT flex_webhook_deliveries_pkey PRIMARY KEY (hook_id, run_id, seq);
 
@@ -942,6 +980,8 @@ CREATE INDEX flex_runs_submitter ON flex_runs USING btree (submitted_by, created
 
 CREATE INDEX flex_runs_thread ON flex_runs USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
 
+CREATE INDEX flex_tokens_live ON flex_tokens USING btree (token_id) WHERE (revoked_at IS NULL);
+
 CREATE INDEX flex_webhook_deliveries_finished ON flex_webhook_deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE INDEX flex_webhook_deliveries_open ON flex_webhook_deliveries USING btree (hook_id, status, run_id, seq) WHERE (status <> 'delivered'::text);
@@ -969,6 +1009,8 @@ CREATE TRIGGER flex_events_refuse_removal AFTER DELETE ON flex_events REFERENCIN
 CREATE TRIGGER flex_operations_keep_ended BEFORE UPDATE ON flex_operations FOR EACH ROW WHEN (((old.outcome <> 'begun'::text) OR (new.at <> old.at) OR (new.action <> old.action))) EXECUTE FUNCTION flex_refuse_operation_change();
 
 CREATE TRIGGER flex_operations_keep_young BEFORE DELETE ON flex_operations FOR EACH ROW WHEN ((old.at > (clock_timestamp() - '23:00:00'::interval))) EXECUTE FUNCTION flex_refuse_operation_change();
+
+CREATE TRIGGER flex_tokens_keep BEFORE UPDATE ON flex_tokens FOR EACH ROW WHEN (((new.digest <> old.digest) OR (new.name <> old.name) OR (new.scopes <> old.scopes) OR (new.roles <> old.roles) OR ((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at)))) EXECUTE FUNCTION flex_refuse_token_change();
 
 ALTER TABLE ONLY flex_webhook_deliveries
     ADD CONSTRAINT flex_webhook_deliveries_hook FOREIGN KEY (hook_id) REFERENCES flex_webhooks(id);

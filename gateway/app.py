@@ -17,6 +17,7 @@ from gateway.operations import log as operations_log
 from gateway.people import link_page, links, requests, resume, tasks
 from gateway.runs import control, diff, events, fork, listing, plan, policies, show, start
 from gateway.runs.replay import endpoints as replay
+from gateway.tokens import endpoints as tokens
 from gateway.webhooks import endpoints as webhooks
 from gateway.work import callback
 from gateway.work import endpoints as work
@@ -48,6 +49,7 @@ ENDPOINTS = (
     *fork.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *operations_log.ENDPOINTS,
+    *tokens.ENDPOINTS,
     *work.ENDPOINTS,
     *callback.ENDPOINTS,
     *workers.ENDPOINTS,
@@ -67,6 +69,7 @@ def create_app(deps: GatewayDeps) -> web.Application:
     app[ALL_ENDPOINTS] = ENDPOINTS
     app[OPEN_PATHS] = frozenset(endpoint.path for endpoint in ENDPOINTS if _is_open(endpoint, deps))
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
+    app.on_startup.append(_start)
     app.on_response_prepare.append(complete_headers)
     app.on_shutdown.append(_end_streams)
     app.on_cleanup.append(_finish_writes)
@@ -77,12 +80,13 @@ def _is_open(endpoint: Endpoint, deps: GatewayDeps) -> bool:
     return endpoint.open or (endpoint.path == METRICS and deps.config.metrics_open)
 
 
+async def _start(app: web.Application) -> None:
+    await app[GATEWAY].start()
+
+
 async def _end_streams(app: web.Application) -> None:
     app[GATEWAY].end_waiting()
 
 
 async def _finish_writes(app: web.Application) -> None:
-    await app[GATEWAY].finish_writes()
-    await app[GATEWAY].partial_outputs.close()
-    await app[GATEWAY].work.close()
-    await app[GATEWAY].operations.close()
+    await app[GATEWAY].close()

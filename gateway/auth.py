@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens from `FLEXRUN_TOKENS`, each with a name and roles.
+"""Who calls: bearer tokens from `FLEXRUN_TOKENS` and from the database, each with a name and roles.
 
 Two ways to write them: `token=name:role1,role2;token2=name2`, or JSON such as
 `{"token": {"name": "ada", "roles": ["editor"]}}` (a plain text as value is the name).
@@ -9,12 +9,14 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping
-from hashlib import sha256
 from typing import Any, cast
 
 import orjson
 from aiohttp import web
 
+from eventstore.token_copy import TokenCopy
+from eventstore.tokens import LiveToken, digest_of
+from gateway.scopes import Caller, scopes_of_roles
 from runs.commands import Actor
 from schemas.redaction import know_secrets
 
@@ -31,13 +33,11 @@ class BindRefused(ValueError):
 
 
 class Tokens:
-    """The known tokens, kept as digests only."""
+    """The known tokens, kept as digests only: those of `FLEXRUN_TOKENS`, and those of the database (`stored`)."""
 
     def __init__(self, actors: Mapping[str, Actor]) -> None:
-        self.actors = tuple(actors.values())
-        """All people who have a token."""
-
-        self._digests = [(_digest(token), actor) for token, actor in actors.items()]
+        self.stored: TokenCopy | None = None
+        self._digests = [(digest_of(token), actor) for token, actor in actors.items()]
 
     @classmethod
     def parse(cls, text: str | None) -> Tokens:
@@ -60,26 +60,58 @@ class Tokens:
         know_secrets(*actors)
         return cls(actors)
 
+    def replace(self, other: Tokens) -> None:
+        """Know the tokens of another `FLEXRUN_TOKENS` from now on; those of the database stay."""
+        self._digests = other._digests
+
     @property
     def configured(self) -> bool:
-        return bool(self._digests)
+        """Whether callers need a token: there is one in the settings, or the database has or had one."""
+        return bool(self._digests) or (self.stored is not None and self.stored.there_are)
+
+    @property
+    def actors(self) -> tuple[Actor, ...]:
+        """All people who have a token."""
+        stored = self.stored.live.values() if self.stored is not None else ()
+        return (*(actor for _, actor in self._digests), *map(_stored_actor, stored))
 
     def actor(self, token: str) -> Actor | None:
-        """Whose token this is; None for a wrong one. Every digest is compared, each in constant time."""
-        offered = _digest(token)
+        """Whose token this is; None for a wrong one."""
+        caller = self.caller(token)
+        return caller.actor if caller is not None else None
+
+    def caller(self, token: str) -> Caller | None:
+        """Whose token this is, and what it is good for; None for one that is wrong, expired or revoked."""
+        return self._find(digest_of(token))
+
+    def still(self, caller: Caller) -> bool:
+        """Whether a caller, who was let in before, would be let in now, and for the same."""
+        if caller.digest is None:
+            return not self.configured
+        return self._find(caller.digest) == caller
+
+    def named(self, name: str) -> Actor | None:
+        """Who has a token under this name, with the roles that go with all tokens of that name."""
+        found = [actor for actor in self.actors if actor.name == name]
+        roles = dict.fromkeys(role for actor in found for role in actor.roles)
+        return Actor(name, tuple(roles), verified=True) if found else None
+
+    def _find(self, offered: bytes) -> Caller | None:
+        """Every digest of the settings is compared, each in constant time."""
         found: Actor | None = None
         for digest, actor in self._digests:
             if hmac.compare_digest(digest, offered):
                 found = actor
-        return found
+        if found is not None:
+            return Caller(found, scopes_of_roles(found.roles), digest=offered)
+        row = self.stored.find(offered) if self.stored is not None else None
+        if row is None:
+            return None
+        return Caller(_stored_actor(row), frozenset(row.scopes), token_id=row.token_id, digest=offered)
 
-    def named(self, name: str) -> Actor | None:
-        """Who has a token under this name, with the roles that go with it."""
-        return next((actor for _, actor in self._digests if actor.name == name), None)
 
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "surrogateescape")).digest()
+def _stored_actor(row: LiveToken) -> Actor:
+    return Actor(row.name, tuple(row.roles), verified=True)
 
 
 def _actor(name: str, roles: list[str]) -> Actor:
@@ -141,7 +173,7 @@ def check_bind(host: str, tokens: Tokens) -> None:
     if not tokens.configured and not is_loopback(host):
         raise BindRefused(
             f"refusing to listen on {host or 'every interface'} without tokens: set FLEXRUN_TOKENS"
-            " (token=name:role1,role2;…) or listen on 127.0.0.1"
+            " (token=name:role1,role2;…), make one (flexrun db token NAME --scope admin), or listen on 127.0.0.1"
         )
 
 

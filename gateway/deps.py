@@ -21,6 +21,7 @@ from eventstore.listener import LogListener
 from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
+from eventstore.token_copy import TokenCopy
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.operations_log import OperationsLog
@@ -90,7 +91,7 @@ class Gateway:
         self.readiness = deps.readiness or ReadinessProbe(
             deps.store, deps.broker, answer_seconds=deps.config.ready_seconds
         )
-        self.acceptance = Acceptance(deps.house, TokenHolders(deps.tokens.actors))
+        self.acceptance = Acceptance(deps.house, TokenHolders(deps.tokens))
         self.capabilities = deps.capabilities or CapabilityCache(deps.store)
         self.facets = deps.facets or FacetCache(deps.store)
         self.streams = OpenStreams()
@@ -98,6 +99,11 @@ class Gateway:
         self.partial_outputs = PartialOutputs(deps.store)
         self.history = History(deps.store)
         self.operations = OperationsLog(deps.store)
+        self._own_tokens: TokenCopy | None = None
+        if deps.tokens.stored is None:
+            self._own_tokens = TokenCopy(deps.store, listener=deps.listener)
+            deps.tokens.stored = self._own_tokens
+        deps.tokens.stored.on_change = self._end_streams_of_others
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self.work = RemoteWork(
@@ -119,6 +125,24 @@ class Gateway:
         """End all streams, and answer all claims of workers."""
         self.streams.close()
         self.work.stop()
+
+    async def start(self) -> None:
+        """Get to know the tokens of the database, where nobody has given them."""
+        if self._own_tokens is not None:
+            await self._own_tokens.start()
+
+    async def close(self) -> None:
+        """Finish what was begun."""
+        await self.finish_writes()
+        await self.partial_outputs.close()
+        await self.work.close()
+        await self.operations.close()
+        if self._own_tokens is not None:
+            await self._own_tokens.close()
+
+    def _end_streams_of_others(self) -> None:
+        """End the streams of those who would not be let in now."""
+        self.streams.keep(self.deps.tokens.still)
 
     async def shield_write(self, write: Coroutine[Any, Any, T]) -> T:
         """Await a write that continues when the caller leaves: the handler is cancelled then, the write is not."""

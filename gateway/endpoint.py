@@ -29,7 +29,9 @@ from gateway.deps import GATEWAY
 from gateway.parsing import parse_body
 from gateway.query import Parameter, Query, query_parameters, read_query, refuse_unknown
 from gateway.recording import begin_operation, note_operation
+from gateway.scopes import CALLER, require
 from schemas.base import Model
+from schemas.tokens import Scope
 
 STREAM = "text/event-stream"
 JSON = "application/json"
@@ -83,6 +85,8 @@ class Documentation(TypedDict, total=False):
     `open` endpoints ask for no token, and pass over query parameters that they do not know: probes and mail programs
     add some to addresses that they call.
 
+    `needs` is the scope that a caller must have: without one it is `admin`, and for `open` endpoints there is none.
+
     `acts_on` is the kind of object that a change is about, such as `webhook`: by default that of the last id in the
     path. An id that the path lacks is the field `webhook_id` of the request's log line. `unrecorded` says why a change
     is not in the operations log; `recorded_after`, why it is there only once it is answered; `records_itself`, that the
@@ -97,6 +101,7 @@ class Documentation(TypedDict, total=False):
     headers: Sequence[Parameter]
     reads: Sequence[type[Query] | Parameter]
     open: bool
+    needs: Scope
     acts_on: str
     unrecorded: str
     recorded_after: str
@@ -131,6 +136,11 @@ class Endpoint:
     @property
     def open(self) -> bool:
         return self.about.get("open", False)
+
+    @property
+    def needs(self) -> Scope | None:
+        """The scope that callers must have; None for endpoints that are open."""
+        return None if self.open else self.about.get("needs", "admin")
 
     @property
     def recorded(self) -> bool:
@@ -170,6 +180,8 @@ class Endpoint:
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._is_noted(request):
                 note_operation(request, self.name, *self.acts_on)
+            if self.needs is not None and self.path not in request.app[OPEN_PATHS]:
+                require(request[CALLER], self.needs)
             if request.query_string and not self.open:
                 refuse_unknown(request, known)
             arguments = [await each.read(request) for each in self.arguments]

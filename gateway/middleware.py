@@ -13,7 +13,6 @@ from aiohttp.typedefs import Handler
 
 from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
-from gateway.callers import CALLER, CORRELATION_ID, Caller
 from gateway.cors import allow_origin, options_answer, preflight_answer, require_local_caller
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import OPEN_PATHS
@@ -22,6 +21,7 @@ from gateway.protocol import fixed_headers
 from gateway.pruned import refuse_pruned
 from gateway.recording import end_operation
 from gateway.request_metrics import count_request
+from gateway.scopes import CALLER, CORRELATION_ID, Caller
 from runs.commands import Actor
 from runs.errors import RunUnknown
 
@@ -164,14 +164,16 @@ def _identify(request: web.Request, gateway: Gateway) -> Caller:
         require_local_caller(request, gateway.config.cors_origins)
         return Caller(ANONYMOUS)
     if _is_open(request):
-        return Caller(ANONYMOUS)
+        return Caller(ANONYMOUS, frozenset())
     in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)
-    actor = tokens.actor(token) if token is not None else None
-    if actor is None:
+    known = tokens.caller(token) if token is not None else None
+    if known is None:
         raise _unauthorized(token is not None)
-    bind_log_fields(request, actor=actor.name)
-    return Caller(actor)
+    bind_log_fields(request, actor=known.actor.name)
+    if known.token_id is not None and tokens.stored is not None:
+        tokens.stored.note_use(known.token_id)
+    return known
 
 
 def _require_host(request: web.Request) -> None:
@@ -195,7 +197,10 @@ def _secret_base(path: str) -> str | None:
 
 def _unauthorized(offered: bool) -> ProblemError:
     if offered:
-        challenge, detail = 'Bearer realm="flexrun", error="invalid_token"', "This token is not known here."
+        challenge, detail = (
+            'Bearer realm="flexrun", error="invalid_token"',
+            "This token is not known here, or not any more.",
+        )
     else:
         challenge, detail = 'Bearer realm="flexrun"', "Send a token: -H 'Authorization: Bearer …'."
     return ProblemError(401, "unauthorized", detail, headers={"WWW-Authenticate": challenge})

@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from eventstore.operations import MAX_ID_CHARS, MAX_REASON_CHARS, Operation, new_operation_id
-from gateway.callers import CALLER, CORRELATION_ID
 from gateway.deps import GATEWAY
 from gateway.operators import operator_text
+from gateway.scopes import CALLER, CORRELATION_ID
 from schemas.clean_text import clean_text
 from schemas.redaction import redact
 

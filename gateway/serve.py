@@ -52,8 +52,6 @@ async def serve(
     Raises BindRefused, or OSError where the address is taken.
     """
     gateway = app[GATEWAY]
-    check_bind(host, gateway.deps.tokens)
-    check_origins(gateway.config.cors_origins, gateway.deps.tokens)
     _allow_many_connections()
     runner = Runner(
         app,
@@ -66,6 +64,8 @@ async def serve(
     )
     await runner.setup()
     try:
+        check_bind(host, gateway.deps.tokens)
+        check_origins(gateway.config.cors_origins, gateway.deps.tokens)
         site = (
             web.SockSite(runner, listening, backlog=_LISTEN_BACKLOG)
             if listening is not None

@@ -25,6 +25,7 @@ from schemas.json_text import load_json
 from schemas.on_call import DropLettersBody, ReleaseWorkBody, RequeueLettersBody
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.tokens import TokenBody
 from schemas.webhooks import WebhookBody
 from schemas.work import (
     AskBody,
@@ -64,6 +65,7 @@ _MODELS: dict[str, type[Model]] = {
         TaskDeclineBody,
         TaskEnvelope,
         TaskSubmitBody,
+        TokenBody,
         WebhookBody,
     )
 }

@@ -24,6 +24,7 @@ from schemas.house_policy import HousePolicy
 from schemas.messages import WORK_MESSAGE_SCHEMA
 from schemas.plan import PlanGraph
 from schemas.problem import Problem
+from schemas.tokens import TokenBody
 from schemas.webhooks import WebhookBody
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
@@ -45,6 +46,7 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "human-task": control.HumanTask,
     "task-submit-body": control.TaskSubmitBody,
     "task-decline-body": control.TaskDeclineBody,
+    "token-body": TokenBody,
     "webhook-body": WebhookBody,
     "work-claim-body": work.ClaimBody,
     "work-heartbeat-body": work.HeartbeatBody,

@@ -24,6 +24,7 @@ from flexrun.cli import (
     serve,
     settings,
     tasks,
+    tokens,
     webhooks,
     work,
     workers,
@@ -62,6 +63,7 @@ app.add_typer(work.app, name="work")
 app.add_typer(dead.app, name="dead")
 app.add_typer(facets.app, name="facets")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(operations.app, name="operations")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(database.app, name="db")

@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli import retention, verify
+from flexrun.cli import first_token, retention, verify
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
 from flexrun.cli.shared import run_async, say
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="The database: migrations, read models rebuilt from the log, proof of the log, old runs removed, sizes.",
     no_args_is_help=True,
 )
+app.command()(first_token.token)
 app.command()(retention.prune)
 app.command()(retention.sizes)
 app.command()(verify.verify)

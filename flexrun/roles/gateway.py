@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 from eventstore.tail import RunTail
+from eventstore.token_copy import TokenCopy
 from flexrun import __version__
 from flexrun.listening import bind
 from flexrun.roles.parts import RoleParts
@@ -28,11 +29,11 @@ from webhooks.service import Webhooks
 
 
 class GatewayRole:
-    """Made before anything is started, so that bad tokens and a public address without tokens are refused first.
+    """Made before anything is started, so that bad settings are refused first.
 
     `alone` says that this engine is all on this machine; `listening` is a socket that is bound already, and
     `take_socket`, called in a thread, waits until no other process accepts on it.
-    Raises TokensInvalid, BindRefused, HousePolicyInvalid, SecretRefused.
+    Raises TokensInvalid, HousePolicyInvalid, SecretRefused.
     """
 
     def __init__(
@@ -50,9 +51,6 @@ class GatewayRole:
         self._listening = listening
         self._take_socket = take_socket
         check_link_secret(settings)
-        check_bind(settings.host, self._tokens)
-        check_origins(settings.cors_origins, self._tokens)
-        Acceptance(self._house, TokenHolders(self._tokens.actors)).check_house()
 
     def bind(self) -> socket.socket:
         """Bind the address without listening on it. Raises ListenRefused."""
@@ -70,7 +68,8 @@ class GatewayRole:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def start(self, parts: RoleParts) -> GatewayServer:
-        """Listen from now on."""
+        """Listen from now on. Raises BindRefused, HousePolicyInvalid."""
+        await self._know_tokens(parts)
         tail = RunTail(parts.store, parts.listener, encode_frame)
         await tail.start()
         parts.stack.push_async_callback(parts.shutdown.foundation, "tail", tail.close)
@@ -87,6 +86,15 @@ class GatewayRole:
         await inbox.start()
         parts.shutdown.add("inbox", inbox.close)
         return server
+
+    async def _know_tokens(self, parts: RoleParts) -> None:
+        """Those of the database count too for what an address, pages of other origins and approvals need."""
+        self._tokens.stored = TokenCopy(parts.store, listener=parts.listener)
+        await self._tokens.stored.start()
+        parts.stack.push_async_callback(parts.shutdown.foundation, "tokens", self._tokens.stored.close)
+        check_bind(self._settings.host, self._tokens)
+        check_origins(self._settings.cors_origins, self._tokens)
+        Acceptance(self._house, TokenHolders(self._tokens)).check_house()
 
     async def _deps(self, parts: RoleParts, tail: RunTail[Frame]) -> GatewayDeps:
         settings = self._settings

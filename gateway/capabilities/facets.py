@@ -76,6 +76,7 @@ class RegisteredFacet(Response):
 @ENDPOINTS.get(
     PATH,
     name="listFacets",
+    needs="runs:read",
     summary="The facets that there are",
     responses=[
         DocumentedResponse(200, "Those that are shipped and those that were registered.", {JSON: FacetList})
@@ -93,6 +94,7 @@ async def show_facets(request: web.Request) -> web.Response:
 @ENDPOINTS.post(
     PATH,
     name="registerFacet",
+    needs="capabilities:write",
     acts_on="facet",
     summary="Register a facet, or a new version of one",
     description="Contracts, capabilities and plans know it from now on. A run keeps the version that it began with. A"

@@ -34,6 +34,7 @@ class VersionQuery(Query):
 @ENDPOINTS.post(
     PATH + "/{capability_id}/disable",
     name="disableCapability",
+    needs="capabilities:write",
     summary="Give no more work to a capability",
     description="No plan uses it from now on, and its work waits; what has begun goes on.",
     responses=[DocumentedResponse(200, "These versions are disabled.", {JSON: CapabilityChanged})],
@@ -47,6 +48,7 @@ async def disable(request: web.Request, query: VersionQuery, capability_id: Path
 @ENDPOINTS.post(
     PATH + "/{capability_id}/enable",
     name="enableCapability",
+    needs="capabilities:write",
     summary="Give work to a capability again",
     description="Its endpoint counts as healthy again too.",
     responses=[DocumentedResponse(200, "These versions are enabled.", {JSON: CapabilityChanged})],
@@ -60,6 +62,7 @@ async def enable(request: web.Request, query: VersionQuery, capability_id: PathC
 @ENDPOINTS.delete(
     PATH + "/{capability_id}",
     name="removeCapability",
+    needs="capabilities:write",
     summary="Take a capability out of the registry",
     description="A process that runs it registers it again within half a minute, or when it starts; disabling lasts.",
     responses=[DocumentedResponse(200, "These versions are gone.", {JSON: CapabilityChanged})],

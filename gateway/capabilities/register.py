@@ -32,6 +32,7 @@ class VersionRegistered(GatewayError):
 @ENDPOINTS.post(
     PATH + "/register",
     name="registerCapability",
+    needs="capabilities:write",
     acts_on="capability",
     summary="Register a capability, or several",
     description='The body is one descriptor, or several: an array, or `{"capabilities": […]}`; then all of them are'

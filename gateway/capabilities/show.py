@@ -68,6 +68,7 @@ def _facets(row: CapabilityRow) -> list[str]:
 @ENDPOINTS.get(
     PATH,
     name="listCapabilities",
+    needs="runs:read",
     summary="What can be called",
     description="One entry for each capability, by id: the highest version that is not disabled. `status` is `ok`,"
     " `silent` (nobody has served it for a while), `failing` (its endpoint fails, and is not called for now) or"
@@ -87,6 +88,7 @@ async def capabilities(request: web.Request, query: CapabilityQuery) -> web.Resp
 @ENDPOINTS.get(
     PATH + "/{capability_id}",
     name="showCapability",
+    needs="runs:read",
     summary="One capability",
     responses=[DocumentedResponse(200, "Its versions and how they fare.", {JSON: CapabilityDetail})],
     problems=UNKNOWN | UNAUTHORIZED | UNAVAILABLE,

@@ -103,6 +103,7 @@ PathLetterId = Annotated[
 @ENDPOINTS.get(
     PATH,
     name="listDeadLetters",
+    needs="runs:read",
     summary="Messages that could not be handled",
     description="What was kept of each: secrets are left out. On RabbitMQ the oldest 5,000 can be seen.",
     responses=[DocumentedResponse(200, "The oldest.", {JSON: DeadLetterList})],
@@ -118,6 +119,7 @@ async def show_list(request: web.Request, query: DeadLettersQuery) -> web.Respon
 @ENDPOINTS.get(
     PATH + "/{letter_id}",
     name="showDeadLetter",
+    needs="runs:read",
     summary="One message that could not be handled",
     responses=[DocumentedResponse(200, "All that was kept of it.", {JSON: DeadLetterEntry})],
     problems={404: "There is no such dead letter (`dead_letter_unknown`)."} | UNAUTHORIZED | _BROKER_AWAY,
@@ -134,6 +136,7 @@ async def show(request: web.Request, letter_id: PathLetterId) -> web.Response:
 @ENDPOINTS.post(
     PATH + "/requeue",
     name="requeueDeadLetters",
+    needs="runs:write",
     summary="Put dead letters back into their queues",
     description="A message is handled anew. The work of a hint is tried anew where it is still outstanding. A copy that"
     " is not whole stays.",
@@ -157,6 +160,7 @@ async def requeue(request: web.Request, body: RequeueLettersBody) -> web.Respons
 @ENDPOINTS.post(
     PATH + "/drop",
     name="dropDeadLetters",
+    needs="runs:write",
     summary="Delete dead letters",
     acts_on="dead_letter",
     records_itself=True,

@@ -107,7 +107,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": [_parameter(each) for each in endpoint.parameters],
         "responses": _responses(endpoint),
     }
-    if description := endpoint.about.get("description"):
+    scope = f"Scope: `{endpoint.needs}`." if endpoint.needs is not None else ""
+    if description := " ".join(filter(None, (endpoint.about.get("description"), scope))):
         operation["description"] = description
     if endpoint.body is not None:
         content = {"application/json": {"schema": _reference(endpoint.body)}}
@@ -137,16 +138,26 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     problems = {
         **_OF_HEADS,
         **({} if endpoint.open else _OF_QUERIES),
-        **endpoint.about.get("problems", {}),
+        **_problems(endpoint),
         **(_OF_BODIES if endpoint.method == "post" else {}),
     }
     # An endpoint that shows pages shows its own refusals as pages too.
     pages: Content = {HTML: None} if any(HTML in each.content for each in documented) else {}
-    own = endpoint.about.get("problems", {}).keys() | _OF_BODIES.keys()
+    own = _problems(endpoint).keys() | _OF_BODIES.keys()
     for status, description in problems.items():
         shown = pages if status in own else {}
         responses[str(status)] = _response(description, {"application/problem+json": Problem, **shown})
     return responses
+
+
+def _problems(endpoint: Endpoint) -> Mapping[int, str]:
+    """What the endpoint says, and that the token may lack its scope."""
+    said = endpoint.about.get("problems", {})
+    if endpoint.needs is None:
+        return said
+    lacks = f"The token lacks the scope `{endpoint.needs}` (`not_permitted`)."
+    own = said.get(403, _OF_HEADS[403])
+    return {**said, 403: lacks if "not_permitted" in own else f"{lacks} {own}"}
 
 
 def _response(description: str, content: Content) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gateway.deps import GatewayDeps
 from gateway.parsing import parse_body, parse_json
 from gateway.people.dead_letters import redacted_copy
 from gateway.people.decisions import Decisions, decisions_over
+from gateway.scopes import may
 from runs.commands import Actor
 from runs.errors import RunError
 from runs.event import JsonObject
@@ -97,15 +98,17 @@ class HitlInbox:
     def _sender(self, token: str | None) -> Actor:
         if not self._tokens.configured:
             return _QUEUE_ACTOR
-        actor = self._tokens.actor(token) if token is not None else None
-        if actor is None:
+        caller = self._tokens.caller(token) if token is not None else None
+        if caller is None:
             what = (
                 "its token is not known here"
                 if token is not None
                 else "it has no token, and tokens are configured"
             )
             raise MessageRefused(f"unauthorized: {what}")
-        return actor
+        if not may(caller, "hitl:respond"):
+            raise MessageRefused("not_permitted: its token lacks the scope 'hitl:respond'")
+        return caller.actor
 
 
 def _opened(document: Any) -> tuple[Any, str | None]:

@@ -141,6 +141,7 @@ class LinkList(Response):
 @ENDPOINTS.post(
     "/api/hitl/link",
     name="makeLink",
+    needs="hitl:respond",
     acts_on="link",
     summary="A signed link that lets its holder decide one request",
     description="It decides in the caller's name. In the name of somebody else (`for`) links are made by tokens"
@@ -207,6 +208,7 @@ async def _require_useful(gateway: Gateway, row: RequestRow, actor: Actor) -> No
 @ENDPOINTS.get(
     "/api/hitl/links",
     name="listLinks",
+    needs="runs:read",
     summary="Links, newest first, without their addresses",
     description="Those that the caller made or that are in the caller's name; with the role `links`, or where no"
     " tokens are configured, all of them.",
@@ -228,6 +230,7 @@ async def show_links(request: web.Request, query: LinkListQuery) -> web.Response
 @ENDPOINTS.post(
     "/api/hitl/links/{link_id}/revoke",
     name="revokeLink",
+    needs="hitl:respond",
     summary="Take a link back; it decides nothing from now on",
     responses=[DocumentedResponse(200, "The link.", {JSON: LinkSummary})],
     problems={404: "There is no such link (`link_unknown`)."} | UNAUTHORIZED | UNAVAILABLE,

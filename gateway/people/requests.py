@@ -77,6 +77,7 @@ class PendingList(Response):
 @ENDPOINTS.get(
     "/api/hitl/pending",
     name="listPendingRequests",
+    needs="runs:read",
     summary="What waits for a person's decision, oldest first",
     responses=[DocumentedResponse(200, "A page.", {JSON: PendingList})],
     problems=QUERY_INVALID | UNAUTHORIZED | RUN_UNKNOWN | UNAVAILABLE,
@@ -105,6 +106,7 @@ async def list_pending(request: web.Request, query: PendingQuery) -> web.Respons
 @ENDPOINTS.get(
     "/api/hitl/requests/{request_id}",
     name="showRequest",
+    needs="runs:read",
     summary="One request, decided or not",
     responses=[DocumentedResponse(200, "The request.", {JSON: PendingRequest})],
     problems={404: "There is no such request (`request_unknown`)."} | UNAUTHORIZED | UNAVAILABLE,
@@ -125,6 +127,7 @@ async def show_request(request: web.Request, request_id: RequestId) -> web.Respo
 @ENDPOINTS.post(
     "/api/hitl/resume",
     name="resolveRequests",
+    needs="hitl:respond",
     acts_on="request",
     summary="Decide one request or several of one run: all of them, or none",
     responses=[DocumentedResponse(200, "Decided, or counted as a vote.", {JSON: DecisionOutcome})],
@@ -143,6 +146,7 @@ async def resolve(request: web.Request, body: ResumeBody) -> web.Response:
 @ENDPOINTS.post(
     "/api/hitl/remove",
     name="removeRequest",
+    needs="hitl:respond",
     acts_on="request",
     summary="Take a request back; its run ends as aborted",
     responses=[DocumentedResponse(200, "Taken back.", {JSON: DecisionOutcome})],

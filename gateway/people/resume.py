@@ -27,6 +27,7 @@ ENDPOINTS = Endpoints("people")
 @ENDPOINTS.post(
     "/api/v1/flex/run.resume",
     name="streamResumedRun",
+    needs="hitl:respond",
     acts_on="run",
     summary="Go on with a run that waits, and stream what follows",
     description="A run that is paused goes on; `payload.responses`, as in `ResumeBody`, are decided first. The first"

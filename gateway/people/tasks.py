@@ -118,6 +118,7 @@ _PROBLEMS = (
 @ENDPOINTS.get(
     "/api/v1/flex/tasks",
     name="listTasks",
+    needs="runs:read",
     summary="Nodes that wait for a person's work, longest waiting first",
     responses=[DocumentedResponse(200, "A page.", {JSON: TaskList})],
     problems=QUERY_INVALID | UNAUTHORIZED | RUN_UNKNOWN | UNAVAILABLE,
@@ -141,6 +142,7 @@ async def list_tasks(request: web.Request, query: TaskListQuery) -> web.Response
 @ENDPOINTS.get(
     "/api/v1/flex/tasks/{task_id}",
     name="showTask",
+    needs="runs:read",
     summary="One task with the whole of its bundle",
     responses=[DocumentedResponse(200, "The task.", {JSON: TaskSummary})],
     problems={
@@ -166,6 +168,7 @@ async def show_task(request: web.Request, task: PathTask) -> web.Response:
 @ENDPOINTS.post(
     "/api/v1/flex/tasks/{task_id}/submit",
     name="submitTask",
+    needs="hitl:respond",
     summary="A person's output for a node",
     responses=_TAKEN,
     problems=_PROBLEMS | {422: "The output breaks the node's contract (`response_invalid`)."} | UNAVAILABLE,
@@ -180,6 +183,7 @@ async def submit_task(request: web.Request, task: PathTask, body: TaskSubmitBody
 @ENDPOINTS.post(
     "/api/v1/flex/tasks/{task_id}/decline",
     name="declineTask",
+    needs="hitl:respond",
     summary="A person will not do a node",
     responses=_TAKEN,
     problems=_PROBLEMS | UNAVAILABLE,

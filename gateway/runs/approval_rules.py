@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from runs.commands import Actor
 from schemas import pointer
@@ -14,11 +16,29 @@ from schemas.refusal import FieldProblem
 Place = tuple[str | int, ...]
 
 
+class People(Protocol):
+    """Whoever knows who has a token."""
+
+    @property
+    def actors(self) -> tuple[Actor, ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
-class TokenHolders:
-    """Those who have tokens; none where no tokens are configured."""
+class NoPeople:
+    """Where nobody has one."""
 
     actors: tuple[Actor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolders:
+    """Those who have tokens now; none where no tokens are configured."""
+
+    known: People = dataclasses.field(default_factory=NoPeople)
+
+    @property
+    def actors(self) -> tuple[Actor, ...]:
+        return self.known.actors
 
     def roles_of(self, name: str) -> tuple[str, ...]:
         """The roles of this person; () for a name without a token."""

@@ -51,6 +51,7 @@ _PROBLEMS = (
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/abort",
     name="abortRun",
+    needs="runs:write",
     summary="End a run now",
     responses=_DONE,
     problems=_PROBLEMS,
@@ -63,6 +64,7 @@ async def abort_run(request: web.Request, run_id: PathRunId, body: Body) -> web.
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/pause",
     name="pauseRun",
+    needs="runs:write",
     summary="Start nothing new in a run",
     responses=_DONE,
     problems=_PROBLEMS,
@@ -75,6 +77,7 @@ async def pause_run(request: web.Request, run_id: PathRunId, body: Body) -> web.
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/resume",
     name="resumeRun",
+    needs="runs:write",
     summary="Go on after a pause",
     responses=_DONE,
     problems=_PROBLEMS | {409: "The run is not paused (`not_waiting`, `run_finished`)."},

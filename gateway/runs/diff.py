@@ -190,6 +190,7 @@ class RunDiff(Response):
 @ENDPOINTS.get(
     "/api/v1/flex/runs/{run_id}/diff",
     name="compareRuns",
+    needs="runs:read",
     summary="Two runs side by side",
     description="The run of the path is `b`; `a` is `other`, or the run that it was made from.",
     responses=[DocumentedResponse(200, "What differs.", {JSON: RunDiff})],

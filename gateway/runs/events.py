@@ -51,6 +51,7 @@ class EventPage(Response):
 @ENDPOINTS.get(
     "/api/v1/flex/runs/{run_id}/events",
     name="readEvents",
+    needs="runs:read",
     summary="The log of a run",
     description="A stream for `Accept: text/event-stream`, open until `complete`; otherwise a page of JSON. "
     + FRAMES

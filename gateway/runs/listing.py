@@ -111,6 +111,7 @@ class RunList(Response):
 @ENDPOINTS.get(
     "/api/v1/flex/runs",
     name="listRuns",
+    needs="runs:read",
     summary="List runs, newest first",
     description="All filters together must match. One of them is looked up; for the others, and for `objective`, a page"
     " looks at 10,000 runs and may have fewer than `limit`, or none: go on with `nextCursor`.",

@@ -172,6 +172,7 @@ def _shown(wait: JsonObject | None) -> JsonObject | None:
 @ENDPOINTS.get(
     "/api/v1/flex/runs/{run_id}",
     name="showRun",
+    needs="runs:read",
     summary="One run with its plan, its nodes, the requests that wait, its output",
     responses=[DocumentedResponse(200, "The run.", {JSON: RunDetail})],
     problems=RUN_UNKNOWN | UNAUTHORIZED | UNAVAILABLE,

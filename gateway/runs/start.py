@@ -48,6 +48,7 @@ class StreamQuery(Query):
 @ENDPOINTS.post(
     "/api/v1/flex/run.stream",
     name="streamRun",
+    needs="runs:write",
     acts_on="run",
     recorded_after=IN_ITS_LOG,
     summary="Start a run and stream its events",
@@ -93,6 +94,7 @@ async def stream_run(
 @ENDPOINTS.post(
     PATH,
     name="startRun",
+    needs="runs:write",
     acts_on="run",
     recorded_after=IN_ITS_LOG,
     summary="Start a run",

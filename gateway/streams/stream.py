@@ -15,6 +15,7 @@ from eventstore.tail import RunSubscription, TailClosed
 from gateway.deps import GATEWAY, Gateway
 from gateway.middleware import CLIENT_GONE, bind_log_fields
 from gateway.protocol import Protocol
+from gateway.scopes import CALLER
 from gateway.streams.partial_feed import PartialReader
 from gateway.streams.sink import ReaderStalled, Sink, tune_connection
 from gateway.streams.sse import MEDIA_TYPE, Frame, retry_hint
@@ -98,7 +99,7 @@ async def serve_stream(
     tune_connection(request, gateway.config.stall_seconds)
     sink = Sink(request, writer, gateway.config.stall_seconds)
     try:
-        with gateway.streams.opened():
+        with gateway.streams.opened(request[CALLER]):
             await _pump(gateway, sink, stream_range, first)
             await sink.flush()
     except ReaderStalled:

@@ -119,6 +119,7 @@ class DeliveriesQuery(Query):
 @ENDPOINTS.post(
     PATH,
     name="addWebhook",
+    needs="webhooks:write",
     acts_on="webhook",
     summary="Send events to a URL from now on",
     description="Each event of these types that is stored from now on is posted to `url` as its FlexEvent, signed"
@@ -164,6 +165,7 @@ async def add(request: web.Request, body: WebhookBody) -> web.Response:
 @ENDPOINTS.get(
     PATH,
     name="listWebhooks",
+    needs="runs:read",
     summary="All webhooks",
     responses=[DocumentedResponse(200, "Oldest first, without their secrets.", {JSON: WebhookList})],
     problems={400: "There are no parameters (`query_invalid`)."} | UNAUTHORIZED | UNAVAILABLE,
@@ -177,6 +179,7 @@ async def show_list(request: web.Request) -> web.Response:
 @ENDPOINTS.get(
     PATH + "/{webhook_id}",
     name="showWebhook",
+    needs="runs:read",
     summary="One webhook",
     responses=[DocumentedResponse(200, "The webhook, without its secret.", {JSON: Webhook})],
     problems=_UNKNOWN | UNAUTHORIZED | UNAVAILABLE,
@@ -192,6 +195,7 @@ async def show(request: web.Request, hook_id: PathWebhookId) -> web.Response:
 @ENDPOINTS.delete(
     PATH + "/{webhook_id}",
     name="removeWebhook",
+    needs="webhooks:write",
     summary="Send nothing more to a webhook",
     responses=[DocumentedResponse(204, "It is gone, and what waited for it.")],
     problems=_UNKNOWN | UNAUTHORIZED | UNAVAILABLE,
@@ -207,6 +211,7 @@ async def remove(request: web.Request, hook_id: PathWebhookId) -> web.Response:
 @ENDPOINTS.get(
     PATH + "/{webhook_id}/deliveries",
     name="listDeliveries",
+    needs="runs:read",
     summary="What became of the events for one webhook",
     responses=[DocumentedResponse(200, "A page, newest runs first.", {JSON: WebhookDeliveryList})],
     problems=QUERY_INVALID | _UNKNOWN | UNAUTHORIZED | UNAVAILABLE,

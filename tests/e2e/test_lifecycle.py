@@ -36,6 +36,7 @@ from eventstore.processes import ProcessBeat, Telling
 from eventstore.registry_copy import RegistryCopy
 from eventstore.store import EventStore, Lease
 from eventstore.tail import RunTail
+from eventstore.token_copy import TokenCopy
 from executor.homes.http_exchange import HttpClients
 from executor.homes.mcp_server import McpServer
 from executor.in_flight import InFlightTasks
@@ -146,6 +147,7 @@ STARTED: dict[str, Make] = {
     "Sandbox": lambda f: Sandbox(SandboxConfig(spares=0)),
     "WorkerBeside": lambda f: WorkerBeside([str(ROOT / "examples/mcp_words.py")], "http://127.0.0.1:1"),
     "WaitingWork": lambda f: WaitingWork(f.store, list),
+    "TokenCopy": lambda f: TokenCopy(f.store),
     "Webhooks": lambda f: Webhooks(f.store, f.listener, "webhooks-1"),
 }
 """Parts with `start` and `close` (or an async context)."""
@@ -172,6 +174,7 @@ INNER = {
     "Claims": "PostgresBroker",
     "Fallback": "RabbitBroker",
     "Admissions": "ExecutorWorker",
+    "Gateway": "GatewayServer",
     "Heartbeats": "GatewayServer",
     "Matcher": "GatewayServer",
     "Presence": "GatewayServer",

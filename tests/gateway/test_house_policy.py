@@ -256,7 +256,7 @@ def test_a_policy_of_the_house_may_stand_in_a_file(tmp_path: Path) -> None:
 
 def test_a_house_whose_rules_nobody_can_meet_is_refused() -> None:
     house = read_house('{"hitl": {"approvers": ["legal"], "quorum": 3}}')
-    people = TokenHolders(Tokens.parse(TOKENS).actors)
+    people = TokenHolders(Tokens.parse(TOKENS))
     with pytest.raises(
         HousePolicyInvalid, match="/hitl/quorum: 3 different people must approve, and only ann, bob"
     ):

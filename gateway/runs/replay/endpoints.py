@@ -33,6 +33,7 @@ class StateQuery(Query):
 @ENDPOINTS.get(
     "/api/v1/flex/runs/{run_id}/state",
     name="showRunState",
+    needs="runs:read",
     summary="A run as it was after any of its events",
     description="Folded from the log by this version.",
     responses=[DocumentedResponse(200, "The state.", {JSON: StateAt})],
@@ -62,6 +63,7 @@ async def show_state(request: web.Request, run_id: PathRunId, query: StateQuery)
 @ENDPOINTS.get(
     "/api/v1/flex/runs/{run_id}/verification",
     name="verifyRun",
+    needs="runs:read",
     summary="Whether the log of a run and its rows are what was written",
     description="Folds the log, checks its hash chain, and compares the read models with what the log makes of them.",
     responses=[

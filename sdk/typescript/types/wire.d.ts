@@ -1771,6 +1771,27 @@ export interface TaskSubmitBody {
   note?: string | null;
 }
 /**
+ * The body of `POST /api/v1/flex/tokens`: whose token it is to be, and what it is good for.
+ *
+ * `roles` are those that the rules of runs name, such as `legal`. Without `expiresInSeconds` it does not expire.
+ */
+export interface TokenBody {
+  name: string;
+  /**
+   * @minItems 1
+   * @maxItems 7
+   */
+  scopes: (
+    "runs:read" | "runs:write" | "hitl:respond" | "capabilities:write" | "webhooks:write" | "work:claim" | "admin"
+  )[];
+  /**
+   * @maxItems 50
+   */
+  roles?: string[];
+  description?: string | null;
+  expiresInSeconds?: number | null;
+}
+/**
  * The body of `POST /api/v1/flex/webhooks`: send the events of these types to `url`, from now on.
  */
 export interface WebhookBody {
