@@ -13,6 +13,8 @@ from eventstore.clock import Clock
 from eventstore.lifecycle import refuse_second_start
 from eventstore.store import EventStore
 from runs.outstanding import TIMER_QUEUE
+from runs.trace import run_span
+from telemetry import tracing
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -56,10 +58,11 @@ class Dispatcher:
     def _on_commit(self, commit: Commit) -> None:
         if not self._open:
             return
+        traceparent = run_span(commit.after).traceparent if tracing.is_on() and commit.new_work else None
         for work in commit.new_work:
             if work.queue == TIMER_QUEUE:
                 continue
-            hint = WorkHint.of(commit.after.run_id, work)
+            hint = WorkHint.of(commit.after.run_id, work, traceparent)
             seconds = (work.due_at - self._clock()).total_seconds() if work.due_at is not None else 0.0
             if seconds <= 0:
                 self._add(hint)

@@ -58,7 +58,8 @@ class WorkHint:
     """Says that there is work. The fields are those of `flex_work`; `queue` is `plan` or `node.<group>`.
 
     `front`: it is served before all that waits in its queue. `claimed`: the consumer that serves it has claimed the
-    row already (see `broker.claims`). Neither counts in a comparison of hints.
+    row already (see `broker.claims`). `traceparent` is the span of the run, for others who read the queue: workers take
+    it from the log. None of the three counts in a comparison of hints.
     """
 
     run_id: str
@@ -68,11 +69,14 @@ class WorkHint:
     queue: str
     front: bool = field(default=False, compare=False)
     claimed: bool = field(default=False, compare=False)
+    traceparent: str | None = field(default=None, compare=False)
 
     @staticmethod
-    def of(run_id: str, work: Work) -> WorkHint:
+    def of(run_id: str, work: Work, traceparent: str | None = None) -> WorkHint:
         """The hint for a piece of outstanding work."""
-        return WorkHint(run_id, work.kind, work.ref, work.attempt, work.queue, front=work.front)
+        return WorkHint(
+            run_id, work.kind, work.ref, work.attempt, work.queue, front=work.front, traceparent=traceparent
+        )
 
 
 @dataclass(frozen=True, slots=True)

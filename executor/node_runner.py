@@ -58,7 +58,9 @@ from runs.commands import Command, StartNode
 from runs.decide import Decided
 from runs.event import JsonObject
 from runs.state import RunState
+from runs.trace import attempt_span
 from schemas.homes import HttpHome
+from telemetry import tracing
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -155,6 +157,7 @@ class NodeRunner:
         context.admissions.note_start(claim.node)
         _log.debug("node_started", status="running", **claim.names)
         began = time.perf_counter()
+        tracing.current.set(attempt_span(claim.state, claim.node_id, claim.attempt))
         try:
             result = await run_attempt(attempt, self._in_flight, stopped, context.config)
         finally:

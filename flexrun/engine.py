@@ -28,6 +28,7 @@ from broker.readiness import ReadinessProbe
 from broker.telling import tellings
 from eventstore import leases
 from eventstore.capability_cache import CapabilityCache
+from eventstore.commit_spans import record_commit
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
 from eventstore.facet_cache import FacetCache
@@ -48,6 +49,7 @@ from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
 from flexrun.settings import DAY_SECONDS, Settings
 from flexrun.shutdown import Shutdown
+from flexrun.traces_wanted import traces_wanted
 
 if TYPE_CHECKING:
     from executor.capability import Capability
@@ -170,6 +172,7 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "store", self.store.close)
         self.metrics.count(self.store)
         know_runs(self.store.correlation_id_of)
+        self._export_spans()
         self._stack.push_async_callback(self._shutdown.foundation, "metrics", self.metrics.close)
         self.handler = RunHandler(self.store)
         self.listener = listener = LogListener(
@@ -206,6 +209,16 @@ class Engine:
             self._shutdown,
             self.metrics,
         )
+
+    def _export_spans(self) -> None:
+        """Make spans and send them, where a place to send them to is set.."""
+        if not traces_wanted(self.settings.traces_endpoint):
+            return
+        from flexrun.tracing import SpanExport  # noqa: PLC0415 - libraries that are optional
+
+        export = SpanExport(self.settings.traces_endpoint, self.name, self.worker)
+        self.store.on_commit(record_commit)
+        self._stack.push_async_callback(self._shutdown.foundation, "spans", export.close)
 
     async def _load_code(self) -> None:
         """Import the modules of authors, before anything else is opened. Raises LoadFailed."""

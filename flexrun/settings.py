@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     operations_keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
     """How many days the operations log is kept; what is older is deleted within minutes."""
 
+    traces_endpoint: str | None = None
+    """Where spans are sent over OTLP/HTTP (`http://collector:4318`), with `flexrun[otel]` installed. Unset: nowhere,
+    unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a place."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severity that is logged: `debug`, `info`, `warning` or `error`."""
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -21,9 +21,11 @@ from gateway.protocol import fixed_headers
 from gateway.pruned import refuse_pruned
 from gateway.recording import end_operation
 from gateway.request_metrics import count_request
+from gateway.request_spans import begin_span, end_span
 from gateway.scopes import CALLER, CORRELATION_ID, Caller
 from runs.commands import Actor
 from runs.errors import RunUnknown
+from telemetry import tracing
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -75,12 +77,15 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
     request[CORRELATION_ID] = _id_from_header(request) or str(uuid4())
     request[_LOG_FIELDS] = {}
     status = CLIENT_GONE
+    span = begin_span(request) if tracing.is_on() and not _is_probe(request) else None
     try:
         response = await _answer(request, handler)
         status = response.status
         return response
     finally:
         count_request(request, status, time.perf_counter() - started)
+        if span is not None:
+            end_span(request, span, status, time.perf_counter() - started)
         routine = _is_probe(request) or (_is_heartbeat(request) and status == _OK)
         (_log.debug if routine else _log.info)(
             "request",

@@ -25,7 +25,9 @@ from runs.commands import AcceptPlan, Command, RejectPlan
 from runs.fork_reuse import as_before
 from runs.replans import ground_of
 from runs.state import RunState
+from runs.trace import run_span
 from schemas.redaction import redact
+from telemetry import tracing
 from telemetry.catalogue import PLANNING_SECONDS
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
@@ -111,7 +113,7 @@ async def ask_instantly(
 ) -> PlannerResult:
     """The result of a planner that answers at once, or within a deadline of its own."""
     began = time.perf_counter()
-    return _counted(planner, began, await _ask_instantly(planner, state, registered, attempt))
+    return _counted(planner, state, began, await _ask_instantly(planner, state, registered, attempt))
 
 
 async def ask(
@@ -123,12 +125,26 @@ async def ask(
 ) -> PlannerResult:
     """The result of a planner that may take up to `timeout_seconds`."""
     began = time.perf_counter()
-    return _counted(planner, began, await _ask(planner, state, registered, attempt, timeout_seconds))
+    return _counted(planner, state, began, await _ask(planner, state, registered, attempt, timeout_seconds))
 
 
-def _counted(planner: Planner, began: float, result: PlannerResult) -> PlannerResult:
-    outcome = "planned" if isinstance(result, Planned) else "refused"
-    PLANNING_SECONDS.observe(planner.name, outcome, number=time.perf_counter() - began)
+def _counted(planner: Planner, state: RunState, began: float, result: PlannerResult) -> PlannerResult:
+    """Count how long it took, and record it as a span of the run."""
+    outcome, seconds = "planned" if isinstance(result, Planned) else "refused", time.perf_counter() - began
+    PLANNING_SECONDS.observe(planner.name, outcome, number=seconds)
+    if tracing.is_on():
+        run, now = run_span(state), time.time()
+        tracing.record(
+            tracing.Span(
+                name="plan",
+                context=run.child(),
+                parent_id=run.span_id,
+                began_at=now - seconds,
+                ended_at=now,
+                attributes={"flexrun.run_id": state.run_id, "flexrun.planner": planner.name},
+                error=None if outcome == "planned" else outcome,
+            )
+        )
     return result
 
 

@@ -43,7 +43,7 @@ class StartRun(Command):
     """Accept an envelope whose contract has been compiled already.
 
     `authors` are those of the run it was made from; `house` is the policy that it is accepted under, and what of it was
-    applied.
+    applied. `trace` is what `runs.trace` keeps of the span in which it is started.
     """
 
     envelope: JsonObject
@@ -55,6 +55,7 @@ class StartRun(Command):
     authors: tuple[str, ...] = ()
     origin: JsonObject | None = None
     reusable: ReusableData | None = None
+    trace: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

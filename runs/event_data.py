@@ -79,7 +79,8 @@ class ReuseData(TypedDict):
 class StartDetail(TypedDict):
     """`origin` is the run that this one was forked from: {runId, kind, fromNodeId, operator, reason, loosened?}.
 
-    A fork that is planned anew has `reusable`.
+    A fork that is planned anew has `reusable`. `trace` is {traceId, parent, sampled} of the request that started it,
+    and `origin` in it the traceparent of the run that a fork was made from: see `runs.trace`.
     """
 
     envelope: JsonObject
@@ -88,6 +89,7 @@ class StartDetail(TypedDict):
     house: NotRequired[JsonObject]
     origin: NotRequired[JsonObject]
     reusable: NotRequired[ReusableData]
+    trace: NotRequired[JsonObject]
 
 
 class PlanRequestedData(TypedDict):

@@ -113,6 +113,7 @@ def _start(state: RunState, event: Event) -> RunState:
         authors=tuple(authors),
         origin=detail.get("origin"),
         reusable=detail.get("reusable"),
+        trace=detail.get("trace"),
         created_at=event.recorded_at,
         updated_at=event.recorded_at,
         deadline_at=event.recorded_at + timedelta(seconds=seconds) if seconds else None,

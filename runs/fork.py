@@ -28,6 +28,7 @@ from runs.rules.loosening import (
 )
 from runs.state import NodeState, RunState
 from runs.stored_policies import read_policies
+from runs.trace import run_span
 from runs.transitions import ABORTED, COMPLETED, FAILED
 from runs.wire_nodes import node_to_wire
 from schemas.planner_policies import PLANNED_BY
@@ -120,6 +121,7 @@ def _commands(
         submitted_by=change.operator,
         authors=tuple(dict.fromkeys((*original.authors, *original.editors, change.operator))),
         origin=origin,
+        trace=None if original.trace is None else {"origin": run_span(original).traceparent},
     )
     loosened = loosened_policies(original.envelope, envelope)
     if not original.nodes:

@@ -165,6 +165,7 @@ class RunState:
     `firings` counts how often each runtime policy was fired, `marks` names what a policy reacts to once only and has
     (see `runs.rules.policy_timers`). `priority` is what a policy made of it, `paused_seconds` the length of all pauses
     that are over.
+    `trace` is the span that it was started in (see `runs.trace`).
     """
 
     run_id: str
@@ -181,6 +182,7 @@ class RunState:
     authors: tuple[str, ...] = ()
     editors: tuple[str, ...] = ()
     origin: JsonObject | None = None
+    trace: JsonObject | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     deadline_at: datetime | None = None

@@ -17,7 +17,10 @@ from eventstore.webhook_lanes import Claimed, DeliveryAttempt
 from eventstore.webhooks import message_id
 from outbound.signature import message_headers
 from runs.frames import frame
+from runs.trace import run_span
+from telemetry import tracing
 from telemetry.catalogue import WEBHOOK_ATTEMPTS
+from telemetry.tracing import SpanContext
 from webhooks.config import WebhooksConfig
 from webhooks.sender import GONE, ReceiverAnswer, Sender
 
@@ -108,7 +111,15 @@ class Deliverer:
         body = orjson.dumps(frame(claimed.event))
         name = message_id(claimed.hook_id, claimed.event.run_id, claimed.event.seq)
         headers = message_headers(claimed.secret, name, int(self._clock()), body)
-        return await self._sender.post(claimed.url, headers, body)
+        about = {"flexrun.run_id": claimed.event.run_id, "flexrun.webhook_id": claimed.hook_id}
+        with tracing.outgoing("deliver webhook", await self._run_span(claimed), about) as span:
+            if span is not None:
+                headers["traceparent"] = span.traceparent
+            return await self._sender.post(claimed.url, headers, body)
+
+    async def _run_span(self, claimed: Claimed) -> SpanContext | None:
+        """The span of the run that the event is of, where spans are wanted."""
+        return run_span(await self._store.load(claimed.event.run_id)) if tracing.is_on() else None
 
     async def _record(self, claimed: Claimed, answer: ReceiverAnswer) -> None:
         attempt = DeliveryAttempt(

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from aio_pika.abc import HeadersType
+
 from broker.dead import Judge, Keep
 from broker.failures import FailureRule
 from broker.hint_codec import encode_hint
@@ -183,4 +185,5 @@ class RabbitBroker:
 
 
 def _outgoing(hint: WorkHint) -> Outgoing:
-    return Outgoing(front_of(hint.queue) if hint.front else hint.queue, encode_hint(hint))
+    headers: HeadersType = {} if hint.traceparent is None else {"traceparent": hint.traceparent}
+    return Outgoing(front_of(hint.queue) if hint.front else hint.queue, encode_hint(hint), headers)

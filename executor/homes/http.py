@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from typing import cast
-from urllib.parse import quote
 
 import orjson
 from yarl import URL
@@ -28,6 +27,7 @@ from executor.threads import run_in_thread
 from outbound.env_secrets import EnvSecrets, SecretMissing
 from outbound.signature import message_headers
 from runs.event import Json, JsonObject
+from runs.trace import attempt_name
 from schemas.capability import CapabilityDescriptor
 from schemas.clean_text import clean_text
 from schemas.homes import HttpHome
@@ -36,6 +36,8 @@ from schemas.parsing import validate_document
 from schemas.redaction import redact
 from schemas.refusal import DocumentRefused
 from schemas.work import CapabilityResult
+from telemetry import tracing
+from telemetry.tracing import SpanContext
 
 _SMALL_BYTES = 32 * 1024
 _CONNECT_SECONDS = 10.0
@@ -86,9 +88,14 @@ class HttpCapability:
         secrets = EnvSecrets()
         message = self._message(context.bundle, secrets)
         seconds = self._home.request_seconds
+        parent = tracing.current.get() or _attempt_of(context.bundle)
+        called = {"server.address": message.url.host or "", "http.request.method": "POST"}
         try:
-            async with asyncio.timeout(seconds):
-                answer = await self._call(message, time.monotonic() + seconds)
+            with tracing.outgoing("call service", parent, called) as span:
+                if span is not None:
+                    message.headers["traceparent"] = span.traceparent
+                async with asyncio.timeout(seconds):
+                    answer = await self._call(message, time.monotonic() + seconds)
         except TimeoutError:
             raise CapabilityError(
                 "timeout",
@@ -106,7 +113,7 @@ class HttpCapability:
     def _message(self, bundle: JsonObject, secrets: EnvSecrets) -> Message:
         """Raises CapabilityError where a secret is missing or unusable."""
         home, body = self._home, orjson.dumps(bundle)
-        attempt = f"{bundle['runId']}/{quote(str(bundle['nodeId']), safe='')}/{bundle['attempt']}"
+        attempt = attempt_name(str(bundle["runId"]), str(bundle["nodeId"]), bundle["attempt"])
         try:
             url, given = URL(secrets.resolve(home.url)), secrets.resolve_all(home.headers)
             secret = secrets.resolve(home.secret) if home.secret is not None else None
@@ -116,7 +123,6 @@ class HttpCapability:
         headers |= {
             "Content-Type": "application/json",
             "Idempotency-Key": attempt,
-            "traceparent": _traceparent(str(bundle["runId"]), attempt),
         }
         if secret is not None:
             message_id = f"msg_{sha256(attempt.encode()).hexdigest()[:32]}"
@@ -217,6 +223,7 @@ def _key(secret: str) -> bytes:
         raise CapabilityError("secret_invalid", message, retryable=False) from None
 
 
-def _traceparent(run_id: str, attempt: str) -> str:
-    """W3C Trace Context: the run is the trace, its attempt the span."""
-    return f"00-{run_id.replace('-', '')}-{sha256(attempt.encode()).hexdigest()[:16]}-01"
+def _attempt_of(bundle: JsonObject) -> SpanContext:
+    """The span of the attempt, where the run itself is the trace."""
+    name = attempt_name(str(bundle["runId"]), str(bundle["nodeId"]), bundle["attempt"])
+    return SpanContext(str(bundle["runId"]).replace("-", ""), sha256(name.encode()).hexdigest()[:16])

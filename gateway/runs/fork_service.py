@@ -25,6 +25,7 @@ from runs.event import JsonObject
 from runs.fork import ForkChange, fork_commands, forked_envelope, retry_commands
 from runs.source_problems import facet_source_problems
 from runs.state import RunState
+from runs.trace import started_in
 from runs.wire_nodes import node_to_wire
 from schemas.base import Model
 from schemas.control import ForkBody, OperatorBody
@@ -41,6 +42,7 @@ from schemas.plan import (
 from schemas.pointer import escape
 from schemas.problem import Located
 from schemas.refusal import MAX_PROBLEMS, FieldProblem
+from telemetry import tracing
 
 _RETRIES = UUID("b7c0a2c4-6f0e-5b9e-9a55-0d4f5f1f7f10")
 _OF_THE_CAPABILITY = (
@@ -165,6 +167,8 @@ class Forks:
         start, *rest = commands
         if key is not None and isinstance(start, StartRun):
             start = replace(start, origin={**(start.origin or {}), **key.origin})
+        if isinstance(start, StartRun) and (trace := started_in(tracing.current.get())) is not None:
+            start = replace(start, trace={**(start.trace or {}), **trace})
         try:
             outcome = await self.gateway.deps.handler.execute(new_id, start, *rest)
         except RunAlreadyStarted:

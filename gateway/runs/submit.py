@@ -20,9 +20,11 @@ from runs.commands import StartRun
 from runs.errors import RunAlreadyStarted, RunUnknown
 from runs.event import Event, JsonObject
 from runs.state import RunState
+from runs.trace import started_in
 from schemas.contract_schema import effective_schema, with_facets
 from schemas.envelope import TaskEnvelope
 from schemas.refusal import DocumentRefused, FieldProblem
+from telemetry import tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
         correlation_id=correlation_id,
         submitted_by=actor.name if actor.verified else None,
         origin=key.origin if key is not None else None,
+        trace=started_in(tracing.current.get()),
     )
     try:
         command = gateway.acceptance.start(command)

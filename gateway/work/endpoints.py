@@ -38,7 +38,10 @@ _BASE = "/api/v1/flex/work"
 
 
 class WorkTask(Response):
-    """An attempt that a worker is given: its token, what it is about, and until when an output counts."""
+    """An attempt that a worker is given: its token, what it is about, and until when an output counts.
+
+    `traceparent` is the span of the attempt, for spans of the worker below it.
+    """
 
     token: str
     run_id: RunId
@@ -49,6 +52,7 @@ class WorkTask(Response):
     bundle: dict[str, Any]
     lease_seconds: float
     deadline: Timestamp
+    traceparent: str
 
 
 class WorkTasks(Response):

@@ -27,6 +27,7 @@ from runs.errors import RunError
 from runs.event import JsonObject, rfc3339
 from runs.rules.retry import MAX_LOSSES_IN_A_ROW
 from runs.state import NodeState, RunState
+from runs.trace import attempt_span
 from schemas.capability import Limits
 
 LEASE_SECONDS = 10.0
@@ -203,6 +204,7 @@ class Starter:
                 "bundle": orjson.Fragment(drafted.bundle),
                 "leaseSeconds": lease_seconds,
                 "deadline": rfc3339(ends),
+                "traceparent": attempt_span(state, node.id, node.attempt).traceparent,
             }
         )
         return HandedOut(key, text)

@@ -39,6 +39,8 @@ def start_run(draft: Draft, command: c.StartRun) -> None:
         detail["origin"] = command.origin
     if command.reusable is not None:
         detail["reusable"] = command.reusable
+    if command.trace:
+        detail["trace"] = command.trace
     data: StartData = {
         "runId": draft.state.run_id,
         "threadId": command.thread_id,

@@ -49,6 +49,7 @@ from flexrun.metrics.service import Metrics
 from flexrun.roles import ROLES
 from flexrun.roles.descriptor_files import DescriptorFiles
 from flexrun.settings import Settings
+from flexrun.tracing import SpanExport
 from flexrun.worker_beside import WorkerBeside
 from gateway.app import create_app
 from gateway.auth import Tokens
@@ -166,6 +167,7 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
     "OperationsLog": lambda f: _made(lambda: _recording(f)),
     "PartialOutputs": lambda f: _made(lambda: _storing(f)),
     "ReadinessProbe": lambda f: _asked(ReadinessProbe(f.store, f.broker)),
+    "SpanExport": lambda _: _made(lambda: SpanExport("http://127.0.0.1:9", "up", "test")),
     "RegistryCopy": lambda f: _made(lambda: _fetching(CapabilityCache(f.store))),
 }
 """Parts that run from the moment they are made."""
