@@ -26,7 +26,7 @@ Generated from `telemetry/catalogue.py` by `python -m flexrun.metrics.page`; do 
 
 Scrape **every** process: what happens in a run is counted by the process that stores it, and each process has its own
 slots, pool and sandbox. Counters begin at 0 with each process; `sum(rate(…))` over all processes is the installation.
-Where a process has had no event of a kind, the series is not there yet.
+Where a process has had no event of a kind, the series is not there yet, so `increase()` does not see the first one.
 
 Three kinds of cost are bounded:
 
@@ -41,7 +41,8 @@ Three kinds of cost are bounded:
 - **The event loop.** An observation is a look-up in a dictionary and an addition; the text is written in a thread.
 
 Beside these there are `process_cpu_seconds_total`, `process_resident_memory_bytes` and the other `process_…` of
-Prometheus' client library.
+Prometheus' client library. [deploy/](../deploy/README.md) has a dashboard and alert rules over them, and
+[runbook.md](runbook.md) says what to do about each alert.
 
 | metric | kind | labels | what it is |
 |---|---|---|---|
