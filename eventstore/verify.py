@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from eventstore.chain import ChainBreak, ChainCheck
+from eventstore.checkpoint import Lost
 from eventstore.connection import Connection
 from eventstore.statements import statement
 from eventstore.whole_runs import (
@@ -63,6 +64,15 @@ class Verified:
     events: int = 0
     unhashed: int = 0
     findings: list[Finding] = field(default_factory=list[Finding])
+
+
+def of_lost(lost: Lost) -> Finding:
+    """A head of a checkpoint that the log has no more."""
+    if lost.there:
+        cause, message = "changed", "its hash is not the one that the checkpoint has"
+    else:
+        cause, message = "cut", "the checkpoint has it, and the log has it no more"
+    return Finding(lost.run_id, lost.seq, cause, f"run {lost.run_id} event {lost.seq}: {message}")
 
 
 async def about_how_many_events(database_url: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, cast
 from uuid import uuid4
@@ -96,6 +96,19 @@ class GatewayClient:
         if response.status >= 400:
             raise GatewayProblemError(response.status, _problem(raw))
         return _parse(raw)
+
+    async def download(self, path: str) -> AsyncGenerator[bytes]:
+        """The body of one answer, as it comes. Raises GatewayProblemError or GatewayUnreachableError."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS)
+        try:
+            async with self._http.get(self.url + path, timeout=timeout) as response:
+                self._note_status(response.status)
+                if response.status >= 400:
+                    raise GatewayProblemError(response.status, _problem(await response.read()))
+                async for chunk in response.content.iter_chunked(READ_LIMIT):
+                    yield chunk
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise GatewayUnreachableError(f"{self.url} does not answer: {_reason(error)}") from error
 
     async def start_run(self, envelope: bytes) -> str:
         """Post an envelope; the id of its run. Sent again on a broken connection: the key makes it one run."""

@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """Who may call the gateway: `token=name:role1,role2;token=name …`, or as JSON; a token has 8 characters or more."""
     link_secret: SecretStr | None = None
     """What links for approvers are signed with, 32 bytes or more; without it, by a secret that the database keeps."""
+    checkpoint_key_file: Path | None = None
+    """The file with the Ed25519 key (PEM) that signs the checkpoints of `flexrun db checkpoint`."""
     public_url: str | None = None
     """Where people reach the gateway, for those links (`https://flexrun.example`)."""
     webhook_allow_private: bool | None = None

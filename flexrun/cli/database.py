@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli import first_token, retention, verify
+from flexrun.cli import checkpoint, first_token, retention, verify
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
 from flexrun.cli.shared import run_async, say
 
@@ -21,6 +21,7 @@ app.command()(first_token.token)
 app.command()(retention.prune)
 app.command()(retention.sizes)
 app.command()(verify.verify)
+app.command()(checkpoint.checkpoint)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flexrun.api import API
-from flexrun.cli import run_diff, run_events, run_list, run_replay
+from flexrun.cli import run_diff, run_events, run_export, run_list, run_replay
 from flexrun.cli.context import (
     CommandContext,
     Document,
@@ -32,6 +32,7 @@ run_list.register(app)
 run_events.register(app)
 run_replay.register(app)
 run_diff.register(app)
+run_export.register(app)
 
 
 @app.command()

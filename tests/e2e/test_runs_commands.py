@@ -14,6 +14,7 @@ from flexrun.client import API, GatewayClient
 from tests.support import databases
 from tests.support.cli import run
 from tests.support.documents import must_be
+from tests.support.offline import offline
 from tests.support.processes import Setting, Site
 from tests.support.sites import CommandLine, Said, envelope, only_request, reached
 from tests.support.waiting import DEADLINE_SECONDS
@@ -189,3 +190,19 @@ async def test_diff_says_what_a_fork_reused_and_what_it_made_anew(up: Site, flex
     assert alone.code == 0
     assert "b was made from a" in alone.out
     assert "reused; same output" in alone.out
+
+
+async def test_an_exported_run_is_verified_without_flexrun(
+    up: Site, flexrun: CommandLine, tmp_path: Path
+) -> None:
+    async with GatewayClient(up.urls[0]) as client:
+        run_id = await client.start_run(envelope("linkedin-variants"))
+        await reached(client, run_id, "completed")
+    file = tmp_path / "run.jsonl.gz"
+    done = await flexrun.run("runs", "export", run_id, "--out", str(file), "--json")
+    assert done.code == 0, done.err
+    assert (done.document["runId"], done.document["bytes"]) == (run_id, file.stat().st_size)
+    status, said = await offline("verify_run.py", str(file))
+    assert (status, f"{done.document['events']} as they were written" in said) == (0, True), said
+    unknown = await flexrun.run("runs", "export", "01900000-0000-7000-8000-000000000009", "--out", str(file))
+    assert (unknown.code, "run_unknown" in unknown.err) == (2, True)
