@@ -50,6 +50,21 @@ def start_background(
     return task
 
 
+def cancellations() -> int:
+    """How often the current task was asked to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def refuse_lost_cancellation(before: int) -> None:
+    """Raise CancelledError where the task was asked to end since it was asked `before` times.
+
+    For calls that may drop it: psycopg does so where the result, or an error of the connection, comes together with it.
+    """
+    if cancellations() > before:
+        raise asyncio.CancelledError
+
+
 async def end_background(*tasks: asyncio.Task[Any] | None) -> None:
     """Cancel tasks, and wait until each has ended. Raises none of their errors.
 

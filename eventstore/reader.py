@@ -16,6 +16,7 @@ from tenacity import (
     wait_random,
 )
 
+from eventstore.background import cancellations, refuse_lost_cancellation
 from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import StoreUnavailable, brief, is_passing, translate
 from eventstore.rows import Result, column_names
@@ -85,8 +86,14 @@ class Reader:
         finally:
             self.waiting -= 1
         self.in_use += 1
+        asked_to_end = cancellations()
         try:
-            return await self._query_now(name, parameters)
+            result = await self._query_now(name, parameters)
+            refuse_lost_cancellation(asked_to_end)
+            return result
+        except psycopg.Error:
+            refuse_lost_cancellation(asked_to_end)
+            raise
         finally:
             self.in_use -= 1
             self._slots.release()

@@ -2,12 +2,19 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import structlog
 
-from eventstore.background import BACKGROUND_TASK, end_background, start_background
+from eventstore.background import (
+    BACKGROUND_TASK,
+    cancellations,
+    end_background,
+    refuse_lost_cancellation,
+    start_background,
+)
 from tests.support.waiting import eventually
 
 
@@ -78,3 +85,40 @@ async def test_a_task_that_drops_its_cancellation_is_cancelled_again() -> None:
     await end_background(task, None)
     assert task.cancelled()
     assert len(dropped) == 2
+
+
+async def test_a_cancellation_that_a_library_drops_is_raised_after_its_call() -> None:
+    inside = asyncio.Event()
+
+    async def asks_a_library(times: int) -> str:
+        before = cancellations()
+        for _ in range(times):
+            with suppress(asyncio.CancelledError):  # as psycopg may, where the answer comes together with it
+                inside.set()
+                await asyncio.Event().wait()
+        refuse_lost_cancellation(before)
+        return "went on"
+
+    task = asyncio.create_task(asks_a_library(1))
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asks_a_library(0) == "went on"
+
+
+async def test_what_a_task_does_after_its_cancellation_is_not_taken_for_another_one() -> None:
+    async def cleans_up() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            before = cancellations()
+            await asyncio.sleep(0)
+            refuse_lost_cancellation(before)
+            return "cleaned up"
+        return "never"
+
+    task = asyncio.create_task(cleans_up())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == "cleaned up"
