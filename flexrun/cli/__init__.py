@@ -12,6 +12,7 @@ from flexrun.cli import (
     capabilities,
     database,
     dead,
+    doctor,
     examples,
     facets,
     follow,
@@ -54,6 +55,7 @@ plan.register(app)
 examples.register(app)
 settings.register(app)
 workers.register(app)
+doctor.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(policies.app, name="policies")
 app.add_typer(hitl.app, name="hitl")

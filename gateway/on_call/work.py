@@ -30,9 +30,8 @@ from gateway.endpoint import (
     FromRequest,
 )
 from gateway.errors import NotFound
-from gateway.middleware import bind_log_fields
+from gateway.middleware import bind_log_fields, caller
 from gateway.on_call.models import OperationReport, WorkDetail, WorkItem, WorkList, WorkServer
-from gateway.on_call.permission import NOT_PERMITTED, require_admin
 from gateway.on_call.release import Release
 from gateway.operators import operator_text
 from gateway.page_cursor import page_cursor, write_page_cursor
@@ -166,7 +165,6 @@ def _serves(row: ProcessRow, entry: WorkEntry, homes: set[str]) -> bool:
 @ENDPOINTS.post(
     PATH + "/release",
     name="releaseWork",
-    needs="runs:write",
     summary="Give work back, so that another worker takes it",
     description="The lease ends now. Work that has begun goes on as after a lost lease, and its worker is not charged"
     " with it; what that worker still reports is refused as stale. A filter selects what workers have, and what is"
@@ -174,17 +172,18 @@ def _serves(row: ProcessRow, entry: WorkEntry, homes: set[str]) -> bool:
     acts_on="work",
     records_itself=True,
     responses=[DocumentedResponse(200, "What became of each.", {JSON: OperationReport})],
-    problems=BODY_INVALID | NOT_PERMITTED | UNAUTHORIZED | UNAVAILABLE,
+    problems=BODY_INVALID | UNAUTHORIZED | UNAVAILABLE,
 )
 async def release(request: web.Request, body: ReleaseWorkBody) -> web.Response:
     """End leases by hand; a dry run says which."""
-    by = require_admin(request)
     if not body.dry_run:
         note_operation(request, "releaseWork", "work", None)
         await begin_operation(request, [body], object_id=_object(body))
     gateway = request.app[GATEWAY]
     deps = gateway.deps
-    name = by if deps.tokens.configured else operator_text(body.operator) or by
+    name = caller(request).name
+    if not deps.tokens.configured:
+        name = operator_text(body.operator) or name
     releasing = Release(deps.store, deps.handler, deps.broker, deps.clock, name, dry=body.dry_run)
     bind_log_fields(request, by=name, reason=body.reason)
     if body.work_ids is not None:
