@@ -112,6 +112,7 @@ class Engine:
         self.worker = worker_name(self.supervised.origin)
         self.database_url = self.supervised.database_url or settings.database_url or ""
         self.server: GatewayServer | None = None
+        self._role: GatewayRole | None = None
         self.health: HealthServer | None = None
         self.metrics = Metrics(self.name)
         self._loaded: Sequence[CapabilityFunction] = ()
@@ -135,6 +136,17 @@ class Engine:
     ) -> None:
         await self._stop()
 
+    def apply(self, settings: Settings) -> list[str]:
+        """Use what can change while this process runs; the names of what has. See `flexrun.reloading`."""
+        changed = self._role.apply(settings) if self._role is not None else []
+        self.settings = settings
+        return changed
+
+    def note_reload(self, changed: list[str], refused: str | None = None) -> None:
+        """Have the operations log say that settings were read again, where this process has a gateway."""
+        if self._role is not None:
+            self._role.note_reload(changed, refused)
+
     def give_notice(self) -> None:
         """Let a gateway answer 503 for `stop_notice_seconds` before it stops listening; called before the stop."""
         if "gateway" in self.roles:
@@ -150,7 +162,7 @@ class Engine:
 
     async def _start(self) -> None:
         check_addresses(self.settings)
-        gateway = self._gateway() if "gateway" in self.roles else None
+        gateway = self._role = self._gateway() if "gateway" in self.roles else None
         if gateway is not None:
             self._stack.callback(gateway.bind().close)
         await self._start_health()

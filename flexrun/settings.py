@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flexrun.data_dir import default_data_dir
@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     """`json` (a line for each event), `console`, or `auto`: `console` where standard error is a terminal."""
 
+    _flags: dict[str, Any] = PrivateAttr(default_factory=dict[str, Any])
+
     @field_validator("*", mode="before")
     @classmethod
     def _is_not_blank(cls, value: Any, info: ValidationInfo) -> Any:
@@ -178,7 +180,15 @@ class Settings(BaseSettings):
     def with_flags(self, **flags: Any) -> Settings:
         """These settings with the flags that were given (None: not given). Raises pydantic.ValidationError."""
         given = {name: value for name, value in flags.items() if value is not None}
-        return type(self).model_validate({**self.model_dump(exclude_unset=True), **given}) if given else self
+        if not given:
+            return self
+        made = type(self).model_validate({**self.model_dump(exclude_unset=True), **given})
+        made._flags = {**self._flags, **given}
+        return made
+
+    def again(self) -> Settings:
+        """Settings read now, from the same sources under the same flags. Raises ValidationError, SecretRefused."""
+        return type(self)().with_flags(**self._flags)
 
 
 class IsolatedSettings(Settings):

@@ -28,6 +28,7 @@ from typing import NoReturn
 import typer
 
 from flexrun.fallback import FallbackServer
+from flexrun.hangup import hangup_reloads
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -129,8 +130,11 @@ class Supervisor:
         os.set_blocking(self._waker, False)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._notice)
+        reloads = hangup_reloads()
         for number in _SIGNALS:
             signal.signal(number, self._ask_to_stop)
+        if reloads:
+            signal.signal(signal.SIGHUP, self._pass_on)
         if self._run_database is not None:
             self._database = self._fork(self._database_child)
         try:
@@ -309,6 +313,10 @@ class Supervisor:
     def _notice(self, *_: object) -> None:
         """Nothing to do: the wake-up pipe has been written to."""
 
+    def _pass_on(self, number: int, *_: object) -> None:
+        if self._engine is not None and not self._stopping:
+            os.kill(self._engine.pid, number)
+
     def _ask_to_stop(self, number: int, *_: object) -> None:
         if not self._stopping:
             self._stopping = True
@@ -351,6 +359,8 @@ def _be_child(parent: int, work: Callable[[], None]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, *_SIGNALS):
             signal.signal(number, signal.SIG_DFL)
+        if hangup_reloads():  # as long as it has no handler of its own
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:

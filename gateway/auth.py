@@ -60,6 +60,10 @@ class Tokens:
         know_secrets(*actors)
         return cls(actors)
 
+    def same_settings(self, other: Tokens) -> bool:
+        """Whether another `FLEXRUN_TOKENS` says the same."""
+        return self._digests == other._digests
+
     def replace(self, other: Tokens) -> None:
         """Know the tokens of another `FLEXRUN_TOKENS` from now on; those of the database stay."""
         self._digests = other._digests

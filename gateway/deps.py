@@ -103,7 +103,7 @@ class Gateway:
         if deps.tokens.stored is None:
             self._own_tokens = TokenCopy(deps.store, listener=deps.listener)
             deps.tokens.stored = self._own_tokens
-        deps.tokens.stored.on_change = self._end_streams_of_others
+        deps.tokens.stored.on_change = self.end_streams_of_others
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self.work = RemoteWork(
@@ -140,7 +140,7 @@ class Gateway:
         if self._own_tokens is not None:
             await self._own_tokens.close()
 
-    def _end_streams_of_others(self) -> None:
+    def end_streams_of_others(self) -> None:
         """End the streams of those who would not be let in now."""
         self.streams.keep(self.deps.tokens.still)
 

@@ -25,7 +25,9 @@ from flexrun.cli.shared import EXIT_REFUSED, open_client, say, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine, Supervised
 from flexrun.faults import EXIT_STOP_OVERRUN, LAST_SECONDS, Stopping, end_after
+from flexrun.hangup import hangup_reloads
 from flexrun.logs import configure_logs, identify_process, writes_json
+from flexrun.reloading import Reloading
 from flexrun.roles import ROLES, Role
 from flexrun.settings import IsolatedSettings, Settings
 from flexrun.watchdog import Watchdog, WatchdogConfig
@@ -48,22 +50,26 @@ async def serve_roles(
     on_turn: Callable[[], None] = lambda: None,
     capabilities: Sequence[Capability] | None = None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP, then stop gracefully. Raises typer.Exit after a fault.
+    """Serve until SIGINT, SIGTERM or a terminal that closes, then stop gracefully. Raises typer.Exit after a fault.
 
     `capabilities` are what an executor can do, the stubs by default; `on_turn` is called while the event loop turns.
     """
+    hangup_reloads()  # asked before there is a handler
     configure_logs(settings.log_level, settings.log_format)
     stopping = Stopping(settings.drain_seconds)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(stopping.on_exception)
-    # A terminal that closes sends SIGHUP, and so do some operators: neither may lose work in flight.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.ask, number)
+    reloading = Reloading()
+    if hangup_reloads():
+        loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     async with (
         _showing_life(on_turn) as starting,
         running(settings, roles, supervised, capabilities, stopping) as engine,
     ):
         starting.cancel()  # from now on the watchdog does it
+        reloading.attach(engine)
         with _watchdog(engine, on_turn):
             await _tell_when_ready(engine, stopping)
             async with _worker_beside(engine):

@@ -216,12 +216,14 @@ def _supervise(settings: Settings) -> int:
     def engine(line: Line) -> None:
         from flexrun.cli.running import serve_roles  # noqa: PLC0415 - in the child, while the database starts
         from flexrun.engine import Supervised  # noqa: PLC0415 - the same
+        from flexrun.reloading import valid_again  # noqa: PLC0415 - the same
 
+        now = valid_again(settings) if line.predecessor is not None else settings
         database_url = line.address() if settings.database_url is None else None
         supervised = Supervised(
             line.origin, line.predecessor, database_url, listening, line.take_socket, line.memory
         )
-        run_async(serve_roles(settings, frozenset(ROLES), supervised, line.beat))
+        run_async(serve_roles(now, frozenset(ROLES), supervised, line.beat))
 
     def database(tell: Callable[[str], None]) -> None:
         from flexrun.cli.running import serve_database  # noqa: PLC0415 - see above

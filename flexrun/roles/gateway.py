@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from eventstore.operations import Operation, new_operation_id
 from eventstore.tail import RunTail
 from eventstore.token_copy import TokenCopy
 from flexrun import __version__
@@ -17,7 +18,7 @@ from flexrun.settings import Settings
 from gateway.app import create_app
 from gateway.auth import Tokens, check_bind, check_origins, is_loopback
 from gateway.config import GatewayConfig
-from gateway.deps import GatewayDeps
+from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.people.inbox import HitlInbox
 from gateway.runs.acceptance import Acceptance, read_house
 from gateway.runs.approval_rules import TokenHolders
@@ -50,6 +51,7 @@ class GatewayRole:
         self._alone = alone
         self._listening = listening
         self._take_socket = take_socket
+        self._gateway: Gateway | None = None
         check_link_secret(settings)
 
     def bind(self) -> socket.socket:
@@ -77,15 +79,45 @@ class GatewayRole:
         await self._start_webhooks(parts, deps.config.webhook_allow_private)
         if self._take_socket is not None:
             await asyncio.to_thread(self._take_socket)
-        server = await serve(
-            create_app(deps), self._settings.host, self._settings.port, listening=self._listening
-        )
+        app = create_app(deps)
+        self._gateway = app[GATEWAY]
+        server = await serve(app, self._settings.host, self._settings.port, listening=self._listening)
         parts.shutdown.add("gateway", lambda: server.close(parts.shutdown.notice_seconds))
         parts.metrics.watch(lambda: _look_at(server, tail))
         inbox = HitlInbox.over(deps, parts.broker)
         await inbox.start()
         parts.shutdown.add("inbox", inbox.close)
         return server
+
+    def apply(self, settings: Settings) -> list[str]:
+        """Use the tokens and the policies of these settings from now on; the names of those that have changed.
+
+        Raises TokensInvalid, BindRefused, HousePolicyInvalid, and changes nothing then.
+        """
+        tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
+        tokens.stored = self._tokens.stored
+        house = read_house(settings.policies)
+        check_bind(settings.host, tokens)
+        check_origins(settings.cors_origins, tokens)
+        Acceptance(house, TokenHolders(tokens)).check_house()
+        changed = {"tokens": not self._tokens.same_settings(tokens), "policies": house != self._house}
+        self._settings, self._house = settings, house
+        self._tokens.replace(tokens)
+        if self._gateway is not None:
+            self._gateway.acceptance = Acceptance(house, TokenHolders(self._tokens))
+            self._gateway.end_streams_of_others()
+        return [name for name, has in changed.items() if has]
+
+    def note_reload(self, changed: list[str], refused: str | None = None) -> None:
+        """Have the operations log say that settings were read again."""
+        if self._gateway is None:
+            return
+        now = self._gateway.deps.clock()
+        operation = Operation(new_operation_id(now), now, "SIGHUP", "reloadSettings", "setting")
+        operation.object_id = ", ".join(changed) or None
+        operation.outcome, operation.reason = ("done" if refused is None else "refused"), refused
+        operation.finished_at = now
+        self._gateway.operations.end(operation)
 
     async def _know_tokens(self, parts: RoleParts) -> None:
         """Those of the database count too for what an address, pages of other origins and approvals need."""

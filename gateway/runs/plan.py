@@ -79,4 +79,6 @@ async def plan(request: web.Request, envelope: TaskEnvelope) -> web.Response:
     registered = await gateway.capabilities.current()
     facets = pinned_facets(known, known)
     disabled = gateway.capabilities.disabled
-    return json_response(await planner(accepted.envelope, registered, facets, disabled, gateway.deps.house))
+    return json_response(
+        await planner(accepted.envelope, registered, facets, disabled, gateway.acceptance.house)
+    )

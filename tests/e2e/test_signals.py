@@ -1,4 +1,4 @@
-"""What ends a process and what does not: SIGHUP, a task that ends, a stop and a continue, a clock that jumps."""
+"""What ends a process and what does not: SIGTERM, a task that ends, a stop and a continue, a clock that jumps."""
 
 import signal
 import time
@@ -35,7 +35,7 @@ async def submit(site: Site, http: aiohttp.ClientSession, **metadata: str) -> st
         return (await answer.json())["runId"]
 
 
-async def test_sighup_ends_each_process_in_good_order_and_work_goes_on_elsewhere(
+async def test_sigterm_ends_each_process_in_good_order_and_work_goes_on_elsewhere(
     site: Site, http: aiohttp.ClientSession
 ) -> None:
     executor = site.add_poisonous_executor()
@@ -47,7 +47,7 @@ async def test_sighup_ends_each_process_in_good_order_and_work_goes_on_elsewhere
         return [event for event in found if event["type"] == of_type]
 
     await eventually(lambda: events("node_start"), 30)
-    executor.send(signal.SIGHUP)
+    executor.send(signal.SIGTERM)
     assert await executor.ended() == 0
     await site.add("executor", "executor-2").start()
     await eventually(lambda: events("complete"), 60)
@@ -55,7 +55,7 @@ async def test_sighup_ends_each_process_in_good_order_and_work_goes_on_elsewhere
     assert complete["payload"]["status"] == "completed"
     assert "worker_lost" not in str(await events("node_error"))
     for process in site.of_role("planner") + site.of_role("gateway"):
-        process.send(signal.SIGHUP)
+        process.send(signal.SIGTERM)
         assert await process.ended() == 0
         assert "Stopping:" in process.last_words(100_000)
 
