@@ -29,6 +29,7 @@ from runs.trace import run_span
 from schemas.redaction import redact
 from telemetry import tracing
 from telemetry.catalogue import PLANNING_SECONDS
+from telemetry.tracing import SpanContext
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("planner")
 
@@ -112,8 +113,8 @@ async def ask_instantly(
     planner: Planner, state: RunState, registered: Registered, attempt: int
 ) -> PlannerResult:
     """The result of a planner that answers at once, or within a deadline of its own."""
-    began = time.perf_counter()
-    return _counted(planner, state, began, await _ask_instantly(planner, state, registered, attempt))
+    asking = _begin(planner, state)
+    return _counted(asking, await _ask_instantly(planner, state, registered, attempt))
 
 
 async def ask(
@@ -124,24 +125,43 @@ async def ask(
     timeout_seconds: float,
 ) -> PlannerResult:
     """The result of a planner that may take up to `timeout_seconds`."""
-    began = time.perf_counter()
-    return _counted(planner, state, began, await _ask(planner, state, registered, attempt, timeout_seconds))
+    asking = _begin(planner, state)
+    return _counted(asking, await _ask(planner, state, registered, attempt, timeout_seconds))
 
 
-def _counted(planner: Planner, state: RunState, began: float, result: PlannerResult) -> PlannerResult:
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A planner that is asked about a run; `span` where spans are wanted."""
+
+    planner: Planner
+    state: RunState
+    began: float
+    span: SpanContext | None
+
+
+def _begin(planner: Planner, state: RunState) -> _Asking:
+    span = run_span(state).child() if tracing.is_on() else None
+    tracing.current.set(span)
+    return _Asking(planner, state, time.perf_counter(), span)
+
+
+def _counted(asking: _Asking, result: PlannerResult) -> PlannerResult:
     """Count how long it took, and record it as a span of the run."""
-    outcome, seconds = "planned" if isinstance(result, Planned) else "refused", time.perf_counter() - began
-    PLANNING_SECONDS.observe(planner.name, outcome, number=seconds)
-    if tracing.is_on():
-        run, now = run_span(state), time.time()
+    outcome, seconds = (
+        "planned" if isinstance(result, Planned) else "refused",
+        time.perf_counter() - asking.began,
+    )
+    PLANNING_SECONDS.observe(asking.planner.name, outcome, number=seconds)
+    if asking.span is not None:
+        now = time.time()
         tracing.record(
             tracing.Span(
                 name="plan",
-                context=run.child(),
-                parent_id=run.span_id,
+                context=asking.span,
+                parent_id=run_span(asking.state).span_id,
                 began_at=now - seconds,
                 ended_at=now,
-                attributes={"flexrun.run_id": state.run_id, "flexrun.planner": planner.name},
+                attributes={"flexrun.run_id": asking.state.run_id, "flexrun.planner": asking.planner.name},
                 error=None if outcome == "planned" else outcome,
             )
         )

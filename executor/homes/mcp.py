@@ -15,6 +15,7 @@ from schemas.capability import CapabilityDescriptor
 from schemas.clean_text import clean_text
 from schemas.homes import McpHome
 from schemas.redaction import redact
+from telemetry.tracing import current, outgoing
 
 if TYPE_CHECKING:
     from executor.homes.mcp_connection import Connection
@@ -86,7 +87,8 @@ class McpCapability:
         if connection.ended.is_set():
             raise _NotReached
         try:
-            result = await connection.call(self._tool, arguments, _seconds(context))
+            with outgoing("call tool", current.get(), {"gen_ai.tool.name": self._tool}):
+                result = await connection.call(self._tool, arguments, _seconds(context))
         except MCPError as error:
             raise self._failure(error, connection) from None
         except ValueError as error:

@@ -17,6 +17,7 @@ from outbound.models.failure import ModelFailed
 from outbound.models.request import Mode, Wanted, messages, response_format
 from outbound.models.stream import Show
 from runs.event import JsonObject
+from telemetry.tracing import current, is_on, outgoing
 
 if TYPE_CHECKING:
     from outbound.models.client import ModelClient, Request
@@ -189,9 +190,13 @@ def _seconds(question: Question) -> float:
 
 async def _answer_in_time(client: ModelClient, request: Request, show: Show) -> Answer:
     """The answer within the request's seconds in all, also from an endpoint that sends a byte now and then."""
+    called = {"gen_ai.request.model": str(request.body.get("model") or ""), "gen_ai.operation.name": "chat"}
     try:
-        async with asyncio.timeout(request.seconds):
-            return await client.ask(request, show)
+        with outgoing("call model", current.get(), called) as span:
+            async with asyncio.timeout(request.seconds):
+                return await client.ask(
+                    request, show, span.traceparent if span is not None and is_on() else None
+                )
     except TimeoutError:
         text = f"the endpoint has not answered within {request.seconds:g} s"
         raise ModelFailed("model_timeout", text, endpoint_failed=True, outcome_unknown=True) from None

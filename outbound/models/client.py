@@ -76,6 +76,11 @@ class RequestRefused(Exception):
         return "invalid schema" in str(self).lower()
 
 
+def _headers(request: Request, traceparent: str | None) -> Any:
+    headers: dict[str, Any] = {} if request.key else dict(_NO_KEY)
+    return headers if traceparent is None else headers | {"traceparent": traceparent}
+
+
 class ModelClient:
     """The connections to all endpoints of one process."""
 
@@ -91,7 +96,7 @@ class ModelClient:
         """Close the connections; closing twice does nothing."""
         await self._http.aclose()
 
-    async def ask(self, request: Request, show: Show) -> Answer:
+    async def ask(self, request: Request, show: Show, traceparent: str | None = None) -> Answer:
         """The answer, whose text is shown as it comes where it is streamed.
 
         Raises EndpointBusy, RequestRefused, ModelFailed.
@@ -105,7 +110,7 @@ class ModelClient:
         )
         try:
             create = cast("Callable[..., Awaitable[object]]", client.chat.completions.create)
-            made = await create(**request.body, extra_headers=None if request.key else _NO_KEY)
+            made = await create(**request.body, extra_headers=_headers(request, traceparent))
             if isinstance(made, AsyncStream):
                 async with cast("AsyncStream[Any]", made) as stream:
                     return await read_stream(

@@ -12,8 +12,9 @@ import promql_parser
 import pytest
 import yaml
 
+from flexrun.metrics.exposition import encode_metrics
 from telemetry import catalogue
-from telemetry.metrics import Histogram, declared, label_names
+from telemetry.metrics import Counter, Gauge, Histogram, declared, label_names
 from tests.support.processes import ROOT
 from tests.support.promtool import promtool
 
@@ -108,3 +109,20 @@ def test_prometheus_itself_takes_the_rules_and_they_fire() -> None:
     ):
         done = subprocess.run([tool, *arguments], cwd=RULES, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_finds_nothing_to_say_about_the_metrics() -> None:
+    tool = promtool()
+    if tool is None:
+        pytest.skip("promtool is neither on PATH nor to be had from Debian's packages")
+    for metric in declared(catalogue):
+        values = tuple("x" for _ in metric.labels)
+        if isinstance(metric, Counter):
+            metric.add(*values)
+        elif isinstance(metric, Gauge):
+            metric.set(*values, to=1)
+        elif isinstance(metric, Histogram):
+            metric.observe(*values, number=0.2)
+    text, _ = encode_metrics("")
+    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")

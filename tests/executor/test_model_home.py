@@ -21,6 +21,7 @@ from executor.homes.parts import HomeParts
 from sandbox.config import SandboxConfig
 from sandbox.sandbox import Sandbox
 from schemas.capability import CapabilityDescriptor
+from telemetry import tracing
 from tests.support.given import node
 from tests.support.model_endpoint import Asked, completion, error, model_endpoint
 from tests.support.wiring import ExecutorWiring
@@ -434,3 +435,27 @@ async def _rows_with(database_url: str, text: str) -> list[str]:
             if await (await connection.execute(statement, [f"%{text}%"])).fetchone():
                 found.append(name)
     return found
+
+
+async def test_a_call_is_a_span_below_the_attempt_and_the_endpoint_is_told_which(parts: HomeParts) -> None:
+    spans: list[tracing.Span] = []
+    attempt = tracing.SpanContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+    async with model_endpoint(says('{"summary": "fire"}')) as endpoint:
+        capability = model(parts, endpoint.url)
+        await capability.run(context())
+        tracing.record_to(spans.append)
+        tracing.current.set(attempt)
+        try:
+            await capability.run(context())
+        finally:
+            tracing.record_to(None)
+    before, told = (asked.request.headers.get("traceparent") for asked in endpoint.asked)
+    (span,) = spans
+    assert before is None
+    assert told == span.context.traceparent
+    assert (span.name, span.parent_id, span.context.trace_id) == (
+        "call model",
+        attempt.span_id,
+        attempt.trace_id,
+    )
+    assert span.attributes["gen_ai.request.model"] == "test-model"
