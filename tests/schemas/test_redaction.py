@@ -1,8 +1,11 @@
 """Secrets are found wherever they are quoted, in whatever form."""
 
+from urllib.parse import quote
+
 import orjson
 import pytest
 
+from eventstore.tokens import new_token
 from schemas.redaction import REDACTED, know_secrets, redact, redact_message
 
 SECRET = 'correct "horse" b@ttery'
@@ -89,3 +92,18 @@ def test_no_message_that_is_kept_has_a_token(name: str) -> None:
 @pytest.mark.parametrize("raw", [b'{"b":  1, "a": "x"}', b"[]", b"", b"{oops", b"\xff\x00", b'{"n": 1e400}'])
 def test_a_message_without_a_secret_keeps_its_bytes(raw: bytes) -> None:
     assert redact_message(raw) == raw
+
+
+def test_tokens_of_the_database_are_found_by_their_form() -> None:
+    token = new_token()
+    for text in (
+        token,
+        f"the token {token}.",
+        f'{{"x": "{token}"}}',
+        quote(token),
+        f"https://a.example/?t={token}&b",
+    ):
+        shown = redact(text)
+        assert token[8:] not in shown, text
+        assert token[8:].encode() not in redact_message(text.encode())
+    assert redact("flx_short and reflx_ions") == "flx_short and reflx_ions"
