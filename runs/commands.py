@@ -7,7 +7,7 @@ from datetime import datetime
 
 from runs.event import Json, JsonObject
 from runs.event_data import PlanApproval, ReusableData, ReuseData, ReuseOrigin
-from schemas.vocabulary import LogLevel, LossKind, ResponseType
+from schemas.vocabulary import LogLevel, LossKind, Priority, ResponseType
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +308,13 @@ class ResumeRun(ControlRun):
     """Continue after a pause."""
 
     expected_plan_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPriority(ControlRun):
+    """Have what waits of the run go before other work, or take its turn again."""
+
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.AbortRun: control.abort_run,
     c.PauseRun: control.pause_run,
     c.ResumeRun: control.resume_run,
+    c.SetPriority: control.set_priority,
     c.TimeOutPolicy: policy_firing.time_out_policy,
     c.TriggerPolicy: policy_firing.trigger_policy,
     c.RecordLog: control.record_log,

@@ -412,6 +412,12 @@ class ControlData(TypedDict):
     operator: str
 
 
+class PriorityData(ControlData):
+    """`priority_changed`."""
+
+    priority: Priority
+
+
 class PolicyTriggeredData(TypedDict):
     """`cause` is what made it true: see `schemas.payloads.PolicyCause`. Logs of before have none."""
 

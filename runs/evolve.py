@@ -302,5 +302,6 @@ _FOLDS: dict[EventType, Fold] = {
     "policy_triggered": policy_triggered,
     "run_paused": people.run_paused,
     "run_resumed": people.run_resumed,
+    "priority_changed": people.priority_changed,
     "complete": _complete,
 }

@@ -16,6 +16,7 @@ from runs.event_data import (
     LogData,
     LogDetail,
     PlanApproval,
+    PriorityData,
     ProposalData,
     RejectedPlan,
     VoteData,
@@ -195,6 +196,10 @@ def _proposal(vote: VoteDetail, event_id: str) -> ProposalData | None:
 
 def run_paused(state: RunState, event: Event, _: ControlData, __: JsonObject) -> RunState:
     return changed(state, paused_at=event.recorded_at)
+
+
+def priority_changed(state: RunState, _: Event, data: PriorityData, __: JsonObject) -> RunState:
+    return changed(state, priority=data["priority"])
 
 
 def run_resumed(state: RunState, event: Event, _: ControlData, __: JsonObject) -> RunState:

@@ -14,7 +14,15 @@ from runs import event_data as d
 from runs.event import NewEvent, rfc3339
 from runs.state import NodeState, RequestState
 from schemas.json_types import Json, JsonObject
-from schemas.vocabulary import Decision, ExpiryAction, FinalStatus, LogLevel, ReplanCause, ValidationScope
+from schemas.vocabulary import (
+    Decision,
+    ExpiryAction,
+    FinalStatus,
+    LogLevel,
+    Priority,
+    ReplanCause,
+    ValidationScope,
+)
 
 
 def start(data: d.StartData, detail: d.StartDetail, *, correlation_id: str | None) -> NewEvent:
@@ -242,6 +250,13 @@ def run_paused(*, operator: str, reason: str | None, detail: d.ClaimedDetail | N
 def run_resumed(*, operator: str, reason: str | None, detail: d.ClaimedDetail | None) -> NewEvent:
     data: d.ControlData = {"reason": reason, "operator": operator}
     return NewEvent("run_resumed", data, detail=detail)
+
+
+def priority_changed(
+    priority: Priority, *, operator: str, reason: str | None, detail: d.ClaimedDetail | None
+) -> NewEvent:
+    data: d.PriorityData = {"reason": reason, "operator": operator, "priority": priority}
+    return NewEvent("priority_changed", data, message=f"{operator} made it {priority}", detail=detail)
 
 
 def policy_triggered(

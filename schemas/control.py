@@ -23,6 +23,7 @@ from schemas.base import (
 )
 from schemas.envelope import OutputContract, Policies
 from schemas.plan import CapabilityId, PlanNode
+from schemas.vocabulary import Priority
 
 
 class OperatorBody(Model):
@@ -30,6 +31,12 @@ class OperatorBody(Model):
 
     reason: Note | None = None
     operator: Operator | None = None
+
+
+class PriorityBody(OperatorBody):
+    """The body of `runs/{id}/priority`."""
+
+    priority: Priority
 
 
 class PolicyTriggerBody(OperatorBody):

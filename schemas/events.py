@@ -28,6 +28,7 @@ PAYLOADS: Mapping[EventType, type[OpenModel]] = MappingProxyType(
         "hitl_resolved": payloads.HitlResolvedPayload,
         "run_paused": payloads.RunPausedPayload,
         "run_resumed": payloads.RunResumedPayload,
+        "priority_changed": payloads.PriorityChangedPayload,
         "policy_triggered": payloads.PolicyTriggeredPayload,
         "log": payloads.LogPayload,
         "complete": payloads.CompletePayload,

@@ -24,6 +24,7 @@ from schemas.house_policy import HousePolicy
 from schemas.messages import WORK_MESSAGE_SCHEMA
 from schemas.plan import PlanGraph
 from schemas.problem import Problem
+from schemas.run_commands import BulkCount, BulkReport
 from schemas.tokens import TokenBody
 from schemas.webhooks import WebhookBody
 
@@ -42,6 +43,7 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "run-resume-body": control.RunResumeBody,
     "operator-body": control.OperatorBody,
     "policy-trigger-body": control.PolicyTriggerBody,
+    "priority-body": control.PriorityBody,
     "fork-body": control.ForkBody,
     "human-task": control.HumanTask,
     "task-submit-body": control.TaskSubmitBody,
@@ -101,6 +103,8 @@ def documents() -> dict[str, bytes]:
     schemas["output-contract"] = TypeAdapter[Any](OutputContract).json_schema(
         schema_generator=PlainJsonSchema
     )
+    for name, model in (("bulk-report", BulkReport), ("bulk-count", BulkCount)):
+        schemas[name] = model.model_json_schema(schema_generator=PlainJsonSchema)
     schemas["work-message"] = WORK_MESSAGE_SCHEMA
     schemas["capability-file"] = _capability_file()
     schemas |= {f"facets/{facet.name}": facet.schema for facet in FACETS.values()}

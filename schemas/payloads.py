@@ -23,6 +23,7 @@ from schemas.vocabulary import (
     NodeKind,
     NodeStatus,
     OriginAgent,
+    Priority,
     ReplanCause,
     RequestKind,
     Urgency,
@@ -260,6 +261,12 @@ class RunPausedPayload(OpenModel):
 
 class RunResumedPayload(RunPausedPayload):
     pass
+
+
+class PriorityChangedPayload(RunPausedPayload):
+    """`high`: what of the run waits goes before other work; `normal`: first come, first served."""
+
+    priority: Priority
 
 
 class PolicyCause(OpenModel):

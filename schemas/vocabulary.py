@@ -21,6 +21,7 @@ EventType = Literal[
     "hitl_resolved",
     "run_paused",
     "run_resumed",
+    "priority_changed",
     "policy_triggered",
     "log",
     "complete",

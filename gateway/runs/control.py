@@ -20,10 +20,10 @@ from gateway.operators import operator_text
 from gateway.response import Response, document, json_response
 from gateway.run_id import PathRunId
 from gateway.runs.documentation import RUN_UNKNOWN
-from runs.commands import AbortRun, ControlRun, PauseRun, ResumeRun
+from runs.commands import AbortRun, ControlRun, PauseRun, ResumeRun, SetPriority
 from schemas.base import RunId
-from schemas.control import OperatorBody
-from schemas.vocabulary import RunStatus
+from schemas.control import OperatorBody, PriorityBody
+from schemas.vocabulary import Priority, RunStatus
 
 ENDPOINTS = Endpoints("control")
 
@@ -85,6 +85,35 @@ async def pause_run(request: web.Request, run_id: PathRunId, body: Body) -> web.
 async def resume_run(request: web.Request, run_id: PathRunId, body: Body) -> web.Response:
     """Continue after a pause; 409 for a run that is not paused."""
     return await _control(request, run_id, body, ResumeRun)
+
+
+class RunPrioritized(RunControlled):
+    """A run with its priority."""
+
+    priority: Priority
+
+
+@ENDPOINTS.post(
+    "/api/v1/flex/runs/{run_id}/priority",
+    name="setRunPriority",
+    summary="Have a run go before others, or take its turn again",
+    description="With `high` what of the run waits goes to the front of its queues on RabbitMQ; on Postgres, and for"
+    " remote workers, before all that became due after the run was created. What is being worked on goes on.",
+    responses=[DocumentedResponse(200, "Done, or done before.", {JSON: RunPrioritized})],
+    problems=_PROBLEMS | {400: "The body is not a PriorityBody (`invalid_json`, `invalid_body`)."},
+)
+async def set_priority(request: web.Request, run_id: PathRunId, body: PriorityBody) -> web.Response:
+    """Change the priority of a run that is not over; the one that it has changes nothing."""
+    gateway = request.app[GATEWAY]
+    command = SetPriority(
+        now=gateway.deps.clock(),
+        actor=caller(request),
+        reason=body.reason,
+        claimed_operator=operator_text(body.operator),
+        priority=body.priority,
+    )
+    state = (await gateway.shield_write(gateway.deps.handler.execute(run_id, command))).state
+    return json_response(document(RunPrioritized, state, last_event_id=str(state.seq)), run_id=run_id)
 
 
 async def _control(

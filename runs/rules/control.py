@@ -49,6 +49,16 @@ def resume_run(draft: Draft, command: c.ResumeRun) -> None:
     draft.add(new_events.run_resumed(operator=operator, reason=command.reason, detail=detail))
 
 
+def set_priority(draft: Draft, command: c.SetPriority) -> None:
+    """Give the run another priority, also while it is paused; the one that it has changes nothing."""
+    if draft.state.priority == command.priority:
+        return
+    operator, detail = operator_name(command), claimed_detail(command)
+    draft.add(
+        new_events.priority_changed(command.priority, operator=operator, reason=command.reason, detail=detail)
+    )
+
+
 def expire_deadline(draft: Draft, command: c.ExpireDeadline) -> None:
     """End a run that took longer than the caller allowed."""
     check_running(draft)

@@ -1,5 +1,6 @@
 """Abort, pause and resume over HTTP: endpoints that apply the rules of the run."""
 
+from eventstore import leases
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway, stream_of
 
@@ -40,3 +41,30 @@ async def test_pause_and_resume_are_events_and_a_second_pause_is_none(gateway: R
     paused, resumed = (await gateway.store.read(run_id))[1:]
     assert paused.payload == {"reason": "lunch", "operator": "ann"}
     assert resumed.payload == {"reason": None, "operator": "anonymous"}
+
+
+async def test_a_run_goes_before_others_and_takes_its_turn_again(gateway: RunningGateway) -> None:
+    first, second = await gateway.start_run(), await gateway.start_run()
+    for run_id in (first, second):
+        await ByHand(gateway.handler, run_id).planned()
+    path = f"{API}/runs/{second}/priority"
+    answer, body = await gateway.post(path, {"priority": "high", "operator": "ann", "reason": "launch"})
+    assert (answer.status, body["priority"], body["status"]) == (200, "high", "running")
+    _, again = await gateway.post(path, {"priority": "high"})
+    assert again["lastEventId"] == body["lastEventId"]
+    (row,) = await leases.claim(gateway.store, ["node.default"], "w", 30, 1)
+    assert row.run_id == second, "it is as old as its run, and the node of the first became due after that"
+    await leases.release(gateway.store, [row], "w")
+    await gateway.post(path, {"priority": "normal"})
+    (row,) = await leases.claim(gateway.store, ["node.default"], "w", 30, 1)
+    assert row.run_id == first
+    events = await gateway.store.read(second)
+    assert [each.payload for each in events if each.type == "priority_changed"] == [
+        {"priority": "high", "operator": "ann", "reason": "launch"},
+        {"priority": "normal", "operator": "anonymous", "reason": None},
+    ]
+    answer, problem = await gateway.post(path, {"priority": "urgent"})
+    assert (answer.status, problem["code"]) == (400, "invalid_body")
+    await gateway.post(f"{API}/runs/{second}/abort", b"")
+    answer, problem = await gateway.post(path, {"priority": "high"})
+    assert (answer.status, problem["code"]) == (409, "run_finished")

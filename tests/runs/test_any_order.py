@@ -17,7 +17,7 @@ from runs.outstanding import Work, outstanding
 from runs.state import RunState, new_run
 from runs.transitions import PAUSED, WAITING
 from runs.usage import NOTHING_USED, add_usage
-from schemas.vocabulary import ResponseType
+from schemas.vocabulary import Priority, ResponseType
 from tests.support.given import ANN, BOB, NOON, RUN_ID, node, plan
 
 WRONG = ({"instancePath": "", "keyword": "type", "message": "no", "params": {}, "schemaPath": "#"},)
@@ -220,6 +220,10 @@ class AnyOrder(RuleBasedStateMachine):
     def pause_or_resume(self, pause: bool) -> None:
         command = c.PauseRun if pause else c.ResumeRun
         self.send(command(now=self.now, actor=ANN))
+
+    @rule(priority=st.sampled_from(["normal", "high"]))
+    def prioritize(self, priority: Priority) -> None:
+        self.send(c.SetPriority(now=self.now, actor=ANN, priority=priority))
 
     @invariant()
     def usage_is_the_sum_over_the_events(self) -> None:

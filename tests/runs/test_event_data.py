@@ -24,6 +24,7 @@ DATA: dict[EventType, type[Any]] = {
     "hitl_resolved": event_data.HitlResolvedData,
     "run_paused": event_data.ControlData,
     "run_resumed": event_data.ControlData,
+    "priority_changed": event_data.PriorityData,
     "policy_triggered": event_data.PolicyTriggeredData,
     "log": event_data.LogData,
     "complete": event_data.CompleteData,

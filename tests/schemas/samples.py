@@ -183,6 +183,7 @@ PAYLOAD_OF: dict[EventType, dict[str, Any]] = {
     "hitl_resolved": {"requestId": "q1", "decision": "approved", "operator": "ada", "note": ""},
     "run_paused": {"reason": "lunch", "operator": {"id": "u1"}},
     "run_resumed": {"reason": None, "operator": None},
+    "priority_changed": {"reason": None, "operator": "ada", "priority": "high"},
     "policy_triggered": {"policyId": "p", "trigger": {"kind": "cost"}, "action": "hitl"},
     "log": {"level": "info", "message": "hello"},
     "complete": {"status": "completed", "output": {"variants": []}},

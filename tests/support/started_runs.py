@@ -142,10 +142,14 @@ class Walk:
         )
 
     def _control(self, state: RunState) -> c.Command:
-        what = self._random.choice(["log"] * 6 + ["again"] * 3 + ["pause"] * 6 + ["resume"] * 3 + ["abort"])
+        what = self._random.choice(
+            ["log"] * 6 + ["again"] * 3 + ["pause"] * 6 + ["resume"] * 3 + ["abort", "first", "turn"]
+        )
         if what == "again":
             return c.TriggerPolicy(now=self._now, actor=ANN, policy_id="again")
         if what == "log":
             return c.RecordLog(now=self._now, message="walking", detail={"step": state.seq})
+        if what in ("first", "turn"):
+            return c.SetPriority(now=self._now, actor=ANN, priority="high" if what == "first" else "normal")
         asked = {"pause": c.PauseRun, "resume": c.ResumeRun, "abort": c.AbortRun}
         return asked[what](now=self._now, actor=ANN)

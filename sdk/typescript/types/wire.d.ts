@@ -26,11 +26,61 @@ export type FlexEvent =
   | HitlResolvedEvent
   | RunPausedEvent
   | RunResumedEvent
+  | PriorityChangedEvent
   | PolicyTriggeredEvent
   | LogEvent
   | CompleteEvent;
 export type OutputContract = JsonSchemaContract | FreeformContract | FacetsContract;
 
+/**
+ * The same with `--dry-run`: which runs it would be. Statuses are those of runs that filters have found.
+ */
+export interface BulkCount {
+  command: "abort" | "pause" | "resume" | "retry" | "fork" | "set-priority";
+  matched: number;
+  byStatus: {
+    [k: string]: number;
+  };
+  runs: string[];
+  [k: string]: any;
+}
+/**
+ * What became of the command for one run: `status` where it was done, the problem's `code` where not.
+ *
+ * `newRunId` is the run that a retry or fork has made.
+ */
+export interface BulkResult {
+  runId: string;
+  done: boolean;
+  status?:
+    | (
+        | "pending"
+        | "planning"
+        | "running"
+        | "awaiting_hitl"
+        | "awaiting_human"
+        | "paused"
+        | "completed"
+        | "failed"
+        | "aborted"
+      )
+    | null;
+  newRunId?: string | null;
+  code?: string | null;
+  message?: string | null;
+  [k: string]: any;
+}
+/**
+ * `flexrun runs abort` and its like with several runs or `--filter`, with `--json`.
+ */
+export interface BulkReport {
+  command: "abort" | "pause" | "resume" | "retry" | "fork" | "set-priority";
+  matched: number;
+  done: number;
+  refused: number;
+  results: BulkResult[];
+  [k: string]: any;
+}
 /**
  * What one call is expected to cost: money in millionths of `currency`, tokens, seconds.
  */
@@ -691,6 +741,20 @@ export interface PolicyTriggeredPayload {
   cause?: PolicyCause | null;
   [k: string]: any;
 }
+/**
+ * `high`: what of the run waits goes before other work; `normal`: first come, first served.
+ */
+export interface PriorityChangedPayload {
+  reason?: string | null;
+  operator?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
+  priority: "normal" | "high";
+  [k: string]: any;
+}
 export interface RunPausedPayload {
   reason?: string | null;
   operator?:
@@ -893,6 +957,18 @@ export interface RunResumedEvent {
   planVersion?: number | null;
   message?: string | null;
   payload: RunResumedPayload;
+  [k: string]: any;
+}
+export interface PriorityChangedEvent {
+  type: "priority_changed";
+  id: string;
+  timestamp: string;
+  runId: string;
+  nodeId?: string | null;
+  correlationId?: string | null;
+  planVersion?: number | null;
+  message?: string | null;
+  payload: PriorityChangedPayload;
   [k: string]: any;
 }
 export interface PolicyTriggeredEvent {
@@ -1593,6 +1669,19 @@ export interface PolicyTriggerBody {
   nodeId?: string | null;
 }
 /**
+ * The body of `runs/{id}/priority`.
+ */
+export interface PriorityBody {
+  reason?: string | null;
+  operator?:
+    | string
+    | {
+        [k: string]: any;
+      }
+    | null;
+  priority: "normal" | "high";
+}
+/**
  * One thing wrong in the request; `pointer` is a JSON pointer into its body.
  */
 export interface ProblemDetail {
@@ -1814,6 +1903,7 @@ export interface WebhookBody {
     | "hitl_resolved"
     | "run_paused"
     | "run_resumed"
+    | "priority_changed"
     | "policy_triggered"
     | "log"
     | "complete"

@@ -48,6 +48,16 @@ def planned_again_in_the_middle() -> Given:
     return given.start("b").complete("b", "B").deliver("B")
 
 
+def prioritized() -> Given:
+    """Before the others while it is paused and after that, and then in its turn again."""
+    given = Given().started().planned(node("a"), node("b", "a"))
+    given = given.when(c.PauseRun(now=at(1), actor=ANN))
+    given = given.when(c.SetPriority(now=at(2), actor=ANN, priority="high", reason="the launch is today"))
+    given = given.when(c.ResumeRun(now=at(3), actor=BOB)).start("a").complete("a")
+    given = given.when(c.SetPriority(now=at(4), actor=BOB, priority="normal"))
+    return given.start("b").complete("b").deliver()
+
+
 def paused_and_announced() -> Given:
     given = waiting_for_approval(expiresInSeconds=60, onExpiry="approve")
     (request,) = given.state.open_requests
@@ -203,6 +213,7 @@ SCENARIOS: dict[str, Callable[[], Given]] = {
         rejected_and_planned_again,
         planned_again_in_the_middle,
         paused_and_announced,
+        prioritized,
         expired_and_escalated,
         task_submitted,
         task_declined_and_out_of_time,
