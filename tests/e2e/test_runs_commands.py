@@ -13,7 +13,7 @@ import pytest
 from flexrun.client import API, GatewayClient
 from tests.support import databases
 from tests.support.cli import run
-from tests.support.documents import must_be
+from tests.support.documents import documented, must_be
 from tests.support.offline import offline
 from tests.support.processes import Setting, Site
 from tests.support.sites import CommandLine, Said, envelope, only_request, reached
@@ -206,3 +206,63 @@ async def test_an_exported_run_is_verified_without_flexrun(
     assert (status, f"{done.document['events']} as they were written" in said) == (0, True), said
     unknown = await flexrun.run("runs", "export", "01900000-0000-7000-8000-000000000009", "--out", str(file))
     assert (unknown.code, "run_unknown" in unknown.err) == (2, True)
+
+
+async def test_many_runs_are_counted_confirmed_and_reported(up: Site, flexrun: CommandLine) -> None:
+    async with GatewayClient(up.urls[0]) as client:
+        runs = [await client.start_run(named(metadata={"clientId": "bulk"})) for _ in range(3)]
+        for run_id in runs:
+            await reached(client, run_id, "awaiting_hitl")
+        await client.call("POST", f"{API}/runs/{runs[0]}/abort")
+    bulk = ("--filter", "client=bulk")
+    counted = await flexrun.run("runs", "pause", *bulk, "--dry-run", "--json")
+    documented("bulk-count", counted.document)
+    assert (counted.document["matched"], counted.document["byStatus"]) == (2, {"awaiting_hitl": 2})
+    unsure = await flexrun.run("runs", "pause", *bulk)
+    assert (unsure.code, unsure.out) == (2, "")
+    assert "This would pause 2 runs; say --yes" in unsure.err
+    paused = await flexrun.run("runs", "pause", *bulk, "--yes", "--reason", "lunch")
+    assert paused == Said(0, "pause: 2 of 2 runs\n", "")
+    resumed = await flexrun.run("runs", "resume", *bulk, "--yes", "--json")
+    documented("bulk-report", resumed.document)
+    assert {each["status"] for each in resumed.document["results"]} == {"awaiting_hitl"}
+    first = await flexrun.run("runs", "set-priority", "high", *bulk, "--yes", "--json")
+    assert (first.code, first.document["done"]) == (0, 2)
+    refused = await flexrun.run("runs", "abort", *bulk, "--filter", "status=aborted", *runs[1:])
+    assert "not both" in refused.err
+    some = await flexrun.run("runs", "resume", *runs, "--yes", "--json")
+    documented("bulk-report", some.document)
+    assert (some.code, some.document["refused"]) == (1, 3)
+    assert [each["code"] for each in some.document["results"]] == [
+        "run_finished",
+        "not_waiting",
+        "not_waiting",
+    ]
+    as_text = await flexrun.run("runs", "resume", *runs, "--yes")
+    assert as_text.code == 1
+    assert f"{runs[0]}  run_finished" in as_text.out
+    retried = await flexrun.run("runs", "retry", *bulk, "--yes", "--json")
+    assert [each["runId"] for each in retried.document["results"]] == runs[:1]
+    assert retried.document["results"][0]["newRunId"] not in runs
+    aborted = await flexrun.run("runs", "abort", "--filter", "client=bulk", "--yes", "--json")
+    assert (aborted.code, aborted.document["refused"]) == (0, 0)
+    none = await flexrun.run("runs", "abort", "--filter", "client=bulk", "--yes")
+    assert none == Said(0, "abort: 0 of 0 runs\n", "")
+
+
+async def test_one_run_gets_a_priority_and_a_wrong_filter_is_named(up: Site, flexrun: CommandLine) -> None:
+    run_id, _ = await waiting_run(up)
+    said = await flexrun.run("runs", "set-priority", "high", run_id, "--as", "ann")
+    assert said == Said(0, f"run {run_id} has priority high\n", "")
+    as_json = await flexrun.run("runs", "set-priority", "normal", run_id, "--json")
+    must_be("RunPrioritized", as_json.document)
+    replayed = await flexrun.run("runs", "replay", run_id, "--json")
+    assert replayed.document["priority"] == "normal"
+    for flags, words in (
+        (("--filter", "colour=red"), "is no filter"),
+        ((), "Which run?"),
+        (("--filter", "older-than=soon"), "is no duration"),
+    ):
+        wrong = await flexrun.run("runs", "abort", *flags, "--yes")
+        assert (wrong.code, wrong.out) == (2, ""), flags
+        assert words in wrong.err
