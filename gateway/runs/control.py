@@ -99,6 +99,7 @@ class RunPrioritized(RunControlled):
     summary="Have a run go before others, or take its turn again",
     description="With `high` what of the run waits goes to the front of its queues on RabbitMQ; on Postgres, and for"
     " remote workers, before all that became due after the run was created. What is being worked on goes on.",
+    needs="runs:write",
     responses=[DocumentedResponse(200, "Done, or done before.", {JSON: RunPrioritized})],
     problems=_PROBLEMS | {400: "The body is not a PriorityBody (`invalid_json`, `invalid_body`)."},
 )
