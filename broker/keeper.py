@@ -21,6 +21,7 @@ from broker.gone import GoneCapabilities
 from broker.interface import Broker, BrokerUnavailable, WorkHint
 from broker.leader_lock import LeaderLock
 from broker.losses import HOW, NO_LOSS, expired_attempt, waits_for_callback
+from broker.retention import Retention
 from eventstore import leases
 from eventstore.background import end_background, start_background
 from eventstore.clock import Clock
@@ -28,7 +29,7 @@ from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
 from eventstore.leases import WorkRow
 from eventstore.lifecycle import refuse_second_start
-from eventstore.retention import RUNS_AT_ONCE, ended_before, prune
+from eventstore.retention import Export
 from eventstore.store import EventStore
 from eventstore.tidying import AT_ONCE, OPERATIONS_KEPT_SECONDS, tidy
 from runs.commands import (
@@ -93,6 +94,7 @@ class Keeper:
         config: KeeperConfig | None = None,
         *,
         clock: Clock | None = None,
+        export: Export | None = None,
     ) -> None:
         self._store = store
         self._handler = handler
@@ -108,7 +110,7 @@ class Keeper:
         self._turn = LeaderLock(store.database_url, "processes/try_keeper_lock", store.outage)
         self._lenient_until = 0.0
         self._tidy_at = 0.0
-        self._prune_at = 0.0
+        self._retention = Retention(store, self._config.retention_seconds, export, self._config.tidy_seconds)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -143,7 +145,7 @@ class Keeper:
                     report = await self.run_once()
                     await self._gone.look()
                     await self._tidy()
-                    await self._prune()
+                    await self._retention.look()
                     if report != Round():
                         _log.info("keeper_round", **asdict(report))
                     pause_seconds = await self._pause_seconds(report)
@@ -165,18 +167,6 @@ class Keeper:
         dropped = await tidy(self._store, operations_kept_seconds=self._config.operations_kept_seconds)
         if dropped < AT_ONCE:
             self._tidy_at = now + self._config.tidy_seconds
-
-    async def _prune(self) -> None:
-        """Remove some runs whose time is over, where that is due; the next round goes on where there were more."""
-        seconds, now = self._config.retention_seconds, asyncio.get_running_loop().time()
-        if seconds is None or now < self._prune_at:
-            return
-        before = await ended_before(self._store, seconds)
-        removed = [bundle.runs async for bundle in prune(self._store, before, limit=RUNS_AT_ONCE)]
-        if not any(removed):
-            self._prune_at = now + self._config.tidy_seconds
-        else:
-            _log.info("runs_removed", runs=sum(removed), ended_before=rfc3339(before))
 
     async def _pause_seconds(self, report: Round) -> float:
         """Seconds until something is due, at most a round; short where there was more than a batch."""

@@ -31,6 +31,7 @@ from eventstore.capability_cache import CapabilityCache
 from eventstore.commit_spans import record_commit
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
+from eventstore.export_files import export_into
 from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler, Transact
 from eventstore.lifecycle import refuse_second_start
@@ -359,7 +360,9 @@ class Engine:
             retention_seconds=None if days is None else days * DAY_SECONDS,
             operations_kept_seconds=self.settings.operations_keep_days * DAY_SECONDS,
         )
-        keeper = Keeper(self.store, self.handler, self.broker, config)
+        folder = self.settings.retention_folder
+        export = export_into(self.store, folder, __version__) if folder is not None else None
+        keeper = Keeper(self.store, self.handler, self.broker, config, export=export)
         await keeper.start()
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)
 

@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """After so long without a frame a stream gets a comment, which keeps the connection open."""
     retention_days: Annotated[float | None, Field(gt=0, le=36_500, allow_inf_nan=False)] = None
     """How many days a run is kept after its end; then it is removed with all that belongs to it. Unset: for good."""
+    retention_folder: Path | None = None
+    """Where each of these runs is written into a file before it is removed; a run that cannot be written stays."""
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
     """How many runs may wait for work before new ones are refused with 503 `backlog_full`."""
     record_reads: bool = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -12,10 +13,12 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 
+from flexrun import __version__
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
 from flexrun.cli.durations import FORMS, seconds_of
-from flexrun.cli.shared import EXIT_INTERRUPTED, errors, run_async, say, stop
+from flexrun.cli.shared import EXIT_CANNOT_TELL, EXIT_INTERRUPTED, errors, run_async, say, stop
 from flexrun.cli.tables import FittedTable
+from schemas.visible import visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +33,10 @@ _LEAST_SECONDS = 60.0
 
 def prune(
     older_than: Annotated[str, typer.Option("--older-than", help=f"runs that ended so long ago: {FORMS}")],
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="a folder: each run is written into a file there before it goes"),
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="how many runs, at most")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only count")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
@@ -39,9 +46,10 @@ def prune(
     """Remove finished runs with all that belongs to them. Who asks for one later gets 410 and is told when.
 
     In small transactions, while runs go on; Ctrl-C stops after the bundle at hand, and the next call goes on.
-    A run stays as long as a webhook has not been told of all of it.
+    A run stays as long as a webhook has not been told of all of it. An exported run is a file as of `flexrun runs
+    export`; a run whose file cannot be written stays.
 
-    Example: flexrun db prune --older-than 90d --dry-run
+    Example: flexrun db prune --older-than 90d --export /backup/runs
     """
     seconds = seconds_of(older_than)
     if seconds < _LEAST_SECONDS:
@@ -54,7 +62,10 @@ def prune(
             return
         done: dict[str, int] = {"runs": 0, "events": 0, "left": 0}
         try:
-            run_async(_prune(url, before, found, limit, done))
+            run_async(_prune(url, before, _Bounds(found.runs, limit, export), done))
+        except OSError as error:
+            say(f"{done['runs']} runs are removed, the others are as they were.")
+            stop(f"A run could not be exported: {visible(str(error))}", EXIT_CANNOT_TELL)
         except typer.Exit as left:
             if left.exit_code == EXIT_INTERRUPTED:
                 say(
@@ -99,19 +110,28 @@ async def _found(url: str, seconds: float) -> tuple[datetime, Prunable]:
         return before, await prunable(store, before)
 
 
-async def _prune(
-    url: str, before: datetime, found: Prunable, limit: int | None, done: dict[str, int]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """How many runs were found, how many may go, and where they are written before."""
+
+    found: int
+    limit: int | None
+    folder: Path | None
+
+
+async def _prune(url: str, before: datetime, bounds: _Bounds, done: dict[str, int]) -> None:
     """Remove them; `done` is counted on with each bundle."""
     from rich.progress import Progress, TextColumn  # noqa: PLC0415 - slow to import
 
+    from eventstore.export_files import export_into  # noqa: PLC0415 - as above
     from eventstore.retention import prune as prune_runs  # noqa: PLC0415 - as above
 
     columns = (*Progress.get_default_columns(), TextColumn("{task.completed:.0f} of {task.total:.0f} runs"))
     async with _store(url) as store:
         with Progress(*columns, console=errors, transient=True) as progress:
-            task = progress.add_task("removing", total=min(found.runs, limit or found.runs))
-            async for bundle in prune_runs(store, before, limit=limit):
+            task = progress.add_task("removing", total=min(bounds.found, bounds.limit or bounds.found))
+            export = export_into(store, bounds.folder, __version__) if bounds.folder is not None else None
+            async for bundle in prune_runs(store, before, export=export, limit=bounds.limit):
                 for name, number in asdict(bundle).items():
                     done[name] += number
                 progress.advance(task, bundle.runs + bundle.left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from broker.keeper import Keeper, KeeperConfig
+from eventstore.export_files import ExportIncomplete, export_into
 from eventstore.handler import RunHandler
 from eventstore.rebuild import compare
 from eventstore.retention import PrunedBundle, ended_before, prunable, prune, pruned
@@ -24,6 +26,7 @@ from tests.support import cli
 from tests.support.by_hand import ByHand
 from tests.support.carriage import House, Site
 from tests.support.given import ANN, node
+from tests.support.offline import offline
 from tests.support.waiting import eventually
 
 OF_A_RUN = ("flex_runs", "flex_events", "flex_plan_nodes", "hitl_requests", "flex_work", "flex_links")
@@ -148,6 +151,40 @@ async def test_what_cannot_be_exported_stays(start_run: StartRun, store: EventSt
     known = await pruned(store, run.run_id)
     assert known is not None
     assert known.exported_to == f"/exports/{run.run_id}"
+
+
+async def test_a_run_is_a_whole_file_before_it_goes(
+    start_run: StartRun, database: AsyncConnection[Any], database_url: str, tmp_path: Path
+):
+    run = await start_run()
+    await run.to_the_end()
+    await an_hour_ago(database)
+    command = ("db", "prune", "--older-than", "1m", "--yes", "--database", database_url, "--export")
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    refused = await cli.run(*command, str(blocked))
+    assert refused.status == 3
+    assert "0 runs are removed, the others are as they were." in refused.err
+    assert (await counts(database, run.run_id))["flex_events"] == 6
+    done = await cli.run(*command, str(tmp_path / "kept"))
+    assert (done.status, done.out) == (0, "1 runs with 6 events are removed.\n")
+    (file,) = (tmp_path / "kept").rglob("*.*")
+    assert file.name == f"{run.run_id}.jsonl.gz"
+    status, said = await offline("verify_run.py", str(file))
+    assert status == 0, said
+
+
+async def test_a_file_that_lacks_events_keeps_its_run(
+    start_run: StartRun, store: EventStore, database: AsyncConnection[Any], tmp_path: Path
+):
+    run = await start_run()
+    await run.to_the_end()
+    await database.execute("set session_replication_role = replica")
+    await database.execute("delete from flex_events where seq > 3 and seq < 6")
+    with pytest.raises(ExportIncomplete, match="of 6 events"):
+        await removed(store, export=export_into(store, tmp_path, "test"))
+    assert list(tmp_path.rglob("*.*")) == []
+    assert (await counts(database, run.run_id))["flex_events"] == 4
 
 
 @pytest.mark.parametrize(
