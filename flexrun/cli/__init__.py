@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from flexrun import __version__
 from flexrun.cli import (
     capabilities,
+    config,
     database,
     dead,
     doctor,
@@ -46,7 +47,6 @@ app = typer.Typer(
     help="Runs tasks that have to be planned, worked on, approved, and delivered in exactly the asked-for shape.",
     epilog="All settings: flexrun settings, or docs/settings.md. Exit statuses: docs/operations.md.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 serve.register(app)
@@ -63,6 +63,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(capabilities.app, name="capabilities")
 app.add_typer(work.app, name="work")
 app.add_typer(dead.app, name="dead")
+app.add_typer(config.app, name="config")
 app.add_typer(facets.app, name="facets")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(tokens.app, name="tokens")
