@@ -31,6 +31,7 @@ from flexrun.cli import (
     work,
     workers,
 )
+from flexrun.cli.help_examples import add_examples
 from flexrun.cli.output import lost_output_told
 
 
@@ -70,6 +71,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(operations.app, name="operations")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(database.app, name="db")
+add_examples(app)
 
 
 def _print_version(wanted: bool) -> None:
