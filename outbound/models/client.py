@@ -28,7 +28,16 @@ from schemas.redaction import REDACTED
 _CONNECT_SECONDS = 10.0
 _SHOWN_CHARACTERS = 500
 _SENT_HEADERS = frozenset(
-    ("host", "accept", "connection", "user-agent", "authorization", "content-type", "content-length")
+    (
+        "host",
+        "accept",
+        "connection",
+        "user-agent",
+        "authorization",
+        "content-type",
+        "content-length",
+        "traceparent",
+    )
 )
 """The client library adds its own and what the process's environment tells it to; an endpoint gets these only."""
 
