@@ -129,6 +129,9 @@ async def test_runs_that_went_on_and_runs_that_were_removed_after_their_time_are
     await database.execute("select flex_prune(%s::uuid[], now() + interval '1 d', null)", ([runs[1]],))
     done = await verified(database_url, file)
     assert (done.status, json.loads(done.out)["findings"]) == (0, [])
+    await database.execute("update flex_pruned_runs set head_hash = sha256('')")
+    done = await verified(database_url, file)
+    assert [each["cause"] for each in json.loads(done.out)["findings"]] == ["cut"]
 
 
 async def test_a_checkpoint_that_was_changed_is_refused(
