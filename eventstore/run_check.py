@@ -41,7 +41,8 @@ async def check_run(database_url: str, run_id: str) -> RunCheck:
         events=len(events),
         hashed=sum(1 for event in events if event.hash is not None),
         broken=check_chain(events, head=head),
-        unfoldable=_unfoldable(run_id, events),
+        # The comparison has folded the log already; it is folded again only to find the event that it stops at.
+        unfoldable=_unfoldable(run_id, events) if any(each.unfoldable for each in differences) else None,
         differences=[each for each in differences if each.unfoldable is None],
     )
 
