@@ -38,7 +38,8 @@ Three kinds of cost are bounded:
   number means "that many or more". Runs that have ended are not counted there: `flexrun_runs_finished_total` has them.
   Every process gives the same numbers, so take `max` and not `sum`. While the database does not answer these are left
   out, and `flexrun_database_sampled` is 0.
-- **The event loop.** An observation is a look-up in a dictionary and an addition; the text is written in a thread.
+- **The event loop.** An observation is a look-up in a dictionary and an addition, 0.3 µs of CPU time
+  (a million in a row, Python 3.11); the text is written in a thread.
 
 Beside these there are `process_cpu_seconds_total`, `process_resident_memory_bytes` and the other `process_…` of
 Prometheus' client library. [deploy/](../deploy/README.md) has a dashboard and alert rules over them, and
