@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from eventstore.background import end_background, start_background
 from eventstore.errors import StoreError
@@ -16,6 +17,8 @@ from eventstore.tokens import LiveToken
 
 LOOK_SECONDS = 1.0
 """How often it is fetched; a change that a notification tells is there at once."""
+
+CLOSE_SECONDS = 2.0
 
 USE_SECONDS = 60.0
 """How often the time of a token's last use is written."""
@@ -42,15 +45,17 @@ class TokenCopy(RegistryCopy):
         """By their hashes."""
 
         self.on_change: Callable[[], None] = lambda: None
+        self._is_known = False
         self._written: dict[str, float] = {}
         self._used: set[str] = set()
         self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Fetch them now, and from now on."""
+        """Fetch them now, and from now on. It waits for the database: whether there are any decides who may call."""
         refuse_second_start(self, started=self._looking is not None)
         self._looking = start_background("tokens", self._keep_looking())
-        await self.refresh()
+        while not self._is_known:
+            await self.refresh()
         self._follows = True
 
     async def close(self) -> None:
@@ -58,7 +63,9 @@ class TokenCopy(RegistryCopy):
         await end_background(self._looking)
         await super().close()
         if self._looking is not None:
-            await self._write_uses()
+            with suppress(StoreError, TimeoutError):  # it says less than a stop in time is worth
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._write_uses()
 
     def find(self, digest: bytes) -> LiveToken | None:
         """The token of this hash, unless it has expired."""
@@ -76,6 +83,7 @@ class TokenCopy(RegistryCopy):
         rows = await self._store.select(LiveToken, "tokens/live", {})
         self.live = {bytes(row.digest): row for row in rows}
         self.there_are = bool(rows) or bool((await self._store.fetch("tokens/any", {}))[0][0])
+        self._is_known = True
         self.on_change()
 
     async def _keep_looking(self) -> None:

@@ -16,8 +16,8 @@ from uuid_utils import uuid7
 from eventstore.store import EventStore
 from schemas.tokens import TOKEN_PREFIX, Scope
 
-MAX_TOKENS = 10_000
-"""How many there may be that are neither revoked nor expired."""
+MAX_TOKENS = 2_000
+"""How many there may be that are neither revoked nor expired: each gateway reads all of them every second."""
 
 TOKEN_BYTES = 32
 SHOWN_CHARS = 12

@@ -21,6 +21,7 @@ from runs.commands import Actor
 from schemas.redaction import know_secrets
 
 ANONYMOUS = Actor("anonymous")
+_NONE: dict[bytes, LiveToken] = {}
 _MIN_TOKEN_CHARS = 8
 
 
@@ -38,6 +39,8 @@ class Tokens:
     def __init__(self, actors: Mapping[str, Actor]) -> None:
         self.stored: TokenCopy | None = None
         self._digests = [(digest_of(token), actor) for token, actor in actors.items()]
+        self._actors: tuple[Actor, ...] = ()
+        self._made_from: tuple[object, object] | None = None
 
     @classmethod
     def parse(cls, text: str | None) -> Tokens:
@@ -76,8 +79,12 @@ class Tokens:
     @property
     def actors(self) -> tuple[Actor, ...]:
         """All people who have a token."""
-        stored = self.stored.live.values() if self.stored is not None else ()
-        return (*(actor for _, actor in self._digests), *map(_stored_actor, stored))
+        live = self.stored.live if self.stored is not None else _NONE
+        made_from = self._made_from
+        if made_from is None or made_from[0] is not live or made_from[1] is not self._digests:
+            self._actors = (*(actor for _, actor in self._digests), *map(_stored_actor, live.values()))
+            self._made_from = live, self._digests
+        return self._actors
 
     def actor(self, token: str) -> Actor | None:
         """Whose token this is; None for a wrong one."""

@@ -135,6 +135,7 @@ async def show(request: web.Request, letter_id: PathLetterId) -> web.Response:
 @ENDPOINTS.post(
     PATH + "/requeue",
     name="requeueDeadLetters",
+    needs="admin",
     summary="Put dead letters back into their queues",
     description="A message is handled anew. The work of a hint is tried anew where it is still outstanding. A copy that"
     " is not whole stays.",
@@ -158,6 +159,7 @@ async def requeue(request: web.Request, body: RequeueLettersBody) -> web.Respons
 @ENDPOINTS.post(
     PATH + "/drop",
     name="dropDeadLetters",
+    needs="admin",
     summary="Delete dead letters",
     acts_on="dead_letter",
     records_itself=True,

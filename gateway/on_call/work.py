@@ -165,6 +165,7 @@ def _serves(row: ProcessRow, entry: WorkEntry, homes: set[str]) -> bool:
 @ENDPOINTS.post(
     PATH + "/release",
     name="releaseWork",
+    needs="admin",
     summary="Give work back, so that another worker takes it",
     description="The lease ends now. Work that has begun goes on as after a lost lease, and its worker is not charged"
     " with it; what that worker still reports is refused as stale. A filter selects what workers have, and what is"
