@@ -13,7 +13,6 @@ from schemas.base import NodeId, Timestamp
 WaitKind = Literal[
     "database",
     "broker",
-    "imported",
     "paused",
     "person",
     "task",

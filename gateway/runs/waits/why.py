@@ -72,13 +72,7 @@ def _outages(facts: RunFacts) -> Iterator[Waiting]:
 
 
 def _whole_run(facts: RunFacts) -> Iterator[Waiting]:
-    run, origin = facts.row.run, facts.row.origin or {}
-    if origin.get("kind") == "import":
-        yield Waiting(
-            kind="imported",
-            message="the run was imported: it can be read, replayed, compared and forked, and does not go on",
-            action=f"To go on from it: flexrun runs fork {run.run_id}",
-        )
+    run = facts.row.run
     if run.status == PAUSED:
         yield Waiting(
             kind="paused",
