@@ -48,8 +48,8 @@ def insert_script() -> str:
     payload = orjson.dumps({"level": "info", "message": LINE}).decode().replace(":", ": ")
     return (
         "\\set seq :seq + 1\n"
-        "insert into flex_events (run_id, seq, type, payload, message, recorded_at)\n"
-        f"values (({_RUN_EXPRESSION})::uuid, (:seq)::int, 'log', '{payload}', '{LINE}', now());\n"
+        "insert into flex_events (run_id, seq, type, payload, message, recorded_at, hash)\n"
+        f"values (({_RUN_EXPRESSION})::uuid, (:seq)::int, 'log', '{payload}', '{LINE}', now(), sha256(''));\n"
     )
 
 

@@ -72,8 +72,8 @@ async def test_two_results_of_one_attempt_are_a_breach(runs: StoreWiring) -> Non
     await run.work()
     await _sql(
         runs,
-        "insert into flex_events (run_id, seq, type, node_id, payload, recorded_at) select run_id, seq + 1, type,"
-        " node_id, payload, recorded_at from flex_events where run_id = %s and type = 'node_complete'",
+        "insert into flex_events (run_id, seq, type, node_id, payload, recorded_at, hash) select run_id, seq + 1,"
+        " type, node_id, payload, recorded_at, hash from flex_events where run_id = %s and type = 'node_complete'",
         run.run_id,
     )
     breaches = await _breaches(runs, Ledger())

@@ -136,8 +136,8 @@ async def test_a_run_that_cannot_be_folded_holds_up_no_other(house: House) -> No
     async with await psycopg.AsyncConnection.connect(house.site.database_url, autocommit=True) as connection:
         for run_id in cursed:
             await connection.execute(
-                "insert into flex_events (run_id, seq, type, payload, recorded_at) "
-                "values (%s, 2, 'no_such_type', '{}', now())",
+                "insert into flex_events (run_id, seq, type, payload, recorded_at, hash) "
+                "values (%s, 2, 'no_such_type', '{}', now(), sha256(''))",
                 (run_id,),
             )
     keeper = Keeper(house.store, house.handler, house.broker, KeeperConfig(batch=2))

@@ -380,7 +380,7 @@ async def test_what_is_appended_is_what_the_responses_were_decided_to(gateway: R
     )
     outcome = await decisions.decide(body, Actor("ann"))
     assert isinstance(handler.built, Decided)
-    assert outcome.state is handler.built.state
-    assert outcome.events is handler.built.events
+    assert outcome.state == handler.built.state
+    assert outcome.events == handler.built.events
     assert [event.type for event in outcome.events] == ["hitl_resolved", "complete"]
     assert outcome.state.seq == len(await waiting.events())
