@@ -112,18 +112,20 @@ def _count(pattern: str, said: str) -> int:
 
 
 async def test_no_request_at_the_edges_of_the_document_breaks_it(
-    gateway: RunningGateway, tmp_path: Path
+    start_gateway: Start, tmp_path: Path
 ) -> None:
     """The edges of each parameter and of each field, one after the other; an envelope's by one endpoint of two."""
+    gateway = await start_gateway(broker=True)
     await _attack(gateway, tmp_path, _LEAST_COVERED, "--phases=examples,coverage", left_out=("streamRun",))
 
 
-async def test_no_request_without_a_token_breaks_it(gateway: RunningGateway, tmp_path: Path) -> None:
+async def test_no_request_without_a_token_breaks_it(start_gateway: Start, tmp_path: Path) -> None:
+    gateway = await start_gateway(broker=True)
     await _attack(gateway, tmp_path, _LEAST_FUZZED, *_FUZZING)
 
 
 async def test_no_request_with_a_token_breaks_it(start_gateway: Start, tmp_path: Path) -> None:
-    gateway = await start_gateway(tokens=_TOKENS)
+    gateway = await start_gateway(tokens=_TOKENS, broker=True)
     ann = "Bearer token-of-ann"
     answer, body = await gateway.post(f"{API}/runs", ENVELOPE, Authorization=ann)
     assert answer.status == 202, body

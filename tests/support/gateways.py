@@ -101,9 +101,13 @@ async def running_gateway(
     link_secret: str | None = None,
     clock: Clock | None = None,
     policies: str | None = None,
+    broker: bool = False,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
-    """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production."""
+    """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production.
+
+    With `broker` it has that of Postgres.
+    """
     async with WiredEngine(database_url, POSTGRES, _WIRING) as engine:
         store, handler = engine.store, engine.handler
         tail = RunTail(store, engine.listener if notified else None, encode_frame)
@@ -116,6 +120,7 @@ async def running_gateway(
             tokens=Tokens.parse(tokens),
             config=GatewayConfig(**config),
             house=read_house(policies),
+            broker=engine.broker if broker else None,
             link_secret=link_secret,
             listener=engine.listener if notified else None,
             clock=clock or store.clock,
