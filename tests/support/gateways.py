@@ -121,6 +121,7 @@ async def running_gateway(
             config=GatewayConfig(**config),
             house=read_house(policies),
             broker=engine.broker if broker else None,
+            metrics=engine.metrics.answer,
             link_secret=link_secret,
             listener=engine.listener if notified else None,
             clock=clock or store.clock,
