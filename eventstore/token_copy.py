@@ -50,11 +50,16 @@ class TokenCopy(RegistryCopy):
         self._used: set[str] = set()
         self._looking: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Fetch them now, and from now on. It waits for the database: whether there are any decides who may call."""
+    async def start(self, *, wait: bool = True) -> None:
+        """Fetch them now, and from now on.
+
+        It waits for the database, since whether there are any decides who may call; without `wait` it asks once, and
+        where it gets no answer the gateway asks for tokens until there is one.
+        """
         refuse_second_start(self, started=self._looking is not None)
         self._looking = start_background("tokens", self._keep_looking())
-        while not self._is_known:
+        await self.refresh()
+        while wait and not self._is_known:
             await self.refresh()
         self._follows = True
 

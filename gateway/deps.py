@@ -129,7 +129,7 @@ class Gateway:
     async def start(self) -> None:
         """Get to know the tokens of the database, where nobody has given them."""
         if self._own_tokens is not None:
-            await self._own_tokens.start()
+            await self._own_tokens.start(wait=False)
 
     async def close(self) -> None:
         """Finish what was begun."""

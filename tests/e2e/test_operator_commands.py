@@ -20,6 +20,8 @@ async def test_workers_names_the_processes_of_a_site(shared_site: Site) -> None:
 
     async def there() -> list[str]:
         listed = printed(await run("workers", "--json", "--url", url), "WorkerList")["workers"]
+        # The site is that of all tests of a file, whose remote workers are known for a while.
+        listed = [each for each in listed if each["role"] != "worker"]
         roles = sorted(each["role"] for each in listed)
         assert roles == ["executor", "gateway", "planner"], listed
         assert {each["status"] for each in listed} == {"ok"}

@@ -1,8 +1,9 @@
 """Where a stream continues: the ways to give its position, and the answer to a repeated POST."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,8 @@ async def test_head_of_a_stream_is_its_head_and_opens_none(gateway: RunningGatew
     assert len(gateway.gateway.streams) == 0
 
 
-async def test_every_endpoint_answers_options_and_head(gateway: RunningGateway) -> None:
+async def test_every_endpoint_answers_options_and_head(start_gateway: Callable[..., Any]) -> None:
+    gateway: RunningGateway = await start_gateway(broker=True)
     for path in {endpoint.path for endpoint in ENDPOINTS}:
         methods = {each.method.upper() for each in ENDPOINTS if _may_be(each.path, path)}
         methods |= {"HEAD"} if "GET" in methods else set()
