@@ -27,7 +27,7 @@ from eventstore.slices import Slices
 from eventstore.writer import AppendQueue, Writer
 from runs.event import Event
 from runs.evolve import evolve
-from runs.outstanding import outstanding
+from runs.outstanding import outstanding, same_outstanding
 from runs.state import RunState, new_run
 from runs.values import changed
 
@@ -180,11 +180,13 @@ class EventStore:
         new_work = [
             work for key, work in work_after.items() if not work.started and work_before.get(key) != work
         ]
+        hashed = changed(after, head_hash=links.hashes[-1])
+        same_outstanding(after, hashed)
         loop = asyncio.get_running_loop()
         pending = PendingAppend(
             commit=Commit(
                 before,
-                changed(after, head_hash=links.hashes[-1]),
+                hashed,
                 [changed(event, hash=each) for event, each in zip(events, links.hashes, strict=True)],
                 new_work,
             ),

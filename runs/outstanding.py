@@ -78,6 +78,11 @@ def outstanding(state: RunState) -> Mapping[WorkKey, Work]:
     return works
 
 
+def same_outstanding(state: RunState, copy: RunState) -> None:
+    """Note that `copy` has the work of `state`: it differs in nothing that work follows from."""
+    _recent.append((copy, outstanding(state)))
+
+
 def output_is_outstanding(state: RunState) -> bool:
     """Whether `outstanding` has the run's output, without looking for the rest."""
     return state.exists and not state.finished and state.status != PAUSED and output_due(state)

@@ -35,10 +35,12 @@ class RunFacts:
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     capabilities: Mapping[str, CapabilityRow] = field(default_factory=dict[str, CapabilityRow])
     roles: frozenset[str] = frozenset()
+    nodes: Mapping[str, NodeRow] = field(default_factory=dict[str, NodeRow])
+    """Those of the plan in force, by id."""
 
-    def node(self, node_id: str) -> NodeRow | None:
-        """A node of the plan in force."""
-        return next((each for each in self.row.nodes if each.node_id == node_id), None)
+    def node_of(self, work: WorkRow) -> NodeRow | None:
+        """The node that a piece of work is about, if it is one's."""
+        return self.nodes.get(work.ref) if work.kind == "node" else None
 
 
 async def facts_of(gateway: Gateway, row: RunDetailRow) -> RunFacts:
@@ -56,6 +58,7 @@ async def facts_of(gateway: Gateway, row: RunDetailRow) -> RunFacts:
         versions=version_waits(gateway.capabilities, row.nodes),
         capabilities=_registered(gateway, row.nodes),
         roles=await gateway.readiness.roles_present(),
+        nodes={node.node_id: node for node in row.nodes},
     )
 
 

@@ -162,7 +162,7 @@ def _what(row: WorkRow) -> str:
 
 def _of(facts: RunFacts, row: WorkRow) -> tuple[str | None, str | None]:
     """The node of a piece of work, and its capability."""
-    node = facts.node(row.ref) if row.kind == "node" else None
+    node = facts.node_of(row)
     return (node.node_id, node.capability_id) if node is not None else (None, None)
 
 
@@ -191,7 +191,7 @@ def _under_way(facts: RunFacts, row: WorkRow) -> Waiting:
 
 
 def _started_at(facts: RunFacts, row: WorkRow) -> datetime | None:
-    node = facts.node(row.ref) if row.kind == "node" else None
+    node = facts.node_of(row)
     return node.started_at if node is not None else None
 
 
@@ -223,7 +223,7 @@ def _claimed(facts: RunFacts, row: WorkRow) -> Waiting:
 
 def _later(facts: RunFacts, row: WorkRow) -> Waiting:
     node_id, capability_id = _of(facts, row)
-    node = facts.node(row.ref) if row.kind == "node" else None
+    node = facts.node_of(row)
     error = (node.error or {}).get("message") if node is not None else None
     why = f", since attempt {row.attempt - 1} failed: {error}" if error else ""
     return Waiting(
