@@ -33,7 +33,7 @@ class Retention:
         now = asyncio.get_running_loop().time()
         if self._seconds is None or now < self._due_at:
             return
-        before = await ended_before(self._store, self._seconds)
+        before = ended_before(self._store, self._seconds)
         removed = 0
         try:
             async for bundle in prune(self._store, before, export=self._export, limit=RUNS_AT_ONCE):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from eventstore.store import EventStore, is_run_id
 
@@ -66,9 +66,9 @@ class PrunedBundle:
     left: int
 
 
-async def ended_before(store: EventStore, older_than_seconds: float) -> datetime:
-    """The time so many seconds ago by the database's clock. Raises StoreUnavailable."""
-    return (await store.fetch("retention/ended_before", {"seconds": older_than_seconds}))[0][0]
+def ended_before(store: EventStore, older_than_seconds: float) -> datetime:
+    """The time so many seconds ago by the database's clock."""
+    return store.clock() - timedelta(seconds=older_than_seconds)
 
 
 async def prunable(store: EventStore, before: datetime) -> Prunable:

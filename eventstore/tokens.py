@@ -14,7 +14,7 @@ from hashlib import sha256
 from uuid_utils import uuid7
 
 from eventstore.store import EventStore
-from schemas.tokens import TOKEN_PREFIX, Scope
+from schemas.tokens import TOKEN_PREFIX, Scope, TokenBody
 
 MAX_TOKENS = 2_000
 """How many there may be that are neither revoked nor expired: each gateway reads all of them every second."""
@@ -81,6 +81,20 @@ def new_token() -> str:
 def digest_of(token: str) -> bytes:
     """What is kept of a token."""
     return sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def made_token(body: TokenBody, created_by: str) -> NewToken:
+    """A new token as it was asked for, which is not kept yet."""
+    return NewToken(
+        token_id=new_token_id(),
+        token=new_token(),
+        name=body.name.strip(),
+        scopes=body.scopes,
+        roles=body.roles,
+        description=body.description,
+        expires_in_seconds=body.expires_in_seconds,
+        created_by=created_by,
+    )
 
 
 async def add_token(store: EventStore, new: NewToken) -> TokenRow | None:

@@ -16,6 +16,7 @@ import typer.main
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from flexrun.generated_page import write_or_check
 from flexrun.secrets import SECRETS
 from flexrun.settings import Settings
 from flexrun.unknown_settings import PREFIX
@@ -109,13 +110,7 @@ def _code(text: str) -> str:
 
 def main() -> int:
     """Write the page, or with `--check` say whether it is up to date (exit 1 when not)."""
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(document(), encoding="utf-8")
-        return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == document():
-        return 0
-    sys.stderr.write(f"{TARGET} is out of date: python -m flexrun.settings_page\n")
-    return 1
+    return write_or_check(TARGET, document(), "flexrun.settings_page")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from aio_pika.exceptions import (
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from broker.interface import BrokerRefused, BrokerUnavailable
-from eventstore.background import end_background, start_background
+from eventstore.background import cancellations, end_background, start_background
 from eventstore.errors import StoreUnavailable
 from eventstore.lifecycle import refuse_second_start
 from eventstore.outage import Outage
@@ -58,8 +58,7 @@ _FAREWELL_SECONDS = 2.0
 
 def cancelled_from_outside() -> bool:
     """Whether the CancelledError at hand is meant for this task, and not thrown into it by a closing connection."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return cancellations() > 0
 
 
 def surprise(error: BaseException) -> BaseException | None:

@@ -5,14 +5,17 @@ The commands import the event store themselves: the import is slow, and most of 
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Annotated
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flexrun.cli.shared import EXIT_CANNOT_TELL, load_settings, stop
 from schemas.visible import visible
+
+if TYPE_CHECKING:
+    from eventstore.store import EventStore
 
 DatabaseFlag = Annotated[str | None, typer.Option("--database", help="the database (FLEXRUN_DATABASE_URL)")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -51,3 +54,15 @@ def failure_told(outcome: str) -> Generator[None]:
         stop(f"{outcome}: {visible(str(error))}", EXIT_CANNOT_TELL)
     except Error as error:
         stop(f"{outcome}: {explain(error)}", EXIT_CANNOT_TELL)
+
+
+@asynccontextmanager
+async def opened_store(url: str) -> AsyncGenerator[EventStore]:
+    """The store for one command, with as few connections as it can have."""
+    from eventstore.store import EventStore  # noqa: PLC0415 - see the module's docstring
+
+    store = await EventStore.open(url, writers=1, readers=1)
+    try:
+        yield store
+    finally:
+        await store.close()

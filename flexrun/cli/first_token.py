@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from flexrun.cli.context import print_json
-from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
+from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told, opened_store
 from flexrun.cli.durations import seconds_of
 from flexrun.cli.shared import run_async, stop
 from flexrun.cli.tokens import (
@@ -40,7 +40,7 @@ def token(
 
     Example: flexrun db token ada --scope admin
     """
-    from eventstore.tokens import NewToken, new_token, new_token_id  # noqa: PLC0415 - slow to import
+    from eventstore.tokens import made_token  # noqa: PLC0415 - slow to import
     from schemas.parsing import validate_document  # noqa: PLC0415 - the same
     from schemas.refusal import DocumentRefused  # noqa: PLC0415 - the same
     from schemas.tokens import TokenBody  # noqa: PLC0415 - the same
@@ -52,16 +52,7 @@ def token(
         body = validate_document(TokenBody, asked)
     except DocumentRefused as refused:
         stop(f"This is no token that could be made: {visible(str(refused))}\nThe scopes are {SCOPES}.")
-    new = NewToken(
-        token_id=new_token_id(),
-        token=new_token(),
-        name=body.name.strip(),
-        scopes=body.scopes,
-        roles=body.roles,
-        description=body.description,
-        expires_in_seconds=body.expires_in_seconds,
-        created_by="flexrun db token",
-    )
+    new = made_token(body, "flexrun db token")
     url = database_url(database)
     with failure_told("No token was made"):
         made = run_async(_made(url, new))
@@ -76,12 +67,10 @@ def token(
 async def _made(url: str, new: NewToken) -> JsonObject:
     """Keep the token, and say so in the operations log; it as the API shows it."""
     from eventstore.operations import Operation, new_operation_id, write_operations  # noqa: PLC0415 - slow to import
-    from eventstore.store import EventStore  # noqa: PLC0415 - the same
     from eventstore.tokens import MAX_TOKENS, add_token  # noqa: PLC0415 - the same
     from gateway.tokens.models import TokenCreated  # noqa: PLC0415 - the same
 
-    store = await EventStore.open(url, writers=1, readers=1)
-    try:
+    async with opened_store(url) as store:
         now = store.clock()
         operation = Operation(
             new_operation_id(now), now, new.created_by, "createToken", "token", new.token_id
@@ -94,8 +83,6 @@ async def _made(url: str, new: NewToken) -> JsonObject:
         if row is None:
             stop(f"There are {MAX_TOKENS} tokens already; revoke one that is not needed any more.")
         return TokenCreated.with_token(row, new.token, store.clock())
-    finally:
-        await store.close()
 
 
 def _user() -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +12,7 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from flexrun import __version__
-from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
+from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told, opened_store
 from flexrun.cli.durations import FORMS, seconds_of
 from flexrun.cli.shared import EXIT_CANNOT_TELL, EXIT_INTERRUPTED, errors, run_async, say, stop
 from flexrun.cli.tables import FittedTable
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     from eventstore.retention import Prunable
     from eventstore.sizes import Sizes
-    from eventstore.store import EventStore
 
 _LEAST_SECONDS = 60.0
 """Runs that ended within the last minute are not removed: streams of them may still be read."""
@@ -91,22 +88,11 @@ def sizes(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
         _print_sizes(found)
 
 
-@asynccontextmanager
-async def _store(url: str) -> AsyncGenerator[EventStore]:
-    from eventstore.store import EventStore  # noqa: PLC0415 - slow to import, and most of flexrun needs none
-
-    store = await EventStore.open(url, writers=1, readers=1)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
 async def _found(url: str, seconds: float) -> tuple[datetime, Prunable]:
-    from eventstore.retention import ended_before, prunable  # noqa: PLC0415 - as above
+    from eventstore.retention import ended_before, prunable  # noqa: PLC0415 - slow to import, and most of flexrun needs none
 
-    async with _store(url) as store:
-        before = await ended_before(store, seconds)
+    async with opened_store(url) as store:
+        before = ended_before(store, seconds)
         return before, await prunable(store, before)
 
 
@@ -127,7 +113,7 @@ async def _prune(url: str, before: datetime, bounds: _Bounds, done: dict[str, in
     from eventstore.retention import prune as prune_runs  # noqa: PLC0415 - as above
 
     columns = (*Progress.get_default_columns(), TextColumn("{task.completed:.0f} of {task.total:.0f} runs"))
-    async with _store(url) as store:
+    async with opened_store(url) as store:
         with Progress(*columns, console=errors, transient=True) as progress:
             task = progress.add_task("removing", total=min(bounds.found, bounds.limit or bounds.found))
             export = export_into(store, bounds.folder, __version__) if bounds.folder is not None else None
@@ -140,7 +126,7 @@ async def _prune(url: str, before: datetime, bounds: _Bounds, done: dict[str, in
 async def _sizes(url: str) -> Sizes:
     from eventstore.sizes import sizes as ask_sizes  # noqa: PLC0415 - as above
 
-    async with _store(url) as store:
+    async with opened_store(url) as store:
         return await ask_sizes(store)
 
 

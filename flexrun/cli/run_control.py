@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,68 +46,33 @@ def register(app: typer.Typer) -> None:
         app.command(epilog=f"Example: {example}")(command)
 
 
-def abort(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
-    runs: RunsArgument = None,
-    filters: FilterFlag = None,
-    dry_run: DryRunFlag = False,
-    yes: YesFlag = False,
-    reason: ReasonFlag = None,
-    operator: OperatorFlag = None,
-    url: UrlFlag = None,
-    token: TokenFlag = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """End runs now; what works on them is cancelled."""
-    chosen = Chosen.of(runs, filters, dry_run, yes)
-    _control(CommandContext(url, token, as_json), "abort", chosen, {"reason": reason, "operator": operator})
+def _command(verb: str, says: str) -> Callable[..., None]:
+    """A command that tells the gateway nothing but why, and by whom."""
+
+    def command(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
+        runs: RunsArgument = None,
+        filters: FilterFlag = None,
+        dry_run: DryRunFlag = False,
+        yes: YesFlag = False,
+        reason: ReasonFlag = None,
+        operator: OperatorFlag = None,
+        url: UrlFlag = None,
+        token: TokenFlag = None,
+        as_json: JsonFlag = False,
+    ) -> None:
+        chosen = Chosen.of(runs, filters, dry_run, yes)
+        _control(CommandContext(url, token, as_json), verb, chosen, {"reason": reason, "operator": operator})
+
+    command.__name__, command.__doc__ = verb, says
+    return command
 
 
-def pause(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
-    runs: RunsArgument = None,
-    filters: FilterFlag = None,
-    dry_run: DryRunFlag = False,
-    yes: YesFlag = False,
-    reason: ReasonFlag = None,
-    operator: OperatorFlag = None,
-    url: UrlFlag = None,
-    token: TokenFlag = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Start nothing new in runs; what is being worked on may finish."""
-    chosen = Chosen.of(runs, filters, dry_run, yes)
-    _control(CommandContext(url, token, as_json), "pause", chosen, {"reason": reason, "operator": operator})
-
-
-def resume(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
-    runs: RunsArgument = None,
-    filters: FilterFlag = None,
-    dry_run: DryRunFlag = False,
-    yes: YesFlag = False,
-    reason: ReasonFlag = None,
-    operator: OperatorFlag = None,
-    url: UrlFlag = None,
-    token: TokenFlag = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Go on with runs that were paused."""
-    chosen = Chosen.of(runs, filters, dry_run, yes)
-    _control(CommandContext(url, token, as_json), "resume", chosen, {"reason": reason, "operator": operator})
-
-
-def retry(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
-    runs: RunsArgument = None,
-    filters: FilterFlag = None,
-    dry_run: DryRunFlag = False,
-    yes: YesFlag = False,
-    reason: ReasonFlag = None,
-    operator: OperatorFlag = None,
-    url: UrlFlag = None,
-    token: TokenFlag = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """A new run for each that begins at its failed nodes. Asked again, it is the same new run."""
-    chosen = Chosen.of(runs, filters, dry_run, yes)
-    _control(CommandContext(url, token, as_json), "retry", chosen, {"reason": reason, "operator": operator})
+abort = _command("abort", "End runs now; what works on them is cancelled.")
+pause = _command("pause", "Start nothing new in runs; what is being worked on may finish.")
+resume = _command("resume", "Go on with runs that were paused.")
+retry = _command(
+    "retry", "A new run for each that begins at its failed nodes. Asked again, it is the same new run."
+)
 
 
 def fork(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags

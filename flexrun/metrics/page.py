@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from flexrun.generated_page import write_or_check
 from flexrun.metrics.sample import COUNTED, FRESH_SECONDS
 from telemetry import catalogue
 from telemetry.metrics import Histogram, Metric, declared
@@ -65,13 +66,7 @@ def _row(metric: Metric) -> str:
 
 def main() -> int:
     """Write the page, or with `--check` say whether it is up to date (exit 1 when not)."""
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(document(), encoding="utf-8")
-        return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == document():
-        return 0
-    sys.stderr.write(f"{TARGET} is out of date: python -m flexrun.metrics.page\n")
-    return 1
+    return write_or_check(TARGET, document(), "flexrun.metrics.page")
 
 
 if __name__ == "__main__":

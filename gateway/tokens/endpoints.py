@@ -10,12 +10,10 @@ from aiohttp import web
 from eventstore.store import is_run_id
 from eventstore.tokens import (
     MAX_TOKENS,
-    NewToken,
     add_token,
     get_token,
     list_tokens,
-    new_token,
-    new_token_id,
+    made_token,
     revoke_token,
 )
 from gateway.deps import GATEWAY
@@ -125,16 +123,7 @@ async def create(request: web.Request, body: TokenBody) -> web.Response:
         raise FirstTokenNeedsAdmin(
             "From the first token on every caller needs one, and without the scope 'admin' nobody could make another."
         )
-    new = NewToken(
-        token_id=new_token_id(),
-        token=new_token(),
-        name=body.name.strip(),
-        scopes=body.scopes,
-        roles=body.roles,
-        description=body.description,
-        expires_in_seconds=body.expires_in_seconds,
-        created_by=caller(request).name,
-    )
+    new = made_token(body, caller(request).name)
     bind_log_fields(request, token_id=new.token_id)
     row = await gateway.shield_write(add_token(store, new))
     if row is None:

@@ -45,7 +45,7 @@ async def counts(database: AsyncConnection[Any], run_id: str) -> dict[str, int]:
 async def removed(store: EventStore, **more: Any) -> PrunedBundle:
     """What a round over all that has ended by now removes."""
     total = PrunedBundle(0, 0, 0)
-    async for each in prune(store, await ended_before(store, 0), **more):
+    async for each in prune(store, ended_before(store, 0), **more):
         total = PrunedBundle(total.runs + each.runs, total.events + each.events, total.left + each.left)
     return total
 
@@ -107,7 +107,7 @@ async def test_bundles_are_small_and_a_limit_holds(
     monkeypatch.setattr("eventstore.retention.EVENTS_AT_ONCE", 13)
     for _ in range(5):
         await (await start_run()).to_the_end()
-    before = await ended_before(store, 0)
+    before = ended_before(store, 0)
     assert [each.runs async for each in prune(store, before, limit=3)] == [2, 1]
     assert [each.runs async for each in prune(store, before)] == [2]
 

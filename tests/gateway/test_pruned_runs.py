@@ -24,7 +24,7 @@ async def pruned_run(gateway: RunningGateway) -> str:
     run_id = await gateway.start_run()
     answer, _ = await gateway.post(f"{API}/runs/{run_id}/abort", {"reason": "enough"})
     assert answer.status == 200
-    removed = [each.runs async for each in prune(gateway.store, await ended_before(gateway.store, 0))]
+    removed = [each.runs async for each in prune(gateway.store, ended_before(gateway.store, 0))]
     assert removed == [1]
     return run_id
 
