@@ -111,11 +111,13 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         return
     out = Console(soft_wrap=True, highlight=False)
     for name, value in summary.items():
-        if name != "breaches":
+        if name not in ("breaches", "lastWords"):
             out.print(f"{name:<14} {value}", markup=False)
     for breach in summary["breaches"]:
         out.print(f"BROKEN  {breach}", style="red", markup=False)
-    if not summary["breaches"]:
+    if summary["breaches"]:
+        out.print(f"Last words:\n{summary['lastWords']}", markup=False)
+    else:
         out.print("Every promise was kept.")
 
 

@@ -70,7 +70,7 @@ class Soak:
     _ends_at: float = 0.0
 
     async def run(self) -> dict[str, Any]:
-        """The summary, with `breaches` of promises.
+        """The summary, with `breaches` of promises, and where there are any the `lastWords` of every process.
 
         Raises RabbitMissing, FaultUnknown, ProcessFailed where nothing can start.
         """
@@ -100,9 +100,8 @@ class Soak:
             self.show("judging")
             verdict = await judge(house.database_url, self.ledger)
             breaches = [*self.ledger.breaches, *verdict.breaches]
-            if breaches:
-                breaches.append(f"last words:\n{house.site.last_words(_LAST_WORDS)}")
-        return self._summary(seconds, verdict, breaches)
+            last_words = house.site.last_words(_LAST_WORDS) if breaches else ""
+        return {**self._summary(seconds, verdict), "breaches": breaches, "lastWords": last_words}
 
     def _require_known(self, faults: Faults) -> None:
         if unknown := sorted(set(self.plan.faults) - set(faults.by_name)):
@@ -211,7 +210,7 @@ class Soak:
                 f" customers wait for {waiting or 'nothing'}"
             )
 
-    def _summary(self, seconds: float, verdict: SoakVerdict, breaches: list[str]) -> dict[str, Any]:
+    def _summary(self, seconds: float, verdict: SoakVerdict) -> dict[str, Any]:
         return {
             "seed": self.plan.seed,
             "broker": self.plan.broker,
@@ -229,7 +228,6 @@ class Soak:
             "faults": dict(sorted(self.faults.done.items())) if self.faults else {},
             "recoverySeconds": recovery_times(self.faults.times, self.ledger.waits) if self.faults else {},
             "takenOver": verdict.losses,
-            "breaches": breaches,
         }
 
 
