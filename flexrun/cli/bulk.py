@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from flexrun.cli.context import CommandContext, Document, table, words
-from flexrun.cli.shared import EXIT_NO, say, stop
-
-YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="do not ask before it is done")]
-DryFlag = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
+from flexrun.cli.shared import EXIT_NO, ask_first, say
 
 ONE_CALL = 200
 """How many are done by one request."""
@@ -38,7 +34,7 @@ def operate(  # noqa: PLR0913 - what a bulk command is made of
         if dry_run or planned["done"] == 0:
             _report(context, planned, verb)
             return
-        _ask(planned["done"], verb)
+        ask_first(f"{verb} {planned['done']}")
     _report(context, _in_parts(context, path, named, ids, more or {}), verb)
 
 
@@ -52,14 +48,6 @@ def collect(context: CommandContext, path: str, query: Document, wanted: str, na
         cursor = page.get("nextCursor")
         if cursor is None:
             return found
-
-
-def _ask(count: int, verb: str) -> None:
-    if not sys.stdin.isatty():
-        stop(f"That would {verb} {count}. Say --yes to do it, or --dry-run to see which.")
-    if not typer.confirm(f"{verb} {count}?", err=True):
-        say("Nothing was done.")
-        raise typer.Exit(EXIT_NO)
 
 
 def _in_parts(context: CommandContext, path: str, named: str, ids: Sequence[str], more: Document) -> Document:

@@ -40,6 +40,8 @@ ReasonFlag = Annotated[str | None, typer.Option("--reason", help="why, for the l
 OperatorFlag = Annotated[
     str | None, typer.Option("--as", help="who you are, where the gateway has no tokens to know it by")
 ]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="do not ask before it is done")]
 LimitFlag = Annotated[int, typer.Option("--limit", min=1, max=200, help="how many, at most")]
 RunFilter = Annotated[str | None, typer.Option("--run", help="only of this run")]
 ThreadFilter = Annotated[str | None, typer.Option("--thread", help="only of this thread")]

@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 from flexrun.api import API
-from flexrun.cli.bulk import DryFlag, YesFlag, operate
+from flexrun.cli.bulk import operate
 from flexrun.cli.context import (
     CommandContext,
     Document,
+    DryRunFlag,
     JsonFlag,
     OperatorFlag,
     ReasonFlag,
     TokenFlag,
     UrlFlag,
+    YesFlag,
     facts,
     given,
     heading,
@@ -77,7 +79,7 @@ def requeue(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     queue: QueueFilter = None,
     says: SaysFilter = None,
     every: AllFlag = False,
-    dry_run: DryFlag = False,
+    dry_run: DryRunFlag = False,
     yes: YesFlag = False,
     reason: ReasonFlag = None,
     operator: OperatorFlag = None,
@@ -102,7 +104,7 @@ def drop(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     queue: QueueFilter = None,
     says: SaysFilter = None,
     every: AllFlag = False,
-    dry_run: DryFlag = False,
+    dry_run: DryRunFlag = False,
     yes: YesFlag = False,
     operator: OperatorFlag = None,
     url: UrlFlag = None,

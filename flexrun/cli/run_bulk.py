@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from flexrun.api import GatewayProblemError, GatewayUnreachableError
 from flexrun.cli.context import CommandContext, Document, heading, table, words
 from flexrun.cli.run_filters import FILTERS, pages, parse_filters, run_query
-from flexrun.cli.shared import EXIT_NO, errors, stop
+from flexrun.cli.shared import EXIT_NO, ask_first, errors, stop
 
 if TYPE_CHECKING:
     from flexrun.client import GatewayClient
@@ -44,8 +43,6 @@ FilterFlag = Annotated[
         "--filter", metavar="NAME=VALUE", help=f"all runs that match; again for more. {', '.join(FILTERS)}"
     ),
 ]
-DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="say which runs it would be, and do nothing")]
-YesFlag = Annotated[bool, typer.Option("--yes", help="do not ask before many runs")]
 
 Send = Callable[["GatewayClient", str], Awaitable[Document]]
 """Sends the command for one run; the gateway's answer."""
@@ -85,7 +82,7 @@ def to_many(context: CommandContext, verb: str, chosen: Chosen, send: Send) -> N
         context.show(_report(verb, []), _report_page)
         return
     if not chosen.yes:
-        _confirm(verb, runs)
+        ask_first(f"{verb} {_number(len(runs))}")
     results: list[Document] = context.ask(lambda client: _do(client, verb, list(runs), send))
     report = _report(verb, results)
     context.show(report, _report_page)
@@ -106,13 +103,6 @@ async def _choose(client: GatewayClient, verb: str, chosen: Chosen) -> dict[str,
         if len(found) > MAX_RUNS:
             stop(f"More than {MAX_RUNS:,} runs match; choose them by narrower filters.")
     return found
-
-
-def _confirm(verb: str, runs: dict[str, str]) -> None:
-    if not sys.stdin.isatty():
-        stop(f"This would {verb} {_number(len(runs))}; say --yes, or look first with --dry-run.")
-    if not typer.confirm(f"{verb} {_number(len(runs))}?", err=True):
-        stop("Nothing was done.")
 
 
 async def _do(client: GatewayClient, verb: str, runs: Sequence[str], send: Send) -> list[Document]:

@@ -11,17 +11,19 @@ from flexrun.api import API
 from flexrun.cli.context import (
     CommandContext,
     Document,
+    DryRunFlag,
     JsonFlag,
     OperatorFlag,
     ReasonFlag,
     TokenFlag,
     UrlFlag,
+    YesFlag,
     given,
     in_path,
     read_json,
     words,
 )
-from flexrun.cli.run_bulk import Chosen, DryRunFlag, FilterFlag, RunsArgument, YesFlag, to_many
+from flexrun.cli.run_bulk import Chosen, FilterFlag, RunsArgument, to_many
 from flexrun.cli.run_page import reused_lines
 from flexrun.cli.shared import stop
 

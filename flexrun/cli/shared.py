@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -55,6 +56,14 @@ def stop(message: str, code: int = EXIT_REFUSED) -> NoReturn:
     """Print an error on standard error and exit."""
     say(message, "red")
     raise typer.Exit(code)
+
+
+def ask_first(what: str) -> None:
+    """Ask before `what` is done; leaves with 1 when one says no, and with 2 where nobody can be asked."""
+    if not sys.stdin.isatty():
+        stop(f"This would {what}; say --yes, or look first with --dry-run.")
+    if not typer.confirm(f"{what}?", err=True):
+        stop("Nothing was done.", EXIT_NO)
 
 
 def load_settings(**flags: Any) -> Settings:

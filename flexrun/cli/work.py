@@ -7,16 +7,18 @@ from typing import Annotated
 import typer
 
 from flexrun.api import API
-from flexrun.cli.bulk import DryFlag, YesFlag, collect, operate
+from flexrun.cli.bulk import collect, operate
 from flexrun.cli.context import (
     CommandContext,
     Document,
+    DryRunFlag,
     JsonFlag,
     OperatorFlag,
     ReasonFlag,
     RunFilter,
     TokenFlag,
     UrlFlag,
+    YesFlag,
     facts,
     given,
     heading,
@@ -100,7 +102,7 @@ def release(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     state: Annotated[
         str | None, typer.Option("--state", help="only claimed, running, parked or callback")
     ] = None,
-    dry_run: DryFlag = False,
+    dry_run: DryRunFlag = False,
     yes: YesFlag = False,
     reason: ReasonFlag = None,
     operator: OperatorFlag = None,
