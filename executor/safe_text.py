@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from schemas.clean_text import clean_text
+from schemas.clean_text import MESSAGE_CHARACTERS, clean_text
 from schemas.redaction import redact
 
 TRACEBACK_CHARACTERS = 8_000
@@ -16,7 +16,11 @@ def describe_error(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - a capability's __str__ may raise anything
         text = "(its message cannot be read)"
-    return redact(clean_text(f"{type(error).__name__}: {text}" if text else type(error).__name__))
+    # Redacted before the last cut, which may end within a secret, and cut after that: it may have become longer.
+    near = clean_text(
+        f"{type(error).__name__}: {text}" if text else type(error).__name__, 2 * MESSAGE_CHARACTERS
+    )
+    return clean_text(redact(near))
 
 
 def describe_traceback(error: BaseException) -> str:
