@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli import checkpoint, first_token, retention, verify
+from flexrun.cli import checkpoint, first_token, restore, retention, verify
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
 from flexrun.cli.shared import run_async, say
 
@@ -22,6 +22,7 @@ app.command()(retention.prune)
 app.command()(retention.sizes)
 app.command()(verify.verify)
 app.command()(checkpoint.checkpoint)
+app.command()(restore.restore)
 
 
 @app.command()

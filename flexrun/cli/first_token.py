@@ -75,7 +75,7 @@ async def _made(url: str, new: NewToken) -> JsonObject:
         operation = Operation(
             new_operation_id(now), now, new.created_by, "createToken", "token", new.token_id
         )
-        operation.claimed_actor = _user()
+        operation.claimed_actor = user()
         await write_operations(store, [operation])
         row = await add_token(store, new)
         operation.outcome, operation.finished_at = ("refused" if row is None else "done"), store.clock()
@@ -85,7 +85,8 @@ async def _made(url: str, new: NewToken) -> JsonObject:
         return TokenCreated.with_token(row, new.token, store.clock())
 
 
-def _user() -> str | None:
+def user() -> str | None:
+    """The name of the account that runs this command, where it has one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -124,7 +124,7 @@ def _in_order(nodes: Sequence[Document]) -> list[Document]:
 
 
 def node_line(node: Document, after: Sequence[str] = ()) -> Text:
-    """`draft  completed  attempt 2  1.2 s  Write the draft`."""
+    """`draft  completed  attempt 2  1.2 s  Write the draft`; of one that failed also its capability."""
     status: str = node["status"]
     attempt = attempt_words(node)
     time = seconds_between(node.get("startedAt"), node.get("finishedAt"))
@@ -135,6 +135,8 @@ def node_line(node: Document, after: Sequence[str] = ()) -> Text:
         (time or "", "dim"),
         (visible(node.get("taskId") or node.get("label") or ""), ""),
         (visible(f"after {', '.join(after)}") if after else "", "dim"),
+        # What is to blame, and to be disabled, is named by its id.
+        (visible(node.get("capabilityId") or "") if status == "failed" else "", "red"),
     ]
     return Text("  ").join(Text(text, style=style) for text, style in parts if text)
 

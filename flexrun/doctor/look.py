@@ -12,7 +12,7 @@ from flexrun.doctor.broker import look_at_broker
 from flexrun.doctor.findings import Area, Finding, problem
 from flexrun.doctor.here import embedded_url, look_at_disk, look_at_settings
 from flexrun.doctor.inside import look_inside
-from flexrun.doctor.server import look_at_schema, look_at_server, open_server
+from flexrun.doctor.server import look_at_schema, look_at_server, look_for_room, open_server
 from flexrun.settings import Settings
 
 PART_SECONDS = 12.0
@@ -57,7 +57,10 @@ async def _database(settings: Settings) -> list[Finding]:
         schema = await look_at_schema(connection, server)
         found += schema
         if not any(each.level == "problem" for each in schema):
-            found += await look_inside(connection, settings.backlog_limit)
+            found += [
+                await look_for_room(connection),
+                *await look_inside(connection, settings.backlog_limit),
+            ]
     except psycopg.Error as error:
         seen = f"the tables could not be looked at: {_reason(error)}"
         found.append(problem("database", "tables", seen, "look at that server, and ask the doctor again"))

@@ -6,7 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+
 from eventstore.connection import Connection, connect
+from eventstore.errors import brief
 from eventstore.migrate import migrations
 from eventstore.statements import statement
 from flexrun.doctor.findings import Finding, ok, problem, warning
@@ -71,6 +74,23 @@ async def look_at_schema(connection: Connection, server: Server) -> list[Finding
     return [
         problem("database", "migrations", seen, "use the version of flexrun that migrated it, or a newer one")
     ]
+
+
+async def look_for_room(connection: Connection) -> Finding:
+    """Whether the server can still write: what a gateway's readiness tries, which needs bytes on its disks."""
+    try:
+        async with connection.transaction():
+            await connection.execute(statement("database/probe"), prepare=False)
+    except psycopg.errors.DiskFull as full:
+        advice = (
+            "make room on the server's disk (never in pg_wal by hand), or enlarge it; processes go on by themselves"
+            " then. Nothing that was acknowledged is lost; old runs: flexrun db prune, once it can write again"
+        )
+        return problem("disk", "room to write", f"the disk of the database is full: {brief(full)}", advice)
+    except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege) as refused:
+        advice = "name the primary, and an account that may write"
+        return problem("disk", "room to write", f"nothing can be written: {brief(refused)}", advice)
+    return ok("disk", "room to write", "a row was written")
 
 
 def _version(facts: dict[str, Any]) -> Finding:

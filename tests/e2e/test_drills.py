@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -22,8 +21,7 @@ from tests.support.followers import API
 from tests.support.processes import Setting, Site
 from tests.support.remote import registered, remote_capability, remote_node
 from tests.support.shapes import printed
-from tests.support.sites import decide, envelope, only_request, reached
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.sites import envelope, only_request, reached
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wiring import StoreWiring
 
@@ -209,48 +207,3 @@ async def test_a_clock_an_hour_ahead_is_named_and_runs_go_on(database_url: str, 
             return found(await doctor(setting), "clocks", "processes")["level"] == "ok"
 
         await eventually(mended, PATIENCE_SECONDS)
-
-
-async def test_a_broker_that_is_down_is_named_and_runs_go_on_without_it(
-    database_url: str, amqp_url: str, broker_namespace: str, tmp_path: Path
-) -> None:
-    parts = urlsplit(amqp_url)
-    async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
-        site = Site(Setting(database_url, proxy.url(amqp_url), broker_namespace), tmp_path)
-        site.add_all(gateway=1, planner=1, executor=1)
-        async with site, GatewayClient(site.urls[0]) as client:
-            proxy.refusing = True
-            proxy.cut()
-            assert troubles(await doctor(site.setting)) == [("broker", "server")]
-            await reached(client, await client.start_run(envelope("linkedin-variants")), "completed")
-            proxy.refusing = False
-
-            async def well() -> bool:
-                return troubles(await doctor(site.setting)) == []
-
-            await eventually(well, PATIENCE_SECONDS)
-
-
-async def test_database_connections_that_are_cut_are_named_and_come_back(
-    database_url: str, tmp_path: Path
-) -> None:
-    parts = urlsplit(database_url)
-    async with TcpProxy(parts.hostname or "", parts.port or 5432) as proxy:
-        site = Site(Setting(proxy.url(database_url)), tmp_path)
-        site.add_all(gateway=1, planner=1, executor=1)
-        async with site, GatewayClient(site.urls[0]) as client:
-            run_id = await client.start_run(envelope("linkedin-approval"))
-            await reached(client, run_id, "awaiting_hitl")
-            proxy.refusing = True
-            proxy.cut()
-            document = await doctor(site.setting)
-            assert troubles(document) == [("database", "server")]
-            assert "cannot be reached" in found(document, "database", "server")["seen"]
-            proxy.refusing = False
-
-            async def well() -> bool:
-                return troubles(await doctor(site.setting)) == []
-
-            await eventually(well, PATIENCE_SECONDS)
-            await decide(client, await only_request(client, run_id))
-            await reached(client, run_id, "completed")

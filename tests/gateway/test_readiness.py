@@ -1,8 +1,7 @@
 """`/readyz` answers 200 only while a run could be started and finished, and otherwise says in words why not."""
 
 import asyncio
-import subprocess
-import tempfile
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from eventstore.listener import LogListener
 from eventstore.migrate import migrate
 from tests.support.gateways import API, ENVELOPE, RunningGateway, running_gateway
 from tests.support.postgres_server import PostgresServer
+from tests.support.small_disks import fill, small_disk
 from tests.support.waiting import eventually
 
 
@@ -59,12 +59,6 @@ async def take_all_connections(url: str, taken: list[psycopg.AsyncConnection]) -
         taken.append(await psycopg.AsyncConnection.connect(url))
 
 
-def fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(65_536))
-
-
 async def test_no_connection_is_left_for_the_writer(contracts: ContractChecker) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(PostgresServer(settings={"max_connections": "10"}))
@@ -81,27 +75,25 @@ async def test_no_connection_is_left_for_the_writer(contracts: ContractChecker) 
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Path]:
+def disk() -> Iterator[Path]:
     """A file system of 100 MB, for which the tests must be root."""
-    with tempfile.TemporaryDirectory(prefix="flexrun-disk-", dir="/tmp") as folder:
-        options = ["-t", "tmpfs", "-o", "size=100m,mode=755", "tmpfs"]
-        Path(folder).chmod(0o755)
-        subprocess.run(["mount", *options, folder], check=True)
-        yield Path(folder)
-        subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk() as folder:
+        yield folder
 
 
-async def test_a_full_disk(contracts: ContractChecker, small_disk: Path) -> None:
+async def test_a_full_disk(contracts: ContractChecker, disk: Path) -> None:
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(PostgresServer(place=small_disk))
+        server = await stack.enter_async_context(PostgresServer(place=disk))
         await migrate(server.url)
         gateway = await stack.enter_async_context(running_gateway(server.url, contracts))
         await eventually(lambda: is_ready(gateway))
-        filler = small_disk / "filler"
-        with pytest.raises(OSError, match="No space left"):
-            fill(filler)
+        filler = disk / "filler"
+        fill(filler)
         await eventually(lambda: says(gateway, "the disk of the database is full"))
         assert (await gateway.get("/healthz"))[0].status == 200
+        large = {**ENVELOPE, "inputs": {"text": os.urandom(100_000).hex()}}
+        answer, body = await gateway.post(f"{API}/runs", large)
+        assert (answer.status, body["code"]) == (503, "store_unavailable")
         filler.unlink()
         await eventually(lambda: is_ready(gateway))
         await gateway.start_run()

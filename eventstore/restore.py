@@ -1,0 +1,118 @@
+"""Puts the log of one run back as an exported file has it, where it was changed in the database.
+
+The file proves itself (docs/proof.md): each line has the hash of the one before it, the header that of the last.
+Events that are as in the file stay as they are, so that webhooks are not told of them again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eventstore.chain import event_hash
+from eventstore.connection import Connection
+from eventstore.exported import FORMAT, VERSION
+from eventstore.rows import Result, column_names
+from eventstore.statements import statement
+from eventstore.store import is_run_id
+from eventstore.whole_runs import connect_for_maintenance
+from runs.event import Event
+
+_MEMBERS = ("at", "correlationId", "detail", "message", "nodeId", "payload", "planVersion", "seq", "type")
+
+
+class RestoreRefused(Exception):
+    """The file is no whole export of a run, or the run has gone on otherwise than the file says."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRun:
+    """The log of an exported run, each of its events as it was hashed."""
+
+    run_id: str
+    head_hash: str | None
+    events: list[dict[str, Any]]
+    """In order; `hash` is in hex, None for one that is of an earlier version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How many events were put back or overwritten, and how many that the file does not have were removed."""
+
+    run_id: str
+    head_hash: str | None
+    events: int
+    written: int
+    removed: int
+
+
+def read_export(path: Path) -> WholeRun:
+    """The run of a file, every line checked against the hash of it. Raises RestoreRefused, OSError."""
+    try:
+        with gzip.open(path) as file:
+            header, *lines = file.read().splitlines()
+        head = orjson.loads(header)
+        if (head.get("format"), head.get("version")) != (FORMAT, VERSION):
+            raise RestoreRefused(f'its header is not of "{FORMAT}", version {VERSION}')
+        events = [orjson.loads(line) for line in lines]
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError, AttributeError) as error:
+        raise RestoreRefused("it is no whole exported run") from error
+    if not events or not is_run_id(str(head.get("runId"))) or head.get("events") != len(events):
+        raise RestoreRefused(f"its header says {head.get('events')} events, and there are {len(events)}")
+    hashes = [event.get("after") for event in events[1:]] + [head.get("headHash")]
+    _check(head["runId"], lines, events, hashes)
+    rows = [
+        {name: event[name] for name in _MEMBERS} | {"hash": each}
+        for event, each in zip(events, hashes, strict=True)
+    ]
+    return WholeRun(head["runId"], head.get("headHash"), rows)
+
+
+def _check(run_id: str, lines: list[bytes], events: list[dict[str, Any]], hashes: list[str | None]) -> None:
+    """Raises RestoreRefused."""
+    for number, (line, event, said) in enumerate(zip(lines, events, hashes, strict=True), start=1):
+        if (event.get("runId"), event.get("seq")) != (run_id, number) or set(_MEMBERS) - event.keys():
+            raise RestoreRefused(f"event {number} is missing, or is of another run")
+        if said is not None and sha256(line).hexdigest() != said:
+            raise RestoreRefused(f"event {number} is not as it was written")
+
+
+async def restore(database_url: str, run: WholeRun) -> Restored:
+    """Make the log of the run that of the file, in one transaction. The read models are not changed.
+
+    Events after those of the file stay where the run went on from there. Raises RestoreRefused, psycopg.Error.
+    """
+    head = len(run.events)
+    parameters = {"run_id": run.run_id, "head": head, "events": orjson.dumps(run.events).decode()}
+    connection = await connect_for_maintenance(database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute(statement("restore/begin"))
+            await connection.execute(statement("restore/lock_run"), parameters)
+            removed = 0
+            if run.events[-1]["type"] == "complete":
+                removed = (await connection.execute(statement("restore/remove"), parameters)).rowcount
+            else:
+                await _require_next(connection, run)
+            written = (await connection.execute(statement("restore/write"), parameters)).rowcount
+    finally:
+        await connection.close()
+    return Restored(run.run_id, run.head_hash, head, written, removed)
+
+
+async def _require_next(connection: Connection, run: WholeRun) -> None:
+    """Refuse a file behind whose last event another one stands than the one that followed it."""
+    head = len(run.events)
+    asked = {"run_id": run.run_id, "after": head, "until": head + 1, "limit": 1}
+    cursor = await connection.execute(statement("log/read"), asked)
+    for event in Result(column_names(cursor), await cursor.fetchall()).read(Event):
+        if event.seq != head + 1 or event_hash(run.head_hash, event) != event.hash:
+            raise RestoreRefused(
+                f"event {event.seq} of the database does not follow the last one of the file: restore a later export"
+            )
