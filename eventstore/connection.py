@@ -29,6 +29,9 @@ from eventstore.errors import DatabaseUnsuitable
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
+BlockingConnection = psycopg.Connection[tuple[Any, ...]]
+"""One that waits in its thread: for a process or a thread that reads much and has nothing else to do."""
+
 CONNECT_SECONDS = 5
 _XID8_OID = 5069
 CALL_SECONDS = 15.0
@@ -96,7 +99,22 @@ async def connect(database_url: str, purpose: str) -> Connection:
     return connection
 
 
-def _register_loaders(connection: Connection) -> None:
+def connect_blocking(database_url: str, purpose: str) -> BlockingConnection:
+    """The same as `connect`, but that it waits in its thread, and does not close itself."""
+    parts = parse_url(database_url)
+    connection = psycopg.connect(
+        database_url, autocommit=True, prepare_threshold=0, **_connect_options(parts, purpose)
+    )
+    try:
+        _register_loaders(connection)
+        connection.execute(_SETTINGS, {"search_path": search_path(parts) or SCHEMA}, prepare=False)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _register_loaders(connection: Connection | BlockingConnection) -> None:
     """JSON is read by orjson, a UUID as its text, a transaction id as a number."""
     set_json_loads(orjson.loads, context=connection)
     connection.adapters.register_loader("uuid", TextLoader)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+from contextlib import aclosing, closing
 
+from eventstore.differences import Difference, differences
+from eventstore.read_runs import open_for_reading
 from eventstore.statements import statement
 from eventstore.whole_runs import (
     ALL_RUNS,
     ONE_MOMENT,
-    Difference,
+    Log,
     RunRange,
     connect_for_maintenance,
-    differences,
     parameters_of,
     replayed,
 )
@@ -46,32 +48,27 @@ async def rebuild(database_url: str) -> int:
 
 async def compare(database_url: str) -> list[Difference]:
     """Where the read models differ from what the log says, as of one moment. Changes nothing. Raises psycopg.Error."""
-    connection = await connect_for_maintenance(database_url)
-    try:
-        async with connection.transaction():
-            await connection.execute(ONE_MOMENT)
-            return await differences(connection, ALL_RUNS)
-    finally:
-        await connection.close()
+    return await asyncio.to_thread(_compare, database_url)
 
 
-async def compare_run(database_url: str, run_id: str) -> tuple[int | None, list[Event], list[Difference]]:
+def _compare(database_url: str) -> list[Difference]:
+    with closing(open_for_reading(database_url)) as connection, connection.transaction():
+        connection.execute(ONE_MOMENT)
+        return differences(connection, ALL_RUNS)
+
+
+def compare_run(database_url: str, run_id: str) -> tuple[int | None, list[Event], list[Difference]]:
     """The last seq that the row of a run has, its log, and where its rows differ from that, as of one moment.
 
-    Changes nothing. Raises psycopg.Error.
+    Changes nothing; it waits in its thread. Raises psycopg.Error.
     """
-    connection = await connect_for_maintenance(database_url)
     log: list[Event] = []
-    try:
-        async with connection.transaction():
-            await connection.execute(ONE_MOMENT)
-            heads = await connection.execute(statement("log/heads"), {"run_ids": [run_id]})
-            head = await heads.fetchone()
-            found = await differences(
-                connection,
-                RunRange.of(run_id),
-                lambda _, commits: log.extend(event for commit in commits for event in commit),
-            )
-    finally:
-        await connection.close()
+
+    def look(_: str, commits: Log) -> None:
+        log.extend(event for commit in commits for event in commit)
+
+    with closing(open_for_reading(database_url)) as connection, connection.transaction():
+        connection.execute(ONE_MOMENT)
+        head = connection.execute(statement("log/heads"), {"run_ids": [run_id]}).fetchone()
+        found = differences(connection, RunRange.of(run_id), look)
     return (head[1] if head is not None else None), log, found

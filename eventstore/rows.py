@@ -35,7 +35,7 @@ class Result:
         return list(map(row_maker(row_class, self.columns), self.rows))
 
 
-def column_names(cursor: psycopg.AsyncCursor[Any]) -> Columns:
+def column_names(cursor: psycopg.AsyncCursor[Any] | psycopg.Cursor[Any]) -> Columns:
     """The names of the columns of a cursor's result; () for a statement that returns no rows."""
     result = cursor.pgresult
     if result is None:

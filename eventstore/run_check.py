@@ -31,12 +31,12 @@ class RunCheck:
 
 async def check_beside(database_url: str, run_id: str) -> RunCheck:
     """`check_run` in a thread: a long log takes longer than a task may hold the event loop. Raises psycopg.Error."""
-    return await asyncio.to_thread(lambda: asyncio.run(check_run(database_url, run_id)))
+    return await asyncio.to_thread(check_run, database_url, run_id)
 
 
-async def check_run(database_url: str, run_id: str) -> RunCheck:
+def check_run(database_url: str, run_id: str) -> RunCheck:
     """Check one run as of one moment, over a connection of its own. Changes nothing. Raises psycopg.Error."""
-    head, events, differences = await compare_run(database_url, run_id)
+    head, events, differences = compare_run(database_url, run_id)
     return RunCheck(
         events=len(events),
         hashed=sum(1 for event in events if event.hash is not None),

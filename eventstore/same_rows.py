@@ -6,50 +6,71 @@ compared as the JSON that they are written as, so 1 and 1.0 count as different h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from eventstore.connection import Connection
+from eventstore.connection import BlockingConnection
 from eventstore.projection import Sections
-from eventstore.rows import column_names
+from eventstore.rows import Rows, column_names
 from eventstore.statements import statement
+from eventstore.whole_runs import RunRange
 from runs.event import JsonObject
 
-Key = Callable[[Mapping[str, Any]], str]
-
-_TABLES: tuple[tuple[str, str, Key], ...] = (
-    ("verify/kept_runs", "starts", lambda row: row["run_id"]),
-    ("verify/kept_nodes", "planned", lambda row: f"{row['run_id']} {row['node_id']}"),
-    ("verify/kept_requests", "requests", lambda row: f"{row['run_id']} {row['id']}"),
-    ("verify/kept_work", "work", lambda row: f"{row['run_id']} {row['kind']} {row['ref']}"),
+_TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("verify/kept_runs", "starts", ("run_id",)),
+    ("verify/kept_nodes", "planned", ("run_id", "node_id")),
+    ("verify/kept_requests", "requests", ("run_id", "id")),
+    ("verify/kept_work", "work", ("run_id", "kind", "ref")),
 )
-"""The statement that reads a table, the section with its rows, and the key of a row."""
+"""The statement that reads a table, the section with its rows, and the columns that are the key of a row."""
 
 
-async def runs_that_differ(connection: Connection, run_ids: list[str], sections: Sections) -> set[str]:
-    """Those of `run_ids` whose rows may differ from `sections`. Raises psycopg.Error."""
+def runs_that_differ(connection: BlockingConnection, runs: RunRange, sections: Sections) -> set[str]:
+    """Those of a range of runs whose rows may differ from `sections`, which has the rows of all runs of the range.
+
+    Raises psycopg.Error.
+    """
     differ: set[str] = set()
     for name, section, key in _TABLES:
-        expected = {key(row): row for row in sections.get(section, ())}
-        cursor = await connection.execute(statement(name), {"run_ids": run_ids})
+        cursor = connection.execute(statement(name), runs.parameters)
         columns = [column.decode() for column in column_names(cursor)]
-        for values in await cursor.fetchall():
-            kept = dict(zip(columns, values, strict=True))
-            row = expected.pop(key(kept), None)
-            if row is None or not _same(kept, row):
-                differ.add(kept["run_id"])
-        differ |= {row["run_id"] for row in expected.values()}
+        differ |= _differ(columns, cursor.fetchall(), sections.get(section, ()), key)
     return differ
 
 
-def _same(kept: dict[str, Any], row: JsonObject) -> bool:
-    wanted = {column: row.get(column) for column in kept}
+def _differ(columns: list[str], kept: Rows, rows: Sequence[JsonObject], key: tuple[str, ...]) -> set[str]:
+    """The runs with a row that is not among `rows`, is another one, or is not among those kept."""
+    run = columns.index("run_id")
+    key_of, key_kept = _picker(key), _picker(tuple(map(columns.index, key)))
+    expected = {key_of(row): row for row in rows}
+    differ: set[str] = set()
+    pairs: list[tuple[tuple[Any, ...], list[Any]]] = []
+    for values in kept:
+        row = expected.pop(key_kept(values), None)
+        if row is None:
+            differ.add(values[run])
+        else:
+            pairs.append((values, _wanted(columns, values, row)))
+    differ |= {row["run_id"] for row in expected.values()}
+    if _text([values for values, _ in pairs]) != _text([wanted for _, wanted in pairs]):
+        differ |= {values[run] for values, wanted in pairs if _text(values) != _text(wanted)}
+    return differ
+
+
+def _picker(places: tuple[Any, ...]) -> Callable[[Any], object]:
+    return itemgetter(*places)
+
+
+def _wanted(columns: list[str], kept: tuple[Any, ...], row: Mapping[str, Any]) -> list[Any]:
+    wanted = [row.get(column) for column in columns]
     if row.get("at_once"):  # it may have been put down as due a little earlier than its event says, see 0009
-        wanted["due_at"] = min(wanted["due_at"], kept["due_at"])
-    return _text(kept) == _text(wanted)
+        place = columns.index("due_at")
+        wanted[place] = min(row["due_at"], kept[place])
+    return wanted
 
 
-def _text(row: dict[str, Any]) -> bytes:
-    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+def _text(rows: Sequence[Any]) -> bytes:
+    return orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)

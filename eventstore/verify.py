@@ -12,25 +12,26 @@ import os
 import signal
 from collections import deque
 from collections.abc import AsyncGenerator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cache, partial
 from multiprocessing import get_context
 
 from eventstore.chain import ChainBreak, ChainCheck
 from eventstore.checkpoint import Lost
-from eventstore.connection import Connection
+from eventstore.connection import BlockingConnection, Connection
+from eventstore.differences import Difference, differences
+from eventstore.read_runs import open_for_reading
 from eventstore.statements import statement
 from eventstore.whole_runs import (
     FIRST_RUN,
     LAST_RUN,
     ONE_MOMENT,
-    Difference,
+    Log,
     RunRange,
     connect_for_maintenance,
-    differences,
 )
-from runs.event import Event
 
 EVENTS_AT_ONCE = 4_000
 """A range has about so many events: it takes some tenths of a second."""
@@ -93,14 +94,12 @@ async def verify(
     """Look at all runs above `after`, range by range in the order of their ids. Raises psycopg.Error."""
     connection = await connect_for_maintenance(database_url)
     try:
-        async with aclosing(_ranges(connection, after)) as ranges:
-            if processes < 2:
-                async for runs in ranges:
-                    yield await verify_range(connection, runs)
-            else:
-                async with aclosing(_side_by_side(database_url, ranges, processes)) as verified:
-                    async for each in verified:
-                        yield each
+        async with (
+            aclosing(_ranges(connection, after)) as ranges,
+            aclosing(_side_by_side(database_url, ranges, processes)) as verified,
+        ):
+            async for each in verified:
+                yield each
     finally:
         await connection.close()
 
@@ -110,25 +109,27 @@ def processes_for(events: int) -> int:
     return min(os.cpu_count() or 1, _MOST_PROCESSES) if events > _EVENTS_FOR_ONE_PROCESS else 1
 
 
-async def verify_range(connection: Connection, runs: RunRange) -> Verified:
+def verify_range(connection: BlockingConnection, runs: RunRange) -> Verified:
     """Look at some runs as of one moment: the chain of each, and its rows. Raises psycopg.Error."""
     verified = Verified(runs)
     seen: set[str] = set()
-    async with connection.transaction():
-        await connection.execute(ONE_MOMENT)
-        heads = dict(await _heads(connection, runs, None))
+    with connection.transaction():
+        connection.execute(ONE_MOMENT)
+        heads: dict[str, int] = dict(
+            connection.execute(statement("verify/heads"), {**runs.parameters, "limit": None}).fetchall()
+        )
 
-        def look(run_id: str, commits: list[list[Event]]) -> None:
+        def look(run_id: str, commits: Log) -> None:
             seen.add(run_id)
             _look(verified, heads.get(run_id), commits)
 
-        rows = await differences(connection, runs, look)
+        rows = differences(connection, runs, look)
     verified.run_count = len(seen | heads.keys())
     verified.findings += map(_of_row, rows)
     return verified
 
 
-def _look(verified: Verified, head: int | None, commits: list[list[Event]]) -> None:
+def _look(verified: Verified, head: int | None, commits: Log) -> None:
     check = ChainCheck()
     breaks: list[ChainBreak] = []
     for commit in commits:
@@ -154,7 +155,7 @@ def _of_row(difference: Difference) -> Finding:
     return Finding(difference.run_id, None, cause, str(difference))
 
 
-async def _heads(connection: Connection, runs: RunRange, limit: int | None) -> list[tuple[str, int]]:
+async def _heads(connection: Connection, runs: RunRange, limit: int) -> list[tuple[str, int]]:
     cursor = await connection.execute(statement("verify/heads"), {**runs.parameters, "limit": limit})
     return [(run_id, head) for run_id, head in await cursor.fetchall()]
 
@@ -180,18 +181,45 @@ async def _ranges(connection: Connection, after: str) -> AsyncGenerator[RunRange
 async def _side_by_side(
     database_url: str, ranges: AsyncGenerator[RunRange], processes: int
 ) -> AsyncGenerator[Verified]:
-    """The ranges in their order, looked at by several processes."""
+    """The ranges in their order, looked at by several processes, or by a thread of this one."""
     under_way: deque[Future[Verified]] = deque()
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin_child)
+    reader = _Reader(database_url)
+    pool = _processes(processes) if processes > 1 else ThreadPoolExecutor(1)
+    look = partial(_verify_in_child, database_url) if processes > 1 else reader.verify
     try:
         async for runs in ranges:
-            under_way.append(pool.submit(_verify_in_child, database_url, runs))
+            under_way.append(pool.submit(look, runs))
             if len(under_way) >= 2 * processes:
                 yield await asyncio.wrap_future(under_way.popleft())
         while under_way:
             yield await asyncio.wrap_future(under_way.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+        reader.close()
+
+
+class _Reader:
+    """Looks at ranges over one connection, which the first of them opens."""
+
+    def __init__(self, database_url: str) -> None:
+        self.database_url = database_url
+        self._connection: BlockingConnection | None = None
+
+    def verify(self, runs: RunRange) -> Verified:
+        if self._connection is None:
+            self._connection = open_for_reading(self.database_url)
+        return verify_range(self._connection, runs)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _processes(processes: int) -> ProcessPoolExecutor:
+    """Children of a process that has imported what they need once."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    return ProcessPoolExecutor(processes, context, _begin_child)
 
 
 def _begin_child() -> None:
@@ -204,15 +232,13 @@ def _begin_child() -> None:
     gc.freeze()
 
 
-_child: tuple[asyncio.Runner, Connection] | None = None
+@cache
+def _reader_of(database_url: str) -> _Reader:
+    """That of a process of the pool, for as long as it lives."""
+    return _Reader(database_url)
 
 
 def _verify_in_child(database_url: str, runs: RunRange) -> Verified:
-    global _child  # noqa: PLW0603 - the connection of a process of the pool, which has nothing else
-    if _child is None:
-        runner = asyncio.Runner()
-        _child = runner, runner.run(connect_for_maintenance(database_url))
-    runner, connection = _child
-    verified = runner.run(verify_range(connection, runs))
+    verified = _reader_of(database_url).verify(runs)
     gc.collect()
     return verified

@@ -1,8 +1,8 @@
-"""Whole runs, read from the log in the order of their ids: the rows that they should have, and where those differ."""
+"""Whole runs, read from the log in the order of their ids, and the rows that they should have."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,12 +13,11 @@ import orjson
 
 from eventstore.connection import Connection, connect
 from eventstore.errors import LogUnfoldable
-from eventstore.projection import Sections, final_rows
+from eventstore.projection import Sections
 from eventstore.replay import replay
-from eventstore.rows import Result, column_names, row_maker
-from eventstore.same_rows import runs_that_differ
+from eventstore.rows import column_names, row_maker
 from eventstore.statements import statement
-from runs.event import Event, Json
+from runs.event import Event
 
 FIRST_RUN = "00000000-0000-0000-0000-000000000000"
 LAST_RUN = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -29,9 +28,6 @@ _EVENTS_AT_ONCE = 2000
 
 Log = list[list[Event]]
 """The events of a run by commit."""
-
-Look = Callable[[str, Log], None]
-"""Is shown a run's id and its events by commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,88 +50,9 @@ class RunRange:
 ALL_RUNS = RunRange()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A row that differs from the log: `kept` is in the table, `rebuilt` should be; None for no row.
-
-    Where the log itself cannot be folded, `unfoldable` says why, and the run's rows were not compared.
-    """
-
-    table: str
-    run_id: str
-    key: str
-    kept: dict[str, Json] | None
-    rebuilt: dict[str, Json] | None
-    unfoldable: str | None = None
-
-    def __str__(self) -> str:
-        place = f"{self.table} {self.run_id} {self.key}".rstrip()
-        if self.unfoldable is not None:
-            return f"{place}: the log cannot be folded: {self.unfoldable}"
-        if self.kept is None:
-            return f"{place}: the row is missing"
-        if self.rebuilt is None:
-            return f"{place}: the log knows no such row"
-        wrong = {
-            column: f"{value!r} instead of {self.rebuilt.get(column)!r}"
-            for column, value in self.kept.items()
-            if value != self.rebuilt.get(column)
-        }
-        return f"{place}: " + ", ".join(f"{column} is {words}" for column, words in wrong.items())
-
-
-async def differences(connection: Connection, runs: RunRange, look: Look | None = None) -> list[Difference]:
-    """Where the rows of these runs differ from what their logs say. Raises psycopg.Error.
-
-    `look` is shown the log of each run.
-    """
-    found = await _differences(connection, "rebuild/compare_orphans", runs.parameters)
-    logs: dict[str, Log] = {}
-    events = 0
-    async with aclosing(_logs(connection, runs)) as whole:
-        async for run_id, commits in whole:
-            if look is not None:
-                look(run_id, commits)
-            logs[run_id] = commits
-            events += sum(map(len, commits))
-            if len(logs) >= _RUNS_AT_ONCE or events >= _EVENTS_AT_ONCE:
-                found += await _differing(connection, logs)
-                logs, events = {}, 0
-    return found + await _differing(connection, logs)
-
-
-async def _differing(connection: Connection, logs: dict[str, Log]) -> list[Difference]:
-    """A quick look at all of these runs, and a close one at those that it does not find to be right."""
-    sections: Sections = {}
-    closer: set[str] = set()
-    for run_id, commits in logs.items():
-        try:
-            _add(sections, final_rows(run_id, [event for commit in commits for event in commit]))
-        except Exception:  # noqa: BLE001 - such a log may lack anything; the closer look says what
-            closer.add(run_id)
-    closer |= await runs_that_differ(connection, list(logs.keys() - closer), sections)
-    found: list[Difference] = []
-    rows: Sections = {}
-    for run_id in sorted(closer):
-        try:
-            _add(rows, replay(run_id, logs[run_id]))
-        except Exception as error:  # noqa: BLE001 - the same
-            reason = f"{type(error).__name__}: {error}"
-            found.append(Difference("flex_events", run_id, "", None, None, reason))
-            closer.remove(run_id)
-    if closer:
-        found += await _differences(connection, "rebuild/compare_rows", parameters_of(sorted(closer), rows))
-    return found
-
-
-def _add(sections: Sections, more: Sections) -> None:
+def add_sections(sections: Sections, more: Sections) -> None:
     for name, rows in more.items():
         sections.setdefault(name, []).extend(rows)
-
-
-async def _differences(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Difference]:
-    cursor = await connection.execute(statement(name), parameters)
-    return Result(column_names(cursor), await cursor.fetchall()).read(Difference)
 
 
 async def connect_for_maintenance(database_url: str) -> Connection:
@@ -161,7 +78,7 @@ async def replayed(connection: Connection, runs: RunRange) -> AsyncGenerator[tup
             except Exception as error:  # such a log may lack anything: a node, a key, a plan
                 raise LogUnfoldable(run_id, f"{type(error).__name__}: {error}") from error
             run_ids.append(run_id)
-            _add(chunk, sections)
+            add_sections(chunk, sections)
             if len(run_ids) == _RUNS_AT_ONCE:
                 yield run_ids, chunk
                 run_ids, chunk = [], {}

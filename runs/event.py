@@ -49,7 +49,9 @@ class NewEvent:
 
 def rfc3339(moment: datetime) -> str:
     """`2026-11-22T09:30:00.123456Z`: UTC, always with six digits, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def parse_time(text: str) -> datetime:

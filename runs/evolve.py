@@ -41,7 +41,7 @@ from runs.state import NodeState, RunState
 from runs.stored_policies import read_house_policy, read_policies, read_seconds
 from runs.transitions import next_node_status, next_run_status
 from runs.usage import add_usage
-from runs.values import changed
+from runs.values import changed, complete_copy
 from schemas.vocabulary import EventType
 
 _NO_DETAIL: JsonObject = {}
@@ -70,11 +70,13 @@ def evolve(state: RunState, event: Event) -> RunState:
     folded = fold(state, event, event.payload, event.detail or _NO_DETAIL) if fold is not None else state
     # An event that changes nothing but the number leaves the run as settled as it was.
     moved = status != state.status or (folded is not state and not _only_counts(event))
-    folded = changed(folded, status=status, seq=event.seq, head_hash=event.hash, updated_at=event.recorded_at)
+    # What a fold gives is a copy of its own, unless it is the state that it was given.
+    finish = changed if folded is state else complete_copy
+    folded = finish(folded, status=status, seq=event.seq, head_hash=event.hash, updated_at=event.recorded_at)
     if moved and status in t.SETTLING:
         settled = next_run_status(status, settle_trigger(folded))
         if settled != status:
-            folded = changed(folded, status=settled)
+            folded = complete_copy(folded, status=settled)
     return folded
 
 

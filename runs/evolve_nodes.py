@@ -27,8 +27,7 @@ def with_output(state: RunState, done: NodeState, writer: str | None) -> RunStat
     """The node is done; a person who wrote its output is an author. A judgement on the work of others is no work."""
     if writer is not None and done.kind not in _JUDGING and writer not in state.authors:
         state = changed(state, authors=(*state.authors, writer))
-    nodes = {**state.nodes, done.id: done}
-    return changed(state, nodes=meet_dependencies(nodes, state.dependents.get(done.id, ())))
+    return changed(state, nodes=meet_dependencies(state.nodes, state.dependents.get(done.id, ()), done))
 
 
 def completed_node(

@@ -21,9 +21,15 @@ def dependents_of(nodes: Mapping[str, NodeState]) -> Dependents:
     return {need: tuple(node_ids) for need, node_ids in found.items()}
 
 
-def meet_dependencies(nodes: Mapping[str, NodeState], node_ids: Iterable[str]) -> dict[str, NodeState]:
-    """Those of these nodes whose dependencies are all completed become ready."""
+def meet_dependencies(
+    nodes: Mapping[str, NodeState], node_ids: Iterable[str], *done: NodeState
+) -> dict[str, NodeState]:
+    """Put the nodes that are `done` in their places; those of these nodes whose dependencies are all completed become
+    ready.
+    """
     met = dict(nodes)
+    for node in done:
+        met[node.id] = node
     for node_id in node_ids:
         node = met[node_id]
         if node.status == PENDING and all(met[need].status == COMPLETED for need in node.depends_on):

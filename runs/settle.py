@@ -21,6 +21,8 @@ def blocked_nodes(state: RunState) -> frozenset[str]:
 
     A policy's request holds back what follows its node, or everything; a plan's request everything.
     """
+    if not state.open_ids:
+        return frozenset()
     asked = {request.node_id for request in state.open_requests if request.subject in _HOLDING_BACK}
     if not asked:
         return frozenset()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -23,20 +22,30 @@ def value(kind: type[T]) -> type[T]:
 
 
 def changed(original: T, **changes: Any) -> T:
-    """A copy of a dataclass instance (of two fields or more) with these fields changed.
+    """A copy of an instance of a class made by `value` with these fields changed.
 
     Deciding a run copies its state some thirty times, and `dataclasses.replace` asks each field in Python what it is.
-    Here a type is asked once: a copy takes 1.1 µs in place of 2.8.
-    Raises KeyError for a field that it does not have.
+    Here each class has a function that copies its fields one by one, as a dataclass has one that sets them: a copy of a
+    run's state takes half as long as calling the class, and a quarter as long as `replace`.
+    Raises AttributeError for a field that it does not have.
     """
-    values_of, place = _shape(type(original))
-    values = list(values_of(original))
+    copy = _copier(type(original))(original)
     for name, new in changes.items():
-        values[place[name]] = new
-    return type(original)(*values)
+        setattr(copy, name, new)
+    return copy
+
+
+def complete_copy(copy: T, **changes: Any) -> T:
+    """Change fields of a copy that nobody else has seen yet, where another copy would only cost time."""
+    for name, new in changes.items():
+        setattr(copy, name, new)
+    return copy
 
 
 @cache
-def _shape(kind: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]:
-    names = [field.name for field in fields(kind)]
-    return attrgetter(*names), {name: index for index, name in enumerate(names)}
+def _copier(kind: type[T]) -> Callable[[T], T]:
+    lines = [f"    copy.{each.name} = original.{each.name}" for each in fields(kind)]  # type: ignore[arg-type]
+    source = "\n".join(["def copier(original):", "    copy = new(kind)", *lines, "    return copy"])
+    made: dict[str, Any] = {"new": object.__new__, "kind": kind}
+    exec(source, made)  # noqa: S102 - the names of the fields of our own classes, as dataclasses does it
+    return made["copier"]

@@ -36,8 +36,8 @@ def canonical_form(value: Any) -> bytes:
 
 
 def sorted_text(value: Any) -> bytes:
-    """`value` as JSON with sorted keys: mostly the canonical form. Raises TypeError."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    """`value` as JSON with sorted keys: mostly the canonical form. A time in UTC ends with Z. Raises TypeError."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
 
 
 def canonical_text(text: bytes) -> bytes:

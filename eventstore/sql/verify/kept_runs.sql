@@ -1,2 +1,2 @@
--- verify/kept_runs: the rows of some runs in flex_runs.
-select * from flex_runs where run_id = any (%(run_ids)s::uuid[])
+-- verify/kept_runs: the rows of a range of runs in flex_runs.
+select * from flex_runs where run_id > %(after)s::uuid and run_id <= %(until)s::uuid
