@@ -31,6 +31,7 @@ check: setup ## ruff, pyright strict, import-linter, types of the SDK for Node, 
 	$(PY) -m runs.diagrams --check
 	$(PY) -m flexrun.settings_page --check
 	$(PY) -m flexrun.metrics.page --check
+	$(PY) -m flexrun.command_shapes --check
 	$(PY) -m tests.support.node_packages sdk/typescript check
 
 docs: setup ## write again what is generated from code: JSON Schemas, state diagrams, the lists of settings and metrics, types of the SDK for Node
@@ -38,6 +39,7 @@ docs: setup ## write again what is generated from code: JSON Schemas, state diag
 	$(PY) -m runs.diagrams
 	$(PY) -m flexrun.settings_page
 	$(PY) -m flexrun.metrics.page
+	$(PY) -m flexrun.command_shapes
 	$(PY) -m tests.support.node_packages sdk/typescript build
 
 schema: setup ## write eventstore/schema.sql again, after a new migration

@@ -28,6 +28,9 @@ from schemas.run_commands import BulkCount, BulkReport
 from schemas.tokens import TokenBody
 from schemas.webhooks import WebhookBody
 
+_OF_COMMANDS = "cli/"
+"""What `flexrun.command_shapes` writes."""
+
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
 PUBLIC_MODELS: dict[str, type[Model]] = {
@@ -199,7 +202,8 @@ def _encode(schema: dict[str, Any]) -> bytes:
 
 
 def _files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
+    return {name for name in found if not name.startswith(_OF_COMMANDS)}
 
 
 def _holds(path: Path, content: bytes) -> bool:
