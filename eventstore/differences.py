@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from eventstore.connection import BlockingConnection
+from eventstore.imported_rows import whole_rows
 from eventstore.projection import Sections, final_rows
 from eventstore.read_runs import read_logs
-from eventstore.replay import replay
 from eventstore.rows import Result, column_names
 from eventstore.same_rows import runs_that_differ
 from eventstore.statements import statement
@@ -19,6 +20,9 @@ from runs.event import Json
 
 _RUNS_AT_ONCE = 500
 _EVENTS_AT_ONCE = 4_000
+
+Imports = dict[str, datetime]
+"""When the runs of a range were imported that were."""
 
 Look = Callable[[str, Log], None]
 """Is shown a run's id and its events by commit."""
@@ -62,6 +66,7 @@ def differences(connection: BlockingConnection, runs: RunRange, look: Look | Non
     found: list[Difference] = []
     logs: dict[str, Log] = {}
     events, after = 0, runs.after
+    imports = _imports(connection, runs)
     with closing(read_logs(connection, runs)) as whole:
         for run_id, commits in whole:
             if look is not None:
@@ -69,24 +74,34 @@ def differences(connection: BlockingConnection, runs: RunRange, look: Look | Non
             logs[run_id] = commits
             events += sum(map(len, commits))
             if len(logs) >= _RUNS_AT_ONCE or events >= _EVENTS_AT_ONCE:
-                found += _differing(connection, logs, RunRange(after, run_id))
+                found += _differing(connection, logs, RunRange(after, run_id), imports)
                 logs, events, after = {}, 0, run_id
-    return found + _differing(connection, logs, RunRange(after, runs.until))
+    return found + _differing(connection, logs, RunRange(after, runs.until), imports)
 
 
-def _differing(connection: BlockingConnection, logs: dict[str, Log], runs: RunRange) -> list[Difference]:
+def _imports(connection: BlockingConnection, runs: RunRange) -> Imports:
+    return dict(connection.execute(statement("imports/of_range"), runs.parameters).fetchall())
+
+
+def _differing(
+    connection: BlockingConnection, logs: dict[str, Log], runs: RunRange, imports: Imports
+) -> list[Difference]:
     """A quick look at the rows of a range, of which these are all logs, and a close one where that is not enough."""
     sections: Sections = {}
     closer: set[str] = set()
     for run_id, commits in logs.items():
         try:
-            add_sections(sections, final_rows(run_id, [event for commit in commits for event in commit]))
+            if run_id in imports:
+                add_sections(sections, whole_rows(run_id, commits, imports))
+            else:
+                add_sections(sections, final_rows(run_id, [event for commit in commits for event in commit]))
         except Exception:  # noqa: BLE001 - such a log may lack anything; the closer look says what
             closer.add(run_id)
     closer |= runs_that_differ(connection, runs, sections)
     without_log = closer - logs.keys()
     found = _without_log(connection, runs, without_log) if without_log else []
-    return found + _close_look(connection, {run_id: logs[run_id] for run_id in sorted(closer & logs.keys())})
+    closer_logs = {run_id: logs[run_id] for run_id in sorted(closer & logs.keys())}
+    return found + _close_look(connection, closer_logs, imports)
 
 
 def _without_log(connection: BlockingConnection, runs: RunRange, run_ids: set[str]) -> list[Difference]:
@@ -94,13 +109,13 @@ def _without_log(connection: BlockingConnection, runs: RunRange, run_ids: set[st
     return [row for row in rows if row.run_id in run_ids]
 
 
-def _close_look(connection: BlockingConnection, logs: dict[str, Log]) -> list[Difference]:
+def _close_look(connection: BlockingConnection, logs: dict[str, Log], imports: Imports) -> list[Difference]:
     found: list[Difference] = []
     rows: Sections = {}
     compared: list[str] = []
     for run_id, commits in logs.items():
         try:
-            add_sections(rows, replay(run_id, commits))
+            add_sections(rows, whole_rows(run_id, commits, imports))
             compared.append(run_id)
         except Exception as error:  # noqa: BLE001 - such a log may lack anything: a node, a key, a plan
             reason = f"{type(error).__name__}: {error}"

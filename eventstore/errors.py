@@ -66,12 +66,15 @@ class MigrationRefused(DatabaseUnsuitable):
 _READ_ONLY = "25006"
 """SQLSTATE of a write that a read-only server refuses: another one is the primary now, or this one will be again."""
 
+IMPORTED_IS_READ_ONLY = "imported_is_read_only"
+
 LOG_RULES = {
     "FR001": "nothing_after_complete",
     "FR002": "no_gap",
     "FR003": "start_is_first",
     "FR004": "append_only",
     "FR005": "hash_after_hash",
+    "FR006": IMPORTED_IS_READ_ONLY,
 }
 """SQLSTATE that the triggers of the log raise → the rule that was broken."""
 

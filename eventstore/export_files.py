@@ -22,9 +22,12 @@ def export_into(store: EventStore, folder: Path, flexrun: str) -> Export:
 
     The function raises RunUnknown, StoreUnavailable, OSError; what it had written is gone then.
     """
+    installation: str | None = None
 
     async def export(run_id: str) -> str:
-        header = await export_header(store, run_id, flexrun)
+        nonlocal installation
+        header = await export_header(store, run_id, flexrun, installation)
+        installation = header.installation
         target = folder / f"{header.exported_at:%Y-%m-%d}" / f"{run_id}.jsonl.gz"
         unfinished = target.with_name(target.name + ".part")
         try:

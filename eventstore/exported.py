@@ -15,6 +15,7 @@ from datetime import datetime
 import orjson
 
 from eventstore.chain import event_body, hashed_text
+from eventstore.installation import installation_name
 from eventstore.migrate import migrations
 from eventstore.store import EventStore
 from runs.errors import RunUnknown
@@ -29,19 +30,24 @@ _LEVEL = 6
 
 @dataclass(frozen=True, slots=True)
 class ExportHeader:
-    """The first line of an exported run. `head_hash` is None where its last event is of an earlier version."""
+    """The first line of an exported run. `head_hash` is None where its last event is of an earlier version.
+
+    `installation` is where it was exported; None in a file of a version that did not say it.
+    """
 
     run_id: str
     events: int
     head_hash: str | None
     exported_at: datetime
     flexrun: str
+    installation: str | None
 
     def to_line(self) -> bytes:
         header = {
             "format": FORMAT,
             "version": VERSION,
             "flexrun": self.flexrun,
+            "installation": self.installation,
             "schema": migrations()[-1].number,
             "runId": self.run_id,
             "events": self.events,
@@ -51,13 +57,19 @@ class ExportHeader:
         return orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE)
 
 
-async def export_header(store: EventStore, run_id: str, flexrun: str) -> ExportHeader:
-    """What an export of the run as it is now begins with. Raises RunUnknown, StoreUnavailable."""
+async def export_header(
+    store: EventStore, run_id: str, flexrun: str, installation: str | None = None
+) -> ExportHeader:
+    """What an export of the run as it is now begins with. Raises RunUnknown, StoreUnavailable.
+
+    `installation` saves who exports many runs from asking for it each time.
+    """
     head = (await store.heads([run_id])).get(run_id, 0)
     last = await store.read(run_id, after=head - 1, until=head, limit=1) if head else []
     if not last:
         raise RunUnknown(f"there is no run {run_id}")
-    return ExportHeader(run_id, head, last[0].hash, store.clock(), flexrun)
+    installation = installation or await installation_name(store)
+    return ExportHeader(run_id, head, last[0].hash, store.clock(), flexrun, installation)
 
 
 async def exported(store: EventStore, header: ExportHeader) -> AsyncGenerator[bytes]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eventstore.batch import Lease
-from eventstore.errors import VersionConflict
+from eventstore.errors import IMPORTED_IS_READ_ONLY, LogRefused, VersionConflict
+from eventstore.imported_rows import imported_run
 from eventstore.slices import Slices
 from eventstore.store import EventStore
 from runs.commands import Command, StartRun
 from runs.decide import Decided
-from runs.errors import RunError
+from runs.errors import RunError, RunImported
 from runs.event import Event
 from runs.state import RunState, new_run
 
@@ -92,19 +93,33 @@ class RunHandler:
                 await _pause(tries)
             except RunError:
                 if believed:
+                    await self._refuse_imported(state)
                     raise
             else:
-                if outcome.events or believed:
+                if outcome.events:
+                    return outcome
+                if believed:
+                    await self._refuse_imported(state)
                     return outcome
             state = None
         assert conflict is not None, "only conflicts use up tries"  # noqa: S101 - tells pyright what holds here
         raise conflict
 
+    async def _refuse_imported(self, state: RunState) -> None:
+        """Raise RunImported in place of what the rules say, which do not know that nothing may follow."""
+        if state.exists and await imported_run(self._store, state.run_id) is not None:
+            raise RunImported.of(state.run_id)
+
     async def _try(self, state: RunState, build: Build, lease: Lease | None) -> Outcome:
         following = await decided(build, state)
         if not following.events:
             return Outcome(state, following.state, [])
-        commit = await self._store.append(state, following.state, following.events, lease=lease)
+        try:
+            commit = await self._store.append(state, following.state, following.events, lease=lease)
+        except LogRefused as refusal:
+            if refusal.rule == IMPORTED_IS_READ_ONLY:
+                raise RunImported.of(state.run_id) from refusal
+            raise
         return Outcome(state, commit.after, commit.events)
 
 

@@ -130,10 +130,11 @@ CREATE FUNCTION flex_check_order() RETURNS trigger
 declare
   wrong record;
 begin
-  select n.run_id, n.seq, n.type into wrong
+  select n.run_id, n.seq, n.type, i.run_id is not null as imported into wrong
   from new_events n
   left join flex_events before on before.run_id = n.run_id and before.seq = n.seq - 1
-  where case
+  left join flex_imported_runs i on i.run_id = n.run_id
+  where i.run_id is not null or case
     when n.seq = 1 or n.type = 'start' then n.seq <> 1 or n.type <> 'start'
     else before.run_id is null or before.type = 'complete' or (before.hash is not null and n.hash is null)
   end
@@ -141,6 +142,10 @@ begin
   limit 1;
   if not found then
     return null;
+  end if;
+  if wrong.imported then
+    raise exception 'run % was imported and is read-only: event % (%) cannot follow', wrong.run_id, wrong.seq, wrong.type
+      using errcode = 'FR006';
   end if;
   if wrong.seq = 1 or wrong.type = 'start' then
     raise exception 'run %: event 1 is start and only event 1; event % is %', wrong.run_id, wrong.seq, wrong.type
@@ -182,10 +187,12 @@ declare
 begin
   select array_agg(r.run_id) into taken
   from (select run_id from flex_runs
-        where run_id = any (of_runs) and completed_at < ended_before
+        where run_id = any (of_runs) and coalesce(completed_at, imported_at) < ended_before
+          and (imported_at is null or imported_at < ended_before)
         order by run_id for update skip locked) r;
   insert into flex_pruned_runs (run_id, status, events, created_at, completed_at, exported_to, head_hash)
-  select r.run_id, r.status, r.head_seq, r.created_at, r.completed_at, flex_prune.exported_to, e.hash
+  select r.run_id, r.status, r.head_seq, r.created_at, coalesce(r.completed_at, r.imported_at), flex_prune.exported_to,
+         e.hash
   from flex_runs r left join flex_events e on e.run_id = r.run_id and e.seq = r.head_seq
   where r.run_id = any (taken)
   on conflict (run_id) do update
@@ -199,6 +206,7 @@ begin
   delete from flex_work where run_id = any (taken);
   delete from flex_plan_nodes where run_id = any (taken);
   delete from flex_events where run_id = any (taken);
+  delete from flex_imported_runs where run_id = any (taken);
   delete from flex_runs where run_id = any (taken);
   return query select unnest(taken);
 end
@@ -466,6 +474,23 @@ CREATE TABLE flex_facets (
     registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE flex_imported_runs (
+    run_id uuid NOT NULL,
+    imported_at timestamp with time zone NOT NULL,
+    imported_by text NOT NULL,
+    installation text,
+    flexrun text NOT NULL,
+    exported_at timestamp with time zone NOT NULL,
+    events integer NOT NULL,
+    head_hash bytea
+);
+
+COMMENT ON COLUMN flex_imported_runs.installation IS 'where it was exported, as the file says; null: the file does not say it';
+
+COMMENT ON COLUMN flex_imported_runs.flexrun IS 'the version that exported it, as the file says';
+
+COMMENT ON COLUMN flex_imported_runs.head_hash IS 'the hash of its last event; null: of a version that had none';
+
 CREATE TABLE flex_links (
     link_id text NOT NULL,
     run_id uuid NOT NULL,
@@ -644,12 +669,15 @@ CREATE TABLE flex_runs (
     updated_at timestamp with time zone NOT NULL,
     completed_at timestamp with time zone,
     deadline_at timestamp with time zone,
-    usage jsonb
+    usage jsonb,
+    imported_at timestamp with time zone
 )
 WITH (fillfactor='70');
 ALTER TABLE ONLY flex_runs ALTER COLUMN envelope SET STORAGE EXTERNAL;
 
 COMMENT ON COLUMN flex_runs.usage IS 'sums of what attempts reported; null where none did';
+
+COMMENT ON COLUMN flex_runs.imported_at IS 'when it was imported; null: it was made here';
 
 CREATE VIEW flex_run_rows AS
  SELECT run_id,
@@ -668,7 +696,8 @@ CREATE VIEW flex_run_rows AS
     updated_at,
     completed_at,
     deadline_at,
-    usage
+    usage,
+    imported_at
    FROM flex_runs r;
 
 CREATE TABLE flex_secrets (
@@ -694,7 +723,7 @@ CREATE VIEW flex_task_rows AS
    FROM ((flex_runs r
      JOIN flex_plan_nodes n ON (((n.run_id = r.run_id) AND (n.executor_type = 'human'::text))))
      LEFT JOIN flex_work w ON (((w.run_id = n.run_id) AND (w.kind = 'task_expiry'::text) AND (w.ref = n.node_id))))
-  WHERE (n.status = 'awaiting_human'::text);
+  WHERE ((n.status = 'awaiting_human'::text) AND (r.imported_at IS NULL));
 
 COMMENT ON VIEW flex_task_rows IS 'nodes that wait for the work of a person';
 
@@ -875,6 +904,9 @@ ALTER TABLE ONLY flex_events
 ALTER TABLE ONLY flex_facets
     ADD CONSTRAINT flex_facets_pkey PRIMARY KEY (name, version);
 
+ALTER TABLE ONLY flex_imported_runs
+    ADD CONSTRAINT flex_imported_runs_pkey PRIMARY KEY (run_id);
+
 ALTER TABLE ONLY flex_links
     ADD CONSTRAINT flex_links_pkey PRIMARY KEY (link_id);
 
@@ -971,6 +1003,8 @@ CREATE INDEX flex_runs_created ON flex_runs USING btree (created_at, run_id);
 CREATE INDEX flex_runs_error ON flex_runs USING btree (((error ->> 'code'::text)), created_at, run_id) WHERE ((error ->> 'code'::text) IS NOT NULL);
 
 CREATE INDEX flex_runs_forks ON flex_runs USING btree (((origin ->> 'runId'::text)), created_at) WHERE ((origin ->> 'runId'::text) IS NOT NULL);
+
+CREATE INDEX flex_runs_imported ON flex_runs USING btree (created_at, run_id) WHERE (imported_at IS NOT NULL);
 
 CREATE INDEX flex_runs_label ON flex_runs USING btree (run_label, created_at, run_id) WHERE (run_label IS NOT NULL);
 

@@ -13,8 +13,8 @@ import orjson
 
 from eventstore.connection import Connection, connect
 from eventstore.errors import LogUnfoldable
+from eventstore.imported_rows import whole_rows
 from eventstore.projection import Sections
-from eventstore.replay import replay
 from eventstore.rows import column_names, row_maker
 from eventstore.statements import statement
 from runs.event import Event
@@ -71,10 +71,13 @@ async def replayed(connection: Connection, runs: RunRange) -> AsyncGenerator[tup
     """The rows of these runs, some runs at a time. Raises LogUnfoldable, psycopg.Error."""
     run_ids: list[str] = []
     chunk: Sections = {}
+    imports = dict(
+        await (await connection.execute(statement("imports/of_range"), runs.parameters)).fetchall()
+    )
     async with aclosing(_logs(connection, runs)) as logs:
         async for run_id, commits in logs:
             try:
-                sections = replay(run_id, commits)
+                sections = whole_rows(run_id, commits, imports)
             except Exception as error:  # such a log may lack anything: a node, a key, a plan
                 raise LogUnfoldable(run_id, f"{type(error).__name__}: {error}") from error
             run_ids.append(run_id)

@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 from uuid import uuid4
 
 import aiohttp
@@ -109,6 +109,26 @@ class GatewayClient:
                     yield chunk
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise GatewayUnreachableError(f"{self.url} does not answer: {_reason(error)}") from error
+
+    async def upload(self, path: str, file: BinaryIO) -> Any:
+        """POST a file, one JSON answer, for which there is as much time as it takes. Raises as `call` does.
+
+        A gateway that refuses it from its head, without a token or by its length, is sent nothing of it.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_SECONDS)
+        headers = {"Content-Type": "application/gzip"}
+        url = self.url + path
+        try:
+            async with self._http.post(
+                url, data=file, headers=headers, timeout=timeout, expect100=True
+            ) as response:
+                self._note_status(response.status)
+                raw = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise GatewayUnreachableError(f"{self.url} does not answer: {_reason(error)}") from error
+        if response.status >= 400:
+            raise GatewayProblemError(response.status, _problem(raw))
+        return _parse(raw)
 
     async def start_run(self, envelope: bytes) -> str:
         """Post an envelope; the id of its run. Sent again on a broken connection: the key makes it one run."""

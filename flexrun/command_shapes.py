@@ -94,6 +94,7 @@ SHAPES: Mapping[str, Shape] = {
     "runs replay": _one("StateAt", "RunVerification"),
     "runs diff": _one("RunDiff"),
     "runs export": _one("RunExported"),
+    "runs import": _one("RunImportReport"),
     "runs abort": _CONTROLLED,
     "runs pause": _CONTROLLED,
     "runs resume": _CONTROLLED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import BinaryIO
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
@@ -31,6 +32,34 @@ async def read_body(request: web.Request, config: GatewayConfig, limit_bytes: in
         raise _too_large(limit) from None
     except TimeoutError:
         detail = f"The body did not arrive within {config.body_seconds:g} s."
+        raise ProblemError(408, "body_too_slow", detail, close=True) from None
+    except web.RequestPayloadError as error:
+        raise ProblemError(400, "body_broken", f"The body cannot be read: {error}", close=True) from None
+
+
+async def spool_body(
+    request: web.Request, config: GatewayConfig, file: BinaryIO, *, limit_bytes: int, seconds: float
+) -> None:
+    """Write the body to `file` as it comes. Raises ProblemError as `read_body` does, and OSError.
+
+    It may take `seconds` in all, and each piece as long as a whole body of others.
+    """
+    if (request.content_length or 0) > limit_bytes:
+        raise _too_large(limit_bytes)
+    received = 0
+    try:
+        await _ask_for_body(request)
+        async with asyncio.timeout(seconds):
+            while piece := await asyncio.wait_for(request.content.readany(), config.body_seconds):
+                received += len(piece)
+                if received > limit_bytes:
+                    raise _too_large(limit_bytes)
+                await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(file.flush)
+    except TimeoutError:
+        detail = (
+            f"The body did not arrive within {seconds:g} s, or nothing of it for {config.body_seconds:g} s."
+        )
         raise ProblemError(408, "body_too_slow", detail, close=True) from None
     except web.RequestPayloadError as error:
         raise ProblemError(400, "body_broken", f"The body cannot be read: {error}", close=True) from None

@@ -15,6 +15,21 @@ class GatewayConfig:
     body_seconds: Seconds = 30.0
     """How long a body may take to arrive."""
 
+    import_limit_bytes: Count = 256 * 1024 * 1024
+    """How large the file of a run that is imported may be."""
+
+    import_unpacked_bytes: Count = 2 * 1024 * 1024 * 1024
+    """What such a file may unpack to."""
+
+    import_events: Count = 1_000_000
+    """How many events a run that is imported may have."""
+
+    import_line_bytes: Count = 64 * 1024 * 1024
+    """How large one of its events may be."""
+
+    import_seconds: Seconds = 600.0
+    """How long such a file may take to arrive, and then, in CPU time, to be read and stored."""
+
     linger_seconds: Seconds = 2.0
     """How long the rest of a body that is not wanted is thrown away, so that its sender gets to read the answer."""
 

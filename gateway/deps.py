@@ -109,6 +109,9 @@ class Gateway:
         self.work = RemoteWork(
             deps.store, deps.handler, deps.contracts, self.capabilities, deps.listener, deps.clock
         )
+        self.importing = asyncio.Lock()
+        """Held by the one import that is under way: each takes a child process."""
+
         self._writes: set[asyncio.Task[Any]] = set()
 
     @property

@@ -85,6 +85,8 @@ class Documentation(TypedDict, total=False):
     `open` endpoints ask for no token, and pass over query parameters that they do not know: probes and mail programs
     add some to addresses that they call.
 
+    `takes` is the media type of a body that is no model: a file, which the handler reads by itself.
+
     `needs` is the scope that a caller must have: without one it is `admin`, and for `open` endpoints there is none.
 
     `acts_on` is the kind of object that a change is about, such as `webhook`: by default that of the last id in the
@@ -101,6 +103,7 @@ class Documentation(TypedDict, total=False):
     headers: Sequence[Parameter]
     reads: Sequence[type[Query] | Parameter]
     open: bool
+    takes: str
     needs: Scope
     acts_on: str
     unrecorded: str

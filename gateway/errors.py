@@ -40,6 +40,12 @@ class RunPruned(GatewayError):
     code = "run_pruned"
 
 
+class RunDiffers(GatewayError):
+    """There is, or was, a run of this id with another history than that of the file."""
+
+    code = "run_differs"
+
+
 class NotPermitted(GatewayError):
     """The caller's token lacks the role for this."""
 

@@ -34,6 +34,20 @@ class RunAlreadyStarted(RunError):
     code = "run_already_started"
 
 
+class RunImported(RunError):
+    """The run was imported: it can be read and forked, and nothing may follow in it."""
+
+    code = "run_imported"
+
+    @classmethod
+    def of(cls, run_id: str) -> RunImported:
+        """For a run by its id."""
+        return cls(
+            f"Run {run_id} was imported and is read-only: nothing can be changed or answered in it. To go on from"
+            " it, fork it: the fork is a run of this installation."
+        )
+
+
 class RunUnknown(RunError):
     """No run has this id."""
 

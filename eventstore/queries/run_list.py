@@ -37,7 +37,8 @@ class RunFilters:
 
     `objective` is a part of the objective in any case, `capability_id` that of a node of the plan in force. Runs were
     created at `created_after` or later, and before `created_before`. `waiting_for` is what an open run waits for:
-    `worker` is work that is due and that nobody has taken, `lease` work that somebody has.
+    `worker` is work that is due and that nobody has taken, `lease` work that somebody has. `imported`: only runs that
+    were imported, or only those that were not.
     """
 
     statuses: Sequence[str] | None = None
@@ -49,6 +50,7 @@ class RunFilters:
     capability_id: str | None = None
     objective: str | None = None
     waiting_for: WaitFilter | None = None
+    imported: bool | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
@@ -105,6 +107,8 @@ def list_parameters(filters: RunFilters, after: RunCursor | None, limit: int) ->
     walk = "created"
     if walked is not None:
         walk = _WALKS[walked]
+    elif filters.imported:
+        walked, walk = "imported", "imported"
     elif statuses is not None:
         walk = "status" if len(statuses) == 1 else "statuses"
     known = {walked, "created_after", "created_before", "statuses" if walk.startswith("status") else None}

@@ -15,7 +15,8 @@ from schemas.vocabulary import NodeStatus, RunStatus
 class RunRow:
     """A run as a list shows it. `client_id` is `metadata.clientId` of its envelope, `run_label` `metadata.runLabel`.
 
-    `usage` is a `schemas.usage.RunUsage`; None where no attempt has reported what it used.
+    `usage` is a `schemas.usage.RunUsage`; None where no attempt has reported what it used. `imported_at` is None for a
+    run that was made here.
     """
 
     run_id: str
@@ -35,6 +36,7 @@ class RunRow:
     completed_at: datetime | None
     deadline_at: datetime | None
     usage: JsonObject | None
+    imported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ async def _choose(client: GatewayClient, verb: str, chosen: Chosen) -> dict[str,
     filters = parse_filters(chosen.filters)
     if "status" not in filters and "waiting-for" not in filters and verb in _STATUSES:
         filters["status"] = _STATUSES[verb]
+        filters.setdefault("imported", False)
     found: dict[str, str] = {}
     async for page in pages(client, run_query(filters)):
         found |= {run["runId"]: run["status"] for run in page["runs"]}

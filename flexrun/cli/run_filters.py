@@ -33,6 +33,7 @@ FILTERS: Mapping[str, str] = {
     "waiting-for": "waitingFor",
     "submitted-by": "submittedBy",
     "error": "errorCode",
+    "imported": "imported",
 }
 """Name of a filter → parameter of `GET /api/v1/flex/runs`."""
 
@@ -45,6 +46,9 @@ def run_query(filters: Mapping[str, object]) -> RunQuery:
     query: RunQuery = {}
     for name, given in filters.items():
         if given not in (None, []):
+            if isinstance(given, bool):
+                query[FILTERS[name]] = "true" if given else "false"
+                continue
             is_age = name in _AGES
             query[FILTERS[name]] = (
                 (now - timedelta(seconds=seconds_of(str(given)))).isoformat() if is_age else given

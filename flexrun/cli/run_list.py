@@ -68,6 +68,9 @@ def list_runs(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         str | None, typer.Option("--submitted-by", help="only those that this person submitted")
     ] = None,
     error: Annotated[str | None, typer.Option("--error", help="only those that ended with this code")] = None,
+    imported: Annotated[
+        bool | None, typer.Option("--imported/--not-imported", help="only imported runs, or only the others")
+    ] = None,
     limit: LimitFlag = 50,
     cursor: Annotated[str | None, typer.Option("--cursor", help="go on where a page ended")] = None,
     every: Annotated[bool, typer.Option("--all", help="all pages; with --json a line for each run")] = False,
@@ -92,6 +95,7 @@ def list_runs(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
             "waiting-for": waiting_for,
             "submitted-by": submitted_by,
             "error": error,
+            "imported": imported,
         }
     )
     context = CommandContext(url, token, as_json)

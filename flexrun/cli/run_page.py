@@ -55,10 +55,20 @@ def _facts(run: Document) -> dict[str, object]:
         "thread": run.get("threadId"),
         "submitted by": run.get("submittedBy"),
         "from": f"{origin.get('kind')} of {origin['runId']}" if "runId" in origin else None,
+        "imported": _imported(run.get("imported")),
         "used": used_words(run.get("usage")),
         "error": _error(run),
         "next": short_time(run.get("nextAt"), to_seconds=True),
     }
+
+
+def _imported(origin: Document | None) -> str | None:
+    """`2026-11-28 09:30 by ann from flexrun-3f9a2c1b, flexrun 0.1.0: read-only`."""
+    if origin is None:
+        return None
+    place = f"{origin['installation']}, " if "installation" in origin else ""
+    when = short_time(origin["importedAt"])
+    return f"{when} by {origin['importedBy']} from {place}flexrun {origin['flexrun']}: read-only"
 
 
 def _error(run: Document) -> str | None:

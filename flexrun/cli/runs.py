@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flexrun.api import API
-from flexrun.cli import run_control, run_diff, run_events, run_export, run_list, run_replay
+from flexrun.cli import run_control, run_diff, run_events, run_export, run_import, run_list, run_replay
 from flexrun.cli.context import CommandContext, JsonFlag, TokenFlag, UrlFlag, in_path
 from flexrun.cli.run_page import run_page
 
@@ -21,6 +21,7 @@ run_events.register(app)
 run_replay.register(app)
 run_diff.register(app)
 run_export.register(app)
+run_import.register(app)
 run_control.register(app)
 
 

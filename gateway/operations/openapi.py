@@ -113,6 +113,9 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not None:
         content = {"application/json": {"schema": _reference(endpoint.body)}}
         operation["requestBody"] = {"required": endpoint.body_required, "content": content}
+    if (media_type := endpoint.about.get("takes")) is not None:
+        content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+        operation["requestBody"] = {"required": True, "content": content}
     if endpoint.open:
         operation["security"] = []
     return operation

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from aiohttp import web
 
+from eventstore.imported_rows import imported_run
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import JSON, STREAM, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.query import Parameter, Query, read_query, whole_number
@@ -83,6 +84,8 @@ async def read_events(
         return await _page(request, run_id, after, until)
     if (until is not None and after >= until) or (after == head and await _finished(gateway, run_id, head)):
         return no_content(run_id)
+    if until is None and await imported_run(gateway.deps.store, run_id) is not None:
+        until = head
     if request.method == "HEAD":
         return await serve_head(request, run_id)
     deltas = await gateway.partial.reader(run_id, after) if query.deltas else None
@@ -98,8 +101,9 @@ async def head_of(gateway: Gateway, run_id: str) -> int:
 
 
 async def _finished(gateway: Gateway, run_id: str, head: int) -> bool:
+    """Whether nothing will follow: it is complete, or it was imported as it was in progress."""
     events = await gateway.deps.store.read(run_id, after=head - 1, limit=1)
-    return events[-1].type == "complete"
+    return events[-1].type == "complete" or await imported_run(gateway.deps.store, run_id) is not None
 
 
 async def _page(request: web.Request, run_id: str, after: int, until: int | None) -> web.Response:

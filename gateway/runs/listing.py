@@ -13,7 +13,7 @@ from eventstore.queries.runs import RunRow
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
 from gateway.page_cursor import page_cursor, write_page_cursor
-from gateway.query import Query, QueryValue, known_value, moment, whole_number
+from gateway.query import Query, QueryValue, known_value, moment, whole_number, yes_or_no
 from gateway.response import Response, document, json_response
 from gateway.run_id import canonical_run_id
 from runs.event import JsonObject, parse_time
@@ -70,6 +70,9 @@ class RunListQuery(Query):
             _read_wait,
         ),
     ] = None
+    imported: Annotated[
+        bool | None, yes_or_no("Only runs that were imported; `false`: only those that were not.")
+    ] = None
     created_after: Annotated[datetime | None, moment("Only runs made at this time or later.")] = None
     created_before: Annotated[datetime | None, moment("Only runs made before this time.")] = None
     cursor: Annotated[RunCursor | None, page_cursor(_read_cursor)] = None
@@ -94,6 +97,7 @@ class RunSummary(Response):
     created_at: Timestamp
     updated_at: Timestamp
     completed_at: Timestamp | None = None
+    imported_at: Timestamp | None = None
 
     @classmethod
     def of(cls, run: RunRow) -> JsonObject:
@@ -130,6 +134,7 @@ async def show_list(request: web.Request, query: RunListQuery) -> web.Response:
         capability_id=query.capability_id,
         objective=query.objective,
         waiting_for=query.waiting_for,
+        imported=query.imported,
         created_after=query.created_after,
         created_before=query.created_before,
     )

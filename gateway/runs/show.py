@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import Field
 
+from eventstore.imported_rows import ImportedRun, imported_run
 from eventstore.queries.runs import ForkRow, NodeRow, RunRow, forks_of_run, get_run
 from eventstore.sizes import run_bytes
 from gateway.deps import GATEWAY
@@ -17,6 +18,7 @@ from gateway.people.task_service import task_id
 from gateway.response import Response, document, json_response, present
 from gateway.run_id import PathRunId
 from gateway.runs.documentation import RUN_UNKNOWN
+from gateway.runs.importing import ImportOrigin
 from gateway.runs.listing import RunSummary
 from gateway.runs.reuse import ForkReuse
 from gateway.runs.waits.facts import RunFacts, facts_of, node_waits
@@ -129,6 +131,7 @@ class RunDetail(RunSummary):
     next_at: Timestamp | None = None
     output: Any = None
     origin: dict[str, Any] | None = None
+    imported: ImportOrigin | None = None
     reuse: ForkReuse | None = None
     forks: list[ForkSummary]
     stored_bytes: Annotated[
@@ -142,6 +145,7 @@ class RunDetail(RunSummary):
         forks: Sequence[ForkRow],
         stored_bytes: int,
         reuse: ReuseData | None = None,
+        imported: ImportedRun | None = None,
     ) -> JsonObject:
         """A run as its rows have it. One that completed has its output, null included."""
         row, run = facts.row, facts.row.run
@@ -156,6 +160,7 @@ class RunDetail(RunSummary):
             **({"output": row.output} if run.status == "completed" else {}),
             **present(
                 origin=row.origin,
+                imported=ImportOrigin.of(imported) if imported is not None else None,
                 waiting_for=[each.to_wire() for each in waits] or None,
                 next_at=next_at(waits),
                 reuse=reuse,
@@ -183,8 +188,10 @@ async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     row = await get_run(gateway.deps.store, run_id)
     if row is None:
         raise RunUnknown(f"there is no run {run_id}")
-    facts = RunFacts(row, gateway.deps.clock()) if row.run.completed_at else await facts_of(gateway, row)
+    still = row.run.completed_at is not None or row.run.imported_at is not None
+    facts = RunFacts(row, gateway.deps.clock()) if still else await facts_of(gateway, row)
+    imported = await imported_run(gateway.deps.store, run_id) if row.run.imported_at is not None else None
     forks = await forks_of_run(gateway.deps.store, run_id)
     reuse = (await gateway.deps.store.load(run_id)).reuse if row.origin is not None else None
     stored_bytes = await run_bytes(gateway.deps.store, run_id)
-    return json_response(RunDetail.in_full(facts, forks, stored_bytes, reuse), run_id=run_id)
+    return json_response(RunDetail.in_full(facts, forks, stored_bytes, reuse, imported), run_id=run_id)

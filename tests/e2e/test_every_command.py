@@ -75,7 +75,9 @@ async def _follow(world: CommandWorld) -> None:
     await world.run("runs replay", run_id, "--verify")
     forked = await world.run("runs fork", run_id)
     await world.run("runs diff", run_id, forked["runId"])
-    await world.run("runs export", run_id, "--out", str(world.folder / "run.jsonl.gz"))
+    file = str(world.folder / "run.jsonl.gz")
+    await world.run("runs export", run_id, "--out", file)
+    await world.run("runs import", file)
 
 
 async def _control(world: CommandWorld) -> None:

@@ -47,6 +47,7 @@ FILL = [
     """insert into flex_work (run_id, kind, ref, queue, attempt, started, due_at, worker, lease_until)
        select run_id, 'node', 'a', 'node.default', 1, true, created_at, 'callback/c', now() + interval '1 day'
        from flex_runs where status = 'awaiting_hitl'""",
+    "update flex_runs set imported_at = now() where thread_id = 'thread 8'",
     # Of each person, action, object and run one operation in a thousand.
     """insert into flex_operations (
          operation_id, at, actor, action, object_kind, object_id, run_id, outcome, finished_at)
@@ -66,6 +67,7 @@ LISTS = {
     "submitter": RunFilters(submitted_by="person 7"),
     "error": RunFilters(error_code="code 7"),
     "capability": RunFilters(capability_id="capability 7"),
+    "imported": RunFilters(imported=True),
 }
 INDEXES = {
     "created": "flex_runs_created",
@@ -77,6 +79,7 @@ INDEXES = {
     "submitter": "flex_runs_submitter",
     "error": "flex_runs_error",
     "capability": "flex_plan_nodes_runs",
+    "imported": "flex_runs_imported",
 }
 PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "client_id": None, "names": ["ann"]}
 PENDING |= {"created_after": None, "request_after": "", "limit": 10}

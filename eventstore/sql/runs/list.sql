@@ -12,6 +12,8 @@ from (
      and (%(objective)s::text is null or position(lower(%(objective)s) in lower(w.objective)) > 0)
      and (%(capability_id)s::text is null or exists (
        select from flex_plan_nodes n where n.run_id = w.run_id and n.capability_id = %(capability_id)s))
+     and (%(imported)s::boolean is null or (w.imported_at is not null) = %(imported)s::boolean)
+     and (%(waiting_for)s::text is null or w.imported_at is null)
      and case %(waiting_for)s::text
        when 'paused' then w.status = 'paused'
        when 'person' then exists (
@@ -83,6 +85,14 @@ from (
    (select r.* from flex_run_rows r
     where %(walk)s = 'error'
       and r.error ->> 'code' = %(error_code)s
+      and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
+      and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
+    order by r.created_at desc, r.run_id desc
+    limit %(window)s)
+    union all
+   (select r.* from flex_run_rows r
+    where %(walk)s = 'imported'
+      and r.imported_at is not null
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
     order by r.created_at desc, r.run_id desc

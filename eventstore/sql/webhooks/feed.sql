@@ -14,7 +14,8 @@ with hook as materialized (
   for no key update of h skip locked
 ), scanned as materialized (
   select hook.id, e.run_id, e.seq, e.type, e.xid, e.position,
-         e.type = any (hook.event_types) and not pg_visible_in_snapshot(e.xid, hook.created_in) as wanted,
+         e.type = any (hook.event_types) and not pg_visible_in_snapshot(e.xid, hook.created_in)
+           and not exists (select from flex_imported_runs i where i.run_id = e.run_id) as wanted,
          row_number() over (partition by hook.id order by e.xid desc, e.position desc) as from_end
   from hook
   cross join lateral (

@@ -11,6 +11,7 @@ from runs.values import value
 from schemas.base import NodeId, Timestamp
 
 WaitKind = Literal[
+    "imported",
     "database",
     "broker",
     "paused",

@@ -45,6 +45,8 @@ def why_waiting(facts: RunFacts) -> list[Waiting]:
     run = facts.row.run
     if run.completed_at is not None:
         return []
+    if run.imported_at is not None:
+        return [_imported(run.run_id, run.imported_at)]
     found = [*_outages(facts), *_whole_run(facts), *_people(facts), *_works(facts)]
     if not found:
         found = [_nothing(facts)]
@@ -54,6 +56,15 @@ def why_waiting(facts: RunFacts) -> list[Waiting]:
 def next_at(waits: list[Waiting]) -> datetime | None:
     """The next moment at which something happens by itself; None where only people or processes can move the run."""
     return min((each.next_at for each in waits if each.next_at is not None), default=None)
+
+
+def _imported(run_id: str, imported_at: datetime) -> Waiting:
+    return Waiting(
+        kind="imported",
+        message="the run was imported as it was when it was exported: nothing follows in it here",
+        action=f"To go on from it: flexrun runs fork {run_id}",
+        since=imported_at,
+    )
 
 
 def _outages(facts: RunFacts) -> Iterator[Waiting]:

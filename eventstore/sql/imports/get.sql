@@ -1,0 +1,5 @@
+-- imports/get: where a run was imported from; no row where it was not.
+select i.run_id, i.imported_at, i.imported_by, i.installation, i.flexrun, i.exported_at, i.events,
+       encode(i.head_hash, 'hex') as head_hash
+from flex_imported_runs i
+where i.run_id = %(run_id)s
