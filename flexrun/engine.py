@@ -140,6 +140,9 @@ class Engine:
     def apply(self, settings: Settings) -> list[str]:
         """Use what can change while this process runs; the names of what has. See `flexrun.reloading`."""
         changed = self._role.apply(settings) if self._role is not None else []
+        for name in ("log_level", "stop_notice_seconds"):
+            if getattr(settings, name) != getattr(self.settings, name):
+                changed.append(name)
         self.settings = settings
         return changed
 

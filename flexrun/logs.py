@@ -30,6 +30,7 @@ _correlation_id_of: Callable[[str], str | None] | None = None
 
 def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
     """Set up the log of this process; libraries that log through `logging` are limited to warnings."""
+    set_log_level(level)
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -49,7 +50,7 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
         factory = structlog.BytesLoggerFactory(file=sys.stderr.buffer)
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=_Levelled,
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
@@ -57,6 +58,18 @@ def configure_logs(level: str = "info", log_format: Format = "auto") -> None:
     logging.captureWarnings(True)
     sys.excepthook = _log_exception
     threading.excepthook = _log_thread_exception
+
+
+class _Levelled(structlog.make_filtering_bound_logger(logging.INFO)):
+    """The logger of this process. Modules keep theirs, so a change of the level changes this class."""
+
+
+def set_log_level(level: str) -> None:
+    """Log what is at least so severe from now on."""
+    made = structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])
+    for name, method in vars(made).items():
+        if not name.startswith("__"):
+            setattr(_Levelled, name, method)
 
 
 def identify_process(role: str, worker: str) -> None:

@@ -1,7 +1,7 @@
-"""Reading settings again on SIGHUP: those that are in files, FLEXRUN_TOKENS_FILE and the file of FLEXRUN_POLICIES.
+"""Reading settings again on SIGHUP: those that are in files, which FLEXRUN_SETTINGS_FILE and others name.
 
 The environment and the flags of a process cannot change while it runs. Settings that are wrong are refused as a whole,
-and what was valid before stays.
+and what was valid before stays. One that has changed and that this process cannot take over is named in the log.
 """
 
 from __future__ import annotations
@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING
 import structlog
 from pydantic import ValidationError
 
+from flexrun.logs import set_log_level
 from flexrun.secrets import know_settings
 
 if TYPE_CHECKING:
     from flexrun.engine import Engine
     from flexrun.settings import Settings
 
-RELOADED = ("tokens", "policies")
+RELOADED = (
+    "tokens",
+    "policies",
+    "log_level",
+    "backlog_limit",
+    "ping_seconds",
+    "record_reads",
+    "stop_notice_seconds",
+)
 """The settings that are read again; all others take a restart."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("flexrun")
@@ -36,8 +45,10 @@ class Reloading:
         if self._engine is None:
             self._asked = True
             return
+        before = self._engine.settings
         try:
-            settings = read_again(self._engine.settings)
+            now = before.again()
+            settings = _taken_over(before, now)
             changed = self._engine.apply(settings)
         # What is wrong in a file ends no process.
         except Exception as refused:  # noqa: BLE001 - see above
@@ -45,7 +56,11 @@ class Reloading:
             _log.error("settings_refused", reason=reason, kept="those that were valid before")
             self._engine.note_reload([], refused=reason)
             return
+        set_log_level(settings.log_level)
         _log.info("settings_reloaded", changed=changed)
+        if waiting := need_restart(before, now):
+            variables = [f"FLEXRUN_{name.upper()}" for name in waiting]
+            _log.warning("settings_need_restart", message="changed, and needs a restart", settings=variables)
         self._engine.note_reload(changed)
 
     def attach(self, engine: Engine) -> None:
@@ -57,7 +72,19 @@ class Reloading:
 
 def read_again(settings: Settings) -> Settings:
     """These settings with what their files say now. Raises ValidationError, SecretRefused."""
-    now = settings.again()
+    return _taken_over(settings, settings.again())
+
+
+def need_restart(before: Settings, now: Settings) -> list[str]:
+    """The settings that have changed and are not read again."""
+    return [
+        name
+        for name in type(before).model_fields
+        if name not in RELOADED and getattr(before, name) != getattr(now, name)
+    ]
+
+
+def _taken_over(settings: Settings, now: Settings) -> Settings:
     know_settings(now)
     return settings.model_copy(update={name: getattr(now, name) for name in RELOADED})
 

@@ -1,4 +1,7 @@
-"""Settings: flags first, then `FLEXRUN_*`, then these defaults. The names here are the names there."""
+"""Settings: flags first, then `FLEXRUN_*`, then a file of them, then these defaults.
+
+The names here are the names there.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from flexrun.data_dir import default_data_dir
 from flexrun.secrets import SecretFiles
+from flexrun.settings_file import SettingsFile
 from schemas.config import require_longer
 
 
@@ -47,6 +51,10 @@ class Settings(BaseSettings):
     """Prefix of the queue names."""
     data: Path = Field(default_factory=default_data_dir)
     """Folder of the embedded Postgres."""
+
+    settings_file: Path | None = None
+    """A file with further settings, a line `FLEXRUN_NAME=value` for each; flags and variables win over it. SIGHUP has
+    it read again."""
 
     host: str = "127.0.0.1"
     """The address that the gateway listens on; beyond loopback it wants tokens."""
@@ -176,8 +184,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, the environment, and the files that it names."""
-        return init_settings, env_settings, SecretFiles(settings_cls)
+        """Arguments, the environment, and the files that it names: of secrets, and of settings."""
+        return init_settings, env_settings, SecretFiles(settings_cls), SettingsFile(settings_cls)
 
     def with_flags(self, **flags: Any) -> Settings:
         """These settings with the flags that were given (None: not given). Raises pydantic.ValidationError."""

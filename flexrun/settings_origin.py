@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from flexrun.secrets import SECRETS
 from flexrun.settings import Settings
+from flexrun.settings_file import VARIABLE, values_of
 from flexrun.unknown_settings import PREFIX
 from schemas.base import Model
 from schemas.redaction import redact
@@ -40,10 +41,11 @@ class ConfigReport(Model):
 
 def settings_with_origin(settings: Settings, flags: Mapping[str, Any]) -> list[SettingValue]:
     """All settings in the order of their definition; `flags` are those that were given."""
-    return [_setting(name, getattr(settings, name), flags) for name in Settings.model_fields]
+    from_file = values_of(Settings.model_fields)
+    return [_setting(name, getattr(settings, name), flags, from_file) for name in Settings.model_fields]
 
 
-def _setting(name: str, value: Any, flags: Mapping[str, Any]) -> SettingValue:
+def _setting(name: str, value: Any, flags: Mapping[str, Any], from_file: Mapping[str, str]) -> SettingValue:
     variable = PREFIX + name.upper()
     file = os.environ.get(f"{variable}_FILE") if name in SECRETS else None
     origin: Origin = "default"
@@ -53,6 +55,8 @@ def _setting(name: str, value: Any, flags: Mapping[str, Any]) -> SettingValue:
         origin = "environment"
     elif file is not None:
         origin = "file"
+    elif name in from_file:
+        origin, file = "file", os.environ.get(VARIABLE)
     shown = _shown(name, value)
     return SettingValue(
         name=name, variable=variable, value=shown, origin=origin, file=file, secret=name in SECRETS

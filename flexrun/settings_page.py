@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from flexrun.generated_page import write_or_check
+from flexrun.reloading import RELOADED
 from flexrun.secrets import SECRETS
 from flexrun.settings import Settings
 from flexrun.unknown_settings import PREFIX
@@ -31,6 +32,8 @@ A flag wins over the variable, the variable over the default. An empty variable 
 variable that is not in this list: `flexrun up`, `gateway`, `planner` and `executor` do not start, the other commands
 name it and go on. (`{PREFIX}TEST_*` is passed over, and so are the variables that Kubernetes sets for a service called
 `flexrun…`.) Durations are in seconds. A variable with ¹ may be in a file: `{PREFIX}TOKENS_FILE=/run/secrets/tokens`.
+Those with ² are read again on SIGHUP where a file has them ([operations](operations.md#reading-settings-again)); all
+others take a restart.
 `flexrun demo` uses none of them.
 
 | variable | flag | default | what it is |
@@ -49,6 +52,7 @@ class Setting:
     default: str
     what: str
     may_be_in_file: bool
+    reloads: bool
 
 
 def described_settings(flags: dict[str, str]) -> list[Setting]:
@@ -60,6 +64,7 @@ def described_settings(flags: dict[str, str]) -> list[Setting]:
             _default(name, field),
             " ".join((field.description or "").split()),
             name in SECRETS,
+            name in RELOADED,
         )
         for name, field in Settings.model_fields.items()
     ]
@@ -100,7 +105,7 @@ def document() -> str:
 
 
 def _row(row: Setting) -> str:
-    mark = "¹" if row.may_be_in_file else ""
+    mark = ("¹" if row.may_be_in_file else "") + ("²" if row.reloads else "")
     return f"| `{row.variable}`{mark} | {_code(row.flag)} | {_code(row.default)} | {row.what} |\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -142,6 +142,13 @@ class Gateway:
         await self.operations.close()
         if self._own_tokens is not None:
             await self._own_tokens.close()
+
+    def change_limits(self, *, backlog_limit: int, ping_seconds: float, record_reads: bool) -> None:
+        """Go by these from now on."""
+        self.backlog.limit = backlog_limit
+        self.config = replace(
+            self.config, backlog_limit=backlog_limit, ping_seconds=ping_seconds, record_reads=record_reads
+        )
 
     def end_streams_of_others(self) -> None:
         """End the streams of those who would not be let in now."""

@@ -18,13 +18,17 @@ class Row(OpenModel):
 
 
 class DescribedSetting(Row):
-    """A setting of `flexrun settings`; `flag` and `default` are empty where there is none."""
+    """A setting of `flexrun settings`; `flag` and `default` are empty where there is none.
+
+    `reloads`: SIGHUP has a process read it again.
+    """
 
     variable: str
     flag: str
     default: str
     what: str
     may_be_in_file: bool
+    reloads: bool
 
 
 class RunExported(OpenModel):

@@ -76,7 +76,7 @@ async def serve_roles(
                 await stopping.asked()
         if not (stopping.interrupted or stopping.status):
             engine.give_notice()
-        seconds = settings.stop_notice_seconds + settings.drain_seconds + LAST_SECONDS
+        seconds = engine.settings.stop_notice_seconds + settings.drain_seconds + LAST_SECONDS
         end_after(seconds, stopping.status or EXIT_STOP_OVERRUN)
         announce("Stopping: open streams end, work under way is finished or handed on.")
     if stopping.status:

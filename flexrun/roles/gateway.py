@@ -28,6 +28,9 @@ from telemetry.catalogue import STREAM_LAG, STREAMS_OPEN
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
 
+_LIMITS = ("backlog_limit", "ping_seconds", "record_reads")
+"""Settings of a gateway that it can take over while it runs."""
+
 
 class GatewayRole:
     """Made before anything is started, so that bad settings are refused first.
@@ -90,7 +93,7 @@ class GatewayRole:
         return server
 
     def apply(self, settings: Settings) -> list[str]:
-        """Use the tokens and the policies of these settings from now on; the names of those that have changed.
+        """Use the tokens, policies and limits of these settings from now on; the names of those that have changed.
 
         Raises TokensInvalid, BindRefused, HousePolicyInvalid, and changes nothing then.
         """
@@ -101,10 +104,13 @@ class GatewayRole:
         check_origins(settings.cors_origins, tokens)
         Acceptance(house, TokenHolders(tokens)).check_house()
         changed = {"tokens": not self._tokens.same_settings(tokens), "policies": house != self._house}
+        for name in _LIMITS:
+            changed[name] = getattr(settings, name) != getattr(self._settings, name)
         self._settings, self._house = settings, house
         self._tokens.replace(tokens)
         if self._gateway is not None:
             self._gateway.acceptance = Acceptance(house, TokenHolders(self._tokens))
+            self._gateway.change_limits(**{name: getattr(settings, name) for name in _LIMITS})
             self._gateway.end_streams_of_others()
         return [name for name, has in changed.items() if has]
 

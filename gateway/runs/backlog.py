@@ -20,7 +20,7 @@ class BacklogGauge:
 
     def __init__(self, store: EventStore, limit: int, sample_seconds: float) -> None:
         self._store = store
-        self._limit = limit
+        self.limit = limit
         self._sample_seconds = sample_seconds
         self._pending = 0
         self._sampled_at = float("-inf")
@@ -28,11 +28,11 @@ class BacklogGauge:
 
     async def check(self) -> None:
         """Raise the 503 while `limit` pieces of work wait, or more."""
-        if self._pending >= self._limit:
+        if self._pending >= self.limit:
             self.refresh()
             if self._sampling is not None:
                 await asyncio.shield(self._sampling)
-        if self._pending >= self._limit:
+        if self._pending >= self.limit:
             raise self._full()
 
     def refresh(self) -> None:
@@ -43,7 +43,7 @@ class BacklogGauge:
     async def _sample(self) -> None:
         try:
             # Counting stops somewhere beyond the limit: a larger number would change nothing, and cost more.
-            self._pending = await leases.backlog(self._store, limit=2 * self._limit)
+            self._pending = await leases.backlog(self._store, limit=2 * self.limit)
         except StoreError as error:
             self._store.outage.failed("backlog", str(error), on_demand=True)
         finally:
@@ -54,10 +54,10 @@ class BacklogGauge:
         return ProblemError(
             503,
             "backlog_full",
-            f"{self._pending} pieces of work are waiting and the limit is {self._limit}; try again a little later.",
+            f"{self._pending} pieces of work are waiting and the limit is {self.limit}; try again a little later.",
             headers={
                 "Retry-After": str(RETRY_AFTER_SECONDS),
                 "X-Backlog-Pending": str(self._pending),
-                "X-Backlog-Limit": str(self._limit),
+                "X-Backlog-Limit": str(self.limit),
             },
         )

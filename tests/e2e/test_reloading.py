@@ -187,6 +187,35 @@ async def test_a_worker_without_a_terminal_stays(role: str, database_url: str, t
         assert one.process.returncode is None
 
 
+@pytest.mark.parametrize("role", ["gateway", "planner", "executor", "up"])
+async def test_log_level_and_limits_are_read_again_and_the_rest_wants_a_restart(
+    role: str, database_url: str, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    file = tmp_path / "settings"
+    file.write_text(f"# of this host\nFLEXRUN_DATABASE_URL={database_url}\nFLEXRUN_LOG_LEVEL=info\n")
+    async with started(role, tmp_path, {"SETTINGS_FILE": str(file)}) as one:
+        given = file.read_text()
+        file.write_text(
+            given.replace("=info", "=debug") + "FLEXRUN_BACKLOG_LIMIT=1\nFLEXRUN_EXECUTOR_SLOTS='7'\n"
+        )
+        one.hang_up()
+        await one.logs("settings_need_restart")
+        said = one.log.read_text()
+        assert '"log_level"' in said
+        assert "FLEXRUN_EXECUTOR_SLOTS" in said
+        assert ('"backlog_limit"' in said) == (role in ("gateway", "up"))
+        if role in ("gateway", "up"):
+            async with http.get(f"{one.url}/healthz") as answer:
+                assert answer.status == 200
+            await one.logs('"level":"debug"')
+        for number, wrong in enumerate(["LOG_LEVEL=loud", "BACKLOG_LIMT=1", "BACKLOG_LIMIT=0"], start=1):
+            file.write_text(f"FLEXRUN_DATABASE_URL={database_url}\nFLEXRUN_{wrong}\n")
+            one.hang_up()
+            await one.logs("settings_refused", number)
+        assert "did you mean FLEXRUN_BACKLOG_LIMIT?" in one.log.read_text()
+        assert one.process.returncode is None
+
+
 @pytest.mark.parametrize("nohup", [False, True])
 async def test_a_terminal_that_closes_stops_what_was_started_in_it_unless_under_nohup(
     nohup: bool, database_url: str, tmp_path: Path
