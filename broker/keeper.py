@@ -16,6 +16,7 @@ import pydantic.dataclasses
 import structlog
 
 from broker.backoff import Backoff
+from broker.checkpoints import Checkpoints
 from broker.failures import FailureRule
 from broker.gone import GoneCapabilities
 from broker.interface import Broker, BrokerUnavailable, WorkHint
@@ -24,6 +25,7 @@ from broker.losses import HOW, NO_LOSS, expired_attempt, waits_for_callback
 from broker.retention import Retention
 from eventstore import leases
 from eventstore.background import end_background, start_background
+from eventstore.checkpoint_schedule import CheckpointSchedule
 from eventstore.clock import Clock
 from eventstore.errors import StoreUnavailable, VersionConflict
 from eventstore.handler import RunHandler
@@ -95,6 +97,7 @@ class Keeper:
         *,
         clock: Clock | None = None,
         export: Export | None = None,
+        checkpoints: CheckpointSchedule | None = None,
     ) -> None:
         self._store = store
         self._handler = handler
@@ -111,6 +114,7 @@ class Keeper:
         self._lenient_until = 0.0
         self._tidy_at = 0.0
         self._retention = Retention(store, self._config.retention_seconds, export, self._config.tidy_seconds)
+        self._checkpoints = Checkpoints(store, checkpoints)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -122,6 +126,7 @@ class Keeper:
         """Stop, and release the lock to another process."""
         if self._task is not None:
             await end_background(self._task)
+        await self._checkpoints.close()
         await self._turn.give_up()
 
     async def run_once(self) -> Round:
@@ -146,6 +151,7 @@ class Keeper:
                     await self._gone.look()
                     await self._tidy()
                     await self._retention.look()
+                    await self._checkpoints.look()
                     if report != Round():
                         _log.info("keeper_round", **asdict(report))
                     pause_seconds = await self._pause_seconds(report)

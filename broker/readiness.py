@@ -15,6 +15,7 @@ import structlog
 
 from broker.interface import Broker
 from eventstore.background import end_background
+from eventstore.checkpoint_schedule import CheckpointSchedule, newest_checkpoint
 from eventstore.errors import StoreError
 from eventstore.migrate import applied_version, migrations
 from eventstore.public_errors import public_error_text
@@ -39,6 +40,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 class Found:
     """Faults by part, as sentences without a full stop. `missing` are roles without a process.
 
+    `checkpoints` are late or cannot be written, which makes nothing unready: runs go on without.
     `work` says what this process serves and does not take, though it has room and all it needs: it is deaf.
     """
 
@@ -46,6 +48,7 @@ class Found:
     broker: tuple[str, ...] = ()
     work: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -68,6 +71,7 @@ class Found:
         """Each part: {name, status, detail?}; `missing` is a role that no process has, which makes nothing unready."""
         looked_at = (("database", self.database), ("broker", self.broker), ("work", self.work))
         found = [_part(name, faults) for name, faults in looked_at]
+        found += [_part("checkpoints", self.checkpoints, "late")] if self.checkpoints else []
         return found + [_part(role, (f"no process has the role {role}",), "missing") for role in self.missing]
 
 
@@ -89,12 +93,14 @@ class ReadinessProbe:
         broker: Broker | None,
         *,
         roles: frozenset[str] = frozenset(),
+        checkpoints: CheckpointSchedule | None = None,
         answer_seconds: float = ANSWER_SECONDS,
         fresh_seconds: float = FRESH_SECONDS,
     ) -> None:
         self._store = store
         self._broker = broker
         self._roles = roles
+        self._schedule = checkpoints
         self._answer_seconds = answer_seconds
         self._fresh_seconds = fresh_seconds
         self._found = Found()
@@ -121,14 +127,17 @@ class ReadinessProbe:
 
     async def _ask(self) -> None:
         try:
-            database, broker, missing = await asyncio.gather(
+            database, broker, missing, checkpoints = await asyncio.gather(
                 self._probe("database", self._database),
                 self._probe("broker", self._troubles),
                 self._probe("roles", self._missing),
+                self._probe("checkpoints", self._checkpoints),
             )
             work = tuple(trouble for trouble in broker if self._is_deafness(trouble))
             broker = tuple(trouble for trouble in broker if trouble not in work)
-            found = Found(database, broker, work, () if database else missing)
+            found = Found(
+                database, broker, work, () if database else missing, () if database else checkpoints
+            )
             if found != self._found:
                 _log.warning(
                     "readiness_changed", state=found.state, database=database, broker=broker, work=work
@@ -161,6 +170,15 @@ class ReadinessProbe:
             self._store.outage.failed("readiness", str(error), on_demand=True)
             return (public_error_text(error),)
         return ()
+
+    async def _checkpoints(self) -> tuple[str, ...]:
+        if self._schedule is None:
+            return ()
+        try:
+            trouble = (await newest_checkpoint(self._store)).trouble(self._schedule.seconds)
+        except StoreError:
+            return ()
+        return () if trouble is None else (trouble,)
 
     async def _troubles(self) -> tuple[str, ...]:
         return () if self._broker is None else tuple(await self._broker.troubles())

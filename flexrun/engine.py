@@ -22,7 +22,6 @@ from broker.dispatch import Dispatcher
 from broker.factory import open_broker
 from broker.interface import Broker
 from broker.journal import Journal
-from broker.keeper import Keeper, KeeperConfig
 from broker.parked import ParkedWork
 from broker.readiness import ReadinessProbe
 from broker.telling import tellings
@@ -31,7 +30,6 @@ from eventstore.capability_cache import CapabilityCache
 from eventstore.commit_spans import record_commit
 from eventstore.connection import named
 from eventstore.errors import StoreUnavailable, brief, is_unreachable
-from eventstore.export_files import export_into
 from eventstore.facet_cache import FacetCache
 from eventstore.handler import RunHandler, Transact
 from eventstore.lifecycle import refuse_second_start
@@ -43,12 +41,13 @@ from eventstore.pause import DoublingPause
 from eventstore.processes import ProcessBeat
 from eventstore.store import CACHED_RUNS, EventStore
 from flexrun import __version__
+from flexrun.keeping import checkpoint_schedule, keeper_of
 from flexrun.logs import know_runs
 from flexrun.metrics.service import Metrics
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
-from flexrun.settings import DAY_SECONDS, Settings
+from flexrun.settings import Settings
 from flexrun.shutdown import Shutdown
 from flexrun.traces_wanted import traces_wanted
 
@@ -186,7 +185,7 @@ class Engine:
         database_url = named(self.database_url, f"flexrun {self.name}")
         self.store = await self._open_store(database_url)
         self._stack.push_async_callback(self._shutdown.foundation, "store", self.store.close)
-        self.metrics.count(self.store)
+        self.metrics.count(self.store, checkpoint_schedule(self.settings))
         know_runs(self.store.correlation_id_of)
         self._export_spans()
         self._stack.push_async_callback(self._shutdown.foundation, "metrics", self.metrics.close)
@@ -202,7 +201,9 @@ class Engine:
         self.broker = await self._open_broker(listener)
         self.metrics.ask_too(self.broker)
         await self._start_carriers(listener)
-        self.readiness = ReadinessProbe(self.store, self.broker, roles=self.roles)
+        self.readiness = ReadinessProbe(
+            self.store, self.broker, roles=self.roles, checkpoints=checkpoint_schedule(self.settings)
+        )
         self._stack.push_async_callback(self._shutdown.foundation, "readiness", self.readiness.close)
         self.metrics.ask_state(self.readiness)
         if self.health is not None:
@@ -358,14 +359,7 @@ class Engine:
         self._stack.push_async_callback(self._shutdown.foundation, "dispatcher", dispatcher.close)
 
     async def _start_keeper(self) -> None:
-        days = self.settings.retention_days
-        config = KeeperConfig(
-            retention_seconds=None if days is None else days * DAY_SECONDS,
-            operations_kept_seconds=self.settings.operations_keep_days * DAY_SECONDS,
-        )
-        folder = self.settings.retention_folder
-        export = export_into(self.store, folder, __version__) if folder is not None else None
-        keeper = Keeper(self.store, self.handler, self.broker, config, export=export)
+        keeper = keeper_of(self.store, self.handler, self.broker, self.settings, __version__)
         await keeper.start()
         self._stack.push_async_callback(self._shutdown.foundation, "keeper", keeper.close)
 

@@ -77,7 +77,13 @@ class Settings(BaseSettings):
     link_secret: SecretStr | None = None
     """What links for approvers are signed with, 32 bytes or more; without it, by a secret that the database keeps."""
     checkpoint_key_file: Path | None = None
-    """The file with the Ed25519 key (PEM) that signs the checkpoints of `flexrun db checkpoint`."""
+    """The file with the Ed25519 key (PEM) that signs the checkpoints, those of `flexrun db checkpoint` too."""
+    checkpoint_folder: Path | None = None
+    """Where checkpoints are written on a schedule; the folder has to be there. Keep it from the database's owner."""
+    checkpoint_hours: Annotated[float | None, Field(gt=0, le=8_784, allow_inf_nan=False)] = None
+    """How many hours after one checkpoint the next one is written; needs the folder and the key. Unset: none is."""
+    checkpoint_keep: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """How many checkpoints stay in the folder, the newest ones. Unset: all."""
     public_url: str | None = None
     """Where people reach the gateway, for those links (`https://flexrun.example`)."""
     webhook_allow_private: bool | None = None
@@ -165,6 +171,14 @@ class Settings(BaseSettings):
     def _names_commands(cls, value: str | None) -> str | None:
         for command in (value or "").split(";"):
             shlex.split(command)
+        return value
+
+    @field_validator("checkpoint_hours", mode="after")
+    @classmethod
+    def _has_what_checkpoints_need(cls, value: float | None, info: ValidationInfo) -> float | None:
+        for name in ("checkpoint_key_file", "checkpoint_folder"):
+            if value is not None and info.data.get(name, value) is None:
+                raise ValueError(f"it needs FLEXRUN_{name.upper()}, which is not set")
         return value
 
     @field_validator("watchdog_exit_seconds", mode="after")

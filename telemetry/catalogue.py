@@ -129,6 +129,9 @@ OUTAGE_SECONDS = Gauge(
 
 # Work and workers.
 
+CHECKPOINT_FAILURES = Counter(
+    "flexrun_checkpoint_failures_total", "Attempts of this process at writing a checkpoint that have failed."
+)
 LEASES_EXPIRED = Counter(
     "flexrun_lease_expiries_total",
     "Leases that ran out: `kind` is that of the work, or callback where a service has not called back.",
@@ -202,6 +205,14 @@ RUNS = Gauge(
     "flexrun_runs",
     "Runs that have not ended, by status, counted up to 10,000 for each.",
     [Label("status")],
+)
+CHECKPOINT_AGE = Gauge(
+    "flexrun_checkpoint_age_seconds",
+    "How old the newest checkpoint is that was written on a schedule; missing where there is none.",
+)
+CHECKPOINT_LATE = Gauge(
+    "flexrun_checkpoint_late",
+    "1 where a checkpoint that is due could not be written, or is late by half its time; missing without a schedule.",
 )
 WORK_DUE = Gauge(
     "flexrun_work_due",

@@ -36,17 +36,14 @@ def checkpoint(
     """
     url, signer = database_url(database), _key(key)
     target = out or Path(f"checkpoint-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl.gz")
-    unfinished = target.with_name(target.name + ".part")
     try:
-        with unfinished.open("wb") as file, failure_told("No checkpoint was written"):
-            from eventstore.checkpoint import write_checkpoint  # noqa: PLC0415 - see the module's docstring
+        from eventstore.checkpoint import write_checkpoint  # noqa: PLC0415 - see the module's docstring
+        from eventstore.whole_file import whole_file  # noqa: PLC0415 - the same
 
+        with whole_file(target) as file, failure_told("No checkpoint was written"):
             seal = run_async(write_checkpoint(url, signer, file))
-        unfinished.replace(target)
     except OSError as error:
         stop(f"Cannot write {visible(str(target))}: {error.strerror}")
-    finally:
-        unfinished.unlink(missing_ok=True)
     if as_json:
         typer.echo(orjson.dumps({**seal.to_wire(), "file": str(target)}))
     else:

@@ -11,7 +11,17 @@ from schemas.base import Model
 
 Level = Literal["ok", "warning", "problem"]
 Area = Literal[
-    "settings", "database", "broker", "clocks", "versions", "workers", "lag", "locks", "disk", "limits"
+    "settings",
+    "database",
+    "broker",
+    "clocks",
+    "versions",
+    "workers",
+    "lag",
+    "locks",
+    "disk",
+    "limits",
+    "proof",
 ]
 
 

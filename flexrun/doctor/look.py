@@ -12,7 +12,9 @@ from flexrun.doctor.broker import look_at_broker
 from flexrun.doctor.findings import Area, Finding, problem
 from flexrun.doctor.here import embedded_url, look_at_disk, look_at_settings
 from flexrun.doctor.inside import look_inside
+from flexrun.doctor.proof import look_at_checkpoints
 from flexrun.doctor.server import look_at_schema, look_at_server, look_for_room, open_server
+from flexrun.keeping import checkpoint_schedule
 from flexrun.settings import Settings
 
 PART_SECONDS = 12.0
@@ -60,6 +62,7 @@ async def _database(settings: Settings) -> list[Finding]:
             found += [
                 await look_for_room(connection),
                 *await look_inside(connection, settings.backlog_limit),
+                *await look_at_checkpoints(connection, checkpoint_schedule(settings)),
             ]
     except psycopg.Error as error:
         seen = f"the tables could not be looked at: {_reason(error)}"

@@ -11,6 +11,7 @@ import time
 from typing import get_args
 
 from broker.interface import Broker, BrokerUnavailable
+from eventstore.checkpoint_schedule import CheckpointSchedule, NewestCheckpoint, newest_checkpoint
 from eventstore.errors import StoreError
 from eventstore.store import EventStore
 from runs.transitions import TERMINAL
@@ -32,8 +33,9 @@ _OPEN = [status for status in get_args(RunStatus) if status not in TERMINAL]
 class ServerSample:
     """Sets the gauges of the database, and of RabbitMQ's dead letters where `broker` is set and keeps some."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, checkpoints: CheckpointSchedule | None = None) -> None:
         self._store = store
+        self._checkpoints = checkpoints
         self.broker: Broker | None = None
         self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
@@ -60,6 +62,7 @@ class ServerSample:
             work = await self._store.fetch("metrics/work", {"limit": COUNTED, "queues": c.MAX_QUEUES})
             waiting = (await self._store.fetch("metrics/waiting", {"limit": COUNTED}))[0]
             present = {name for (name,) in await self._store.fetch("processes/roles_present", {})}
+            checkpoint = await newest_checkpoint(self._store) if self._checkpoints is not None else None
         except StoreError:
             _forget()
         else:
@@ -70,11 +73,19 @@ class ServerSample:
             c.ROLES_MISSING.replace(
                 {(role,): float(role not in present) for role in ("gateway", "planner", "executor")}
             )
+            self._show_checkpoint(checkpoint)
             c.DATABASE_ASKED.set(to=1)
             await self._ask_broker()
         finally:
             self._asked_at = time.monotonic()
             self._asking = None
+
+    def _show_checkpoint(self, newest: NewestCheckpoint | None) -> None:
+        if newest is None or self._checkpoints is None:
+            return
+        c.CHECKPOINT_LATE.set(to=float(newest.trouble(self._checkpoints.seconds) is not None))
+        if newest.age_seconds is not None:
+            c.CHECKPOINT_AGE.set(to=newest.age_seconds)
 
     async def _ask_broker(self) -> None:
         try:
@@ -114,6 +125,8 @@ def _forget() -> None:
         c.WEBHOOKS_DISABLED,
         c.ROLES_MISSING,
         c.DEAD_LETTERS,
+        c.CHECKPOINT_AGE,
+        c.CHECKPOINT_LATE,
     ):
         gauge.replace({})
     c.DATABASE_ASKED.set(to=0)

@@ -8,6 +8,7 @@ from typing import get_args
 
 from broker.interface import Broker
 from broker.readiness import ReadinessProbe, State
+from eventstore.checkpoint_schedule import CheckpointSchedule
 from eventstore.commit_metrics import count_commit
 from eventstore.store import EventStore
 from flexrun import __version__
@@ -24,10 +25,10 @@ class Metrics:
         self._readiness: ReadinessProbe | None = None
         c.INFO.replace({(__version__, roles): 1})
 
-    def count(self, store: EventStore) -> None:
+    def count(self, store: EventStore, checkpoints: CheckpointSchedule | None = None) -> None:
         """Count the commits of this store from now on, and ask its database."""
         store.on_commit(count_commit)
-        self._servers = ServerSample(store)
+        self._servers = ServerSample(store, checkpoints)
         self.watch(lambda: _look_at(store))
 
     def ask_too(self, broker: Broker) -> None:

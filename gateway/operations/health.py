@@ -21,10 +21,12 @@ class Health(Response):
 
 
 class Part(Response):
-    """A part that `/readyz` looks at. `missing`: a role that no process has, which makes nothing unready."""
+    """A part that `/readyz` looks at. `missing`, a role that no process has, and `late`, checkpoints that are late or
+    cannot be written, make nothing unready.
+    """
 
-    name: Literal["database", "broker", "work", "planner", "executor"]
-    status: Literal["ok", "failed", "missing"]
+    name: Literal["database", "broker", "work", "planner", "executor", "checkpoints"]
+    status: Literal["ok", "failed", "missing", "late"]
     detail: str | None = None
 
 

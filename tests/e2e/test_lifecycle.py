@@ -173,6 +173,7 @@ OPENED: dict[str, Callable[[Foundation], Awaitable[Any]]] = {
 """Parts that run from the moment they are made."""
 
 INNER = {
+    "Checkpoints": "Keeper",
     "Claims": "PostgresBroker",
     "Fallback": "RabbitBroker",
     "Admissions": "ExecutorWorker",
