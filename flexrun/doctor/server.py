@@ -90,6 +90,8 @@ async def look_for_room(connection: Connection) -> Finding:
     except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege) as refused:
         advice = "name the primary, and an account that may write"
         return problem("disk", "room to write", f"nothing can be written: {brief(refused)}", advice)
+    except psycopg.errors.LockNotAvailable:
+        return warning("disk", "room to write", "not tried: another session has a lock", "see who under locks")
     return ok("disk", "room to write", "a row was written")
 
 
