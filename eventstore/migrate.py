@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from eventstore.connection import SCHEMA, Connection, connect, parse_url, search_path
 from eventstore.errors import DatabaseUnsuitable, MigrationRefused
+from eventstore.rights import grant_again
 from eventstore.statements import statement
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ async def migrate(database_url: str) -> list[str]:
         try:
             await _refuse_other_schema(connection, database_url)
             await connection.execute(statement("migrations/create_table"))
-            return [await _apply(connection, migration) for migration in await _missing(connection)]
+            applied = [await _apply(connection, migration) for migration in await _missing(connection)]
+            await grant_again(connection)
+            return applied
         finally:
             if not connection.closed:
                 await connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))

@@ -167,6 +167,26 @@ begin
 end
 $$;
 
+CREATE FUNCTION flex_drop_operations(keep_seconds double precision, most integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+  with old as (
+    select o.operation_id
+    from flex_operations o
+    where o.operation_id < (
+      lpad(to_hex((extract(epoch from clock_timestamp() - make_interval(secs => greatest(keep_seconds, 86400)))
+        * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    order by o.operation_id
+    limit most
+    for update skip locked
+  ), dropped as (
+    delete from flex_operations o using old
+    where o.operation_id = old.operation_id
+    returning 1
+  )
+  select count(*) from dropped
+$$;
+
 CREATE FUNCTION flex_free_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$

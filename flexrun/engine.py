@@ -260,11 +260,13 @@ class Engine:
             drop_libpq_variables()  # the supervisor's other child, which owns the database, did so for itself only
         if not self.database_url:
             # Imported here: a process with a database URL needs no embedded one.
+            from flexrun.embedded.app_role import served_url  # noqa: PLC0415 - see above
             from flexrun.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 - see above
 
             postgres = EmbeddedPostgres(self.settings.data)
-            self.database_url = await postgres.start()
+            owner_url = await postgres.start()
             self._stack.push_async_callback(postgres.stop)
+            self.database_url = await served_url(owner_url)
 
     async def _open_store(self, database_url: str) -> EventStore:
         """Migrate and connect. An unavailable database is waited for, as it is while the process serves.

@@ -180,6 +180,14 @@ class CheckpointWritten(CheckpointSeal):
     file: str
 
 
+class DatabaseRoles(OpenModel):
+    """`flexrun db roles`: the role that serves, the one that reads, and those of them that were not there before."""
+
+    app: str
+    read: str
+    created: list[str]
+
+
 class DatabaseVerified(OpenModel):
     """`flexrun db verify`."""
 

@@ -9,12 +9,12 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli import checkpoint, first_token, restore, retention, verify
+from flexrun.cli import checkpoint, database_roles, first_token, restore, retention, verify
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
 from flexrun.cli.shared import run_async, say
 
 app = typer.Typer(
-    help="The database: migrations, read models rebuilt from the log, proof of the log, old runs removed, sizes.",
+    help="The database: migrations, roles, read models rebuilt from the log, proof of the log, old runs, sizes.",
     no_args_is_help=True,
 )
 app.command()(first_token.token)
@@ -22,6 +22,7 @@ app.command()(retention.prune)
 app.command()(retention.sizes)
 app.command()(verify.verify)
 app.command()(checkpoint.checkpoint)
+app.command()(database_roles.roles)
 app.command()(restore.restore)
 
 

@@ -134,7 +134,8 @@ async def _tell_when_ready(engine: Engine, stopping: Stopping) -> None:
 
 async def serve_database(settings: Settings, tell: Callable[[str], None]) -> None:
     """Own the embedded Postgres until SIGTERM or until the parent ends; `tell` is called with its address."""
-    from flexrun.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 - for `up` without a database
+    from flexrun.embedded.app_role import served_url  # noqa: PLC0415 - for `up` without a database
+    from flexrun.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 - the same
 
     configure_logs(settings.log_level, settings.log_format)
     identify_process("database", f"{socket.gethostname()}:{os.getpid()}")
@@ -148,9 +149,10 @@ async def serve_database(settings: Settings, tell: Callable[[str], None]) -> Non
         signal.signal(number, signal.SIG_IGN)
     postgres = EmbeddedPostgres(settings.data, owner_pid=parent)
     try:
-        tell(await postgres.start())
-    except EmbeddedPostgresError as error:
-        refuse(f"flexrun cannot start: {error}")
+        tell(await served_url(await postgres.start()))
+    except (EmbeddedPostgresError, DatabaseUnsuitable, psycopg.Error) as error:
+        await postgres.stop()
+        refuse(f"flexrun cannot start: {explain(error) if isinstance(error, psycopg.Error) else error}")
     asked = asyncio.create_task(stopping.asked())
     while os.getppid() == parent and not asked.done():
         await asyncio.wait({asked}, timeout=_PARENT_SECONDS)

@@ -73,7 +73,7 @@ def look_at_disk(settings: Settings) -> list[Finding]:
 
 def embedded_url(data: Path) -> str | None:
     """The address of the embedded database that runs on this data folder; None where none does."""
-    from flexrun.embedded.data_folder import SUPERUSER  # noqa: PLC0415 - only where there is no database URL
+    from eventstore.rights import APP_ROLE  # noqa: PLC0415 - only where there is no database URL
     from flexrun.embedded.postgres import DATABASE  # noqa: PLC0415 - the same
 
     try:
@@ -81,4 +81,4 @@ def embedded_url(data: Path) -> str | None:
         host, port = lines[_HOST_LINE], lines[_PORT_LINE]
     except (OSError, IndexError):
         return None
-    return f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(host, safe='')}&port={int(port)}"
+    return f"postgresql://{APP_ROLE}@/{DATABASE}?host={quote(host, safe='')}&port={int(port)}"

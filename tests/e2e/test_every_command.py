@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -161,6 +162,7 @@ async def _at_the_database(world: CommandWorld) -> None:
     sealed = str(world.folder / "checkpoint.jsonl.gz")
     await world.run("db migrate")
     await world.run("db sizes")
+    await world.run("db roles", "--app", f"app_{uuid.uuid4().hex}", "--read", f"read_{uuid.uuid4().hex}")
     await world.run("db checkpoint", "--key", world.key(), "--out", sealed)
     await world.run("db restore", str(world.folder / "run.jsonl.gz"), "--yes")
     await world.run("db rebuild")
