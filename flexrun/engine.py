@@ -49,7 +49,9 @@ from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
 from flexrun.settings import Settings
 from flexrun.shutdown import Shutdown
+from flexrun.trace_sampling import sampler_of
 from flexrun.traces_wanted import traces_wanted
+from telemetry.tracing import sample_by
 
 if TYPE_CHECKING:
     from executor.capability import Capability
@@ -233,6 +235,7 @@ class Engine:
             return
         from flexrun.tracing import SpanExport  # noqa: PLC0415 - libraries that are optional
 
+        sample_by(sampler_of(os.environ))
         export = SpanExport(self.settings.traces_endpoint, self.name, self.worker)
         self.store.on_commit(record_commit)
         self._stack.push_async_callback(self._shutdown.foundation, "spans", export.close)

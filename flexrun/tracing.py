@@ -16,7 +16,12 @@ from telemetry import tracing
 from telemetry.tracing import Span
 
 _CLOSING_SECONDS = 3
-_KINDS = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "client": SpanKind.CLIENT}
+_KINDS = {
+    "internal": SpanKind.INTERNAL,
+    "server": SpanKind.SERVER,
+    "client": SpanKind.CLIENT,
+    "consumer": SpanKind.CONSUMER,
+}
 _SCOPE = InstrumentationScope("flexrun", __version__)
 
 

@@ -12,14 +12,15 @@ from urllib.parse import quote
 
 from runs.event import JsonObject
 from runs.state import RunState
-from telemetry.tracing import SpanContext, parse_traceparent
+from telemetry.tracing import SpanContext, parse_traceparent, samples
 
 
 def run_span(state: RunState) -> SpanContext:
     """The span of the run."""
     trace = state.trace or {}
     trace_id = str(trace.get("traceId") or state.run_id.replace("-", ""))
-    return SpanContext(trace_id, _span_id(state.run_id), trace.get("sampled", True) is not False)
+    sampled = trace["sampled"] is not False if "sampled" in trace else samples(trace_id)
+    return SpanContext(trace_id, _span_id(state.run_id), sampled)
 
 
 def attempt_span(state: RunState, node_id: str, attempt: int) -> SpanContext:

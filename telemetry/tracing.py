@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
-SpanKind = Literal["internal", "server", "client"]
+SpanKind = Literal["internal", "server", "client", "consumer"]
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _SAMPLED = 1
@@ -64,6 +64,28 @@ def record_to(sink: Callable[[Span], None] | None) -> None:
     _sinks[:] = [] if sink is None else [sink]
 
 
+Sampler = Callable[[str, SpanContext | None], bool]
+"""Whether spans of a trace are sent: by its id, and by the span of the caller, where there is one."""
+
+
+def follow_parent(_trace_id: str, parent: SpanContext | None) -> bool:
+    """All, but for those whose caller says that it does not sample."""
+    return parent is None or parent.sampled
+
+
+_samplers: list[Sampler] = [follow_parent]
+
+
+def sample_by(sampler: Sampler) -> None:
+    """Decide by `sampler` from now on."""
+    _samplers[:] = [sampler]
+
+
+def samples(trace_id: str, parent: SpanContext | None = None) -> bool:
+    """Whether spans of this trace are sent, as far as this process decides it."""
+    return _samplers[0](trace_id, parent)
+
+
 def is_on() -> bool:
     """Whether spans are wanted."""
     return bool(_sinks)
@@ -93,7 +115,40 @@ def new_span_id() -> str:
 
 def new_trace(parent: SpanContext | None) -> SpanContext:
     """The context of a new span below `parent`, or of the first one of a new trace."""
-    return SpanContext(secrets.token_hex(16), new_span_id()) if parent is None else parent.child()
+    trace_id = parent.trace_id if parent is not None else secrets.token_hex(16)
+    return SpanContext(trace_id, new_span_id(), samples(trace_id, parent))
+
+
+@contextmanager
+def received(
+    name: str, traceparent: str | None, attributes: Mapping[str, str | int | float | bool]
+) -> Generator[None]:
+    """Work on a message in a span of its own, below that of its sender, where it has named one."""
+    if not is_on():
+        yield
+        return
+    parent, began_at, error = parse_traceparent(traceparent), time.time(), None
+    context = new_trace(parent)
+    token = current.set(context)
+    try:
+        yield
+    except BaseException as failure:
+        error = type(failure).__name__
+        raise
+    finally:
+        current.reset(token)
+        record(
+            Span(
+                name=name,
+                context=context,
+                parent_id=None if parent is None else parent.span_id,
+                began_at=began_at,
+                ended_at=time.time(),
+                kind="consumer",
+                attributes=attributes,
+                error=error,
+            )
+        )
 
 
 @contextmanager

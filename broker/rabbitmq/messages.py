@@ -14,6 +14,7 @@ from broker.rabbitmq.settling import acknowledge, bury, give_back
 from broker.rabbitmq.subscription import QueueSubscription, SubscriptionConfig
 from broker.rabbitmq.topology import DELIVERY_LIMIT
 from broker.tasks import finish
+from telemetry.tracing import received
 
 
 class RabbitMessageConsumer:
@@ -72,7 +73,13 @@ class RabbitMessageConsumer:
         if earlier >= DELIVERY_LIMIT - 1:
             # The last delivery before the server dead-letters it by itself, with its whole body.
             return DeadLettered(f"delivered {earlier} times, and each time its consumer died")
-        return await take_message(self._handle, name, message.body, earlier)
+        traceparent = message.headers.get("traceparent")
+        with received(
+            f"receive {name}",
+            traceparent if isinstance(traceparent, str) else None,
+            {"messaging.system": "rabbitmq"},
+        ):
+            return await take_message(self._handle, name, message.body, earlier)
 
 
 def _earlier_deliveries(message: AbstractIncomingMessage) -> int:

@@ -87,8 +87,9 @@ class McpCapability:
         if connection.ended.is_set():
             raise _NotReached
         try:
-            with outgoing("call tool", current.get(), {"gen_ai.tool.name": self._tool}):
-                result = await connection.call(self._tool, arguments, _seconds(context))
+            with outgoing("call tool", current.get(), {"gen_ai.tool.name": self._tool}) as span:
+                traceparent = span.traceparent if span is not None else None
+                result = await connection.call(self._tool, arguments, _seconds(context), traceparent)
         except MCPError as error:
             raise self._failure(error, connection) from None
         except ValueError as error:

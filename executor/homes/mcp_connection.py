@@ -82,12 +82,17 @@ class Connection:
                 break
         self.tools, self.listed_at = tools, time.monotonic()
 
-    async def call(self, tool: str, arguments: JsonObject, seconds: float | None) -> types.CallToolResult:
+    async def call(
+        self, tool: str, arguments: JsonObject, seconds: float | None, traceparent: str | None = None
+    ) -> types.CallToolResult:
         """The tool's result, as it is: its output is checked where it costs nobody else time.
 
+        `traceparent` is the span of the call: a server finds it in `_meta`, where its own spans go on from it.
         A call that is cancelled or takes longer is cancelled at the server. Raises MCPError.
         """
         params = types.CallToolRequestParams(name=tool, arguments=arguments)
+        if traceparent is not None:
+            params.meta = cast("Any", {"traceparent": traceparent})
         return await self.session.send_request(
             types.CallToolRequest(params=params), types.CallToolResult, request_read_timeout_seconds=seconds
         )

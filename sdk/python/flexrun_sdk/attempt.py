@@ -158,7 +158,12 @@ class Attempt:
                 await self._send("fail", _error(code, str(refused), retryable=False))
 
     async def _send(self, what: str, body: dict[str, Any]) -> None:
-        await self._gateways.post_patiently(self._path + what, body, give_up_seconds=_REPORT_SECONDS)
+        # The span of the attempt, below which the gateway's of this request is.
+        traceparent = self._task.get("traceparent")
+        headers = {"traceparent": traceparent} if isinstance(traceparent, str) else None
+        await self._gateways.post_patiently(
+            self._path + what, body, headers=headers, give_up_seconds=_REPORT_SECONDS
+        )
 
     def _take_line(self, message: str, level: str) -> None:
         """May be called from any thread."""

@@ -113,9 +113,16 @@ class Gateways:
         """Ask another one from now on."""
         self._turn += 1
 
-    async def post(self, path: str, body: Any, *, seconds: float = ANSWER_SECONDS) -> Any:
+    async def post(
+        self,
+        path: str,
+        body: Any,
+        *,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = ANSWER_SECONDS,
+    ) -> Any:
         """POST once; see `call`."""
-        return await self.call("POST", path, body, seconds=seconds)
+        return await self.call("POST", path, body, headers=headers, seconds=seconds)
 
     async def call(
         self,
@@ -148,14 +155,16 @@ class Gateways:
             self.next()
         raise GatewayError(status, problem_of(content))
 
-    async def post_patiently(self, path: str, body: Any, *, give_up_seconds: float) -> Any:
+    async def post_patiently(
+        self, path: str, body: Any, *, give_up_seconds: float, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """`post`, again for so long while no gateway can take it."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + give_up_seconds
         failures = 0
         while True:
             try:
-                return await self.post(path, body)
+                return await self.post(path, body, headers=headers)
             except (GatewayError, GatewayUnreachable) as error:
                 passing = isinstance(error, GatewayUnreachable) or is_passing(error.status)
                 if not passing or loop.time() >= give_up_at:
