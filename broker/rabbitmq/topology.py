@@ -13,6 +13,8 @@ from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
+from runs.outstanding import PLAN_QUEUE
+
 VERSION = "v1"
 DEAD = "dead"
 FORGETTING_SECONDS = 0.5
@@ -27,8 +29,12 @@ _NODE_QUEUE = "node."
 
 
 def front_of(name: str) -> str:
-    """The queue for work that is served before all that waits in `name`; only queues of nodes have one."""
-    return name + _FRONT if name.startswith(_NODE_QUEUE) else name
+    """The queue for work that is served before all that waits in `name`; queues of messages have none."""
+    return name + _FRONT if _is_of_work(name) else name
+
+
+def _is_of_work(name: str) -> bool:
+    return name == PLAN_QUEUE or name.startswith(_NODE_QUEUE)
 
 
 def queues_of(name: str) -> list[str]:
@@ -38,7 +44,7 @@ def queues_of(name: str) -> list[str]:
 
 def is_front(name: str) -> bool:
     """Whether this is a queue of `front_of`."""
-    return name.startswith(_NODE_QUEUE) and name.endswith(_FRONT)
+    return name.endswith(_FRONT) and _is_of_work(name.removesuffix(_FRONT))
 
 
 def plain_name(name: str) -> str:

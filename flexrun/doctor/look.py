@@ -60,9 +60,9 @@ async def _database(settings: Settings) -> list[Finding]:
         found += schema
         if not any(each.level == "problem" for each in schema):
             found += [
-                await look_for_room(connection),
                 *await look_inside(connection, settings.backlog_limit),
                 *await look_at_checkpoints(connection, checkpoint_schedule(settings)),
+                await look_for_room(connection),
             ]
     except psycopg.Error as error:
         seen = f"the tables could not be looked at: {_reason(error)}"

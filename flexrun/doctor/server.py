@@ -80,6 +80,7 @@ async def look_for_room(connection: Connection) -> Finding:
     """Whether the server can still write: what a gateway's readiness tries, which needs bytes on its disks."""
     try:
         async with connection.transaction():
+            await connection.execute(statement("doctor/soon"), prepare=False)
             await connection.execute(statement("database/probe"), prepare=False)
     except psycopg.errors.DiskFull as full:
         advice = (
@@ -91,7 +92,12 @@ async def look_for_room(connection: Connection) -> Finding:
         advice = "name the primary, and an account that may write"
         return problem("disk", "room to write", f"nothing can be written: {brief(refused)}", advice)
     except psycopg.errors.LockNotAvailable:
-        return warning("disk", "room to write", "not tried: another session has a lock", "see who under locks")
+        return warning(
+            "disk", "room to write", "not tried: another session has a lock", "see who under locks"
+        )
+    except psycopg.errors.QueryCanceled:
+        advice = "look at its disk, and at a standby that it waits for"
+        return problem("disk", "room to write", "a row was not written within seconds", advice)
     return ok("disk", "room to write", "a row was written")
 
 
