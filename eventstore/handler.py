@@ -15,7 +15,7 @@ from eventstore.slices import Slices
 from eventstore.store import EventStore
 from runs.commands import Command, StartRun
 from runs.decide import Decided
-from runs.errors import RunError, RunImported
+from runs.errors import RunAlreadyStarted, RunError, RunImported
 from runs.event import Event
 from runs.state import RunState, new_run
 
@@ -91,6 +91,9 @@ class RunHandler:
             except VersionConflict as error:
                 conflict = error
                 await _pause(tries)
+            except RunAlreadyStarted:
+                if believed:
+                    raise
             except RunError:
                 if believed:
                     await self._refuse_imported(state)

@@ -18,7 +18,7 @@ import orjson
 import psycopg
 
 from eventstore.chain import event_body, hashed_text
-from eventstore.connection import Connection
+from eventstore.connection import Connection, connect
 from eventstore.errors import brief, is_passing
 from eventstore.exported import ExportHeader
 from eventstore.import_file import ExportedRun
@@ -28,7 +28,6 @@ from eventstore.migrate import migrations
 from eventstore.projection import Sections
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
-from eventstore.whole_runs import connect_for_maintenance
 from runs.event import Event, JsonObject
 
 _BATCH_EVENTS = 500
@@ -66,8 +65,9 @@ async def import_run(database_url: str, path: Path, limits: ImportLimits, import
     """
     run = ExportedRun(path, limits, migrations()[-1].number)
     rows = checked_rows(run)
-    connection = await connect_for_maintenance(database_url)
+    connection = await connect(database_url, "import")
     try:
+        await connection.execute(statement("imports/settings"))
         return await _store(connection, run, rows, imported_by)
     except psycopg.Error as error:
         if is_passing(error) and error.sqlstate != psycopg.errors.ProgramLimitExceeded.sqlstate:
