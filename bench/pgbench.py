@@ -16,6 +16,7 @@ from bench.envelopes import three_nodes
 from eventstore.batch import DEFAULT_LEASE, encode_events, encode_sections
 from eventstore.chain import link
 from eventstore.projection import project
+from eventstore.values import Splitter
 from runs.commands import RecordLog, StartRun
 from runs.decide import step
 from runs.event import Event
@@ -105,7 +106,7 @@ def _batch(expected: int, run_id: str) -> dict[str, object]:
 
 def _encoded(before: RunState, events: list[Event], after: RunState) -> dict[str, object]:
     sections = encode_sections(
-        project(before, after, events, outstanding(before), outstanding(after)), DEFAULT_LEASE
+        project(before, after, events, outstanding(before), outstanding(after)), DEFAULT_LEASE, Splitter()
     )
     sections["chained"] = link(before.head_hash, encode_events(events)).rows
     return {name: orjson.loads(b"[" + rows + b"]") for name, rows in sections.items()}

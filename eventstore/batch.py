@@ -13,7 +13,8 @@ import orjson
 from eventstore.chain import event_text
 from eventstore.errors import ValueRefused
 from eventstore.projection import Sections
-from runs.event import Event
+from eventstore.values import LARGE_BYTES, Splitter
+from runs.event import Event, JsonObject
 from runs.outstanding import Work
 from runs.state import RunState
 
@@ -46,10 +47,14 @@ class Commit:
 
 @dataclass(slots=True, eq=False)
 class PendingAppend:
-    """An append and the future that its caller waits for. `in_doubt`: an earlier try may have been stored."""
+    """An append and the future that its caller waits for. `in_doubt`: an earlier try may have been stored.
+
+    `values` are the large values of its events and rows, by their hashes.
+    """
 
     commit: Commit
     sections: dict[str, bytes]
+    values: dict[str, bytes]
     size_bytes: int
     enqueued_at: float
     answer: asyncio.Future[Commit]
@@ -71,13 +76,21 @@ def encode_events(events: Sequence[Event]) -> list[bytes]:
     return texts
 
 
-def encode_sections(sections: Sections, lease: Lease) -> dict[str, bytes]:
-    """Section → its rows as JSON, without the brackets. Raises ValueRefused for a value that Postgres cannot store."""
+def encode_sections(sections: Sections, lease: Lease, splitter: Splitter) -> dict[str, bytes]:
+    """Section → its rows as JSON, without the brackets and without their large values, which `splitter` has then.
+
+    Raises ValueRefused for a value that Postgres cannot store.
+    """
     for work in sections.get("work", ()):
         if work["started"]:
             work["worker"] = lease.worker
             work["lease_seconds"] = lease.seconds
-    return {name: _encode(rows) for name, rows in sections.items()}
+    return {name: _encode_section(name, rows, splitter) for name, rows in sections.items()}
+
+
+def _encode_section(name: str, rows: list[JsonObject], splitter: Splitter) -> bytes:
+    text = _encode(rows)
+    return _encode(rows) if len(text) > LARGE_BYTES and splitter.rows(name, rows) else text
 
 
 def _encode(rows: Sequence[Any]) -> bytes:

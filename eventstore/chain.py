@@ -34,24 +34,27 @@ class ChainBreak:
         return f"run {self.run_id} event {self.seq}: {self.message}"
 
 
+def event_members(event: Event) -> dict[str, Any]:
+    """What is hashed of an event, but for the hash of the one before it."""
+    at = event.recorded_at
+    return {
+        # orjson writes the same time much faster, but leaves out a fraction of zero.
+        "at": at if at.microsecond and at.tzinfo is UTC else rfc3339(at),
+        "correlationId": event.correlation_id,
+        "detail": event.detail,
+        "message": event.message,
+        "nodeId": event.node_id,
+        "payload": event.payload,
+        "planVersion": event.plan_version,
+        "runId": event.run_id,
+        "seq": event.seq,
+        "type": event.type,
+    }
+
+
 def event_text(event: Event) -> bytes:
     """An event as JSON with sorted keys, mostly its canonical form. Raises TypeError for what cannot be JSON."""
-    at = event.recorded_at
-    # orjson writes the same time much faster, but leaves out a fraction of zero.
-    return sorted_text(
-        {
-            "at": at if at.microsecond and at.tzinfo is UTC else rfc3339(at),
-            "correlationId": event.correlation_id,
-            "detail": event.detail,
-            "message": event.message,
-            "nodeId": event.node_id,
-            "payload": event.payload,
-            "planVersion": event.plan_version,
-            "runId": event.run_id,
-            "seq": event.seq,
-            "type": event.type,
-        }
-    )
+    return sorted_text(event_members(event))
 
 
 def hashed_text(previous: str | None, body: bytes) -> bytes:
@@ -89,14 +92,17 @@ class Links:
     rows: bytes
 
 
-def link(previous: str | None, texts: Sequence[bytes]) -> Links:
-    """Chain the events of these texts (`event_text`) behind the event with the hash `previous`."""
+def link(previous: str | None, texts: Sequence[bytes], stored: Sequence[bytes] | None = None) -> Links:
+    """Chain the events of these texts (`event_text`) behind the event with the hash `previous`.
+
+    Where they are not stored as they are hashed, `stored` has their texts without their large values.
+    """
     hashes: list[str] = []
     rows: list[bytes] = []
-    for text in texts:
+    for text, kept in zip(texts, stored or texts, strict=True):
         previous = sha256(hashed_text(previous, canonical_text(text))).hexdigest()
         hashes.append(previous)
-        rows.append(b'{"hash":"%b",%b' % (previous.encode(), text[1:]))
+        rows.append(b'{"hash":"%b",%b' % (previous.encode(), kept[1:]))
     return Links(hashes, b",".join(rows))
 
 

@@ -15,6 +15,7 @@ from eventstore.read_runs import read_logs
 from eventstore.rows import Result, column_names
 from eventstore.same_rows import runs_that_differ
 from eventstore.statements import statement
+from eventstore.values import LostValue
 from eventstore.whole_runs import Log, RunRange, add_sections, parameters_of
 from runs.event import Json
 
@@ -58,16 +59,22 @@ class Difference:
         return f"{place}: " + ", ".join(f"{column} is {words}" for column, words in wrong.items())
 
 
-def differences(connection: BlockingConnection, runs: RunRange, look: Look | None = None) -> list[Difference]:
+def differences(
+    connection: BlockingConnection,
+    runs: RunRange,
+    look: Look | None = None,
+    lost: list[LostValue] | None = None,
+) -> list[Difference]:
     """Where the rows of these runs differ from what their logs say. Raises psycopg.Error.
 
-    `look` is shown the log of each run.
+    `look` is shown the log of each run; `lost` gets the large values of its events that are missing or changed.
     """
     found: list[Difference] = []
+    lost = [] if lost is None else lost
     logs: dict[str, Log] = {}
     events, after = 0, runs.after
     imports = _imports(connection, runs)
-    with closing(read_logs(connection, runs)) as whole:
+    with closing(read_logs(connection, runs, lost)) as whole:
         for run_id, commits in whole:
             if look is not None:
                 look(run_id, commits)

@@ -28,6 +28,7 @@ from eventstore.migrate import migrations
 from eventstore.projection import Sections
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
+from eventstore.values import whole
 from runs.event import Event, JsonObject
 
 _BATCH_EVENTS = 500
@@ -209,4 +210,5 @@ def _require_same_head(header: ExportHeader, last: Event) -> None:
 async def _page(connection: Connection, run_id: str, after: int) -> list[Event]:
     parameters = {"run_id": run_id, "after": after, "until": 2**31 - 1, "limit": _PAGE_EVENTS}
     cursor = await connection.execute(statement("log/read"), parameters)
-    return Result(column_names(cursor), await cursor.fetchall()).read(Event)
+    result, _ = await whole(connection, Result(column_names(cursor), await cursor.fetchall()))
+    return result.read(Event)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import psycopg
+import structlog
 from psycopg.pq import TransactionStatus
 from tenacity import (
     AsyncRetrying,
@@ -18,13 +19,40 @@ from tenacity import (
 
 from eventstore.background import cancellations, refuse_lost_cancellation
 from eventstore.connection import Connection, connect, hang_up_after
-from eventstore.errors import StoreUnavailable, brief, is_passing, translate
+from eventstore.errors import LogUnfoldable, StoreUnavailable, brief, is_passing, translate
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
+from eventstore.values import LostValue, whole
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 def _may_pass(error: BaseException) -> bool:
     return isinstance(error, psycopg.Error) and is_passing(error)
+
+
+async def _ask(
+    connection: Connection, name: str, parameters: Mapping[str, object]
+) -> tuple[Result, list[LostValue]]:
+    """The rows of a statement, whole, and those large values of theirs that are lost."""
+    with hang_up_after(connection):
+        cursor = await connection.execute(statement(name), parameters, prepare=True)
+        columns = column_names(cursor)
+        return await whole(connection, Result(columns, await cursor.fetchall() if columns else []))
+
+
+def _without(result: Result, lost: list[LostValue]) -> Result:
+    """The rows of other runs: one run whose values are lost may not keep those from being read.
+
+    Raises LogUnfoldable where there is no other run.
+    """
+    for each in lost:
+        _log.error("value_lost", run_id=each.run_id, seq=each.seq, place=each.place, changed=each.changed)
+    broken, of_run = {each.run_id for each in lost}, result.columns.index(b"run_id")
+    rows = [row for row in result.rows if row[of_run] not in broken]
+    if not rows:
+        raise LogUnfoldable(lost[0].run_id, f"{lost[0]}; flexrun db verify names all")
+    return Result(result.columns, rows)
 
 
 class Reader:
@@ -103,12 +131,12 @@ class Reader:
             raise StoreUnavailable("the store was closed")
         connection = self._idle.pop() if self._idle else await connect(self._database_url, "reader")
         try:
-            with hang_up_after(connection):
-                cursor = await connection.execute(statement(name), parameters, prepare=True)
-            columns = column_names(cursor)
-            return Result(columns, await cursor.fetchall() if columns else [])
+            result, lost = await _ask(connection, name, parameters)
+            if lost:  # the runs may have been removed between the rows and their values
+                result, lost = await _ask(connection, name, parameters)
         finally:
             await self._put_back(connection)
+        return _without(result, lost) if lost else result
 
     async def _put_back(self, connection: Connection) -> None:
         """Keep a connection that is idle; where one is lost, close all, since the idle ones are likely lost too."""

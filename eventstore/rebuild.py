@@ -35,11 +35,15 @@ async def rebuild(database_url: str) -> int:
         async with connection.transaction():
             await connection.execute(statement("rebuild/begin"), prepare=False)
             async with aclosing(replayed(connection, ALL_RUNS)) as chunks:
-                async for run_ids, sections in chunks:
-                    for row in sections["work"]:
+                async for chunk in chunks:
+                    for row in chunk.sections["work"]:
                         row.update(_LAPSED_LEASE if row["started"] else {})
-                    await connection.execute(statement("rebuild/rows"), parameters_of(run_ids, sections))
-                    runs += len(run_ids)
+                    if chunk.values:  # most are there: events have them, too
+                        await connection.execute(statement("values/put"), chunk.value_parameters)
+                    await connection.execute(
+                        statement("rebuild/rows"), parameters_of(chunk.run_ids, chunk.sections)
+                    )
+                    runs += len(chunk.run_ids)
             await connection.execute(statement("rebuild/leases"))
     finally:
         await connection.close()

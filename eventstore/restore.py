@@ -21,6 +21,7 @@ from eventstore.exported import FORMAT, VERSION
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
 from eventstore.store import is_run_id
+from eventstore.values import Splitter, value_parameters, whole
 from eventstore.whole_runs import connect_for_maintenance
 from runs.event import Event
 
@@ -89,7 +90,11 @@ async def restore(database_url: str, run: WholeRun) -> Restored:
     Events after those of the file stay where the run went on from there. Raises RestoreRefused, psycopg.Error.
     """
     head = len(run.events)
-    parameters = {"run_id": run.run_id, "head": head, "events": orjson.dumps(run.events).decode()}
+    splitter, events = Splitter(), [dict(event) for event in run.events]
+    for event in events:
+        splitter.members(event)
+    values = value_parameters([(run.run_id, *each) for each in splitter.values.items()])
+    parameters = {"run_id": run.run_id, "head": head, "events": orjson.dumps(events).decode()}
     connection = await connect_for_maintenance(database_url)
     try:
         async with connection.transaction():
@@ -101,6 +106,7 @@ async def restore(database_url: str, run: WholeRun) -> Restored:
             else:
                 await _require_next(connection, run)
             written = (await connection.execute(statement("restore/write"), parameters)).rowcount
+            await connection.execute(statement("restore/write_values"), values)
     finally:
         await connection.close()
     return Restored(run.run_id, run.head_hash, head, written, removed)
@@ -111,7 +117,8 @@ async def _require_next(connection: Connection, run: WholeRun) -> None:
     head = len(run.events)
     asked = {"run_id": run.run_id, "after": head, "until": head + 1, "limit": 1}
     cursor = await connection.execute(statement("log/read"), asked)
-    for event in Result(column_names(cursor), await cursor.fetchall()).read(Event):
+    result, _ = await whole(connection, Result(column_names(cursor), await cursor.fetchall()))
+    for event in result.read(Event):
         if event.seq != head + 1 or event_hash(run.head_hash, event) != event.hash:
             raise RestoreRefused(
                 f"event {event.seq} of the database does not follow the last one of the file: restore a later export"

@@ -14,8 +14,9 @@ import orjson
 
 from eventstore.connection import BlockingConnection
 from eventstore.projection import Sections
-from eventstore.rows import Rows, column_names
+from eventstore.rows import Result, Rows, column_names
 from eventstore.statements import statement
+from eventstore.values import APART, whole_blocking
 from eventstore.whole_runs import RunRange
 from runs.event import JsonObject
 
@@ -36,8 +37,9 @@ def runs_that_differ(connection: BlockingConnection, runs: RunRange, sections: S
     differ: set[str] = set()
     for name, section, key in _TABLES:
         cursor = connection.execute(statement(name), runs.parameters)
-        columns = [column.decode() for column in column_names(cursor)]
-        differ |= _differ(columns, cursor.fetchall(), sections.get(section, ()), key)
+        kept, _ = whole_blocking(connection, Result(column_names(cursor), cursor.fetchall()))
+        columns = [column.decode() for column in kept.columns]
+        differ |= _differ(columns, kept.rows, sections.get(section, ()), key)
     return differ
 
 
@@ -66,6 +68,9 @@ def _picker(places: tuple[Any, ...]) -> Callable[[Any], object]:
 
 def _wanted(columns: list[str], kept: tuple[Any, ...], row: Mapping[str, Any]) -> list[Any]:
     wanted = [row.get(column) for column in columns]
+    if APART in columns:  # the documents are compared whole
+        place = columns.index(APART)
+        wanted[place] = kept[place]
     if row.get("at_once"):  # it may have been put down as due a little earlier than its event says, see 0009
         place = columns.index("due_at")
         wanted[place] = min(row["due_at"], kept[place])

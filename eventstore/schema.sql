@@ -73,10 +73,12 @@ begin
       update flex_runs r
       set head_seq = a.head_seq, status = a.status, plan_version = a.plan_version, updated_at = a.updated_at,
           output = a.output, error = a.error, completed_at = a.completed_at,
-          deadline_at = coalesce(a.deadline_at, r.deadline_at), usage = coalesce(a.usage, r.usage)
+          deadline_at = coalesce(a.deadline_at, r.deadline_at), usage = coalesce(a.usage, r.usage),
+          apart = case when a.apart is null then r.apart else coalesce(r.apart, '{}') || a.apart end
       from jsonb_to_recordset(batch -> 'advances') as a (
         run_id uuid, expected integer, head_seq integer, status text, plan_version integer, updated_at timestamptz,
-        output jsonb, error jsonb, completed_at timestamptz, deadline_at timestamptz, usage jsonb)
+        output jsonb, error jsonb, completed_at timestamptz, deadline_at timestamptz, usage jsonb,
+        apart jsonb)
       where r.run_id = a.run_id and r.head_seq = a.expected
       returning r.run_id)
     select array_agg(run_id) into taken from advanced;
@@ -93,12 +95,13 @@ begin
   if taken is not null then
     if batch ? 'chained' then
       insert into flex_events (run_id, seq, type, node_id, payload, detail, message, plan_version, correlation_id,
-                               recorded_at, hash)
+                               recorded_at, hash, apart)
       select e."runId", e.seq, e.type, e."nodeId", e.payload, e.detail, e.message, e."planVersion", e."correlationId",
-             e.at, decode(e.hash, 'hex')
+             e.at, decode(e.hash, 'hex'), e.apart
       from jsonb_to_recordset(batch -> 'chained') as e (
         "runId" uuid, seq integer, type text, "nodeId" text, payload jsonb, detail jsonb, message text,
-        "planVersion" integer, "correlationId" text, at timestamptz, hash text)
+        "planVersion" integer, "correlationId" text, at timestamptz, hash text,
+        apart jsonb)
       where e."runId" = any (taken);
     end if;
     if batch ? 'events' then
@@ -121,6 +124,24 @@ begin
       left join flex_runs r on r.run_id = c.run_id
       where c.run_id <> all (coalesce(taken, '{}'));
   end if;
+end
+$$;
+
+CREATE FUNCTION flex_append_values(batch jsonb, of_runs uuid[], hashes bytea[], contents bytea[]) RETURNS TABLE(conflicting_run uuid, actual_seq integer)
+    LANGUAGE plpgsql
+    AS $$
+declare
+  refused uuid[] := '{}';
+begin
+  for conflicting_run, actual_seq in select a.conflicting_run, a.actual_seq from flex_append(batch) a loop
+    refused := refused || conflicting_run;
+    return next;
+  end loop;
+  insert into flex_values (run_id, hash, value)
+  select v.run_id, v.hash, v.content
+  from unnest(of_runs, hashes, contents) as v (run_id, hash, content)
+  where v.run_id <> all (refused)
+  on conflict do nothing;
 end
 $$;
 
@@ -199,12 +220,26 @@ CREATE FUNCTION flex_free_queues() RETURNS SETOF text
   select queue from free where queue is not null
 $$;
 
+CREATE FUNCTION flex_holders() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+  with recursive holders (worker) as (
+    (select w.worker from flex_work w where w.worker is not null order by w.worker limit 1)
+    union all
+    select (select w.worker from flex_work w
+            where w.worker is not null and w.worker > holders.worker order by w.worker limit 1)
+    from holders where holders.worker is not null)
+  select worker from holders where worker is not null
+$$;
+
 CREATE FUNCTION flex_prune(of_runs uuid[], ended_before timestamp with time zone, exported_to text) RETURNS SETOF uuid
     LANGUAGE plpgsql
     AS $$
 declare
   taken uuid[];
 begin
+  -- Nobody waits for a removal to be on the disk: after a crash some runs are back, and are removed again.
+  perform set_config('synchronous_commit', 'off', true);
   select array_agg(r.run_id) into taken
   from (select run_id from flex_runs
         where run_id = any (of_runs) and coalesce(completed_at, imported_at) < ended_before
@@ -226,6 +261,7 @@ begin
   delete from flex_work where run_id = any (taken);
   delete from flex_plan_nodes where run_id = any (taken);
   delete from flex_events where run_id = any (taken);
+  delete from flex_values where run_id = any (taken);
   delete from flex_imported_runs where run_id = any (taken);
   delete from flex_runs where run_id = any (taken);
   return query select unnest(taken);
@@ -236,7 +272,7 @@ CREATE FUNCTION flex_refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-  raise exception 'the log only grows: % on flex_events is refused', lower(tg_op) using errcode = 'FR004';
+  raise exception 'the log only grows: % on % is refused', lower(tg_op), tg_table_name using errcode = 'FR004';
 end
 $$;
 
@@ -258,7 +294,7 @@ begin
     where not exists (select from flex_pruned_runs p where p.run_id = g.run_id)
        or exists (select from flex_events e where e.run_id = g.run_id))
   then
-    raise exception 'the log only grows: delete on flex_events is refused' using errcode = 'FR004';
+    raise exception 'the log only grows: delete on % is refused', tg_table_name using errcode = 'FR004';
   end if;
   return null;
 end
@@ -320,6 +356,34 @@ begin
 end
 $$;
 
+CREATE FUNCTION flex_whole(row_facts jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  whole jsonb := row_facts - 'apart';
+  place text;
+  wanted text;
+  content bytea;
+begin
+  if jsonb_typeof(row_facts -> 'apart') = 'object' then
+    for place, wanted in select * from jsonb_each_text(row_facts -> 'apart') loop
+      select v.value into content from flex_values v
+      where v.run_id = (row_facts ->> 'run_id')::uuid and v.hash = decode(wanted, 'hex');
+      begin
+        whole := jsonb_set(
+          whole,
+          (select array_agg(replace(replace(step, '~1', '/'), '~0', '~') order by nth)
+           from unnest(string_to_array(substr(place, 2), '/')) with ordinality as s (step, nth)),
+          coalesce(convert_from(content, 'UTF8')::jsonb, 'null'));
+      exception when others then
+        null;  -- it is no JSON: null stays in its place, and the comparison finds a difference
+      end;
+    end loop;
+  end if;
+  return whole;
+end
+$$;
+
 CREATE FUNCTION flex_write_rows(batch jsonb, taken uuid[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -337,7 +401,8 @@ begin
     update flex_plan_nodes n
     set status = c.status, attempt = c.attempt, failures = c.failures, losses = c.losses, due_at = c.due_at,
         context = coalesce(c.context, n.context), output = c.output, error = c.error,
-        validation_errors = c.validation_errors, started_at = c.started_at, finished_at = c.finished_at
+        validation_errors = c.validation_errors, started_at = c.started_at, finished_at = c.finished_at,
+        apart = c.apart
     from jsonb_populate_recordset(null::flex_plan_nodes, batch -> 'nodes') c
     where n.run_id = c.run_id and n.node_id = c.node_id and n.run_id = any (taken);
   end if;
@@ -346,7 +411,8 @@ begin
     select * from jsonb_populate_recordset(null::hitl_requests, batch -> 'requests') q where q.run_id = any (taken)
     on conflict (id) do update
     set status = excluded.status, payload = excluded.payload, votes = excluded.votes, decision = excluded.decision,
-        operator = excluded.operator, note = excluded.note, resolved_at = excluded.resolved_at;
+        operator = excluded.operator, note = excluded.note, resolved_at = excluded.resolved_at,
+        apart = excluded.apart;
   end if;
   if batch ? 'request_changes' then
     update hitl_requests q
@@ -450,6 +516,7 @@ CREATE TABLE flex_events (
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     "position" bigint NOT NULL,
     hash bytea,
+    apart jsonb,
     CONSTRAINT flex_events_seq_check CHECK ((seq >= 1))
 );
 
@@ -460,6 +527,8 @@ COMMENT ON COLUMN flex_events.detail IS 'what folding needs and the wire does no
 COMMENT ON COLUMN flex_events.xid IS 'the commit; position alone is not commit order, (xid, position) below the snapshot is';
 
 COMMENT ON COLUMN flex_events.hash IS 'SHA-256 over the event and the hash of the one before it; null: of an earlier version';
+
+COMMENT ON COLUMN flex_events.apart IS 'what payload and detail have in flex_values: place → hash';
 
 CREATE VIEW flex_event_rows AS
  SELECT run_id,
@@ -472,7 +541,8 @@ CREATE VIEW flex_event_rows AS
     plan_version,
     message,
     detail,
-    encode(hash, 'hex'::text) AS hash
+    encode(hash, 'hex'::text) AS hash,
+    apart
    FROM flex_events e;
 
 ALTER TABLE flex_events ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
@@ -622,13 +692,16 @@ CREATE TABLE flex_plan_nodes (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     capability_version text,
-    run_created_at timestamp with time zone
+    run_created_at timestamp with time zone,
+    apart jsonb
 )
 WITH (fillfactor='70');
 
 COMMENT ON COLUMN flex_plan_nodes.context IS 'the bundle of the last attempt, without the outputs of other nodes';
 
 COMMENT ON COLUMN flex_plan_nodes.run_created_at IS 'created_at of its run';
+
+COMMENT ON COLUMN flex_plan_nodes.apart IS 'what output has in flex_values: place → hash';
 
 CREATE TABLE flex_processes (
     worker text NOT NULL,
@@ -690,7 +763,8 @@ CREATE TABLE flex_runs (
     completed_at timestamp with time zone,
     deadline_at timestamp with time zone,
     usage jsonb,
-    imported_at timestamp with time zone
+    imported_at timestamp with time zone,
+    apart jsonb
 )
 WITH (fillfactor='70');
 ALTER TABLE ONLY flex_runs ALTER COLUMN envelope SET STORAGE EXTERNAL;
@@ -698,6 +772,8 @@ ALTER TABLE ONLY flex_runs ALTER COLUMN envelope SET STORAGE EXTERNAL;
 COMMENT ON COLUMN flex_runs.usage IS 'sums of what attempts reported; null where none did';
 
 COMMENT ON COLUMN flex_runs.imported_at IS 'when it was imported; null: it was made here';
+
+COMMENT ON COLUMN flex_runs.apart IS 'what envelope and output have in flex_values: place → hash';
 
 CREATE VIEW flex_run_rows AS
  SELECT run_id,
@@ -769,6 +845,19 @@ CREATE TABLE flex_tokens (
 COMMENT ON TABLE flex_tokens IS 'rows stay when they are revoked: as long as there is one, the gateway asks for tokens';
 
 COMMENT ON COLUMN flex_tokens.last_used_at IS 'written at most once a minute';
+
+CREATE TABLE flex_values (
+    run_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    value bytea NOT NULL,
+    CONSTRAINT flex_values_hash CHECK ((length(hash) = 32))
+);
+
+COMMENT ON TABLE flex_values IS 'large values of documents, once in a run; removed with it';
+
+COMMENT ON COLUMN flex_values.hash IS 'SHA-256 of value';
+
+COMMENT ON COLUMN flex_values.value IS 'JSON text with sorted keys';
 
 CREATE TABLE flex_webhook_deliveries (
     hook_id uuid NOT NULL,
@@ -872,10 +961,13 @@ CREATE TABLE hitl_requests (
     expires_at timestamp with time zone,
     resolved_at timestamp with time zone,
     proposal jsonb,
+    apart jsonb,
     CONSTRAINT hitl_requests_status_check CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'cancelled'::text])))
 );
 
 COMMENT ON COLUMN hitl_requests.proposal IS 'the edit or answer that the votes are for; null: what was asked at first';
+
+COMMENT ON COLUMN hitl_requests.apart IS 'what payload has in flex_values: place → hash';
 
 CREATE VIEW hitl_request_rows AS
  SELECT q.id AS request_id,
@@ -900,7 +992,8 @@ CREATE VIEW hitl_request_rows AS
     r.objective,
     r.updated_at AS run_updated_at,
     COALESCE((r.envelope #>> '{metadata,briefId}'::text[]), (r.envelope #>> '{inputs,briefId}'::text[])) AS brief_id,
-    r.client_id
+    r.client_id,
+    q.apart
    FROM (hitl_requests q
      JOIN flex_runs r ON ((r.run_id = q.run_id)));
 
@@ -962,6 +1055,9 @@ ALTER TABLE ONLY flex_tokens
 
 ALTER TABLE ONLY flex_tokens
     ADD CONSTRAINT flex_tokens_pkey PRIMARY KEY (token_id);
+
+ALTER TABLE ONLY flex_values
+    ADD CONSTRAINT flex_values_pkey PRIMARY KEY (run_id, hash);
 
 ALTER TABLE ONLY flex_webhook_deliveries
     ADD CONSTRAINT flex_webhook_deliveries_pkey PRIMARY KEY (hook_id, run_id, seq);
@@ -1046,7 +1142,7 @@ CREATE INDEX flex_work_expiring ON flex_work USING btree (lease_until) WHERE (wo
 
 CREATE INDEX flex_work_free ON flex_work USING btree (queue, due_at) WHERE ((NOT started) AND (worker IS NULL));
 
-CREATE INDEX flex_work_leased ON flex_work USING btree (worker) WHERE (worker IS NOT NULL);
+CREATE INDEX flex_work_leased ON flex_work USING btree (worker, due_at) WHERE (worker IS NOT NULL);
 
 CREATE INDEX hitl_requests_open ON hitl_requests USING btree (created_at, id) WHERE (status = 'open'::text);
 
@@ -1065,6 +1161,10 @@ CREATE TRIGGER flex_operations_keep_ended BEFORE UPDATE ON flex_operations FOR E
 CREATE TRIGGER flex_operations_keep_young BEFORE DELETE ON flex_operations FOR EACH ROW WHEN ((old.at > (clock_timestamp() - '23:00:00'::interval))) EXECUTE FUNCTION flex_refuse_operation_change();
 
 CREATE TRIGGER flex_tokens_keep BEFORE UPDATE ON flex_tokens FOR EACH ROW WHEN (((new.digest <> old.digest) OR (new.name <> old.name) OR (new.scopes <> old.scopes) OR (new.roles <> old.roles) OR ((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at)))) EXECUTE FUNCTION flex_refuse_token_change();
+
+CREATE TRIGGER flex_values_refuse_change BEFORE UPDATE OR TRUNCATE ON flex_values FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_change();
+
+CREATE TRIGGER flex_values_refuse_removal AFTER DELETE ON flex_values REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION flex_refuse_partial_removal();
 
 ALTER TABLE ONLY flex_webhook_deliveries
     ADD CONSTRAINT flex_webhook_deliveries_hook FOREIGN KEY (hook_id) REFERENCES flex_webhooks(id);

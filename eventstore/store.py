@@ -24,6 +24,7 @@ from eventstore.projection import project
 from eventstore.reader import Reader
 from eventstore.rows import Result, Rows
 from eventstore.slices import Slices
+from eventstore.values import Splitter
 from eventstore.writer import AppendQueue, Writer
 from runs.event import Event
 from runs.evolve import evolve
@@ -169,12 +170,13 @@ class EventStore:
         """
         if self._closed:
             raise StoreUnavailable(_CLOSED)
-        links = await _link(before.head_hash, encode_events(events))
+        splitter = Splitter()
+        links = await _link(before.head_hash, events, splitter)
         if self._closed:
             raise StoreUnavailable(_CLOSED)
         work_before, work_after = outstanding(before), outstanding(after)
         sections = encode_sections(
-            project(before, after, events, work_before, work_after), lease or DEFAULT_LEASE
+            project(before, after, events, work_before, work_after), lease or DEFAULT_LEASE, splitter
         )
         sections["chained"] = links.rows
         new_work = [
@@ -191,7 +193,8 @@ class EventStore:
                 new_work,
             ),
             sections=sections,
-            size_bytes=sum(map(len, sections.values())),
+            values=splitter.values,
+            size_bytes=sum(map(len, sections.values())) + sum(map(len, splitter.values.values())),
             enqueued_at=loop.time(),
             answer=loop.create_future(),
         )
@@ -298,11 +301,18 @@ class EventStore:
                 _log.exception("commit_callback_failed", run_id=commit.after.run_id)
 
 
-async def _link(previous: str | None, texts: list[bytes]) -> Links:
+async def _link(previous: str | None, events: Sequence[Event], splitter: Splitter) -> Links:
     """Large texts on a thread: those with odd numbers or keys take 0.2 s for a megabyte."""
+    texts = encode_events(events)
     if sum(map(len, texts)) > _LARGE_BYTES:
-        return await asyncio.to_thread(link, previous, texts)
-    return link(previous, texts)
+        return await asyncio.to_thread(_split_and_link, previous, events, texts, splitter)
+    return _split_and_link(previous, events, texts, splitter)
+
+
+def _split_and_link(
+    previous: str | None, events: Sequence[Event], texts: list[bytes], splitter: Splitter
+) -> Links:
+    return link(previous, texts, list(map(splitter.event, events, texts)))
 
 
 def is_run_id(text: str) -> bool:

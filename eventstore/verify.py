@@ -24,6 +24,7 @@ from eventstore.connection import BlockingConnection, Connection
 from eventstore.differences import Difference, differences
 from eventstore.read_runs import open_for_reading
 from eventstore.statements import statement
+from eventstore.values import LostValue
 from eventstore.whole_runs import (
     FIRST_RUN,
     LAST_RUN,
@@ -123,8 +124,10 @@ def verify_range(connection: BlockingConnection, runs: RunRange) -> Verified:
             seen.add(run_id)
             _look(verified, heads.get(run_id), commits)
 
-        rows = differences(connection, runs, look)
+        lost: list[LostValue] = []
+        rows = differences(connection, runs, look, lost)
     verified.run_count = len(seen | heads.keys())
+    verified.findings += [Finding(each.run_id, each.seq, "value", str(each)) for each in lost]
     verified.findings += map(_of_row, rows)
     return verified
 

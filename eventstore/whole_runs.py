@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,9 @@ from eventstore.connection import Connection, connect
 from eventstore.errors import LogUnfoldable
 from eventstore.imported_rows import whole_rows
 from eventstore.projection import Sections
-from eventstore.rows import column_names, row_maker
+from eventstore.rows import Result, column_names, row_maker
 from eventstore.statements import statement
+from eventstore.values import Splitter, value_parameters, whole
 from runs.event import Event
 
 FIRST_RUN = "00000000-0000-0000-0000-000000000000"
@@ -67,10 +68,31 @@ def parameters_of(run_ids: list[str], sections: Sections) -> dict[str, Any]:
     return {"run_ids": run_ids, "batch": orjson.dumps(sections).decode()}
 
 
-async def replayed(connection: Connection, runs: RunRange) -> AsyncGenerator[tuple[list[str], Sections]]:
+@dataclass(slots=True)
+class Replayed:
+    """The rows of some runs as they are stored, and the large values that they leave out: (run, hash, text)."""
+
+    run_ids: list[str] = field(default_factory=list[str])
+    sections: Sections = field(default_factory=Sections)
+    values: list[tuple[str, str, bytes]] = field(default_factory=list[tuple[str, str, bytes]])
+
+    def add(self, run_id: str, sections: Sections) -> None:
+        """Add the rows of a run, split."""
+        splitter = Splitter()
+        for name, rows in sections.items():
+            splitter.rows(name, rows)
+        self.run_ids.append(run_id)
+        self.values += [(run_id, *each) for each in splitter.values.items()]
+        add_sections(self.sections, sections)
+
+    @property
+    def value_parameters(self) -> dict[str, Any]:
+        return value_parameters(self.values)
+
+
+async def replayed(connection: Connection, runs: RunRange) -> AsyncGenerator[Replayed]:
     """The rows of these runs, some runs at a time. Raises LogUnfoldable, psycopg.Error."""
-    run_ids: list[str] = []
-    chunk: Sections = {}
+    chunk = Replayed()
     imports = dict(
         await (await connection.execute(statement("imports/of_range"), runs.parameters)).fetchall()
     )
@@ -80,13 +102,12 @@ async def replayed(connection: Connection, runs: RunRange) -> AsyncGenerator[tup
                 sections = whole_rows(run_id, commits, imports)
             except Exception as error:  # such a log may lack anything: a node, a key, a plan
                 raise LogUnfoldable(run_id, f"{type(error).__name__}: {error}") from error
-            run_ids.append(run_id)
-            add_sections(chunk, sections)
-            if len(run_ids) == _RUNS_AT_ONCE:
-                yield run_ids, chunk
-                run_ids, chunk = [], {}
-    if run_ids:
-        yield run_ids, chunk
+            chunk.add(run_id, sections)
+            if len(chunk.run_ids) == _RUNS_AT_ONCE:
+                yield chunk
+                chunk = Replayed()
+    if chunk.run_ids:
+        yield chunk
 
 
 async def _logs(connection: Connection, runs: RunRange) -> AsyncGenerator[tuple[str, list[list[Event]]]]:
@@ -97,7 +118,10 @@ async def _logs(connection: Connection, runs: RunRange) -> AsyncGenerator[tuple[
         columns = column_names(cursor)
         event_of, xid = row_maker(Event, columns), columns.index(b"xid")
         while rows := await cursor.fetchmany(_EVENTS_AT_ONCE):
-            for row in rows:
+            result, lost = await whole(connection, Result(columns, rows))
+            if lost:
+                raise LogUnfoldable(lost[0].run_id, f"{lost[0]}; flexrun db verify names all")
+            for row in result.rows:
                 event = event_of(row)
                 if log and log[-1][1].run_id != event.run_id:
                     yield log[-1][1].run_id, _commits(log)

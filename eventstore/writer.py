@@ -22,6 +22,7 @@ from eventstore.outage import Outage
 from eventstore.pause import DoublingPause
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
+from eventstore.values import value_parameters, whole
 from runs.event import Event
 from telemetry.catalogue import APPEND_BATCH, APPEND_SECONDS, CONFLICTS
 
@@ -123,8 +124,12 @@ class Writer:
         text = encode_batch(batch).decode()
         if len(text) > LARGE_BATCH_CHARS:
             await asyncio.sleep(0)  # encoding it and sending it are two turns of the loop
+        values = [(append.run_id, *each) for append in batch for each in append.values.items()]
+        name = "log/append_values" if values else "log/append"
         with hang_up_after(self._connection):
-            cursor = await self._connection.execute(statement("log/append"), (text,), prepare=True)
+            cursor = await self._connection.execute(
+                statement(name), {"batch": text, **value_parameters(values)}, prepare=True
+            )
         return dict(await cursor.fetchall())
 
     async def _answer(self, batch: Sequence[PendingAppend], conflicts: dict[str, int]) -> None:
@@ -212,7 +217,8 @@ async def _is_stored(connection: Connection, events: Sequence[Event]) -> bool:
         statement("log/read"),
         {"run_id": first.run_id, "after": first.seq - 1, "until": last.seq, "limit": len(events)},
     )
-    found = Result(column_names(cursor), await cursor.fetchall()).read(Event)
+    result, _ = await whole(connection, Result(column_names(cursor), await cursor.fetchall()))
+    found = result.read(Event)
     return [_identity(event) for event in found] == [_identity(event) for event in events]
 
 

@@ -1,2 +1,2 @@
 -- log/append: store a batch; the answer is the runs that were not at the expected version.
-select conflicting_run, actual_seq from flex_append(%s::text::jsonb)
+select conflicting_run, actual_seq from flex_append(%(batch)s::text::jsonb)

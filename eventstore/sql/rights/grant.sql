@@ -3,7 +3,7 @@ do $$
 declare
   app constant text := current_setting('flexrun.app_role');
   reader constant text := current_setting('flexrun.read_role');
-  only_grows constant text[] := array['flex_events', 'flex_imported_runs'];
+  only_grows constant text[] := array['flex_events', 'flex_values', 'flex_imported_runs'];
   never_removed constant text[] := array['flex_operations']; -- its trigger lets what was begun be finished
   only_read constant text[] := array['flex_migrations', 'flex_pruned_runs'];
   secret constant text[] := array['flex_secrets', 'flex_tokens', 'flex_webhooks', 'flex_run_keys'];
