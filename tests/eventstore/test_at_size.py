@@ -16,6 +16,7 @@ from eventstore.handler import RunHandler
 from eventstore.queries.run_list import RunFilters, list_parameters
 from eventstore.statements import statement
 from eventstore.store import EventStore
+from eventstore.work_list import WORK_STATES
 from tests.eventstore.conftest import OpenStore
 from tests.support.started_runs import started_run
 from tests.support.waiting import eventually
@@ -88,6 +89,16 @@ OPERATIONS = {
     "before": "ffffffff-ffff-ffff-ffff-ffffffffffff",
 }
 OPERATIONS |= {"outcome": None, "limit": 10}
+WORK: dict[str, object] = {
+    "run_id": None,
+    "queue": None,
+    "kind": None,
+    "worker": None,
+    "states": list(WORK_STATES),
+    "limit": 10,
+}
+WORK |= {"after_due": None, "after_run": None, "after_kind": "", "after_ref": ""}
+WORK |= {"timer_queue": "timer", "silent_seconds": 15}
 NO_FILTER = dict.fromkeys(("actor", "action", "run_id", "object_kind", "object_id"))
 STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "log/read": (READ, 10),
@@ -186,6 +197,34 @@ async def test_each_list_walks_its_own_index(crowded: AsyncConnection[Any], data
     used = {each["Index Name"] for each in nodes(plan) if each.get("Index Name") and each["Actual Loops"]}
     assert used - {"flex_runs_pkey", "flex_plan_nodes_pkey"} == {INDEXES[walk]}
     assert pages(plan) <= 400
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "page_limit"),
+    [
+        ({}, 500),
+        ({"worker": "callback/c"}, 100),
+        ({"states": ["later", "running"]}, 50),
+        ({"states": ["timer"], "queue": "timer"}, 1000),
+        ({"run_id": READ["run_id"]}, 20),
+    ],
+    ids=["all", "of a worker", "of states that nothing is in", "of a queue", "of a run"],
+)
+async def test_a_page_of_work_touches_few_pages_of_the_table(
+    crowded: AsyncConnection[Any], database_url: str, asked: dict[str, object], page_limit: int
+):
+    connection = await connect(database_url, "test")
+    # As a process asks: by a plan that is made once, for all filters.
+    cursor = await connection.execute(
+        b"explain (analyze, buffers, format json) " + statement("work/list"), WORK | asked, prepare=True
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    scanned = {each["Relation Name"] for each in nodes(plan) if each["Node Type"] == "Seq Scan"}
+    assert scanned <= {"flex_processes"}
+    assert pages(plan) <= page_limit
     await connection.close()
 
 
