@@ -127,6 +127,7 @@ class Keeper:
         if self._task is not None:
             await end_background(self._task)
         await self._checkpoints.close()
+        await self._retention.close()
         await self._turn.give_up()
 
     async def run_once(self) -> Round:
@@ -150,7 +151,7 @@ class Keeper:
                     report = await self.run_once()
                     await self._gone.look()
                     await self._tidy()
-                    await self._retention.look()
+                    self._retention.go_on()
                     await self._checkpoints.look()
                     if report != Round():
                         _log.info("keeper_round", **asdict(report))

@@ -14,10 +14,14 @@ from datetime import UTC, datetime, timedelta
 
 from eventstore.store import EventStore, is_run_id
 
-EVENTS_AT_ONCE = 2_000
-"""A bundle has about so many events at most: it takes some ten milliseconds."""
+EVENTS_AT_ONCE = 300
+"""A bundle has about so many events at most: it takes some milliseconds, for which an append may have to wait."""
 
-RUNS_AT_ONCE = 100
+RUNS_AT_ONCE = 25
+
+REST = 4.0
+"""After a bundle, how often as long as it took is rested: a fifth of the time of one connection is used, and less when
+the database is busy, since a bundle takes longer then."""
 
 Export = Callable[[str], Awaitable[str]]
 """Writes a run's whole history where it outlives the run, durably, and returns where that is."""
@@ -89,8 +93,8 @@ async def prune(
 ) -> AsyncGenerator[PrunedBundle]:
     """Remove runs that ended before a time, those that ended first in front, `limit` at most; yields each bundle.
 
-    It can be left at any bundle and called again. After each it rests as long as that took, so that half of what a
-    connection can do stays for others. Raises StoreUnavailable, and what `export` raises: the bundle stays then.
+    It can be left at any bundle and called again. After each it rests, see `REST`. Raises StoreUnavailable, and what
+    `export` raises: the bundle stays then.
     """
     loop = asyncio.get_running_loop()
     place, remaining = ("-infinity", "00000000-0000-0000-0000-000000000000"), limit
@@ -104,7 +108,8 @@ async def prune(
         bundle = await _remove(store, before, runs, export)
         remaining = None if remaining is None else remaining - len(runs)
         yield bundle
-        await asyncio.sleep(loop.time() - began)
+        if remaining is None or remaining > 0:
+            await asyncio.sleep(REST * (loop.time() - began))
 
 
 async def _candidates(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS = 60.0
 """Runs that ended within the last minute are not removed: streams of them may still be read."""
+
+_NICENESS = 10
 
 
 def prune(
@@ -112,6 +115,7 @@ async def _prune(url: str, before: datetime, bounds: _Bounds, done: dict[str, in
     from eventstore.export_files import export_into  # noqa: PLC0415 - as above
     from eventstore.retention import prune as prune_runs  # noqa: PLC0415 - as above
 
+    os.nice(_NICENESS)  # exports are compressed here, beside the engine
     columns = (*Progress.get_default_columns(), TextColumn("{task.completed:.0f} of {task.total:.0f} runs"))
     async with opened_store(url) as store:
         with Progress(*columns, console=errors, transient=True) as progress:
