@@ -185,6 +185,7 @@ INNER = {
     "QueueSubscription": "RabbitBroker",
     "Reader": "EventStore",
     "RemoteWork": "GatewayServer",
+    "Retention": "Keeper",
     "RunWatch": "ExecutorWorker",
     "Sender": "Webhooks",
     "ServerSample": "Metrics",
