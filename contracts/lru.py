@@ -1,6 +1,7 @@
 """A mapping that keeps the most recently used entries."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
@@ -38,6 +39,11 @@ class LruCache(Generic[Key, Value]):
     def discard(self, key: Key) -> None:
         """Forget `key`, if it is there."""
         self._entries.pop(key, None)
+
+    def discard_where(self, unwanted: Callable[[Key, Value], bool]) -> None:
+        """Forget the entries that are `unwanted`."""
+        for key in [key for key, value in self._entries.items() if unwanted(key, value)]:
+            del self._entries[key]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -76,8 +76,10 @@ def encode_events(events: Sequence[Event]) -> list[bytes]:
     return texts
 
 
-def encode_sections(sections: Sections, lease: Lease, splitter: Splitter) -> dict[str, bytes]:
+def encode_sections(sections: Sections, lease: Lease, splitter: Splitter | None) -> dict[str, bytes]:
     """Section → its rows as JSON, without the brackets and without their large values, which `splitter` has then.
+
+    Without one they stay.
 
     Raises ValueRefused for a value that Postgres cannot store.
     """
@@ -88,9 +90,10 @@ def encode_sections(sections: Sections, lease: Lease, splitter: Splitter) -> dic
     return {name: _encode_section(name, rows, splitter) for name, rows in sections.items()}
 
 
-def _encode_section(name: str, rows: list[JsonObject], splitter: Splitter) -> bytes:
+def _encode_section(name: str, rows: list[JsonObject], splitter: Splitter | None) -> bytes:
     text = _encode(rows)
-    return _encode(rows) if len(text) > LARGE_BYTES and splitter.rows(name, rows) else text
+    large = splitter is not None and len(text) > LARGE_BYTES and splitter.rows(name, rows)
+    return _encode(rows) if large else text
 
 
 def _encode(rows: Sequence[Any]) -> bytes:

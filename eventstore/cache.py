@@ -27,6 +27,12 @@ class RunCache:
         """The state as this process knows it; another process may have appended since."""
         return self._states.get(run_id)
 
+    def discard_sealed(self, run_ids: set[str] | None) -> None:
+        """Forget those of these runs that can be erased; None: all of them."""
+        self._states.discard_where(
+            lambda run_id, state: state.sealed and (run_ids is None or run_id in run_ids)
+        )
+
     def put(self, state: RunState) -> None:
         """Keep `state` unless a later version is known."""
         if state.correlation_id is not None:

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from eventstore.connection import BlockingConnection
-from eventstore.imported_rows import whole_rows
-from eventstore.projection import Sections, final_rows
+from eventstore.projection import Sections
 from eventstore.read_runs import read_logs
 from eventstore.rows import Result, column_names
 from eventstore.same_rows import runs_that_differ
 from eventstore.statements import statement
+from eventstore.stored_rows import Imports, Keys, final_rows_of, keys_in, whole_rows_of
 from eventstore.values import LostValue
 from eventstore.whole_runs import Log, RunRange, add_sections, parameters_of
 from runs.event import Json
 
 _RUNS_AT_ONCE = 500
 _EVENTS_AT_ONCE = 4_000
-
-Imports = dict[str, datetime]
-"""When the runs of a range were imported that were."""
 
 Look = Callable[[str, Log], None]
 """Is shown a run's id and its events by commit."""
@@ -96,19 +92,17 @@ def _differing(
     """A quick look at the rows of a range, of which these are all logs, and a close one where that is not enough."""
     sections: Sections = {}
     closer: set[str] = set()
+    keys = keys_in(connection, logs)
     for run_id, commits in logs.items():
         try:
-            if run_id in imports:
-                add_sections(sections, whole_rows(run_id, commits, imports))
-            else:
-                add_sections(sections, final_rows(run_id, [event for commit in commits for event in commit]))
+            add_sections(sections, final_rows_of(run_id, commits, keys, imports))
         except Exception:  # noqa: BLE001 - such a log may lack anything; the closer look says what
             closer.add(run_id)
     closer |= runs_that_differ(connection, runs, sections)
     without_log = closer - logs.keys()
     found = _without_log(connection, runs, without_log) if without_log else []
     closer_logs = {run_id: logs[run_id] for run_id in sorted(closer & logs.keys())}
-    return found + _close_look(connection, closer_logs, imports)
+    return found + _close_look(connection, closer_logs, keys, imports)
 
 
 def _without_log(connection: BlockingConnection, runs: RunRange, run_ids: set[str]) -> list[Difference]:
@@ -116,13 +110,15 @@ def _without_log(connection: BlockingConnection, runs: RunRange, run_ids: set[st
     return [row for row in rows if row.run_id in run_ids]
 
 
-def _close_look(connection: BlockingConnection, logs: dict[str, Log], imports: Imports) -> list[Difference]:
+def _close_look(
+    connection: BlockingConnection, logs: dict[str, Log], keys: Keys, imports: Imports
+) -> list[Difference]:
     found: list[Difference] = []
     rows: Sections = {}
     compared: list[str] = []
     for run_id, commits in logs.items():
         try:
-            add_sections(rows, whole_rows(run_id, commits, imports))
+            add_sections(rows, whole_rows_of(run_id, commits, keys, imports))
             compared.append(run_id)
         except Exception as error:  # noqa: BLE001 - such a log may lack anything: a node, a key, a plan
             reason = f"{type(error).__name__}: {error}"

@@ -6,6 +6,8 @@ import re
 
 import psycopg
 
+from runs.errors import RunErased
+
 
 class StoreError(Exception):
     """The base of all errors of the store."""
@@ -79,9 +81,13 @@ LOG_RULES = {
 """SQLSTATE that the triggers of the log raise → the rule that was broken."""
 
 
+_ERASED_ORIGIN = "FR007"
+"""SQLSTATE that `flex_append` raises for a run that is made from one that was erased."""
+
+
 def is_passing(error: psycopg.Error) -> bool:
     """Whether trying again later may help: a lost connection, a restart, a failover, a deadlock, a full disk."""
-    if error.sqlstate in LOG_RULES:
+    if error.sqlstate in LOG_RULES or error.sqlstate == _ERASED_ORIGIN:
         return False  # psycopg makes an OperationalError of an SQLSTATE that it does not know
     return error.sqlstate == _READ_ONLY or isinstance(
         error, psycopg.OperationalError | psycopg.InterfaceError
@@ -135,9 +141,11 @@ def explain(error: psycopg.Error) -> str:
             return f"the database refuses: {brief(error)}"
 
 
-def translate(error: psycopg.Error) -> StoreError:
+def translate(error: psycopg.Error) -> StoreError | RunErased:
     """The store's error for a driver error that a retry would not resolve."""
     text = brief(error)
+    if error.sqlstate == _ERASED_ORIGIN:
+        return RunErased(text)
     rule = LOG_RULES.get(error.sqlstate or "")
     if rule is not None:
         return LogRefused(rule, text)

@@ -17,6 +17,7 @@ import orjson
 from eventstore.chain import event_body, hashed_text
 from eventstore.installation import installation_name
 from eventstore.migrate import migrations
+from eventstore.sealing import RunKey, is_sealed
 from eventstore.store import EventStore
 from runs.errors import RunUnknown
 from runs.event import Event, rfc3339
@@ -32,7 +33,8 @@ _LEVEL = 6
 class ExportHeader:
     """The first line of an exported run. `head_hash` is None where its last event is of an earlier version.
 
-    `installation` is where it was exported; None in a file of a version that did not say it.
+    `installation` is where it was exported; None in a file of a version that did not say it. `key` is that of a run
+    whose events are sealed.
     """
 
     run_id: str
@@ -41,6 +43,7 @@ class ExportHeader:
     exported_at: datetime
     flexrun: str
     installation: str | None
+    key: RunKey | None = None
 
     def to_line(self) -> bytes:
         header = {
@@ -53,8 +56,15 @@ class ExportHeader:
             "events": self.events,
             "headHash": self.head_hash,
             "exportedAt": rfc3339(self.exported_at),
+            **self._key(),
         }
         return orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _key(self) -> dict[str, object]:
+        """What opens the events of a run that can be erased, or says that it was."""
+        if self.key is None:
+            return {}
+        return {"key": self.key.key.hex()} if self.key.key is not None else {"erased": self.key.tombstone}
 
 
 async def export_header(
@@ -65,11 +75,12 @@ async def export_header(
     `installation` saves who exports many runs from asking for it each time.
     """
     head = (await store.heads([run_id])).get(run_id, 0)
-    last = await store.read(run_id, after=head - 1, until=head, limit=1) if head else []
+    last = await store.read_stored(run_id, after=head - 1, until=head, limit=1) if head else []
     if not last:
         raise RunUnknown(f"there is no run {run_id}")
     installation = installation or await installation_name(store)
-    return ExportHeader(run_id, head, last[0].hash, store.clock(), flexrun, installation)
+    key = (await store.seals.keys([run_id]))[run_id] if is_sealed(last[0]) else None
+    return ExportHeader(run_id, head, last[0].hash, store.clock(), flexrun, installation, key)
 
 
 async def exported(store: EventStore, header: ExportHeader) -> AsyncGenerator[bytes]:
@@ -78,7 +89,7 @@ async def exported(store: EventStore, header: ExportHeader) -> AsyncGenerator[by
     yield packer.compress(header.to_line())
     after, previous = 0, None
     while after < header.events:
-        page = await store.read(header.run_id, after=after, until=header.events, limit=PAGE_EVENTS)
+        page = await store.read_stored(header.run_id, after=after, until=header.events, limit=PAGE_EVENTS)
         if not page:
             break  # events are gone; the header says how many there were
         yield await asyncio.to_thread(_packed, packer, previous, page)

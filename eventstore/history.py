@@ -18,15 +18,19 @@ _KEEP_EACH = 250
 
 
 class History:
-    """The states of runs as they were. What a log holds does not change, so a state that is kept stays right."""
+    """The states of runs as they were. What a log holds does not change, so a state that is kept stays right, until its
+    run is erased.
+    """
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._kept: OrderedDict[tuple[str, int], RunState] = OrderedDict()
+        store.on_erased(self._forget)
 
     async def state_at(self, run_id: str, seq: int) -> RunState:
-        """The state after event `seq`, or after the last one that there is. Raises StoreUnavailable."""
+        """The state after event `seq`, or after the last one that there is. Raises RunErased, StoreUnavailable."""
         state, slices = self._before(run_id, seq), Slices()
+        await self._store.seals.refuse_erased(state)
         while state.seq < seq:
             page = await self._store.read(run_id, after=state.seq, until=seq, limit=PAGE_EVENTS)
             for event in page:
@@ -47,6 +51,11 @@ class History:
         """The latest state that is kept and not after `seq`."""
         near = [key for key in self._kept if key[0] == run_id and key[1] <= seq]
         return self._kept[max(near)] if near else new_run(run_id)
+
+    def _forget(self, run_ids: set[str] | None) -> None:
+        for key in [key for key, state in self._kept.items() if state.sealed]:
+            if run_ids is None or key[0] in run_ids:
+                del self._kept[key]
 
     def _keep(self, state: RunState) -> None:
         self._kept[state.run_id, state.seq] = state

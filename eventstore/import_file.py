@@ -19,9 +19,10 @@ import orjson
 
 from eventstore.batch import encode_events
 from eventstore.chain import event_body, hashed_text
-from eventstore.errors import ValueRefused
+from eventstore.errors import LogUnfoldable, ValueRefused
 from eventstore.exported import FORMAT, VERSION, ExportHeader
 from eventstore.import_lines import ImportLimits, ImportRefused, PackedLines
+from eventstore.sealing import RunKey, is_sealed, open_event
 from eventstore.store import is_run_id
 from runs.event import Event, parse_time
 from runs.frames import frame
@@ -31,6 +32,7 @@ from schemas.vocabulary import EVENT_TYPES
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _MAX_NAME_CHARS = 100
+_TOMBSTONE = '"erased" has "at", "by" and "reason"'
 _MEMBERS = frozenset(
     {
         "after",
@@ -80,7 +82,7 @@ class ExportedRun:
         lines, check = PackedLines(self._path, self._limits), _Chain(self.header)
         for text in islice(lines, 1, None):
             self.line = lines.line
-            found = _event(text, self.line, self.header.run_id)
+            found = _event(text, self.line, self.header.run_id, self.header.key)
             check.add(found, self.line)
             yield found
         check.end(self.line)
@@ -128,7 +130,8 @@ class _Chain:
             message = f"event {self._seq} is not what was written, or {self._after_words(line)}"
             raise ImportRefused("hash", message, line - 1)
         event, self._chained = self._last.event, True
-        count = (event.detail or {}).get("eventCount") if event.type == "complete" else self._seq
+        counts = event.type == "complete" and not event.erased
+        count = (event.detail or {}).get("eventCount") if counts else self._seq
         if count != self._seq:
             raise ImportRefused(
                 "count", f"complete counts {count} events, and is event {self._seq}", line - 1
@@ -170,10 +173,29 @@ def _header(line: bytes, newest_schema: int) -> ExportHeader:
         raise ImportRefused(
             "header", f'"flexrun" and "installation" are texts of up to {_MAX_NAME_CHARS} characters', 1
         )
-    return ExportHeader(run_id, events, head_hash, _time(header.get("exportedAt"), 1), by, installation)
+    exported_at, key = _time(header.get("exportedAt"), 1), _key(header, run_id)
+    return ExportHeader(run_id, events, head_hash, exported_at, by, installation, key)
 
 
-def _event(line: bytes, number: int, run_id: str) -> ImportedEvent:
+def _key(header: dict[str, Any], run_id: str) -> RunKey | None:
+    """The key of a run whose events are sealed, or its tombstone. Raises ImportRefused."""
+    key, erased = header.get("key"), header.get("erased")
+    if key is not None:
+        if erased is not None or not _is_hash(key):
+            raise ImportRefused("header", '"key" is 256 bits in hex, of a run that was not erased', 1)
+        return RunKey(run_id, bytes.fromhex(key))
+    if erased is None:
+        return None
+    if not isinstance(erased, dict):
+        raise ImportRefused("header", _TOMBSTONE, 1)
+    said = cast("dict[str, Any]", erased)
+    by, reason = said.get("by"), said.get("reason")
+    if not isinstance(by, str | None) or not isinstance(reason, str | None):
+        raise ImportRefused("header", _TOMBSTONE, 1)
+    return RunKey(run_id, None, _time(said.get("at"), 1), by, reason)
+
+
+def _event(line: bytes, number: int, run_id: str, key: RunKey | None) -> ImportedEvent:
     """Raises ImportRefused."""
     row = _object(line, number)
     if row.keys() != _MEMBERS:
@@ -201,14 +223,30 @@ def _event(line: bytes, number: int, run_id: str) -> ImportedEvent:
     try:
         encode_events([event])
         same = hashed_text(row["after"], event_body(event)) == line
-        check_frame(frame(event))
+        opened = _opened(event, key, number)
+        check_frame(frame(opened))
     except (ValueRefused, DocumentRefused) as error:
         raise ImportRefused("event", str(error), number) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ImportRefused("event", f"its payload lacks what it must have: {error!r}", number) from None
     if not same:
         raise ImportRefused("event", "it is not in the canonical form in which events are exported", number)
-    return ImportedEvent(event, line, row["after"])
+    return ImportedEvent(opened, line, row["after"])
+
+
+def _opened(event: Event, key: RunKey | None, number: int) -> Event:
+    """The event as it was before it was sealed. Raises ImportRefused."""
+    if is_sealed(event) != (key is not None):
+        message = (
+            "it is sealed, and the header has no key" if key is None else "it is not sealed as the others are"
+        )
+        raise ImportRefused("event", message, number)
+    try:
+        return open_event(event, key) if key is not None else event
+    except LogUnfoldable:
+        raise ImportRefused(
+            "event", "it is sealed, and the key in the header does not open it", number
+        ) from None
 
 
 def _require_types(row: dict[str, Any], number: int) -> None:

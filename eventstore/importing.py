@@ -25,8 +25,9 @@ from eventstore.import_file import ExportedRun
 from eventstore.import_lines import ImportLimits, ImportRefused
 from eventstore.imported_rows import imported_rows
 from eventstore.migrate import migrations
-from eventstore.projection import Sections
+from eventstore.projection import Sections, erased_rows
 from eventstore.rows import Result, column_names
+from eventstore.sealing import RunKey
 from eventstore.statements import statement
 from eventstore.values import whole
 from runs.event import Event, JsonObject
@@ -80,8 +81,10 @@ async def import_run(database_url: str, path: Path, limits: ImportLimits, import
 
 def checked_rows(run: ExportedRun) -> Sections:
     """The rows of the run, after a look at all its events. Raises ImportRefused."""
-    found = run.events()
+    found, key = run.events(), run.header.key
     try:
+        if key is not None and key.key is None:
+            return erased_rows((each.event for each in found), key.erased_at)
         return imported_rows(run.header.run_id, (each.event for each in found), None)
     except (ImportRefused, OSError, MemoryError, RecursionError):
         raise
@@ -97,6 +100,8 @@ async def _store(connection: Connection, run: ExportedRun, rows: Sections, impor
         _require_same_pruned(header, there)
         imported_at = await _begin(connection, rows["starts"][0])
         if imported_at is not None:
+            if header.key is not None:
+                await connection.execute(statement("imports/key"), _key_of(header.key))
             for batch in _batches(run):
                 await connection.execute(statement("imports/events"), {"events": batch})
             others = {"planned": rows["planned"], "requests": rows["requests"]}
@@ -133,6 +138,16 @@ async def _end(connection: Connection, header: ExportHeader, imported_at: dateti
         "head_hash": header.head_hash,
     }
     await connection.execute(statement("imports/end"), parameters)
+
+
+def _key_of(key: RunKey) -> dict[str, object]:
+    return {
+        "run_id": key.run_id,
+        "key": key.key,
+        "erased_at": key.erased_at,
+        "erased_by": key.erased_by,
+        "reason": key.reason,
+    }
 
 
 def _batches(run: ExportedRun) -> Iterator[str]:

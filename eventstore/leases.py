@@ -181,7 +181,7 @@ async def take(
     limit = PAGE_EVENTS if store.cached(run_id) is None else 0
     taken = await store.query("work/take", {**named, **lease, "limit": limit})
     if 0 < len(taken.rows) < limit:
-        await store.remember(run_id, taken.read(Event))
+        await store.remember(run_id, await store.seals.open(taken.read(Event)))
     return bool(taken.rows)
 
 

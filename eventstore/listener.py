@@ -22,6 +22,7 @@ from eventstore.presence import Presence, PresenceConfig, PresenceState
 from eventstore.statements import statement
 from eventstore.wake_ups import (
     ANYTHING,
+    ERASED_CHANNEL,
     HELLO,
     HERE,
     HERE_CHANNEL,
@@ -70,6 +71,7 @@ class LogListener:
             WORK_CHANNEL: [],
             REGISTRY_CHANNEL: [],
             PARTIAL_CHANNEL: [],
+            ERASED_CHANNEL: [],
         }
         self._listening = asyncio.Event()
         self._pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
@@ -90,6 +92,10 @@ class LogListener:
     def on_partial(self, callback: Woken) -> None:
         """Call `callback` with the runs whose attempts, here or elsewhere, have made more of their outputs."""
         self._callbacks[PARTIAL_CHANNEL].append(callback)
+
+    def on_erased(self, callback: Woken) -> None:
+        """Call `callback` with the runs that were erased, here or elsewhere; with None after (re)connecting."""
+        self._callbacks[ERASED_CHANNEL].append(callback)
 
     def on_hello(self, callback: Callable[[], None]) -> None:
         """Call `callback` when another process has begun to listen, which knows nothing of what was said before."""
@@ -159,7 +165,7 @@ class LogListener:
 
     def _receive(self, notice: psycopg.Notify) -> None:
         origin, _, names = notice.payload.partition(";")
-        if notice.channel in (REGISTRY_CHANNEL, PARTIAL_CHANNEL):
+        if notice.channel in (REGISTRY_CHANNEL, PARTIAL_CHANNEL, ERASED_CHANNEL):
             self._wake(notice.channel, names)
             return
         if origin == self._ignore_origin:

@@ -6,7 +6,8 @@ nothing here may come from anywhere but the events: times are the events' `recor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from runs.bundle import node_context
 from runs.event import Event, JsonObject
@@ -70,6 +71,35 @@ def final_rows(run_id: str, events: Sequence[Event]) -> Sections:
         "requests": _new_requests(state, events),
         "work": [_work(state, work) for work in outstanding(state).values()],
     }
+
+
+def erased_rows(
+    events: Iterable[Event], erased_at: datetime | None, imported_at: datetime | None = None
+) -> Sections:
+    """The rows of a run that was erased, from what its events show without the key: one, with how it ended and when.
+
+    `flex_erase` writes the same.
+    """
+    row: JsonObject = {}
+    for event in events:
+        if not row:
+            row = {
+                "run_id": event.run_id,
+                "objective": "",
+                "envelope": {},
+                "origin": (event.detail or {}).get("origin"),
+                "correlation_id": event.correlation_id,
+                "created_at": event.recorded_at,
+                "erased_at": erased_at,
+                "imported_at": imported_at,
+                "plan_version": None,
+            }
+        if event.plan_version is not None:
+            row["plan_version"] = event.plan_version
+        if event.type == "complete":
+            row |= {"status": event.payload["status"], "completed_at": event.recorded_at}
+        row |= {"head_seq": event.seq, "updated_at": event.recorded_at}
+    return {"starts": [row], "planned": [], "requests": [], "work": []}
 
 
 def _advanced_run(before: RunState, after: RunState) -> JsonObject:

@@ -7,6 +7,7 @@ from contextlib import aclosing, closing
 
 from eventstore.differences import Difference, differences
 from eventstore.read_runs import open_for_reading
+from eventstore.replayed_runs import replayed
 from eventstore.statements import statement
 from eventstore.whole_runs import (
     ALL_RUNS,
@@ -15,7 +16,6 @@ from eventstore.whole_runs import (
     RunRange,
     connect_for_maintenance,
     parameters_of,
-    replayed,
 )
 from runs.event import Event
 

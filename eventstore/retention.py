@@ -23,6 +23,9 @@ REST = 4.0
 """After a bundle, how often as long as it took is rested: a fifth of the time of one connection is used, and less when
 the database is busy, since a bundle takes longer then."""
 
+_CLOCK_MARGIN = timedelta(seconds=1)
+"""How far our copy of the database's clock may be off."""
+
 Export = Callable[[str], Awaitable[str]]
 """Writes a run's whole history where it outlives the run, durably, and returns where that is."""
 
@@ -135,7 +138,11 @@ def _bundle(found: Sequence[FinishedRun]) -> Sequence[FinishedRun]:
 async def _remove(
     store: EventStore, before: datetime, runs: Sequence[FinishedRun], export: Export | None
 ) -> PrunedBundle:
-    """Export each run, then remove them; one that is exported and then left is exported again the next time."""
+    """Export each run, then remove them; one that is exported and then left is exported again the next time.
+
+    One that is erased between the two is left: its file is written again, with the tombstone.
+    """
+    since = store.clock() - _CLOCK_MARGIN if export is not None else None
     places = dict[str | None, list[str]]()
     for run in runs:
         place = await export(run.run_id) if export is not None else None
@@ -143,7 +150,8 @@ async def _remove(
     removed = set[str]()
     for place, run_ids in places.items():
         rows = await store.fetch(
-            "retention/prune", {"run_ids": run_ids, "ended_before": before, "exported_to": place}
+            "retention/prune",
+            {"run_ids": run_ids, "ended_before": before, "exported_to": place, "exported_since": since},
         )
         removed |= {str(row[0]) for row in rows}
     events = sum(run.events for run in runs if run.run_id in removed)

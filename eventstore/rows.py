@@ -55,9 +55,10 @@ def row_maker(row_class: type[T], columns: Columns) -> Callable[[tuple[Any, ...]
         )
     named = [field.name for field in wanted if field.name in places]
     order = [places[name] for name in named]
-    if order == list(range(len(wanted))) and len(wanted) == len(columns):
+    first_ones = named == [field.name for field in wanted[: len(named)]]
+    if first_ones and order == list(range(len(columns))):
         return lambda values: row_class(*values)
-    if len(order) > 1 and named == [field.name for field in wanted[: len(named)]]:
+    if first_ones and len(order) > 1:
         pick = itemgetter(*order)
         return lambda values: row_class(*pick(values))
     return lambda values: row_class(**{name: values[places[name]] for name in named})

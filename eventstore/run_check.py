@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from eventstore.chain import ChainBreak, check_chain
 from eventstore.rebuild import Difference, compare_run
+from eventstore.sealing import is_sealed
 from runs.event import Event
 from runs.evolve import evolve
 from runs.state import RunState, new_run
@@ -42,12 +43,16 @@ def check_run(database_url: str, run_id: str) -> RunCheck:
         hashed=sum(1 for event in events if event.hash is not None),
         broken=check_chain(events, head=head),
         # The comparison has folded the log already; it is folded again only to find the event that it stops at.
-        unfoldable=_unfoldable(run_id, events) if any(each.unfoldable for each in differences) else None,
+        unfoldable=_unfoldable(run_id, events, differences)
+        if any(each.unfoldable for each in differences)
+        else None,
         differences=[each for each in differences if each.unfoldable is None],
     )
 
 
-def _unfoldable(run_id: str, events: list[Event]) -> tuple[int, str] | None:
+def _unfoldable(run_id: str, events: list[Event], differences: list[Difference]) -> tuple[int, str] | None:
+    if is_sealed(events[0]):
+        return 1, next(each.unfoldable for each in differences if each.unfoldable is not None)
     state: RunState = new_run(run_id)
     for event in events:
         try:

@@ -83,6 +83,9 @@ begin
       returning r.run_id)
     select array_agg(run_id) into taken from advanced;
   end if;
+  if batch ? 'origins' then
+    perform flex_refuse_erased_origins(batch -> 'origins');
+  end if;
   if batch ? 'starts' then
     with started as (
       insert into flex_runs
@@ -91,6 +94,12 @@ begin
       returning run_id)
     select array_agg(run_id) into begun from started;
     taken := taken || begun;
+    if batch ? 'keys' then
+      insert into flex_run_keys (run_id, key)
+      select k.run_id, decode(k.key, 'hex')
+      from jsonb_to_recordset(batch -> 'keys') as k (run_id uuid, key text)
+      where k.run_id = any (begun);
+    end if;
   end if;
   if taken is not null then
     if batch ? 'chained' then
@@ -208,6 +217,49 @@ CREATE FUNCTION flex_drop_operations(keep_seconds double precision, most integer
   select count(*) from dropped
 $$;
 
+CREATE FUNCTION flex_erase(of_run uuid, by_whom text, why text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+  ended timestamptz;
+  erased timestamptz;
+begin
+  select r.completed_at into ended from flex_runs r where r.run_id = of_run for update;
+  if not found then
+    return 'unknown';
+  end if;
+  select k.erased_at into erased from flex_run_keys k where k.run_id = of_run for update;
+  if not found then
+    return 'no_key';
+  elsif erased is not null then
+    return 'before';
+  elsif ended is null then
+    return 'in_progress';
+  end if;
+  erased := clock_timestamp();
+  update flex_run_keys set key = null, erased_at = erased, erased_by = by_whom, reason = why where run_id = of_run;
+  update flex_runs
+  set objective = '', thread_id = null, envelope = '{}', schema_hash = null, output = null, error = null,
+      client_id = null, run_label = null, submitted_by = null, deadline_at = null, usage = null, apart = null,
+      erased_at = erased,
+      origin = case when origin ? 'runId' then jsonb_build_object('runId', origin -> 'runId', 'kind', origin -> 'kind') end
+  where run_id = of_run;
+  delete from flex_plan_nodes where run_id = of_run;
+  delete from hitl_requests where run_id = of_run;
+  delete from flex_links where run_id = of_run;
+  delete from flex_work where run_id = of_run;
+  delete from flex_partial_outputs where run_id = of_run;
+  update flex_webhook_deliveries d set error = null from flex_webhooks h
+  where d.hook_id = h.id and d.run_id = of_run and d.error is not null;
+  update flex_operations set reason = null
+  where run_id = of_run and reason is not null and action <> 'eraseRun';
+  delete from flex_messages where position(convert_to(of_run::text, 'UTF8') in body) > 0;
+  delete from flex_dead_letters where position(convert_to(of_run::text, 'UTF8') in body) > 0;
+  perform pg_notify('flexrun_erased', ';' || of_run);
+  return 'erased';
+end
+$$;
+
 CREATE FUNCTION flex_free_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
@@ -232,7 +284,7 @@ CREATE FUNCTION flex_holders() RETURNS SETOF text
   select worker from holders where worker is not null
 $$;
 
-CREATE FUNCTION flex_prune(of_runs uuid[], ended_before timestamp with time zone, exported_to text) RETURNS SETOF uuid
+CREATE FUNCTION flex_prune(of_runs uuid[], ended_before timestamp with time zone, exported_to text, exported_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF uuid
     LANGUAGE plpgsql
     AS $$
 declare
@@ -244,6 +296,7 @@ begin
   from (select run_id from flex_runs
         where run_id = any (of_runs) and coalesce(completed_at, imported_at) < ended_before
           and (imported_at is null or imported_at < ended_before)
+          and (exported_since is null or erased_at is null or erased_at < exported_since)
         order by run_id for update skip locked) r;
   insert into flex_pruned_runs (run_id, status, events, created_at, completed_at, exported_to, head_hash)
   select r.run_id, r.status, r.head_seq, r.created_at, coalesce(r.completed_at, r.imported_at), flex_prune.exported_to,
@@ -260,6 +313,7 @@ begin
   delete from hitl_requests where run_id = any (taken);
   delete from flex_work where run_id = any (taken);
   delete from flex_plan_nodes where run_id = any (taken);
+  delete from flex_run_keys where run_id = any (taken);
   delete from flex_events where run_id = any (taken);
   delete from flex_values where run_id = any (taken);
   delete from flex_imported_runs where run_id = any (taken);
@@ -276,10 +330,43 @@ begin
 end
 $$;
 
+CREATE FUNCTION flex_refuse_erased_origins(origins jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  origin record;
+begin
+  for origin in
+    select k.run_id, k.erased_at
+    from jsonb_to_recordset(origins) as o (run_id uuid)
+    join flex_run_keys k on k.run_id = o.run_id
+    order by k.run_id
+    for key share of k
+  loop
+    if origin.erased_at is not null then
+      raise exception 'run % was erased: nothing can be made from it', origin.run_id using errcode = 'FR007';
+    end if;
+  end loop;
+end
+$$;
+
+CREATE FUNCTION flex_refuse_key_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception 'run %: its key can be destroyed, and not changed or brought back', old.run_id using errcode = 'FR004';
+end
+$$;
+
 CREATE FUNCTION flex_refuse_operation_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
+  if tg_op = 'UPDATE' and new.reason is null and old.action <> 'eraseRun'
+     and to_jsonb(new) - 'reason' = to_jsonb(old) - 'reason'
+     and exists (select from flex_run_keys k where k.run_id = old.run_id and k.erased_at is not null) then
+    return new;
+  end if;
   raise exception 'operation %: % is refused, the operations log keeps what it has', old.operation_id, lower(tg_op)
     using errcode = 'FR004';
 end
@@ -742,6 +829,21 @@ COMMENT ON COLUMN flex_pruned_runs.events IS 'how many events its log had';
 
 COMMENT ON COLUMN flex_pruned_runs.head_hash IS 'the hash of its last event; null: of a version that had none';
 
+CREATE TABLE flex_run_keys (
+    run_id uuid NOT NULL,
+    key bytea,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    erased_at timestamp with time zone,
+    erased_by text,
+    reason text,
+    CONSTRAINT flex_run_keys_erased CHECK (((key IS NULL) = (erased_at IS NOT NULL))),
+    CONSTRAINT flex_run_keys_length CHECK ((length(key) = 32))
+);
+
+COMMENT ON TABLE flex_run_keys IS 'the key of each run that can be erased; of an erased one the tombstone';
+
+COMMENT ON COLUMN flex_run_keys.key IS 'AES-256; null: destroyed';
+
 CREATE TABLE flex_runs (
     run_id uuid NOT NULL,
     status text NOT NULL,
@@ -764,7 +866,8 @@ CREATE TABLE flex_runs (
     deadline_at timestamp with time zone,
     usage jsonb,
     imported_at timestamp with time zone,
-    apart jsonb
+    apart jsonb,
+    erased_at timestamp with time zone
 )
 WITH (fillfactor='70');
 ALTER TABLE ONLY flex_runs ALTER COLUMN envelope SET STORAGE EXTERNAL;
@@ -774,6 +877,8 @@ COMMENT ON COLUMN flex_runs.usage IS 'sums of what attempts reported; null where
 COMMENT ON COLUMN flex_runs.imported_at IS 'when it was imported; null: it was made here';
 
 COMMENT ON COLUMN flex_runs.apart IS 'what envelope and output have in flex_values: place → hash';
+
+COMMENT ON COLUMN flex_runs.erased_at IS 'when its data was erased: the row has only what the log shows without the key';
 
 CREATE VIEW flex_run_rows AS
  SELECT run_id,
@@ -793,7 +898,8 @@ CREATE VIEW flex_run_rows AS
     completed_at,
     deadline_at,
     usage,
-    imported_at
+    imported_at,
+    erased_at
    FROM flex_runs r;
 
 CREATE TABLE flex_secrets (
@@ -1044,6 +1150,9 @@ ALTER TABLE ONLY flex_processes
 ALTER TABLE ONLY flex_pruned_runs
     ADD CONSTRAINT flex_pruned_runs_pkey PRIMARY KEY (run_id);
 
+ALTER TABLE ONLY flex_run_keys
+    ADD CONSTRAINT flex_run_keys_pkey PRIMARY KEY (run_id);
+
 ALTER TABLE ONLY flex_runs
     ADD CONSTRAINT flex_runs_pkey PRIMARY KEY (run_id);
 
@@ -1159,6 +1268,8 @@ CREATE TRIGGER flex_events_refuse_removal AFTER DELETE ON flex_events REFERENCIN
 CREATE TRIGGER flex_operations_keep_ended BEFORE UPDATE ON flex_operations FOR EACH ROW WHEN (((old.outcome <> 'begun'::text) OR (new.at <> old.at) OR (new.action <> old.action))) EXECUTE FUNCTION flex_refuse_operation_change();
 
 CREATE TRIGGER flex_operations_keep_young BEFORE DELETE ON flex_operations FOR EACH ROW WHEN ((old.at > (clock_timestamp() - '23:00:00'::interval))) EXECUTE FUNCTION flex_refuse_operation_change();
+
+CREATE TRIGGER flex_run_keys_keep BEFORE UPDATE ON flex_run_keys FOR EACH ROW WHEN (((old.key IS NULL) OR (new.key IS NOT NULL) OR (new.run_id <> old.run_id))) EXECUTE FUNCTION flex_refuse_key_change();
 
 CREATE TRIGGER flex_tokens_keep BEFORE UPDATE ON flex_tokens FOR EACH ROW WHEN (((new.digest <> old.digest) OR (new.name <> old.name) OR (new.scopes <> old.scopes) OR (new.roles <> old.roles) OR ((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at)))) EXECUTE FUNCTION flex_refuse_token_change();
 

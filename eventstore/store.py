@@ -14,23 +14,20 @@ import structlog
 
 from eventstore import statements
 from eventstore.background import end_background, start_background
-from eventstore.batch import DEFAULT_LEASE, Commit, Lease, PendingAppend, encode_events, encode_sections
+from eventstore.batch import DEFAULT_LEASE, Commit, Lease
 from eventstore.cache import RunCache
-from eventstore.chain import Links, link
 from eventstore.clock import DatabaseClock
 from eventstore.errors import StoreError, StoreUnavailable
 from eventstore.outage import Outage
-from eventstore.projection import project
+from eventstore.prepared import prepare
 from eventstore.reader import Reader
 from eventstore.rows import Result, Rows
+from eventstore.seals import Seals
 from eventstore.slices import Slices
-from eventstore.values import Splitter
 from eventstore.writer import AppendQueue, Writer
 from runs.event import Event
 from runs.evolve import evolve
-from runs.outstanding import outstanding, same_outstanding
 from runs.state import RunState, new_run
-from runs.values import changed
 
 T = TypeVar("T")
 
@@ -44,7 +41,6 @@ CACHED_RUNS = 1024
 """The default number of runs in progress whose states a process caches."""
 
 _CLOSED = "the store was closed"
-_LARGE_BYTES = 64 * 1024
 _LAST_SEQ = 2_147_483_647
 PAGE_EVENTS = 1000
 """How many events of a run are read at a time."""
@@ -77,17 +73,20 @@ class EventStore:
         patience_seconds: float,
         origin: str | None = None,
         outage: Outage | None = None,
+        erasable: bool = False,
     ) -> None:
         self.database_url = database_url
         self.origin = origin or secrets.token_hex(4)
         self.clock = DatabaseClock()
         self.outage = outage or Outage("database")
         self._reader = reader
+        self.seals = Seals(reader, erasable)
         self._cache = RunCache(cache_runs)
         self._first_loads = WeakValueDictionary[str, asyncio.Lock]()
         self._queue = AppendQueue()
         self._patience_seconds = patience_seconds
         self._callbacks: list[Callable[[Commit], None]] = []
+        self._erased_callbacks: list[Callable[[set[str] | None], None]] = []
         self._writers: list[Writer] = []
         self._writing: list[asyncio.Task[None]] = []
         self._comparing: asyncio.Task[None] | None = None
@@ -95,7 +94,7 @@ class EventStore:
         self._closed = False
 
     @classmethod
-    async def open(
+    async def open(  # noqa: PLR0913 - each is a setting of the process, with a default
         cls,
         database_url: str,
         *,
@@ -105,11 +104,15 @@ class EventStore:
         patience_seconds: float = PATIENCE_SECONDS,
         origin: str | None = None,
         outage: Outage | None = None,
+        erasable: bool = False,
     ) -> EventStore:
-        """Connect. Raises StoreUnavailable when the database does not answer within `patience_seconds`."""
+        """Connect. Raises StoreUnavailable when the database does not answer within `patience_seconds`.
+
+        `erasable`: runs that are started here get a key (see `eventstore.sealing`).
+        """
         statements.read_all()
         reader = Reader(database_url, readers, patience_seconds)
-        store = cls(database_url, reader, cache_runs, patience_seconds, origin, outage)
+        store = cls(database_url, reader, cache_runs, patience_seconds, origin, outage, erasable)
         try:
             await reader.query(
                 "database/ping", {}
@@ -166,38 +169,14 @@ class EventStore:
         The commit has them with their hashes: each covers its event and the hash of the event before it.
 
         A caller that is cancelled while its append is queued withdraws it; one that is in flight is stored all the
-        same. Raises VersionConflict, ValueRefused, LogRefused, or StoreUnavailable (it may have been stored).
+        same. Raises VersionConflict, ValueRefused, LogRefused, RunErased (a fork of one), or StoreUnavailable (it may
+        have been stored).
         """
         if self._closed:
             raise StoreUnavailable(_CLOSED)
-        splitter = Splitter()
-        links = await _link(before.head_hash, events, splitter)
+        pending = await prepare(self.seals, before, after, events, lease or DEFAULT_LEASE)
         if self._closed:
             raise StoreUnavailable(_CLOSED)
-        work_before, work_after = outstanding(before), outstanding(after)
-        sections = encode_sections(
-            project(before, after, events, work_before, work_after), lease or DEFAULT_LEASE, splitter
-        )
-        sections["chained"] = links.rows
-        new_work = [
-            work for key, work in work_after.items() if not work.started and work_before.get(key) != work
-        ]
-        hashed = changed(after, head_hash=links.hashes[-1])
-        same_outstanding(after, hashed)
-        loop = asyncio.get_running_loop()
-        pending = PendingAppend(
-            commit=Commit(
-                before,
-                hashed,
-                [changed(event, hash=each) for event, each in zip(events, links.hashes, strict=True)],
-                new_work,
-            ),
-            sections=sections,
-            values=splitter.values,
-            size_bytes=sum(map(len, sections.values())) + sum(map(len, splitter.values.values())),
-            enqueued_at=loop.time(),
-            answer=loop.create_future(),
-        )
         self._unanswered.add(pending.answer)
         pending.answer.add_done_callback(self._unanswered.discard)
         self._queue.put(pending)
@@ -212,6 +191,17 @@ class EventStore:
         """What waits and what is in use."""
         reader = self._reader
         return StoreLoad(len(self._queue), reader.in_use, reader.idle, reader.size, reader.waiting)
+
+    def on_erased(self, callback: Callable[[set[str] | None], None]) -> None:
+        """Call `callback` with the runs that were erased, here or elsewhere; with None for any that can be."""
+        self._erased_callbacks.append(callback)
+
+    def forget(self, run_ids: set[str] | None) -> None:
+        """Drop what this process has in memory of these runs, which were erased; None: of all that can be erased."""
+        self._cache.discard_sealed(run_ids)
+        self.seals.forget(run_ids)
+        for callback in self._erased_callbacks:
+            callback(run_ids)
 
     def cached(self, run_id: str) -> RunState | None:
         """The cached state of a run in progress; another process may have appended since."""
@@ -251,7 +241,16 @@ class EventStore:
     async def read(
         self, run_id: str, *, after: int = 0, until: int | None = None, limit: int = 1000
     ) -> list[Event]:
-        """Events after seq `after`, in order, without gap; [] for a run that does not exist."""
+        """Events after seq `after`, in order, without gap; [] for a run that does not exist.
+
+        Those of a run that was erased have a tombstone in place of their data.
+        """
+        return await self.seals.open(await self.read_stored(run_id, after=after, until=until, limit=limit))
+
+    async def read_stored(
+        self, run_id: str, *, after: int = 0, until: int | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """As `read`, in the form that the log has and that is hashed: sealed, where the run has a key."""
         if not is_run_id(run_id):
             return []
         last = _LAST_SEQ if until is None else min(until, _LAST_SEQ)
@@ -269,7 +268,7 @@ class EventStore:
             {"run_ids": list(cursors), "after": list(cursors.values()), "limit_each": limit_each},
         )
         found: dict[str, list[Event]] = {}
-        for event in events:
+        for event in await self.seals.open(events):
             found.setdefault(event.run_id, []).append(event)
         return found
 
@@ -299,20 +298,6 @@ class EventStore:
                 callback(commit)
             except Exception:  # noqa: BLE001 - the commit is durable even if a callback fails
                 _log.exception("commit_callback_failed", run_id=commit.after.run_id)
-
-
-async def _link(previous: str | None, events: Sequence[Event], splitter: Splitter) -> Links:
-    """Large texts on a thread: those with odd numbers or keys take 0.2 s for a megabyte."""
-    texts = encode_events(events)
-    if sum(map(len, texts)) > _LARGE_BYTES:
-        return await asyncio.to_thread(_split_and_link, previous, events, texts, splitter)
-    return _split_and_link(previous, events, texts, splitter)
-
-
-def _split_and_link(
-    previous: str | None, events: Sequence[Event], texts: list[bytes], splitter: Splitter
-) -> Links:
-    return link(previous, texts, list(map(splitter.event, events, texts)))
 
 
 def is_run_id(text: str) -> bool:

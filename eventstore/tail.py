@@ -112,6 +112,7 @@ class RunTail(Generic[T]):
         self.closed = False
         self.readers = set[RunSubscription[T]]()
         store.on_commit(self._on_commit)
+        store.on_erased(self._drop_windows)
         if listener is not None:
             listener.on_runs(self._on_wake_up)
 
@@ -181,6 +182,12 @@ class RunTail(Generic[T]):
         known = self._recent.pop(run_id) or 0
         if known == commit.before.seq and not commit.after.finished:
             self._recent.put(run_id, commit.after.seq)
+
+    def _drop_windows(self, run_ids: set[str] | None) -> None:
+        """Have readers of these runs, which were erased, read what is left from the log."""
+        for topic in self._topics.values():
+            if topic.sealed and (run_ids is None or topic.run_id in run_ids):
+                topic.drop_window()
 
     def _on_wake_up(self, run_ids: set[str] | None) -> None:
         if run_ids is None:

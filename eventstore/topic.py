@@ -17,13 +17,14 @@ BUFFER_EVENTS = 512
 class Topic(Generic[T]):
     """A window on the end of a run's log: `buffer` holds the encoded events up to `head`, without gap.
 
-    `final`: `head` is `complete`, nothing will follow.
+    `final`: `head` is `complete`, nothing will follow. `sealed`: the run can be erased.
     """
 
     def __init__(self, run_id: str, head: int, buffer_events: int = BUFFER_EVENTS) -> None:
         self.run_id = run_id
         self.head = head
         self.final = False
+        self.sealed = False
         self.readers = 0
         self._buffer: deque[tuple[int, T]] = deque(maxlen=buffer_events)
         self._waiting = set[asyncio.Future[bool]]()
@@ -42,6 +43,7 @@ class Topic(Generic[T]):
             self._buffer.append((event.seq, encode(event)))
         self.head = events[-1].seq
         self.final = events[-1].type == "complete"
+        self.sealed = events[-1].sealed
         self.wake()
         return True
 
@@ -53,6 +55,10 @@ class Topic(Generic[T]):
         if first > seq + 1:
             return None
         return [self._buffer[index] for index in range(seq + 1 - first, len(self._buffer))]
+
+    def drop_window(self) -> None:
+        """Forget the events up to `head`: readers that are behind it find none here."""
+        self._buffer.clear()
 
     def wake(self) -> None:
         """Let every waiting reader look again."""

@@ -89,6 +89,17 @@ async def about_how_many_events(database_url: str) -> int:
         await connection.close()
 
 
+async def how_many_erased(database_url: str) -> int:
+    """The number of runs whose data was erased. Raises psycopg.Error."""
+    connection = await connect_for_maintenance(database_url)
+    try:
+        cursor = await connection.execute(statement("erasure/count"))
+        row = await cursor.fetchone()
+        return row[0] if row is not None else 0
+    finally:
+        await connection.close()
+
+
 async def verify(
     database_url: str, *, after: str = FIRST_RUN, processes: int = 1
 ) -> AsyncGenerator[Verified]:

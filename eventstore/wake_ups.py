@@ -4,7 +4,8 @@ A payload is `<origin>;<names>`. The origin is that of the store that committed,
 sent by hand. The names are run ids on the channel `flexrun_log` and queues on `flexrun_work`, with commas between
 them, or `*` for "anything may have changed"; on `flexrun_here` it is `hello` or `here`, see presence.py. On
 `flexrun_registry` the names are `capabilities` and `facets`: what the registry has of these has changed. On
-`flexrun_partial` they are runs whose attempts have made more of their outputs.
+`flexrun_partial` they are runs whose attempts have made more of their outputs, on `flexrun_erased` runs whose data was
+erased (`flex_erase` sends it with its commit).
 
 Wake-ups are hints: one that is lost costs time only, since every reader polls as well.
 """
@@ -18,6 +19,7 @@ WORK_CHANNEL = "flexrun_work"
 HERE_CHANNEL = "flexrun_here"
 REGISTRY_CHANNEL = "flexrun_registry"
 PARTIAL_CHANNEL = "flexrun_partial"
+ERASED_CHANNEL = "flexrun_erased"
 
 ANYTHING = "*"
 HELLO = "hello"

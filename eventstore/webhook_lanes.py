@@ -80,9 +80,10 @@ async def claim(
         "webhooks/claimed_deliveries",
         {"hook_ids": list(hook_ids), "run_ids": list(run_ids), "worker": worker},
     )
+    events = await store.seals.open(found.read(Event))
     return [
         Claimed(lane.hook_id, lane.url, lane.secret, lane.attempt, event)
-        for lane, event in zip(found.read(_Lane), found.read(Event), strict=True)
+        for lane, event in zip(found.read(_Lane), events, strict=True)
     ]
 
 

@@ -48,9 +48,8 @@ async def read_log(
     rows = await store.query(
         "log/read_whole", {"xid": str(cursor.xid), "position": cursor.position, "limit": limit}
     )
-    found = [
-        LoggedEvent(place, event) for place, event in zip(rows.read(LogCursor), rows.read(Event), strict=True)
-    ]
+    events = await store.seals.open(rows.read(Event))
+    found = [LoggedEvent(place, event) for place, event in zip(rows.read(LogCursor), events, strict=True)]
     return found, found[-1].cursor if found else cursor
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import orjson
 import psycopg
 import structlog
 
@@ -222,6 +221,6 @@ async def _is_stored(connection: Connection, events: Sequence[Event]) -> bool:
     return [_identity(event) for event in found] == [_identity(event) for event in events]
 
 
-def _identity(event: Event) -> tuple[object, ...]:
-    documents = orjson.loads(orjson.dumps([event.payload, event.detail]))
-    return (event.seq, event.type, event.node_id, event.recorded_at, documents)
+def _identity(event: Event) -> tuple[int, str | None]:
+    """The hash covers all of an event, and those before it."""
+    return (event.seq, event.hash)

@@ -25,7 +25,7 @@ from schemas import command_output as output
 from schemas.base import Model, OpenModel
 from schemas.export import PlainJsonSchema, used_by
 from schemas.facets import DIALECT
-from schemas.run_commands import BulkCount, BulkReport
+from schemas.run_commands import BulkCount, BulkReport, EraseCount
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDER = DOCS / "schemas" / "cli"
@@ -44,6 +44,7 @@ class FilesRegistered(OpenModel):
 _LOCAL: tuple[type[Model], ...] = (
     BulkCount,
     BulkReport,
+    EraseCount,
     ConfigReport,
     DoctorReport,
     FilesRegistered,
@@ -101,6 +102,7 @@ SHAPES: Mapping[str, Shape] = {
     "runs resume": _CONTROLLED,
     "runs retry": _one("RunForked", "BulkReport", "BulkCount"),
     "runs fork": _one("RunForked", "BulkReport", "BulkCount"),
+    "runs erase": _one("BulkReport", "EraseCount"),
     "runs set-priority": _one("RunPrioritized", "BulkReport", "BulkCount"),
     "policies trigger": _one("RunControlled"),
     "hitl list": _one("PendingList"),

@@ -198,6 +198,7 @@ class Engine:
             roles=sorted(self.roles),
             outage=self.store.outage,
         )
+        listener.on_erased(self.store.forget)
         await listener.start()
         self._stack.push_async_callback(self._shutdown.foundation, "listener", listener.close)
         self.broker = await self._open_broker(listener)
@@ -299,6 +300,7 @@ class Engine:
             cache_runs=self._cached_runs(),
             origin=self.supervised.origin,
             outage=self._outage,
+            erasable=self.settings.erasable,
         )
         if self.supervised.predecessor is not None:
             try:

@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     """How many days a run is kept after its end; then it is removed with all that belongs to it. Unset: for good."""
     retention_folder: Path | None = None
     """Where each of these runs is written into a file before it is removed; a run that cannot be written stays."""
+    erasable: bool = False
+    """Whether the data of runs that start from now on is kept under a key of each run, so that it can be erased
+    (`flexrun runs erase`). It costs some room and time, and a run that began without cannot be erased."""
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
     """How many runs may wait for work before new ones are refused with 503 `backlog_full`."""
     record_reads: bool = False

@@ -15,7 +15,20 @@ from gateway.on_call import work as on_call_work
 from gateway.operations import describe, docs, health, metrics
 from gateway.operations import log as operations_log
 from gateway.people import link_page, links, requests, resume, tasks
-from gateway.runs import control, diff, events, export, fork, importing, listing, plan, policies, show, start
+from gateway.runs import (
+    control,
+    diff,
+    erasure,
+    events,
+    export,
+    fork,
+    importing,
+    listing,
+    plan,
+    policies,
+    show,
+    start,
+)
 from gateway.runs.replay import endpoints as replay
 from gateway.tokens import endpoints as tokens
 from gateway.webhooks import endpoints as webhooks
@@ -34,6 +47,7 @@ ENDPOINTS = (
     *replay.ENDPOINTS,
     *diff.ENDPOINTS,
     *control.ENDPOINTS,
+    *erasure.ENDPOINTS,
     *policies.ENDPOINTS,
     *show_capabilities.ENDPOINTS,
     *register.ENDPOINTS,

@@ -46,6 +46,18 @@ class RunDiffers(GatewayError):
     code = "run_differs"
 
 
+class RunInProgress(GatewayError):
+    """The run is not over, as this asks for."""
+
+    code = "run_in_progress"
+
+
+class RunNotErasable(GatewayError):
+    """The run began without a key."""
+
+    code = "run_not_erasable"
+
+
 class NotPermitted(GatewayError):
     """The caller's token lacks the role for this."""
 

@@ -161,6 +161,7 @@ _PROBLEMS: dict[type[BaseException], _Translate] = {
     ProblemError: lambda problem: problem,
     r.RunError: _run_error(409),
     r.RunUnknown: _run_error(404),
+    r.RunErased: _run_error(410),
     r.RequestUnknown: _run_error(404),
     r.PolicyUnknown: _run_error(404),
     r.NotAllowed: _run_error(403),

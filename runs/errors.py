@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 
 class RunError(Exception):
@@ -46,6 +46,21 @@ class RunImported(RunError):
             f"Run {run_id} was imported and is read-only: nothing can be changed or answered in it. To go on from"
             " it, fork it: the fork is a run of this installation."
         )
+
+
+class RunErased(RunError):
+    """The data of the run was erased; what is left is how many events it had, of which types, and when."""
+
+    code = "run_erased"
+
+    @classmethod
+    def of(cls, run_id: str, tombstone: dict[str, Any]) -> Self:
+        """From what the events of an erased run have in place of their data: `{at, by, reason}`."""
+        if tombstone["at"] is None:
+            return cls(f"The data of run {run_id} cannot be read: this database has no key of it.")
+        by = f" by {tombstone['by']}" if tombstone["by"] else ""
+        why = f" ({tombstone['reason']})" if tombstone["reason"] else ""
+        return cls(f"The data of run {run_id} was erased at {tombstone['at']}{by}{why}.")
 
 
 class RunUnknown(RunError):

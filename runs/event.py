@@ -9,7 +9,10 @@ from runs.values import value
 from schemas.json_types import Json, JsonObject
 from schemas.vocabulary import EventType
 
-__all__ = ["Event", "Json", "JsonObject", "NewEvent", "parse_time", "rfc3339"]
+__all__ = ["ERASED", "Event", "Json", "JsonObject", "NewEvent", "parse_time", "rfc3339"]
+
+ERASED = "erased"
+"""The member of a payload that says that the data of the event was erased: `{at, by, reason}`."""
 
 
 @value
@@ -19,6 +22,7 @@ class Event:
     `seq` counts 1, 2, 3 … within the run. `payload` is what the wire shows; `detail` is what the engine needs to
     fold the run and the wire does not show (the envelope, the whole plan, the rules of a request). `hash` is given by
     the append and covers the event and the hash of the one before it; events of earlier versions have none.
+    `sealed`: the log has it in sealed form, which a key of its run opens; one whose key was destroyed is `erased`.
     """
 
     run_id: str
@@ -32,6 +36,11 @@ class Event:
     message: str | None = None
     detail: JsonObject | None = None
     hash: str | None = field(default=None, compare=False)
+    sealed: bool = field(default=False, compare=False)
+
+    @property
+    def erased(self) -> bool:
+        return ERASED in self.payload
 
 
 @value

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from runs import evolve_people as people
 from runs import transitions as t
-from runs.errors import IllegalTransition, RunAlreadyStarted, RunFinished
-from runs.event import Event, JsonObject, parse_time, rfc3339
+from runs.errors import IllegalTransition, RunAlreadyStarted, RunErased, RunFinished
+from runs.event import ERASED, Event, JsonObject, parse_time, rfc3339
 from runs.event_data import (
     CompleteData,
     HitlRequestData,
@@ -54,8 +54,11 @@ Fold = Callable[[RunState, Event, Any, Any], RunState]
 def evolve(state: RunState, event: Event) -> RunState:
     """The state after `event`.
 
-    Raises IllegalTransition for an event that cannot follow, RunFinished for anything after `complete`.
+    Raises IllegalTransition for an event that cannot follow, RunFinished for anything after `complete`, RunErased for
+    one whose data was erased.
     """
+    if ERASED in event.payload:
+        raise RunErased.of(event.run_id, event.payload[ERASED])
     if event.seq != state.seq + 1:
         raise IllegalTransition(f"event {event.seq} cannot follow version {state.seq}", status=state.status)
     if event.type == "start":
@@ -105,6 +108,7 @@ def _start(state: RunState, event: Event) -> RunState:
         run_id=event.run_id,
         seq=event.seq,
         head_hash=event.hash,
+        sealed=event.sealed,
         thread_id=data.get("threadId"),
         correlation_id=event.correlation_id,
         envelope=envelope,

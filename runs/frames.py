@@ -29,7 +29,7 @@ def frame(event: Event) -> JsonObject:
         "planVersion": event.plan_version,
         "message": event.message,
     }
-    render = _RENDERED.get(event.type)
+    render = _RENDERED.get(event.type) if not event.erased else None
     return {
         "type": event.type,
         "id": str(event.seq),

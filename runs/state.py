@@ -151,6 +151,7 @@ class ReplanState:
 @value
 class RunState:
     """A run at version `seq`; `seq` 0 is a run that does not exist yet. `head_hash` is the hash of its last event.
+    `sealed`: the log has its events in sealed form, see `eventstore.sealing`.
 
     `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
     it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
@@ -171,6 +172,7 @@ class RunState:
     run_id: str
     seq: int = 0
     head_hash: str | None = field(default=None, compare=False)
+    sealed: bool = field(default=False, compare=False)
     status: RunStatus = PENDING
     thread_id: str | None = None
     correlation_id: str | None = None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from schemas.base import OpenModel, RunId
+from schemas.payloads import Erased
 from schemas.usage import Usage
 
 
@@ -32,7 +33,10 @@ class DescribedSetting(Row):
 
 
 class RunExported(OpenModel):
-    """`flexrun runs export`: the header of the file, and where it is."""
+    """`flexrun runs export`: the header of the file, and where it is.
+
+    `key` opens the events of a run that can be erased.
+    """
 
     format: Literal["flexrun-run"]
     version: int
@@ -43,6 +47,8 @@ class RunExported(OpenModel):
     head_hash: str | None = None
     exported_at: str
     installation: str | None = None
+    key: str | None = None
+    erased: Erased | None = None
     file: str
     bytes: int
 
@@ -194,6 +200,7 @@ class DatabaseVerified(OpenModel):
     runs: int
     events: int
     unhashed: int
+    erased: int
     findings: list[FindingOfVerify]
     differences: list[str]
     checkpoint: CheckpointSeal | None = None

@@ -36,8 +36,15 @@ PAYLOADS: Mapping[EventType, type[OpenModel]] = MappingProxyType(
 )
 
 
+ERASED_MEMBER = "erased"
+"""The member that every payload of an erased run has, see `payloads.ErasedPayload`, and no other payload."""
+
+
 class FlexEvent(OpenModel):
-    """One frame of a run's stream; `id` is the seq as text, `payload` depends on the `type`."""
+    """One frame of a run's stream; `id` is the seq as text, `payload` depends on the `type`.
+
+    Every event of a run that was erased has an ErasedPayload: `{"erased": {at, by, reason}}`.
+    """
 
     type: EventType
     id: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
@@ -68,7 +75,8 @@ def check_frame(frame: Any) -> FlexEvent:
     """The frame as a model, its payload checked too; raises DocumentRefused with pointers into the frame."""
     event = validate_document(FlexEvent, frame)
     try:
-        validate_document(PAYLOADS[event.type], event.payload)
+        model = payloads.ErasedPayload if ERASED_MEMBER in event.payload else PAYLOADS[event.type]
+        validate_document(model, event.payload)
     except DocumentRefused as refusal:
         inside = [
             FieldProblem(each.code, "/payload" + each.pointer, each.message) for each in refusal.problems

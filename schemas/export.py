@@ -17,7 +17,7 @@ from schemas import control, hitl, on_call, work
 from schemas.base import Model
 from schemas.capability import CapabilityDescriptor
 from schemas.envelope import OutputContract, TaskEnvelope
-from schemas.events import PAYLOADS, FlexEvent, NodeDelta
+from schemas.events import ERASED_MEMBER, PAYLOADS, FlexEvent, NodeDelta
 from schemas.facet_body import FacetBody
 from schemas.facets import DIALECT, FACETS
 from schemas.house_policy import HousePolicy
@@ -189,7 +189,12 @@ def references(schema: object) -> Iterator[str]:
 def _payload_rules(ref_template: str) -> list[dict[str, Any]]:
     return [
         {
-            "if": {"properties": {"type": {"const": event_type}}},
+            "if": {
+                "properties": {
+                    "type": {"const": event_type},
+                    "payload": {"not": {"required": [ERASED_MEMBER]}},
+                }
+            },
             "then": {"properties": {"payload": {"$ref": ref_template.format(model=model.__name__)}}},
         }
         for event_type, model in PAYLOADS.items()

@@ -33,6 +33,21 @@ from schemas.vocabulary import (
 Attempt = Annotated[int, Field(ge=1)]
 
 
+class Erased(OpenModel):
+    """When the data of a run was erased, by whom and why; all null where the database has no key of it."""
+
+    at: Timestamp | None
+    by: str | None
+    reason: str | None
+
+
+class ErasedPayload(OpenModel):
+    """What every event of an erased run has in place of its payload; `complete` has its `status` as well."""
+
+    erased: Erased
+    status: FinalStatus | None = None
+
+
 class ErrorInfo(OpenModel):
     """Why something failed: a stable code and a sentence."""
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 
 if os.environ.get("BENCH_WITHOUT_CHAIN") == "1":
-    from eventstore import store
+    from eventstore import prepared
     from eventstore.chain import Links
 
     _HASH = "00" * 32
@@ -21,4 +21,4 @@ if os.environ.get("BENCH_WITHOUT_CHAIN") == "1":
         del previous
         return Links([_HASH] * len(texts), b",".join([_ROW + text[1:] for text in stored or texts]))
 
-    store.link = _unchained
+    prepared.link = _unchained

@@ -16,7 +16,7 @@ class RunRow:
     """A run as a list shows it. `client_id` is `metadata.clientId` of its envelope, `run_label` `metadata.runLabel`.
 
     `usage` is a `schemas.usage.RunUsage`; None where no attempt has reported what it used. `imported_at` is None for a
-    run that was made here.
+    run that was made here, `erased_at` for one that has its data.
     """
 
     run_id: str
@@ -37,6 +37,7 @@ class RunRow:
     deadline_at: datetime | None
     usage: JsonObject | None
     imported_at: datetime | None = None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +122,4 @@ async def forks_of_run(store: EventStore, run_id: str, limit: int = 100) -> list
 async def plan_in_force(store: EventStore, run_id: str, until: int) -> Event | None:
     """The event that gave the run the plan it had at seq `until`; None before there was one."""
     events = await store.select(Event, "log/plan_in_force", {"run_id": run_id, "until": until})
-    return events[0] if events else None
+    return (await store.seals.open(events))[0] if events else None

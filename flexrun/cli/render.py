@@ -111,6 +111,8 @@ class TextRenderer:
 
     def _track(self, frame: Frame) -> None:
         node_id: str = frame.get("nodeId", "")
+        if "erased" in frame["payload"]:
+            return
         if frame["type"] == "node_start":
             self._busy[node_id] = frame["payload"]["label"]
         elif node_id:
@@ -126,6 +128,8 @@ class TextRenderer:
         self._status.update(self._activity)
 
     def _show_result(self, payload: Frame) -> None:
+        if "erased" in payload:
+            return
         part = payload.get("output") if payload["status"] == "completed" else payload.get("error")
         self._console.print()
         self._console.print(document(part), soft_wrap=True)
@@ -133,6 +137,8 @@ class TextRenderer:
 
 def describe_frame(frame: Frame) -> str:
     """What a frame says, in a line."""
+    if erased := frame["payload"].get("erased"):
+        return f"erased at {erased['at']}" + (f" by {erased['by']}" if erased["by"] else "")
     describe = _DESCRIPTIONS.get(frame["type"])
     return describe(frame) if describe else frame.get("message") or ""
 

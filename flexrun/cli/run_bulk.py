@@ -32,6 +32,7 @@ _STATUSES: dict[str, list[str]] = {
     "pause": [status for status in _OPEN if status != "paused"],
     "resume": ["paused"],
     "retry": ["failed", "aborted"],
+    "erase": ["completed", "failed", "aborted"],
     "set-priority": _OPEN,
 }
 """The runs that filters without a status choose for a command: those that it can do something with."""
@@ -90,6 +91,12 @@ def to_many(context: CommandContext, verb: str, chosen: Chosen, send: Send) -> N
         raise typer.Exit(EXIT_NO)
 
 
+def ask_each(context: CommandContext, verb: str, chosen: Chosen, send: Send) -> list[Document]:
+    """What `send` says of each of the chosen runs, for a command that looks before it does anything."""
+    runs: dict[str, str] = context.ask(lambda client: _choose(client, verb, chosen))
+    return context.ask(lambda client: _do(client, verb, list(runs), send))
+
+
 async def _choose(client: GatewayClient, verb: str, chosen: Chosen) -> dict[str, str]:
     """Id → status, '' for runs that were named."""
     if chosen.runs:
@@ -131,11 +138,14 @@ async def _result(client: GatewayClient, run: str, send: Send) -> Document:
     except GatewayUnreachableError as away:
         return {"runId": run, "done": False, "code": "unreachable", "message": str(away)}
     made = answer["runId"]
+    copies = [each["runId"] for each in answer.get("copies", ()) if "erasedAt" not in each]
     return {
         "runId": run,
         "done": True,
         "status": answer["status"],
         **({"newRunId": made} if made != run else {}),
+        **({"erasable": answer["erasable"], "erased": "erased" in answer} if "erasable" in answer else {}),
+        **({"copies": copies} if copies else {}),
     }
 
 
@@ -168,6 +178,8 @@ def _report_page(report: Document) -> list[Any]:
     shown: list[Any] = [words(f"{report['command']}: {report['done']:,} of {_number(report['matched'])}")]
     made = [each["newRunId"] for each in report["results"] if "newRunId" in each]
     shown += [words(f"new run {run}", "dim") for run in made]
+    copies = sorted({copy for each in report["results"] for copy in each.get("copies", ())})
+    shown += [words(f"made from these, and still with its data: {run}") for run in copies]
     refused = [
         (each["runId"], each["code"], each["message"]) for each in report["results"] if not each["done"]
     ]

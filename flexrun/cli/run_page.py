@@ -27,7 +27,7 @@ _STYLES = {
 
 def run_page(run: Document) -> list[Any]:
     """What `runs show` prints, from the gateway's answer."""
-    shown: list[Any] = [words(run["objective"], "bold"), facts(_facts(run))]
+    shown: list[Any] = [words(run["objective"] or "(erased)", "bold"), facts(_facts(run))]
     shown += _why(run)
     if run["nodes"]:
         shown += [words(""), plan_tree(run["nodes"], run.get("planVersion"))]
@@ -44,6 +44,13 @@ def run_page(run: Document) -> list[Any]:
     return shown
 
 
+def _erased(tombstone: Document | None) -> str | None:
+    if tombstone is None:
+        return None
+    why = f": {tombstone['reason']}" if tombstone["reason"] else ""
+    return f"{short_time(tombstone['at'])} by {tombstone['by']}{why}"
+
+
 def _facts(run: Document) -> dict[str, object]:
     origin: Document = run.get("origin") or {}
     return {
@@ -58,6 +65,7 @@ def _facts(run: Document) -> dict[str, object]:
         "imported": _imported(run.get("imported")),
         "used": used_words(run.get("usage")),
         "error": _error(run),
+        "erased": _erased(run.get("erased")),
         "next": short_time(run.get("nextAt"), to_seconds=True),
     }
 

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from flexrun.api import API
-from flexrun.cli import run_control, run_diff, run_events, run_export, run_import, run_list, run_replay
+from flexrun.cli import (
+    run_control,
+    run_diff,
+    run_erase,
+    run_events,
+    run_export,
+    run_import,
+    run_list,
+    run_replay,
+)
 from flexrun.cli.context import CommandContext, JsonFlag, TokenFlag, UrlFlag, in_path
 from flexrun.cli.run_page import run_page
 
@@ -23,6 +32,7 @@ run_diff.register(app)
 run_export.register(app)
 run_import.register(app)
 run_control.register(app)
+run_erase.register(app)
 
 
 @app.command(epilog="Example: flexrun runs show RUN --json")

@@ -34,6 +34,7 @@ class _Report:
     runs: int = 0
     events: int = 0
     unhashed: int = 0
+    erased: int = 0
     after: str | None = None
     checkpoint: Seal | None = None
     findings: list[Finding] = field(default_factory=list["Finding"])
@@ -50,6 +51,7 @@ class _Report:
             "runs": self.runs,
             "events": self.events,
             "unhashed": self.unhashed,
+            "erased": self.erased,
             "findings": [
                 {"runId": each.run_id, "seq": each.seq, "cause": each.cause, "message": str(each)}
                 for each in self.findings
@@ -106,6 +108,7 @@ async def _verify(url: str, after: str | None, report: _Report, as_json: bool) -
     from eventstore import verify as verifying  # noqa: PLC0415 - see the module's docstring
 
     total = await verifying.about_how_many_events(url)
+    report.erased = await verifying.how_many_erased(url)
     found = verifying.verify(
         url, after=after or verifying.FIRST_RUN, processes=verifying.processes_for(total)
     )
@@ -150,6 +153,8 @@ def _in_words(report: _Report) -> str:
     counted = f"{report.runs} runs, {report.events} events"
     if report.unhashed:
         counted += f" ({report.unhashed} of earlier versions have no hash)"
+    if report.erased:
+        counted += f", {report.erased} runs erased"
     if report.checkpoint is not None:
         counted += f", {report.checkpoint.runs} runs of the checkpoint of {report.checkpoint.at}"
     if report.findings:

@@ -11,7 +11,8 @@ CORRELATION_ID = Parameter(
 
 RUN_UNKNOWN = {
     404: "There is no such run (`run_unknown`).",
-    410: "The run was removed after its time (`run_pruned`); the text says when, and where it was exported to.",
+    410: "The run was removed after its time (`run_pruned`); the text says when, and where it was exported to. Or its"
+    " data was erased (`run_erased`).",
 }
 RUN_REFUSED = {
     400: "The body is no JSON (`invalid_json`), no TaskEnvelope, or its contract cannot be compiled (`invalid_body`)."

@@ -98,6 +98,7 @@ class RunSummary(Response):
     updated_at: Timestamp
     completed_at: Timestamp | None = None
     imported_at: Timestamp | None = None
+    erased_at: Timestamp | None = None
 
     @classmethod
     def of(cls, run: RunRow) -> JsonObject:

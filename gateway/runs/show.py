@@ -30,7 +30,7 @@ from runs.event_data import ReuseData
 from runs.transitions import AWAITING_HUMAN
 from schemas.base import NodeId, RunId, Timestamp
 from schemas.hitl import HitlRequest
-from schemas.payloads import ContractError, ErrorInfo
+from schemas.payloads import ContractError, Erased, ErrorInfo
 from schemas.plan import CapabilityId, CapabilityVersion, Label, NodeKind
 from schemas.vocabulary import ExecutorType, NodeStatus, RunStatus
 
@@ -119,7 +119,8 @@ class RunDetail(RunSummary):
     """A run with everything that it is made of.
 
     `waitingFor` says why it is not moving, or who is moving it: a hundred things at most, those first that keep all of
-    it still. `nextAt` is the next moment at which something happens by itself.
+    it still. `nextAt` is the next moment at which something happens by itself. Of a run that was erased nothing is left
+    but its status, its times and its number of events, and in `erased` when, by whom and why.
     """
 
     envelope: dict[str, Any]
@@ -133,6 +134,7 @@ class RunDetail(RunSummary):
     origin: dict[str, Any] | None = None
     imported: ImportOrigin | None = None
     reuse: ForkReuse | None = None
+    erased: Erased | None = None
     forks: list[ForkSummary]
     stored_bytes: Annotated[
         int, Field(description="What it takes in the log and the read models, as stored, without indexes.")
@@ -192,6 +194,11 @@ async def show_run(request: web.Request, run_id: PathRunId) -> web.Response:
     facts = RunFacts(row, gateway.deps.clock()) if still else await facts_of(gateway, row)
     imported = await imported_run(gateway.deps.store, run_id) if row.run.imported_at is not None else None
     forks = await forks_of_run(gateway.deps.store, run_id)
-    reuse = (await gateway.deps.store.load(run_id)).reuse if row.origin is not None else None
+    tombstone: JsonObject | None = None
+    if row.run.erased_at is not None:
+        reuse, tombstone = None, (await gateway.deps.store.seals.keys([run_id]))[run_id].tombstone
+    else:
+        reuse = (await gateway.deps.store.load(run_id)).reuse if row.origin is not None else None
     stored_bytes = await run_bytes(gateway.deps.store, run_id)
-    return json_response(RunDetail.in_full(facts, forks, stored_bytes, reuse, imported), run_id=run_id)
+    shown = RunDetail.in_full(facts, forks, stored_bytes, reuse, imported)
+    return json_response(shown | present(erased=tombstone), run_id=run_id)

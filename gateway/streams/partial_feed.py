@@ -53,7 +53,9 @@ class PartialReader:
         """Follow which attempts run, by the events that the reader has been sent."""
         for event in events:
             node_id = event.node_id or ""
-            if event.type == "node_start":
+            if event.erased:
+                self._running.clear()
+            elif event.type == "node_start":
                 self._running[node_id] = event.payload["attempt"]
                 self._sent.pop(node_id, None)
                 self.changed.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eventstore.store import EventStore
+from runs.errors import RunErased
 from runs.event import Event
 from runs.evolve import evolve, fold_all
 from runs.state import RunState, new_run
@@ -29,7 +30,16 @@ class WaitDetector:
         self._state: RunState | None = None
 
     async def waits_after(self, event: Event) -> bool:
-        """Whether nothing but people can move the run on after `event`; to be called with every event."""
+        """Whether nothing but people can move the run on after `event`; to be called with every event.
+
+        A run that was erased is over, and waits for nothing.
+        """
+        try:
+            return await self._waits_after(event)
+        except RunErased:
+            return False
+
+    async def _waits_after(self, event: Event) -> bool:
         if self._state is not None:
             self._state = evolve(self._state, event)
         elif self._has_asked or _asks(event):

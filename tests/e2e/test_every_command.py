@@ -89,6 +89,8 @@ async def _control(world: CommandWorld) -> None:
     await world.run("runs abort", run_id)
     await world.run("runs abort", "--filter", "status=aborted", "--dry-run")
     await world.run("runs retry", run_id)
+    await world.run("runs erase", run_id, "--dry-run")
+    await world.run("runs erase", run_id, "--yes")
     runtime = [{"id": "again", "trigger": "manual", "action": "replan"}]
     other = await world.started("linkedin-approval", "awaiting_hitl", runtime=runtime)
     await world.run("policies trigger", other, "again")

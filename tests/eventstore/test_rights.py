@@ -28,6 +28,13 @@ from tests.support.started_runs import started_run
 PASSWORD = "s3cret-of-the-app"
 DENIED = "42501"
 FORGET_LAST = "delete from flex_migrations where number = (select max(number) from flex_migrations)"
+UNDO_LAST = """
+drop function flex_erase, flex_refuse_erased_origins, flex_prune;
+drop table flex_run_keys;
+drop function flex_refuse_key_change;
+alter table flex_runs drop column erased_at cascade
+"""
+"""What the last migration has made goes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,8 @@ async def test_rights_to_what_a_later_release_adds_come_with_its_migration(urls:
     assert len(await migrate(urls.owner)) == 1
     await in_database(urls.app, "insert into flex_later values (1)")
     assert await in_database(urls.read, "select a from flex_later") == [(1,)]
-    assert await refusal(urls.read, "select flex_drop_operations(0, 1)") == DENIED
+    assert await refusal(urls.read, "select flex_erase(null, null, null)") == DENIED
+    assert await refusal(urls.read, "select * from flex_run_keys") == DENIED
     assert {app, read} <= {name for (name,) in await in_database(urls.owner, "select rolname from pg_roles")}
 
 

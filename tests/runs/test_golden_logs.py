@@ -31,7 +31,14 @@ def with_later_fields(state: dict[str, Any]) -> dict[str, Any]:
     nodes = {
         node_id: orjson.loads(orjson.dumps({**later, **node})) for node_id, node in state["nodes"].items()
     }
-    replans = {"head_hash": None, "trace": None, "replan": None, "past_attempts": {}, "not_again": []}
+    replans = {
+        "head_hash": None,
+        "sealed": False,
+        "trace": None,
+        "replan": None,
+        "past_attempts": {},
+        "not_again": [],
+    }
     return {**replans, "usage": orjson.loads(orjson.dumps(NOTHING_USED)), **state, "nodes": nodes}
 
 

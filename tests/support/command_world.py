@@ -133,9 +133,9 @@ class CommandWorld:
 
 @asynccontextmanager
 async def command_world(setting: Setting, folder: Path) -> AsyncIterator[CommandWorld]:
-    """A `flexrun up` with a token."""
+    """A `flexrun up` with a token, whose runs can be erased."""
     site = Site(setting, folder / "site")
-    site.add("up", TOKENS=f"{TOKEN}=ann:admin", WEBHOOK_ALLOW_PRIVATE="true")
+    site.add("up", TOKENS=f"{TOKEN}=ann:admin", WEBHOOK_ALLOW_PRIVATE="true", ERASABLE="on")
     async with (
         site,
         GatewayClient(site.urls[0], TOKEN) as client,

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -102,13 +102,15 @@ async def running_gateway(
     clock: Clock | None = None,
     policies: str | None = None,
     broker: bool = False,
+    erasable: bool = False,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production.
 
     With `broker` it has that of Postgres.
     """
-    async with WiredEngine(database_url, POSTGRES, _WIRING) as engine:
+    wiring = replace(_WIRING, erasable=erasable)
+    async with WiredEngine(database_url, POSTGRES, wiring) as engine:
         store, handler = engine.store, engine.handler
         tail = RunTail(store, engine.listener if notified else None, encode_frame)
         await tail.start()

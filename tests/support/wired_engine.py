@@ -44,6 +44,7 @@ class Wiring:
     dispatches: bool = True
     keeper: KeeperConfig | None = QUICK_KEEPER
     journal_bytes: int = 0
+    erasable: bool = False
     make_broker: Callable[[WiredEngine, LogListener], Broker] | None = None
 
 
@@ -72,6 +73,7 @@ class WiredEngine(Engine):
             writers=wiring.writers,
             readers=wiring.readers,
             patience_seconds=wiring.patience_seconds,
+            erasable=wiring.erasable,
         )
 
     def _make_broker(self, listener: LogListener) -> Broker:

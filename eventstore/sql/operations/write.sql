@@ -1,5 +1,5 @@
 -- operations/write: store operations that have begun or ended, each with all that is known of it by now. One that has
--- ended stays as it is.
+-- ended stays as it is. Of a run that was erased in between, no words are kept.
 insert into flex_operations as known (
   operation_id, at, actor, claimed_actor, token_id, action, object_kind, object_id, run_id, outcome, status, code,
   reason, correlation_id, source, forwarded_for, finished_at)
@@ -13,5 +13,7 @@ from jsonb_to_recordset(%(rows)s::jsonb) as told (
 on conflict (operation_id) do update
 set outcome = excluded.outcome, status = excluded.status, code = excluded.code, finished_at = excluded.finished_at,
     object_kind = excluded.object_kind, object_id = excluded.object_id, run_id = excluded.run_id,
-    correlation_id = excluded.correlation_id
+    correlation_id = excluded.correlation_id,
+    reason = case when known.action = 'eraseRun' or not exists (
+      select from flex_run_keys k where k.run_id = excluded.run_id and k.erased_at is not null) then known.reason end
 where known.outcome = 'begun' and excluded.outcome <> 'begun'

@@ -112,6 +112,8 @@ class AsyncClient:
         async for frame in self.stream(run_id):
             if frame["type"] == "complete":
                 payload = frame["payload"]
+                if "erased" in payload:
+                    raise RunNotCompleted(run_id, "erased", payload["erased"])
                 if payload["status"] != "completed":
                     raise RunNotCompleted(run_id, payload["status"], payload.get("error") or {})
                 return payload.get("output")

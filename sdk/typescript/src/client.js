@@ -88,7 +88,8 @@ export class Client {
   async result(runId, options) {
     for await (const frame of this.stream(runId, options)) {
       if (frame.type !== "complete") continue;
-      const { status, output, error } = frame.payload;
+      const { status, output, error, erased } = frame.payload;
+      if (erased !== undefined) throw new RunNotCompleted(runId, "erased", erased);
       if (status !== "completed") throw new RunNotCompleted(runId, status, error ?? {});
       return output;
     }

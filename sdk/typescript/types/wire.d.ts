@@ -10,6 +10,8 @@ export type CapabilityFile =
     };
 /**
  * One frame of a run's stream; `id` is the seq as text, `payload` depends on the `type`.
+ *
+ * Every event of a run that was erased has an ErasedPayload: `{"erased": {at, by, reason}}`.
  */
 export type FlexEvent =
   | StartEvent
@@ -36,7 +38,7 @@ export type OutputContract = JsonSchemaContract | FreeformContract | FacetsContr
  * The same with `--dry-run`: which runs it would be. Statuses are those of runs that filters have found.
  */
 export interface BulkCount {
-  command: "abort" | "pause" | "resume" | "retry" | "fork" | "set-priority";
+  command: "abort" | "pause" | "resume" | "retry" | "fork" | "set-priority" | "erase";
   matched: number;
   byStatus: {
     [k: string]: number;
@@ -47,7 +49,8 @@ export interface BulkCount {
 /**
  * What became of the command for one run: `status` where it was done, the problem's `code` where not.
  *
- * `newRunId` is the run that a retry or fork has made.
+ * `newRunId` is the run that a retry or fork has made. Of `runs erase`: whether it can be erased, whether it is,
+ * and the runs that were made from it and still have copies of its data.
  */
 export interface BulkResult {
   runId: string;
@@ -68,13 +71,16 @@ export interface BulkResult {
   newRunId?: string | null;
   code?: string | null;
   message?: string | null;
+  erasable?: boolean | null;
+  erased?: boolean | null;
+  copies?: string[] | null;
   [k: string]: any;
 }
 /**
  * `flexrun runs abort` and its like with several runs or `--filter`, with `--json`.
  */
 export interface BulkReport {
-  command: "abort" | "pause" | "resume" | "retry" | "fork" | "set-priority";
+  command: "abort" | "pause" | "resume" | "retry" | "fork" | "set-priority" | "erase";
   matched: number;
   done: number;
   refused: number;
