@@ -19,9 +19,9 @@ EVENTS_AT_ONCE = 300
 
 RUNS_AT_ONCE = 25
 
-REST = 4.0
-"""After a bundle, how often as long as it took is rested: a fifth of the time of one connection is used, and less when
-the database is busy, since a bundle takes longer then."""
+REST = 9.0
+"""After a bundle, how often as long as it took is rested: a tenth of the time of one connection is used, and less work
+is done when the database is busy, since a bundle takes longer then."""
 
 _CLOCK_MARGIN = timedelta(seconds=1)
 """How far our copy of the database's clock may be off."""
