@@ -160,20 +160,20 @@ CREATE FUNCTION flex_check_order() RETURNS trigger
 declare
   wrong record;
 begin
-  select n.run_id, n.seq, n.type, i.run_id is not null as imported into wrong
+  select n.run_id, n.seq, n.type into wrong
   from new_events n
   left join flex_events before on before.run_id = n.run_id and before.seq = n.seq - 1
-  left join flex_imported_runs i on i.run_id = n.run_id
-  where i.run_id is not null or case
+  where case
     when n.seq = 1 or n.type = 'start' then n.seq <> 1 or n.type <> 'start'
     else before.run_id is null or before.type = 'complete' or (before.hash is not null and n.hash is null)
+      or (select true from flex_imported_runs i where i.run_id = n.run_id)
   end
   order by n.run_id, n.seq
   limit 1;
   if not found then
     return null;
   end if;
-  if wrong.imported then
+  if exists (select from flex_imported_runs i where i.run_id = wrong.run_id) then
     raise exception 'run % was imported and is read-only: event % (%) cannot follow', wrong.run_id, wrong.seq, wrong.type
       using errcode = 'FR006';
   end if;

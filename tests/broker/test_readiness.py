@@ -61,7 +61,7 @@ async def test_a_queue_that_others_declared_is_named(rabbit_site: Site) -> None:
         async def both_named() -> bool:
             troubles = await house.broker.troubles()
             assert "messages cannot be sent: a queue exists with other arguments" in troubles
-            assert "plan cannot be consumed: a queue exists with other arguments" in troubles
+            assert "plan.front, plan cannot be consumed: a queue exists with other arguments" in troubles
             return True
 
         await eventually(both_named)
