@@ -11,6 +11,7 @@ from pathlib import Path
 from eventstore.exported import ExportHeader, export_header, exported
 from eventstore.retention import Export
 from eventstore.store import EventStore
+from eventstore.whole_file import UNFINISHED, put_in_place
 
 
 class ExportIncomplete(OSError):
@@ -29,7 +30,7 @@ def export_into(store: EventStore, folder: Path, flexrun: str) -> Export:
         header = await export_header(store, run_id, flexrun, installation)
         installation = header.installation
         target = folder / f"{header.exported_at:%Y-%m-%d}" / f"{run_id}.jsonl.gz"
-        unfinished = target.with_name(target.name + ".part")
+        unfinished = target.with_name(target.name + UNFINISHED)
         try:
             await _write(store, header, unfinished)
             await asyncio.to_thread(_finish, unfinished, target, header.events)
@@ -56,9 +57,4 @@ def _finish(unfinished: Path, target: Path, events: int) -> None:
         lines = sum(1 for _ in packed)
     if lines != events + 1:
         raise ExportIncomplete(f"{target}: {lines - 1} of {events} events were exported")
-    unfinished.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    put_in_place(unfinished, target)

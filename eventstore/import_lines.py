@@ -52,6 +52,10 @@ class ImportLimits:
     line_bytes: int
 
 
+MOST = ImportLimits(bytes=2 << 30, events=1_000_000, line_bytes=64 << 20)
+"""What is read where nobody says otherwise."""
+
+
 class PackedLines:
     """Iterates over the lines of a gzip file, without their breaks; each ends with one.
 

@@ -6,10 +6,7 @@ Events that are as in the file stay as they are, so that webhooks are not told o
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +14,11 @@ import orjson
 
 from eventstore.chain import event_hash
 from eventstore.connection import Connection
-from eventstore.exported import FORMAT, VERSION
+from eventstore.import_file import ExportedRun
+from eventstore.import_lines import MOST, ImportRefused
+from eventstore.migrate import migrations
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
-from eventstore.store import is_run_id
 from eventstore.values import Splitter, value_parameters, whole
 from eventstore.whole_runs import connect_for_maintenance
 from runs.event import Event
@@ -54,34 +52,19 @@ class Restored:
 
 
 def read_export(path: Path) -> WholeRun:
-    """The run of a file, every line checked against the hash of it. Raises RestoreRefused, OSError."""
+    """The run of a file, every line checked as for an import. Raises RestoreRefused, OSError."""
     try:
-        with gzip.open(path) as file:
-            header, *lines = file.read().splitlines()
-        head = orjson.loads(header)
-        if (head.get("format"), head.get("version")) != (FORMAT, VERSION):
-            raise RestoreRefused(f'its header is not of "{FORMAT}", version {VERSION}')
-        events = [orjson.loads(line) for line in lines]
-    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError, AttributeError) as error:
-        raise RestoreRefused("it is no whole exported run") from error
-    if not events or not is_run_id(str(head.get("runId"))) or head.get("events") != len(events):
-        raise RestoreRefused(f"its header says {head.get('events')} events, and there are {len(events)}")
-    hashes = [event.get("after") for event in events[1:]] + [head.get("headHash")]
-    _check(head["runId"], lines, events, hashes)
+        run = ExportedRun(path, MOST, migrations()[-1].number)
+        found = list(run.events())
+    except ImportRefused as refused:
+        raise RestoreRefused(str(refused)) from None
+    hashes = [*(each.after for each in found[1:]), run.header.head_hash]
+    lines = [orjson.loads(each.text) for each in found]
     rows = [
-        {name: event[name] for name in _MEMBERS} | {"hash": each}
-        for event, each in zip(events, hashes, strict=True)
+        {name: line[name] for name in _MEMBERS} | {"hash": each}
+        for line, each in zip(lines, hashes, strict=True)
     ]
-    return WholeRun(head["runId"], head.get("headHash"), rows)
-
-
-def _check(run_id: str, lines: list[bytes], events: list[dict[str, Any]], hashes: list[str | None]) -> None:
-    """Raises RestoreRefused."""
-    for number, (line, event, said) in enumerate(zip(lines, events, hashes, strict=True), start=1):
-        if (event.get("runId"), event.get("seq")) != (run_id, number) or set(_MEMBERS) - event.keys():
-            raise RestoreRefused(f"event {number} is missing, or is of another run")
-        if said is not None and sha256(line).hexdigest() != said:
-            raise RestoreRefused(f"event {number} is not as it was written")
+    return WholeRun(run.header.run_id, run.header.head_hash, rows)
 
 
 async def restore(database_url: str, run: WholeRun) -> Restored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic.dataclasses import dataclass
 
+from eventstore.import_lines import MOST
 from schemas.config import Count, Period, Seconds
 
 
@@ -18,13 +19,13 @@ class GatewayConfig:
     import_limit_bytes: Count = 256 * 1024 * 1024
     """How large the file of a run that is imported may be."""
 
-    import_unpacked_bytes: Count = 2 * 1024 * 1024 * 1024
+    import_unpacked_bytes: Count = MOST.bytes
     """What such a file may unpack to."""
 
-    import_events: Count = 1_000_000
+    import_events: Count = MOST.events
     """How many events a run that is imported may have."""
 
-    import_line_bytes: Count = 64 * 1024 * 1024
+    import_line_bytes: Count = MOST.line_bytes
     """How large one of its events may be."""
 
     import_seconds: Seconds = 600.0

@@ -27,10 +27,10 @@ async def _export(store: EventStore, run_id: str, file: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda lines: [*lines[:-1], lines[-1].replace(b"null", b'"x"', 1)], "event 6 is not as it was written"),
-        (lambda lines: [*lines[:2], *lines[3:]], "its header says 6 events, and there are 5"),
-        (lambda lines: [lines[0].replace(b"flexrun-run", b"other"), *lines[1:]], "its header is not of"),
-        (lambda lines: [b"nonsense"], "it is no whole exported run"),
+        (lambda lines: [*lines[:-1], lines[-1].replace(b"null", b'"x"', 1)], "line 7: event 6 is not what was written"),
+        (lambda lines: [*lines[:2], *lines[3:]], "line 3: it has event 3, not event 2"),
+        (lambda lines: [lines[0].replace(b"flexrun-run", b"other"), *lines[1:]], "line 1: .format. is not"),
+        (lambda lines: [b"nonsense"], "line 1: it is no JSON"),
     ],
 )  # fmt: skip
 async def test_a_file_that_is_not_as_it_was_written_is_refused(
