@@ -204,7 +204,7 @@ CREATE FUNCTION flex_drop_operations(keep_seconds double precision, most integer
     select o.operation_id
     from flex_operations o
     where o.operation_id < (
-      lpad(to_hex((extract(epoch from clock_timestamp() - make_interval(secs => greatest(keep_seconds, 86400)))
+      lpad(to_hex((extract(epoch from statement_timestamp() - make_interval(secs => greatest(keep_seconds, 86400)))
         * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
     order by o.operation_id
     limit most

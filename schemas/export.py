@@ -192,7 +192,7 @@ def _payload_rules(ref_template: str) -> list[dict[str, Any]]:
             "if": {
                 "properties": {
                     "type": {"const": event_type},
-                    "payload": {"not": {"required": [ERASED_MEMBER]}},
+                    "payload": {"properties": {ERASED_MEMBER: False}},
                 }
             },
             "then": {"properties": {"payload": {"$ref": ref_template.format(model=model.__name__)}}},

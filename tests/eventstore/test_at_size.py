@@ -138,7 +138,8 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
         NO_FILTER | OPERATIONS | {"object_kind": "webhook", "object_id": "object 7"},
         30,
     ),
-    "tidying/drop_operations": ({"keep_seconds": 86400, "limit": 10}, 100),
+    # Ten pages; the first call of a function reads what the catalog has of it.
+    "tidying/drop_operations": ({"keep_seconds": 86400, "limit": 10}, 300),
     "log/read_whole": ({"xid": "99999999", "position": 0, "limit": 10}, 10),
 }
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from eventstore.handler import RunHandler
 from eventstore.migrate import migrate
@@ -22,6 +18,7 @@ from flexrun.client import API, GatewayClient
 from flexrun.engine import Engine
 from flexrun.settings import Settings
 from tests.support import cli
+from tests.support.database_roles import RoleUrls, database_roles
 from tests.support.sites import decide, envelope, only_request, reached
 from tests.support.started_runs import started_run
 
@@ -37,16 +34,6 @@ alter table flex_runs drop column erased_at cascade
 """What the last migration has made goes again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Urls:
-    """One database, as its owner, as flexrun's processes and as a reader."""
-
-    owner: str
-    app: str
-    read: str
-    roles: tuple[str, str]
-
-
 async def in_database(url: str, query: str) -> list[tuple[object, ...]]:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         cursor = await connection.execute(query.encode())
@@ -60,31 +47,16 @@ async def refusal(url: str, query: str) -> str | None:
     return refused.value.sqlstate
 
 
-def url_as(url: str, role: str) -> str:
-    parts = conninfo_to_dict(url)
-    return f"postgresql://{role}@{parts['host']}:{parts['port']}/{parts['dbname']}"
-
-
 @pytest.fixture
-async def urls(database_url: str, tmp_path: Path) -> AsyncIterator[Urls]:
-    """Roles belong to the whole server: these have names of their own, and go with the test."""
-    mark = uuid.uuid4().hex[:12]
-    app, read = f"app_{mark}", f"read_{mark}"
+async def urls(database_url: str, tmp_path: Path) -> AsyncIterator[RoleUrls]:
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
-    command = ("db", "roles", "--database", database_url, "--app", app, "--read", read)
-    done = await cli.run(*command, "--app-password-file", str(tmp_path / "password"), "--json")
-    assert done.status == 0, done.err
-    assert json.loads(done.out) == {"app": app, "read": read, "created": [app, read]}
-    try:
-        yield Urls(database_url, url_as(database_url, app), url_as(database_url, read), (app, read))
-    finally:
-        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
-            for name in (app, read):
-                await connection.execute(sql.SQL("drop owned by {}").format(sql.Identifier(name)))
-                await connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+    async with database_roles(database_url, "--app-password-file", str(tmp_path / "password")) as urls:
+        app, read = urls.roles
+        assert json.loads(urls.said) == {"app": app, "read": read, "created": [app, read]}
+        yield urls
 
 
-async def test_an_engine_runs_as_the_role_and_its_runs_are_removed_after_their_time(urls: Urls) -> None:
+async def test_an_engine_runs_as_the_role_and_its_runs_are_removed_after_their_time(urls: RoleUrls) -> None:
     settings = Settings(database_url=urls.app, port=0, broker_url="postgres", stop_notice_seconds=0)
     async with Engine(settings, frozenset({"gateway", "planner", "executor"})) as engine:
         assert engine.server is not None
@@ -127,7 +99,7 @@ async def test_an_engine_runs_as_the_role_and_its_runs_are_removed_after_their_t
         "set role flexrun",
     ],
 )
-async def test_what_the_log_has_is_out_of_its_reach(urls: Urls, store: EventStore, attempt: str) -> None:
+async def test_what_the_log_has_is_out_of_its_reach(urls: RoleUrls, store: EventStore, attempt: str) -> None:
     await (await started_run(RunHandler(store))).to_the_end()
     before = await in_database(urls.owner, "select run_id, seq, payload::text, hash from flex_events")
     assert await refusal(urls.app, attempt) == DENIED
@@ -135,7 +107,7 @@ async def test_what_the_log_has_is_out_of_its_reach(urls: Urls, store: EventStor
     assert await in_database(urls.owner, "select run_id, seq, payload::text, hash from flex_events") == before
 
 
-async def test_the_reading_role_reads_runs_and_no_secrets(urls: Urls) -> None:
+async def test_the_reading_role_reads_runs_and_no_secrets(urls: RoleUrls) -> None:
     assert await in_database(urls.read, "select count(*) from flex_runs") == [(0,)]
     for table in ("flex_secrets", "flex_tokens", "flex_webhooks"):
         assert await refusal(urls.read, f"table {table}") == DENIED
@@ -152,14 +124,14 @@ def operation_of(moment: str) -> str:
     """  # noqa: S608 - the moments are this file's own
 
 
-async def test_the_operations_of_the_last_day_stay_whatever_the_role_asks_for(urls: Urls) -> None:
+async def test_the_operations_of_the_last_day_stay_whatever_the_role_asks_for(urls: RoleUrls) -> None:
     for hours in (23, 25):
         await in_database(urls.app, operation_of(f"now() - interval '{hours} hours'"))
     assert await in_database(urls.app, "select flex_drop_operations(0, 100)") == [(1,)]
     assert await in_database(urls.read, "select count(*) from flex_operations") == [(1,)]
 
 
-async def test_a_password_reaches_the_server_as_its_verifier(urls: Urls) -> None:
+async def test_a_password_reaches_the_server_as_its_verifier(urls: RoleUrls) -> None:
     app, _ = urls.roles
     ((kept,),) = await in_database(
         urls.owner,
@@ -168,7 +140,7 @@ async def test_a_password_reaches_the_server_as_its_verifier(urls: Urls) -> None
     assert str(kept).startswith("SCRAM-SHA-256$")
 
 
-async def test_rights_to_what_a_later_release_adds_come_with_its_migration(urls: Urls) -> None:
+async def test_rights_to_what_a_later_release_adds_come_with_its_migration(urls: RoleUrls) -> None:
     app, read = urls.roles
     await in_database(urls.owner, "create table flex_later (a int); revoke all on flex_runs from public")
     await in_database(urls.owner, "delete from flex_migrations where number = 27")
@@ -182,7 +154,7 @@ async def test_rights_to_what_a_later_release_adds_come_with_its_migration(urls:
     assert {app, read} <= {name for (name,) in await in_database(urls.owner, "select rolname from pg_roles")}
 
 
-async def test_a_role_that_could_do_more_is_refused(urls: Urls) -> None:
+async def test_a_role_that_could_do_more_is_refused(urls: RoleUrls) -> None:
     app, read = urls.roles
     await in_database(urls.owner, f"alter role {app} superuser")
     again = ("db", "roles", "--database", urls.owner, "--app", app, "--read", read)
@@ -196,7 +168,7 @@ async def test_a_role_that_could_do_more_is_refused(urls: Urls) -> None:
     assert "it is the account that sets up the roles" in done.err
 
 
-async def test_migrations_that_are_missing_are_the_owners_to_run(urls: Urls) -> None:
+async def test_migrations_that_are_missing_are_the_owners_to_run(urls: RoleUrls) -> None:
     await in_database(urls.owner, FORGET_LAST)
     done = await cli.run("db", "migrate", "--database", urls.app)
     assert done.status == 3

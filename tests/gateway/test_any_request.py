@@ -6,6 +6,7 @@ The cases are bounded by number and made from a fixed seed.
 
 import asyncio
 import json
+import os
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ import pytest
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 from tests.support.given import node
+from tests.support.processes import ROOT
 
 Start = Callable[..., Awaitable[RunningGateway]]
 
@@ -97,6 +99,7 @@ async def _attack(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks", "PYTHONPATH": str(ROOT)},
     )
     output, _ = await process.communicate()
     said = output.decode()

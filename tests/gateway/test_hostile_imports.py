@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import orjson
+import psutil
 import psycopg
 
 from eventstore import webhook_lanes
@@ -35,6 +35,7 @@ IMPORT = f"{API}/runs/import"
 LOG = read_log("engine_done")
 RUN = LOG[0].run_id
 FILE = packed(lines_of(LOG))
+IMPORT_MEMORY = f"[{2 << 30},"
 LIMITS = ImportLimits(bytes=2**30, events=10**6, line_bytes=2**26)
 StartGateway = Callable[..., Any]
 WAITING = (
@@ -167,7 +168,7 @@ async def test_killed_in_the_middle_nothing_is_stored_and_again_all_is(gateway: 
         importing = asyncio.create_task(gateway.post(IMPORT, FILE))
         for waiting in (1, 2):
             await eventually(lambda waiting=waiting: _waits(gateway, waiting))
-            os.kill(_newest_child(), signal.SIGKILL)
+            _importing_child().kill()
         answer, problem = await importing
         assert (answer.status, problem["code"]) == (413, "import_too_large"), problem
     assert await stored(gateway) == {0}
@@ -180,9 +181,14 @@ async def _waits(gateway: RunningGateway, count: int) -> bool:
         return await (await connection.execute(WAITING)).fetchone() == (count,)
 
 
-def _newest_child() -> int:
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="ascii")
-    return max(map(int, children.split()))
+def _importing_child() -> psutil.Process:
+    """The one that imports, among all children of the tests: by the memory that it alone may take."""
+    (found,) = (
+        each
+        for each in psutil.Process().children()
+        if each.status() != psutil.STATUS_ZOMBIE and any(IMPORT_MEMORY in word for word in each.cmdline())
+    )
+    return found
 
 
 async def test_webhooks_are_not_told(gateway: RunningGateway) -> None:
