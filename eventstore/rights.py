@@ -39,6 +39,13 @@ async def set_up_roles(database_url: str, roles: Roles, passwords: Mapping[str, 
         return created
 
 
+async def roles_missing(database_url: str, roles: Roles) -> bool:
+    """Whether one of the roles has no rights here yet. Raises psycopg.Error."""
+    async with await connect(database_url, "roles") as connection:
+        found = await (await connection.execute(statement("rights/granted"))).fetchall()
+    return not {roles.app, roles.read} <= {name for name, _ in found}
+
+
 async def grant_again(connection: Connection) -> None:
     """After a migration: the roles that were set up before get their rights to what is new. Raises psycopg.Error."""
     async with connection.transaction():

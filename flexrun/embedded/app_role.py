@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from eventstore.migrate import migrate
-from eventstore.rights import APP_ROLE, Roles, set_up_roles
+from eventstore.rights import APP_ROLE, Roles, roles_missing, set_up_roles
 from flexrun.embedded.data_folder import SUPERUSER
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -18,5 +18,6 @@ async def served_url(owner_url: str) -> str:
     """
     for name in await migrate(owner_url):
         _log.info("migration applied", migration=name)
-    await set_up_roles(owner_url, Roles(), {})
+    if await roles_missing(owner_url, Roles()):  # migrations keep the rights of those that are there
+        await set_up_roles(owner_url, Roles(), {})
     return owner_url.replace(f"postgresql://{SUPERUSER}@", f"postgresql://{APP_ROLE}@", 1)
