@@ -156,12 +156,12 @@ async def test_rights_to_what_a_later_release_adds_come_with_its_migration(urls:
 
 async def test_a_role_that_could_do_more_is_refused(urls: RoleUrls) -> None:
     app, read = urls.roles
-    await in_database(urls.owner, f"alter role {app} superuser")
+    await in_database(urls.owner, f'alter role "{app}" superuser')
     again = ("db", "roles", "--database", urls.owner, "--app", app, "--read", read)
     done = await cli.run(*again)
     assert done.status == 3
     assert f"the role {app} could do more with the log than it is granted: it is a superuser" in done.err
-    await in_database(urls.owner, f"alter role {app} nosuperuser")
+    await in_database(urls.owner, f'alter role "{app}" nosuperuser')
     assert (await cli.run(*again)).status == 0
     done = await cli.run("db", "roles", "--database", urls.app, "--app", app, "--read", read)
     assert done.status == 3

@@ -27,9 +27,9 @@ class RoleUrls:
 
 @asynccontextmanager
 async def database_roles(owner_url: str, *arguments: str) -> AsyncGenerator[RoleUrls]:
-    """Roles belong to the whole server: these have names of their own, and go with the test."""
+    """Roles belong to the whole server: these have names of their own, which need quotes, and go with the test."""
     mark = uuid.uuid4().hex[:12]
-    app, read = f"app_{mark}", f"read_{mark}"
+    app, read = f"app-{mark}", f"read-{mark}"
     done = await cli.run(
         "db", "roles", "--database", owner_url, "--app", app, "--read", read, "--json", *arguments
     )
