@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.errors import NotPermitted
 from runs.commands import Actor
+from schemas.tenant import DEFAULT_TENANT
 from schemas.tokens import SCOPES, Scope
 
 BASIC: frozenset[Scope] = frozenset({"runs:read", "runs:write", "hitl:respond", "webhooks:write"})
@@ -21,12 +22,15 @@ EVERYTHING: frozenset[Scope] = frozenset(SCOPES)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request. `token_id` names the token where the database keeps it; `digest` is its hash."""
+    """Who sent a request, and for which tenant. `token_id` names the token where the database keeps it; `digest` is its
+    hash.
+    """
 
     actor: Actor
     scopes: frozenset[Scope] = EVERYTHING
     token_id: str | None = None
     digest: bytes | None = None
+    tenant: str = DEFAULT_TENANT
 
 
 CALLER = web.RequestKey("caller", Caller)
