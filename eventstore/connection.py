@@ -26,6 +26,7 @@ from psycopg.types.numeric import IntLoader
 from psycopg.types.string import TextLoader
 
 from eventstore.errors import DatabaseUnsuitable
+from eventstore.pooler import require_own_sessions
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -64,7 +65,12 @@ select set_config(name, value, false) from (values
   ('enable_hashjoin', 'off'),
   ('enable_mergejoin', 'off')
 ) as settings (name, value)
+where %(pid)s::integer is null or pg_backend_pid() = %(pid)s
 """
+"""Sets nothing where the server process is not the one that was said to be connected to: see `_settle`."""
+
+_SESSION_POOLS: set[str] = set()
+"""Database URLs that were seen to lead to a pooler which leaves each client its session."""
 
 _READ_ONLY_SIGNS = (b"in_hot_standby", b"default_transaction_read_only")
 """Settings that Postgres reports by itself, with the answer to the first statement after they have changed."""
@@ -78,7 +84,8 @@ _SEARCH_PATH_OPTION = re.compile(r"(?:-c\s*|--)search_path\s*=\s*((?:\\.|\S)+)")
 async def connect(database_url: str, purpose: str) -> Connection:
     """A connection in autocommit mode to a server that accepts writes.
 
-    Raises psycopg.OperationalError, and DatabaseUnsuitable for a URL that cannot be parsed.
+    Raises psycopg.OperationalError, and DatabaseUnsuitable for a URL that cannot be parsed or leads to a pooler that
+    lends sessions for transactions.
     """
     parts = parse_url(database_url)
     try:
@@ -92,22 +99,46 @@ async def connect(database_url: str, purpose: str) -> Connection:
     try:
         with hang_up_after(connection):
             _register_loaders(connection)
-            await connection.execute(_SETTINGS, {"search_path": search_path(parts) or SCHEMA}, prepare=False)
+            await _settle(connection, database_url, parts)
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
+async def _settle(connection: Connection, database_url: str, parts: dict[str, Any]) -> None:
+    """Make the session ours. Raises DatabaseUnsuitable where a pooler lends it for a transaction only.
+
+    A pooler gives its clients numbers of its own in place of the server process's, which costs no question to see.
+    """
+    wanted = {"search_path": search_path(parts) or SCHEMA}
+    direct = await connection.execute(
+        _SETTINGS, {**wanted, "pid": connection.info.backend_pid}, prepare=False
+    )
+    if direct.rowcount:
+        return
+    if database_url not in _SESSION_POOLS:
+        options = _connect_options(parts, "pooler")
+        async with await _Guarded.connect(database_url, autocommit=True, **options) as other:
+            with hang_up_after(other):
+                await require_own_sessions((connection, other))
+        _SESSION_POOLS.add(database_url)
+    await connection.execute(_SETTINGS, {**wanted, "pid": None}, prepare=False)
+
+
 def connect_blocking(database_url: str, purpose: str) -> BlockingConnection:
-    """The same as `connect`, but that it waits in its thread, and does not close itself."""
+    """The same as `connect`, but that it waits in its thread, and does not close itself.
+
+    Only after `connect`, by this process or the one that started it, which refuses an unsuitable pooler.
+    """
     parts = parse_url(database_url)
     connection = psycopg.connect(
         database_url, autocommit=True, prepare_threshold=0, **_connect_options(parts, purpose)
     )
     try:
         _register_loaders(connection)
-        connection.execute(_SETTINGS, {"search_path": search_path(parts) or SCHEMA}, prepare=False)
+        wanted = {"search_path": search_path(parts) or SCHEMA, "pid": None}
+        connection.execute(_SETTINGS, wanted, prepare=False)
     except BaseException:
         connection.close()
         raise
