@@ -945,7 +945,7 @@ CREATE TABLE flex_tokens (
     revoked_by text,
     CONSTRAINT flex_tokens_digest CHECK ((length(digest) = 32)),
     CONSTRAINT flex_tokens_revoked CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
-    CONSTRAINT flex_tokens_scopes CHECK ((cardinality(scopes) > 0))
+    CONSTRAINT flex_tokens_scopes CHECK (((cardinality(scopes) > 0) OR (cardinality(roles) > 0)))
 );
 
 COMMENT ON TABLE flex_tokens IS 'rows stay when they are revoked: as long as there is one, the gateway asks for tokens';

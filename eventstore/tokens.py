@@ -14,7 +14,7 @@ from hashlib import sha256
 from uuid_utils import uuid7
 
 from eventstore.store import EventStore
-from schemas.tokens import TOKEN_PREFIX, Scope, TokenBody
+from schemas.tokens import SCOPES, TOKEN_PREFIX, OldScope, Scope, TokenBody, scopes_meant
 
 MAX_TOKENS = 2_000
 """How many there may be that are neither revoked nor expired: each gateway reads all of them every second."""
@@ -45,7 +45,7 @@ class TokenRow:
     token_id: str
     name: str
     prefix: str
-    scopes: list[Scope]
+    scopes: list[Scope | OldScope]
     roles: list[str]
     description: str | None
     created_at: datetime
@@ -63,7 +63,7 @@ class LiveToken:
     token_id: str
     name: str
     digest: bytes
-    scopes: list[Scope]
+    scopes: list[Scope | OldScope]
     roles: list[str]
     expires_at: datetime | None
 
@@ -89,7 +89,7 @@ def made_token(body: TokenBody, created_by: str) -> NewToken:
         token_id=new_token_id(),
         token=new_token(),
         name=body.name.strip(),
-        scopes=body.scopes,
+        scopes=sorted(scopes_meant(body.scopes), key=SCOPES.index),
         roles=body.roles,
         description=body.description,
         expires_in_seconds=body.expires_in_seconds,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RELOADED = (
     "tokens",
+    "roles",
     "policies",
     "log_level",
     "backlog_limit",
@@ -92,11 +93,12 @@ def _taken_over(settings: Settings, now: Settings) -> Settings:
 def valid_again(settings: Settings) -> Settings:
     """The same for an engine that is started again after its files have changed; where they are wrong, as it was."""
     from gateway.auth import Tokens  # noqa: PLC0415 - for a process that has a gateway
+    from gateway.roles import Roles  # noqa: PLC0415 - the same
     from gateway.runs.acceptance import read_house  # noqa: PLC0415 - the same
 
     try:
         now = read_again(settings)
-        Tokens.parse(now.tokens.get_secret_value() if now.tokens else None)
+        Tokens.parse(now.tokens.get_secret_value() if now.tokens else None, Roles.parse(now.roles))
         read_house(now.policies)
     # What is wrong in a file does not keep an engine from starting again.
     except Exception as refused:  # noqa: BLE001 - see above

@@ -73,7 +73,11 @@ class Settings(BaseSettings):
     token: SecretStr | None = None
     """The bearer token that the client commands send."""
     tokens: SecretStr | None = None
-    """Who may call the gateway: `token=name:role1,role2;token=name …`, or as JSON; a token has 8 characters or more."""
+    """Who may call the gateway: `token=name:role1,role2;token=name …`, or as JSON; a token has 8 characters or more. A
+    role with an `@` in front (`@viewer`) is one of the roles below and opens what its scopes do."""
+    roles: str | None = None
+    """Roles beside those that are built in, or in their place: `support=runs:read,runs:control;reader=runs:read`, or as
+    JSON."""
     link_secret: SecretStr | None = None
     """What links for approvers are signed with, 32 bytes or more; without it, by a secret that the database keeps."""
     checkpoint_key_file: Path | None = None

@@ -57,7 +57,7 @@ def _setting(name: str, value: Any, flags: Mapping[str, Any], from_file: Mapping
         origin = "file"
     elif name in from_file:
         origin, file = "file", os.environ.get(VARIABLE)
-    shown = _shown(name, value)
+    shown = _roles(value) if name == "roles" else _shown(name, value)
     return SettingValue(
         name=name, variable=variable, value=shown, origin=origin, file=file, secret=name in SECRETS
     )
@@ -75,6 +75,16 @@ def _shown(name: str, value: Any) -> str | None:
     if isinstance(value, list):
         return ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - of texts
     return _without_password(str(value)) if name in SECRETS else redact(str(value))
+
+
+def _roles(value: str | None) -> str | None:
+    """All roles that are there then, since those that are built in are too; a setting that is none as it is."""
+    from gateway.roles import Roles, RolesInvalid  # noqa: PLC0415 - slow to import
+
+    try:
+        return Roles.parse(value).text()
+    except RolesInvalid:
+        return value
 
 
 def _without_password(address: str) -> str:

@@ -21,6 +21,8 @@ from flexrun.reloading import RELOADED
 from flexrun.secrets import SECRETS
 from flexrun.settings import Settings
 from flexrun.unknown_settings import PREFIX
+from gateway.roles import Roles, in_order
+from schemas.tokens import Scope
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -38,6 +40,17 @@ others take a restart.
 
 | variable | flag | default | what it is |
 |---|---|---|---|
+"""
+
+ROLES = f"""
+## Roles
+
+A role is a named set of [scopes](http.md#who-may-call). These are built in; `{PREFIX}ROLES` adds others or puts its
+own in their place, and `flexrun config show` prints all of them. With an `@` in front they stand among the roles of
+`{PREFIX}TOKENS` (`my-token=ann:@operator,legal`) and of `flexrun tokens create --role @operator`.
+
+| role | scopes |
+|---|---|
 """
 
 _NAMED_IN_HELP = re.compile(rf"\({PREFIX}(\w+)\)")
@@ -101,7 +114,12 @@ def document() -> str:
     from flexrun.cli import app  # noqa: PLC0415 - `flexrun settings` is part of it, and imports this module
 
     rows = described_settings(flags_of(typer.main.get_command(app)))
-    return HEAD + "".join(map(_row, rows))
+    return HEAD + "".join(map(_row, rows)) + ROLES + "".join(map(_role, Roles().scopes.items()))
+
+
+def _role(role: tuple[str, frozenset[Scope]]) -> str:
+    name, scopes = role
+    return f"| `{name}` | {', '.join(f'`{scope}`' for scope in in_order(scopes))} |\n"
 
 
 def _row(row: Setting) -> str:

@@ -1,14 +1,15 @@
 """Who calls: bearer tokens from `FLEXRUN_TOKENS` and from the database, each with a name and roles.
 
 Two ways to write them: `token=name:role1,role2;token2=name2`, or JSON such as
-`{"token": {"name": "ada", "roles": ["editor"]}}` (a plain text as value is the name).
+`{"token": {"name": "ada", "roles": ["editor"]}}` (a plain text as value is the name). A role with a `@` in front is one
+that opens something (`gateway.roles`); the others are for the rules of runs.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -16,9 +17,11 @@ from aiohttp import web
 
 from eventstore.token_copy import TokenCopy
 from eventstore.tokens import LiveToken, digest_of
-from gateway.scopes import Caller, scopes_of_roles
+from gateway.roles import Roles
+from gateway.scopes import Caller, scopes_of_plain_roles
 from runs.commands import Actor
 from schemas.redaction import know_secrets
+from schemas.tokens import Scope, access_roles, rule_roles, scopes_meant
 
 ANONYMOUS = Actor("anonymous")
 _NONE: dict[bytes, LiveToken] = {}
@@ -36,18 +39,26 @@ class BindRefused(ValueError):
 class Tokens:
     """The known tokens, kept as digests only: those of `FLEXRUN_TOKENS`, and those of the database (`stored`)."""
 
-    def __init__(self, actors: Mapping[str, Actor]) -> None:
+    def __init__(self, actors: Mapping[str, Actor], roles: Roles | None = None) -> None:
         self.stored: TokenCopy | None = None
-        self._digests = [(digest_of(token), actor) for token, actor in actors.items()]
+        self.roles = roles or Roles()
+        self._digests = [
+            (digest_of(token), _in_rules(actor), _scopes(actor.roles, self.roles))
+            for token, actor in actors.items()
+        ]
         self._actors: tuple[Actor, ...] = ()
         self._made_from: tuple[object, object] | None = None
 
     @classmethod
-    def parse(cls, text: str | None) -> Tokens:
-        """Read either format; nothing (or white space) means that no tokens are configured. Raises TokensInvalid."""
+    def parse(cls, text: str | None, roles: Roles | None = None) -> Tokens:
+        """Read either format; nothing (or white space) means that no tokens are configured. Raises TokensInvalid.
+
+        `roles` are those that open something; without them, those that are built in.
+        """
+        known = roles or Roles()
         stripped = (text or "").strip()
         if not stripped:
-            return cls({})
+            return cls({}, known)
         pairs = _from_json(stripped) if stripped.startswith("{") else _from_text(stripped)
         actors: dict[str, Actor] = {}
         for token, actor in pairs:
@@ -57,19 +68,23 @@ class Tokens:
                 )
             if token in actors:
                 raise TokensInvalid(f"{actors[token].name!r} and {actor.name!r} have the same token")
+            if unknown := known.unknown(access_roles(actor.roles)):
+                raise TokensInvalid(
+                    f"{actor.name!r} has the role @{unknown[0]}, and FLEXRUN_ROLES has none of that name"
+                )
             actors[token] = actor
         if not actors:
             raise TokensInvalid("tokens are set and there is none among them; write token=name:role1,role2")
         know_secrets(*actors)
-        return cls(actors)
+        return cls(actors, known)
 
     def same_settings(self, other: Tokens) -> bool:
         """Whether another `FLEXRUN_TOKENS` says the same."""
         return self._digests == other._digests
 
     def replace(self, other: Tokens) -> None:
-        """Know the tokens of another `FLEXRUN_TOKENS` from now on; those of the database stay."""
-        self._digests = other._digests
+        """Know the tokens of another `FLEXRUN_TOKENS`, and its roles, from now on; those of the database stay."""
+        self._digests, self.roles = other._digests, other.roles
 
     @property
     def configured(self) -> bool:
@@ -82,7 +97,7 @@ class Tokens:
         live = self.stored.live if self.stored is not None else _NONE
         made_from = self._made_from
         if made_from is None or made_from[0] is not live or made_from[1] is not self._digests:
-            self._actors = (*(actor for _, actor in self._digests), *map(_stored_actor, live.values()))
+            self._actors = (*(actor for _, actor, _ in self._digests), *map(_stored_actor, live.values()))
             self._made_from = live, self._digests
         return self._actors
 
@@ -109,20 +124,33 @@ class Tokens:
 
     def _find(self, offered: bytes) -> Caller | None:
         """Every digest of the settings is compared, each in constant time."""
-        found: Actor | None = None
-        for digest, actor in self._digests:
+        found: Caller | None = None
+        for digest, actor, scopes in self._digests:
             if hmac.compare_digest(digest, offered):
-                found = actor
+                found = Caller(actor, scopes, digest=offered)
         if found is not None:
-            return Caller(found, scopes_of_roles(found.roles), digest=offered)
+            return found
         row = self.stored.find(offered) if self.stored is not None else None
         if row is None:
             return None
-        return Caller(_stored_actor(row), frozenset(row.scopes), token_id=row.token_id, digest=offered)
+        scopes = scopes_meant(row.scopes) | self.roles.scopes_of(access_roles(row.roles))
+        return Caller(_stored_actor(row), scopes, token_id=row.token_id, digest=offered)
 
 
 def _stored_actor(row: LiveToken) -> Actor:
-    return Actor(row.name, tuple(row.roles), verified=True)
+    return Actor(row.name, rule_roles(row.roles), verified=True)
+
+
+def _in_rules(actor: Actor) -> Actor:
+    """The person as the rules of runs know them: without the roles that open something."""
+    return Actor(actor.name, rule_roles(actor.roles), verified=actor.verified)
+
+
+def _scopes(roles: Sequence[str], known: Roles) -> frozenset[Scope]:
+    """What a token of `FLEXRUN_TOKENS` may do."""
+    if access := access_roles(roles):
+        return known.scopes_of(access) | scopes_meant(roles)
+    return scopes_of_plain_roles(roles)
 
 
 def _actor(name: str, roles: list[str]) -> Actor:

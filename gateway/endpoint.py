@@ -87,7 +87,8 @@ class Documentation(TypedDict, total=False):
 
     `takes` is the media type of a body that is no model: a file, which the handler reads by itself.
 
-    `needs` is the scope that a caller must have: without one it is `admin`, and for `open` endpoints there is none.
+    `needs` is the scope that a caller must have, or all of several: without one it is `admin`, and for `open` endpoints
+    there is none.
 
     `acts_on` is the kind of object that a change is about, such as `webhook`: by default that of the last id in the
     path. An id that the path lacks is the field `webhook_id` of the request's log line. `unrecorded` says why a change
@@ -104,7 +105,7 @@ class Documentation(TypedDict, total=False):
     reads: Sequence[type[Query] | Parameter]
     open: bool
     takes: str
-    needs: Scope
+    needs: Scope | tuple[Scope, ...]
     acts_on: str
     unrecorded: str
     recorded_after: str
@@ -141,9 +142,12 @@ class Endpoint:
         return self.about.get("open", False)
 
     @property
-    def needs(self) -> Scope | None:
-        """The scope that callers must have; None for endpoints that are open."""
-        return None if self.open else self.about.get("needs", "admin")
+    def needs(self) -> tuple[Scope, ...]:
+        """The scopes that callers must have; none for endpoints that are open."""
+        if self.open:
+            return ()
+        needed = self.about.get("needs", "admin")
+        return needed if isinstance(needed, tuple) else (needed,)
 
     @property
     def recorded(self) -> bool:
@@ -183,8 +187,8 @@ class Endpoint:
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._is_noted(request):
                 note_operation(request, self.name, *self.acts_on)
-            if self.needs is not None and self.path not in request.app[OPEN_PATHS]:
-                require(request[CALLER], self.needs)
+            if self.path not in request.app[OPEN_PATHS]:
+                require(request[CALLER], *self.needs)
             if request.query_string and not self.open:
                 refuse_unknown(request, known)
             arguments = [await each.read(request) for each in self.arguments]

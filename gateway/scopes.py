@@ -1,23 +1,42 @@
-"""Who calls, and what they may do. `may` is the one place that decides it.
+"""Who calls, and what they may do. `may` is the one place that decides it, whichever way a request comes.
 
-A token of the database has the scopes that it was made with. One of `FLEXRUN_TOKENS` may do what such tokens always
-could (BASIC), and of the rest what its roles name. Without any token everybody may do everything.
+A token of the database has the scopes that it was made with, and those of its roles. One of `FLEXRUN_TOKENS` has those
+of its roles where some open something (`@viewer`); one without such a role may do what such tokens always could
+(BASIC), and of the rest what its roles name. Without any token everybody may do everything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 
 from gateway.errors import NotPermitted
 from runs.commands import Actor
 from schemas.tenant import DEFAULT_TENANT
-from schemas.tokens import SCOPES, Scope
+from schemas.tokens import SCOPES, Scope, scopes_meant
 
-BASIC: frozenset[Scope] = frozenset({"runs:read", "runs:write", "hitl:respond", "webhooks:write"})
+BASIC: frozenset[Scope] = frozenset(
+    {
+        "runs:start",
+        "runs:read",
+        "runs:payload",
+        "runs:control",
+        "hitl:respond",
+        "webhooks:manage",
+        "links:make",
+    }
+)
 EVERYTHING: frozenset[Scope] = frozenset(SCOPES)
+
+
+class Owned(Protocol):
+    """What a request is about: `tenant` is whose it is, None for what is the operator's and shown to all."""
+
+    @property
+    def tenant(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +58,26 @@ CORRELATION_ID = web.RequestKey("correlation_id", str)
 """The id under which a request is found in the logs; it goes out with the answer."""
 
 
-def may(caller: Caller, scope: Scope) -> bool:
-    """Whether this caller may do what asks for `scope`."""
-    return scope in caller.scopes or "admin" in caller.scopes
+def may(caller: Caller, verb: Scope, thing: Owned | None = None) -> bool:
+    """Whether this caller may do what asks for the scope `verb`, with `thing` where it is about one."""
+    return (verb in caller.scopes or "admin" in caller.scopes) and (thing is None or may_see(caller, thing))
 
 
-def require(caller: Caller, scope: Scope) -> None:
-    """Raise NotPermitted where the caller may not do what asks for `scope`."""
-    if not may(caller, scope):
-        has = ", ".join(sorted(caller.scopes)) or "none"
-        raise NotPermitted(f"This needs the scope {scope!r}; the token of {caller.actor.name!r} has {has}.")
+def may_see(caller: Caller, thing: Owned) -> bool:
+    """Whether a thing is there at all for this caller: one of another tenant is answered like one that is not (404)."""
+    return thing.tenant is None or thing.tenant == caller.tenant
 
 
-def scopes_of_roles(roles: Iterable[str]) -> frozenset[Scope]:
-    """What a token of `FLEXRUN_TOKENS` may do."""
-    named = set(roles)
-    return BASIC | frozenset[Scope](scope for scope in SCOPES if scope in named)
+def require(caller: Caller, *verbs: Scope) -> None:
+    """Raise NotPermitted where the caller lacks one of these scopes; it names the first that is missing."""
+    for verb in verbs:
+        if not may(caller, verb):
+            has = ", ".join(sorted(caller.scopes)) or "none"
+            raise NotPermitted(
+                f"This needs the scope {verb!r}; the token of {caller.actor.name!r} has {has}."
+            )
+
+
+def scopes_of_plain_roles(roles: Iterable[str]) -> frozenset[Scope]:
+    """What a token of `FLEXRUN_TOKENS` may do whose roles are those of rules and names of scopes."""
+    return BASIC | scopes_meant(roles)

@@ -10,7 +10,7 @@ from rich.console import Console
 from flexrun.cli.context import print_json
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told, opened_store
 from flexrun.cli.durations import seconds_of
-from flexrun.cli.shared import run_async, stop
+from flexrun.cli.shared import load_settings, run_async, stop
 from flexrun.cli.tokens import (
     SCOPES,
     DescriptionFlag,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def token(
     name: NameArgument,
-    scope: ScopeFlag,
+    scope: ScopeFlag = None,
     role: RoleFlag = None,
     expires: ExpiresFlag = None,
     description: DescriptionFlag = None,
@@ -41,17 +41,24 @@ def token(
     Example: flexrun db token ada --scope admin
     """
     from eventstore.tokens import made_token  # noqa: PLC0415 - slow to import
+    from gateway.roles import Roles, RolesInvalid  # noqa: PLC0415 - the same
     from schemas.parsing import validate_document  # noqa: PLC0415 - the same
     from schemas.refusal import DocumentRefused  # noqa: PLC0415 - the same
-    from schemas.tokens import TokenBody  # noqa: PLC0415 - the same
+    from schemas.tokens import TokenBody, access_roles  # noqa: PLC0415 - the same
 
-    asked = {"name": name, "scopes": scope, "roles": role or []}
+    asked = {"name": name, "scopes": scope or [], "roles": role or []}
     asked |= {"description": description} if description is not None else {}
     asked |= {"expiresInSeconds": seconds_of(expires)} if expires is not None else {}
     try:
         body = validate_document(TokenBody, asked)
     except DocumentRefused as refused:
         stop(f"This is no token that could be made: {visible(str(refused))}\nThe scopes are {SCOPES}.")
+    try:
+        known = Roles.parse(load_settings().roles)
+    except RolesInvalid as refused:
+        stop(visible(str(refused)))
+    if unknown := known.unknown(access_roles(body.roles)):
+        stop(visible(f"There is no role @{unknown[0]} here; there are {', '.join(sorted(known.scopes))}."))
     new = made_token(body, "flexrun db token")
     url = database_url(database)
     with failure_told("No token was made"):

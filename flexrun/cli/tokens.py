@@ -25,26 +25,33 @@ from flexrun.cli.durations import FORMS, seconds_of
 
 app = typer.Typer(help="Tokens of the API: create, list, revoke.", no_args_is_help=True)
 
-SCOPES = "runs:read, runs:write, hitl:respond, capabilities:write, webhooks:write, work:claim, admin"
+SCOPES = (
+    "runs:start, runs:read, runs:payload, runs:control, hitl:respond, capabilities:write, webhooks:manage, links:make,"
+    " audit:read, work:claim, admin"
+)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="whose token it is; logs show this name")]
 ScopeFlag = Annotated[
-    list[str], typer.Option("--scope", help=f"what it may do, again for more: {SCOPES}", show_default=False)
+    list[str] | None, typer.Option("--scope", help=f"what it may do, again for more: {SCOPES}")
 ]
 RoleFlag = Annotated[
     list[str] | None,
-    typer.Option("--role", help="a role that the rules of runs name, such as legal; again for more"),
+    typer.Option(
+        "--role",
+        help="a role of FLEXRUN_ROLES with an @ in front, such as @viewer, which opens what its scopes do; or one that"
+        " the rules of runs name, such as legal; again for more",
+    ),
 ]
 ExpiresFlag = Annotated[str | None, typer.Option("--expires", help=f"after how long: {FORMS}")]
 DescriptionFlag = Annotated[str | None, typer.Option("--description", help="what it is for")]
 
 
 @app.command(
-    epilog="For example: flexrun tokens create ci --scope runs:write --scope runs:read --expires 90d",
+    epilog="For example: flexrun tokens create ci --role @developer --expires 90d",
 )
 def create(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     name: NameArgument,
-    scope: ScopeFlag,
+    scope: ScopeFlag = None,
     role: RoleFlag = None,
     expires: ExpiresFlag = None,
     description: DescriptionFlag = None,

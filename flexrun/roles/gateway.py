@@ -20,6 +20,7 @@ from gateway.auth import Tokens, check_bind, check_origins, is_loopback
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.people.inbox import HitlInbox
+from gateway.roles import Roles
 from gateway.runs.acceptance import Acceptance, read_house
 from gateway.runs.approval_rules import TokenHolders
 from gateway.serve import GatewayServer, serve
@@ -37,7 +38,7 @@ class GatewayRole:
 
     `alone` says that this engine is all on this machine; `listening` is a socket that is bound already, and
     `take_socket`, called in a thread, waits until no other process accepts on it.
-    Raises TokensInvalid, HousePolicyInvalid, SecretRefused.
+    Raises TokensInvalid, RolesInvalid, HousePolicyInvalid, SecretRefused.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class GatewayRole:
         take_socket: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
+        self._tokens = _tokens(settings)
         self._house = read_house(settings.policies)
         self._alone = alone
         self._listening = listening
@@ -95,15 +96,19 @@ class GatewayRole:
     def apply(self, settings: Settings) -> list[str]:
         """Use the tokens, policies and limits of these settings from now on; the names of those that have changed.
 
-        Raises TokensInvalid, BindRefused, HousePolicyInvalid, and changes nothing then.
+        Raises TokensInvalid, RolesInvalid, BindRefused, HousePolicyInvalid, and changes nothing then.
         """
-        tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None)
+        tokens = _tokens(settings)
         tokens.stored = self._tokens.stored
         house = read_house(settings.policies)
         check_bind(settings.host, tokens)
         check_origins(settings.cors_origins, tokens)
         Acceptance(house, TokenHolders(tokens)).check_house()
-        changed = {"tokens": not self._tokens.same_settings(tokens), "policies": house != self._house}
+        changed = {
+            "tokens": not self._tokens.same_settings(tokens),
+            "roles": self._tokens.roles != tokens.roles,
+            "policies": house != self._house,
+        }
         for name in _LIMITS:
             changed[name] = getattr(settings, name) != getattr(self._settings, name)
         self._settings, self._house = settings, house
@@ -179,6 +184,13 @@ class GatewayRole:
         if told is not None:
             return told
         return self._alone and not self._tokens.configured and is_loopback(self._settings.host)
+
+
+def _tokens(settings: Settings) -> Tokens:
+    """Raises TokensInvalid, RolesInvalid."""
+    return Tokens.parse(
+        settings.tokens.get_secret_value() if settings.tokens else None, Roles.parse(settings.roles)
+    )
 
 
 def _look_at(server: GatewayServer, tail: RunTail[Frame]) -> None:

@@ -121,7 +121,7 @@ class OperationList(Response):
 @ENDPOINTS.get(
     "/api/v1/flex/operations",
     name="listOperations",
-    needs="admin",
+    needs="audit:read",
     summary="Who did what, newest first: the operations log",
     description="Every request of the API that changes something is in it, with what came of it. Reads are where the"
     " gateway has the setting FLEXRUN_RECORD_READS.",

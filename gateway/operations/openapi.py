@@ -107,7 +107,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": [_parameter(each) for each in endpoint.parameters],
         "responses": _responses(endpoint),
     }
-    scope = f"Scope: `{endpoint.needs}`." if endpoint.needs is not None else ""
+    scope = f"Scope: {_scopes(endpoint)}." if endpoint.needs else ""
     if description := " ".join(filter(None, (endpoint.about.get("description"), scope))):
         operation["description"] = description
     if endpoint.body is not None:
@@ -153,12 +153,16 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     return responses
 
 
+def _scopes(endpoint: Endpoint) -> str:
+    return " and ".join(f"`{scope}`" for scope in endpoint.needs)
+
+
 def _problems(endpoint: Endpoint) -> Mapping[int, str]:
     """What the endpoint says, and that the token may lack its scope."""
     said = endpoint.about.get("problems", {})
-    if endpoint.needs is None:
+    if not endpoint.needs:
         return said
-    lacks = f"The token lacks the scope `{endpoint.needs}` (`not_permitted`)."
+    lacks = f"The token lacks the scope {_scopes(endpoint)} (`not_permitted`)."
     own = said.get(403, _OF_HEADS[403])
     return {**said, 403: lacks if "not_permitted" in own else f"{lacks} {own}"}
 

@@ -14,6 +14,7 @@ from eventstore.handler import Outcome, RunHandler
 from eventstore.queries.requests import get_request, pending_requests
 from eventstore.store import EventStore
 from gateway.deps import GATEWAY, GatewayDeps
+from gateway.errors import NotPermitted
 from gateway.operators import operator_text
 from gateway.people.contract_checks import (
     ContractChecks,
@@ -59,10 +60,12 @@ class Decisions:
 
         return await self.handler.transact(run_id, build)
 
-    async def resume(self, body: RunResumeBody, responses: ResumeBody | None, actor: Actor) -> Outcome:
+    async def resume(
+        self, body: RunResumeBody, responses: ResumeBody | None, actor: Actor, *, may_control: bool
+    ) -> Outcome:
         """Continue a run that is paused, apply responses or do a task if there is one; else change nothing.
 
-        Raises NotWaiting for a run that waits for nothing.
+        Raises NotWaiting for a run that waits for nothing, NotPermitted for one that is paused without `may_control`.
         """
         checks = ContractChecks(self.contracts)
 
@@ -70,6 +73,8 @@ class Decisions:
             _require_waiting(state, body.expected_plan_version)
             decided = Decided(state)
             if state.status == PAUSED:
+                if not may_control:
+                    raise NotPermitted("The run is paused: to have it go on needs the scope 'runs:control'.")
                 decided = decided.then(self._resume_run(body, actor))
             if body.payload is not None and body.payload.node_id is not None:
                 return decided.then(await self._task(decided.state, body, body.payload, actor, checks))

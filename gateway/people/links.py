@@ -141,11 +141,12 @@ class LinkList(Response):
 @ENDPOINTS.post(
     "/api/hitl/link",
     name="makeLink",
-    needs="hitl:respond",
+    needs=("links:make", "hitl:respond", "runs:payload"),
     acts_on="link",
     summary="A signed link that lets its holder decide one request",
     description="It decides in the caller's name. In the name of somebody else (`for`) links are made by tokens"
-    " with the role `links`, or by anybody where no tokens are configured.",
+    " with the role `links`, or by anybody where no tokens are configured. It shows what is asked, and decides it: so"
+    " nobody makes one who may not do both.",
     responses=[DocumentedResponse(201, "The link.", {JSON: LinkMade})],
     problems=BODY_INVALID | UNAUTHORIZED | NOT_ALLOWED | UNDECIDABLE | UNAVAILABLE,
 )
@@ -230,7 +231,7 @@ async def show_links(request: web.Request, query: LinkListQuery) -> web.Response
 @ENDPOINTS.post(
     "/api/hitl/links/{link_id}/revoke",
     name="revokeLink",
-    needs="hitl:respond",
+    needs="links:make",
     summary="Take a link back; it decides nothing from now on",
     responses=[DocumentedResponse(200, "The link.", {JSON: LinkSummary})],
     problems={404: "There is no such link (`link_unknown`)."} | UNAUTHORIZED | UNAVAILABLE,

@@ -12,6 +12,7 @@ from gateway.people.documentation import BODY_INVALID, NOT_ALLOWED, RESPONSE_INV
 from gateway.people.error_pointers import below, errors_at, errors_in_responses
 from gateway.people.resume_snapshot import PatientWaitDetector, resume_snapshot_frame, state_at
 from gateway.run_id import canonical_run_id
+from gateway.scopes import CALLER, may
 from gateway.streams.last_event_id import LastEventId, ReadFrom
 from gateway.streams.sse import encode_frame
 from gateway.streams.stream import StreamRange, serve_stream
@@ -27,12 +28,13 @@ ENDPOINTS = Endpoints("people")
 @ENDPOINTS.post(
     "/api/v1/flex/run.resume",
     name="streamResumedRun",
-    needs="hitl:respond",
+    needs=("hitl:respond", "runs:read"),
     acts_on="run",
     summary="Go on with a run that waits, and stream what follows",
-    description="A run that is paused goes on; `payload.responses`, as in `ResumeBody`, are decided first. The first"
-    " frame is the plan once more (`plan_generated` with `metadata.resumed`, without an `id`); then every event"
-    " from here on, or after Last-Event-ID, until `complete` or the next wait for a person.",
+    description="A run that is paused goes on, for a caller with the scope `runs:control`; `payload.responses`, as in"
+    " `ResumeBody`, are decided first. The first frame is the plan once more (`plan_generated` with `metadata.resumed`,"
+    " without an `id`); then every event from here on, or after Last-Event-ID, until `complete` or the next wait for a"
+    " person.",
     responses=[DocumentedResponse(200, "The plan and what follows.", {STREAM: FlexEvent})],
     problems=BODY_INVALID
     | UNAUTHORIZED
@@ -54,7 +56,9 @@ async def resume_run(request: web.Request, body: RunResumeBody, read_from: ReadF
     responses = _responses(body)
     if read_from is not None:
         await _require_within(gateway, body.run_id, read_from)
-    work = decisions_of(request).resume(body, responses, caller(request))
+    work = decisions_of(request).resume(
+        body, responses, caller(request), may_control=may(request[CALLER], "runs:control")
+    )
     places = (
         errors_in_responses(responses, before="/payload")
         if responses is not None

@@ -51,7 +51,7 @@ _PROBLEMS = (
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/abort",
     name="abortRun",
-    needs="runs:write",
+    needs="runs:control",
     summary="End a run now",
     responses=_DONE,
     problems=_PROBLEMS,
@@ -64,7 +64,7 @@ async def abort_run(request: web.Request, run_id: PathRunId, body: Body) -> web.
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/pause",
     name="pauseRun",
-    needs="runs:write",
+    needs="runs:control",
     summary="Start nothing new in a run",
     responses=_DONE,
     problems=_PROBLEMS,
@@ -77,7 +77,7 @@ async def pause_run(request: web.Request, run_id: PathRunId, body: Body) -> web.
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/resume",
     name="resumeRun",
-    needs="runs:write",
+    needs="runs:control",
     summary="Go on after a pause",
     responses=_DONE,
     problems=_PROBLEMS | {409: "The run is not paused (`not_waiting`, `run_finished`)."},
@@ -99,7 +99,7 @@ class RunPrioritized(RunControlled):
     summary="Have a run go before others, or take its turn again",
     description="With `high` what of the run waits goes to the front of its queues on RabbitMQ; on Postgres, and for"
     " remote workers, before all that became due after the run was created. What is being worked on goes on.",
-    needs="runs:write",
+    needs="runs:control",
     responses=[DocumentedResponse(200, "Done, or done before.", {JSON: RunPrioritized})],
     problems=_PROBLEMS | {400: "The body is not a PriorityBody (`invalid_json`, `invalid_body`)."},
 )

@@ -20,7 +20,7 @@ GZIP = "application/gzip"
 @ENDPOINTS.get(
     "/api/v1/flex/runs/{run_id}/export",
     name="exportRun",
-    needs="runs:read",
+    needs=("runs:read", "runs:payload"),
     summary="A run as one file",
     description="gzip-compressed JSON lines: a header, then each event with what readers are not shown (the envelope,"
     " the plan, votes), in the form that its hash covers. A run in progress is exported up to its last event.",

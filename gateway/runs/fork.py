@@ -39,7 +39,7 @@ class RunForked(Response):
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/retry",
     name="retryRun",
-    needs="runs:write",
+    needs="runs:control",
     summary="A new run that begins at the failed nodes of this one",
     headers=[KEY, CORRELATION_ID],
     responses=[
@@ -60,7 +60,7 @@ async def retry_run(
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/fork",
     name="forkRun",
-    needs="runs:write",
+    needs="runs:control",
     summary="A new run that keeps what this one completed before a node",
     description="With other inputs, policies, nodes, plan or contract; `reuse` says what was taken over, and why the"
     " rest was not. With another contract, or other rules for the planner, it is planned anew, and reuses what its plan"

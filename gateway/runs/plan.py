@@ -43,7 +43,7 @@ class TrialPlan(Response):
 @ENDPOINTS.post(
     "/api/v1/flex/plan",
     name="planEnvelope",
-    needs="runs:write",
+    needs="runs:start",
     unrecorded="it changes nothing",
     summary="Plan an envelope without starting a run",
     description="The envelope is checked as for a run and planned with what is registered now; nothing is stored."

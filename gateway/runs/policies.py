@@ -49,7 +49,7 @@ PathPolicyId = Annotated[
 @ENDPOINTS.post(
     "/api/v1/flex/runs/{run_id}/policies/{policy_id}/trigger",
     name="triggerPolicy",
-    needs="runs:write",
+    needs="runs:control",
     summary="Fire a runtime policy whose trigger is manual",
     headers=[KEY],
     responses=[DocumentedResponse(200, "Fired, or fired before with this key.", {JSON: RunControlled})],

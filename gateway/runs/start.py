@@ -48,7 +48,7 @@ class StreamQuery(Query):
 @ENDPOINTS.post(
     "/api/v1/flex/run.stream",
     name="streamRun",
-    needs="runs:write",
+    needs="runs:start",
     acts_on="run",
     recorded_after=IN_ITS_LOG,
     summary="Start a run and stream its events",
@@ -94,7 +94,7 @@ async def stream_run(
 @ENDPOINTS.post(
     PATH,
     name="startRun",
-    needs="runs:write",
+    needs="runs:start",
     acts_on="run",
     recorded_after=IN_ITS_LOG,
     summary="Start a run",

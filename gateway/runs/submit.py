@@ -15,6 +15,7 @@ from gateway.problems import ProblemError, refused_document
 from gateway.run_id import canonical_run_id
 from gateway.runs.given_facets import check_given_facets
 from gateway.runs.idempotency import IdempotencyKey, idempotency_key
+from gateway.scopes import CALLER, require
 from gateway.streams.last_event_id import LAST_EVENT_ID
 from runs.commands import StartRun
 from runs.errors import RunAlreadyStarted, RunUnknown
@@ -40,7 +41,7 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
 
     With `reads_on` (the client has read events of the run) it must be there: 400 otherwise.
 
-    Raises ProblemError, DocumentRefused, RunUnknown, StoreUnavailable.
+    Raises ProblemError, DocumentRefused, NotPermitted, RunUnknown, StoreUnavailable.
     """
     gateway = request.app[GATEWAY]
     document = envelope.to_wire()
@@ -49,6 +50,7 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)
     resumed = envelope.constraints.resume_run_id
     if resumed is not None:
+        require(request[CALLER], "runs:read")
         return Submission(await existing_run(gateway, resumed), [])
     actor = caller(request)
     key = idempotency_key(request, actor.name, document)

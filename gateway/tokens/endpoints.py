@@ -31,9 +31,11 @@ from gateway.middleware import bind_log_fields, caller
 from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.query import Parameter, Query, whole_number
 from gateway.response import json_response
+from gateway.roles import Roles
 from gateway.tokens.models import TokenCreated, TokenEntry, TokenList
 from runs.event import JsonObject
-from schemas.tokens import TokenBody
+from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.tokens import ACCESS_MARK, Scope, TokenBody, access_roles, scopes_meant
 
 ENDPOINTS = Endpoints("tokens")
 
@@ -108,7 +110,8 @@ class TokenQuery(Query):
     description="The database keeps its SHA-256 alone. It opens every gateway of this database at once.",
     responses=[DocumentedResponse(201, "It is there. `token` is shown this once.", {JSON: TokenCreated})],
     problems={
-        400: "The body is no JSON or no TokenBody (`invalid_json`, `invalid_body`).",
+        400: "The body is no JSON or no TokenBody, or has a role with a `@` that is not known here (`invalid_json`,"
+        " `invalid_body`).",
         409: "There are too many tokens (`tokens_full`), or it would be the first of all and lacks the scope `admin`"
         " (`first_token_needs_admin`).",
     }
@@ -119,7 +122,8 @@ async def create(request: web.Request, body: TokenBody) -> web.Response:
     """Make a token. The response is the only one that shows it."""
     gateway = request.app[GATEWAY]
     tokens, store = gateway.deps.tokens, gateway.deps.store
-    if not tokens.configured and "admin" not in body.scopes:
+    opened = _opened(body, tokens.roles)
+    if not tokens.configured and "admin" not in opened:
         raise FirstTokenNeedsAdmin(
             "From the first token on every caller needs one, and without the scope 'admin' nobody could make another."
         )
@@ -134,10 +138,20 @@ async def create(request: web.Request, body: TokenBody) -> web.Response:
     return json_response(made, status=201)
 
 
+def _opened(body: TokenBody, roles: Roles) -> frozenset[Scope]:
+    """What the token is to open. Raises DocumentRefused for a role that is not known."""
+    names = access_roles(body.roles)
+    if unknown := roles.unknown(names):
+        message = f"There is no role {unknown[0]!r} here; there are {', '.join(sorted(roles.scopes))}."
+        index = body.roles.index(ACCESS_MARK + unknown[0])
+        raise DocumentRefused([FieldProblem("unknown_role", f"/roles/{index}", message)])
+    return scopes_meant(body.scopes) | roles.scopes_of(names)
+
+
 @ENDPOINTS.get(
     PATH,
     name="listTokens",
-    needs="admin",
+    needs="audit:read",
     summary="All tokens of the database, newest first",
     description="Also those that have expired or were revoked. Those of FLEXRUN_TOKENS are not among them.",
     responses=[DocumentedResponse(200, "A page.", {JSON: TokenList})],

@@ -9,16 +9,19 @@ from eventstore.tokens import TokenRow
 from gateway.response import Response, document
 from runs.event import JsonObject
 from schemas.base import Timestamp
-from schemas.tokens import Scope
+from schemas.tokens import OldScope, Scope
 
 
 class TokenEntry(Response):
-    """A token without what would open anything: `prefix` is how it begins. `lastUsedAt` is a minute late at most."""
+    """A token without what would open anything: `prefix` is how it begins. `lastUsedAt` is a minute late at most.
+
+    `scopes` are its own: what those of `roles` open that begin with `@` comes to it, as the gateway's settings say.
+    """
 
     token_id: str
     name: str
     prefix: str
-    scopes: list[Scope]
+    scopes: list[Scope | OldScope]
     roles: list[str]
     status: Literal["active", "expired", "revoked"]
     description: str | None = None

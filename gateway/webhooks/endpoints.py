@@ -119,7 +119,7 @@ class DeliveriesQuery(Query):
 @ENDPOINTS.post(
     PATH,
     name="addWebhook",
-    needs="webhooks:write",
+    needs=("webhooks:manage", "runs:payload"),
     acts_on="webhook",
     summary="Send events to a URL from now on",
     description="Each event of these types that is stored from now on is posted to `url` as its FlexEvent, signed"
@@ -195,7 +195,7 @@ async def show(request: web.Request, hook_id: PathWebhookId) -> web.Response:
 @ENDPOINTS.delete(
     PATH + "/{webhook_id}",
     name="removeWebhook",
-    needs="webhooks:write",
+    needs="webhooks:manage",
     summary="Send nothing more to a webhook",
     responses=[DocumentedResponse(204, "It is gone, and what waited for it.")],
     problems=_UNKNOWN | UNAUTHORIZED | UNAVAILABLE,

@@ -154,7 +154,7 @@ async def _told(world: CommandWorld) -> None:
     await world.run("webhooks list")
     await world.run("webhooks deliveries", added["webhookId"])
     await world.run("webhooks remove", added["webhookId"])
-    made = await world.run("tokens create", "lea", "--scope", "runs:read")
+    made = await world.run("tokens create", "lea", "--role", "@viewer")
     await world.run("tokens list")
     await world.run("tokens revoke", made["tokenId"])
 

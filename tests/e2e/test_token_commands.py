@@ -57,7 +57,7 @@ async def test_the_first_token_is_made_at_the_database_and_makes_the_others(site
     assert made["token"] not in shown.out
     assert (await said(site, made["token"], "runs", "list")).status == 0
     refused = await said(site, made["token"], "tokens", "list")
-    assert (refused.status, "needs the scope 'admin'" in refused.err) == (2, True), refused.err
+    assert (refused.status, "needs the scope 'audit:read'" in refused.err) == (2, True), refused.err
     revoked = printed(await said(site, admin, "tokens", "revoke", made["tokenId"], "--json"), "TokenEntry")
     assert revoked["status"] == "revoked"
     assert (await said(site, made["token"], "runs", "list")).status == 2
@@ -100,7 +100,9 @@ async def test_the_operations_of_a_run_are_shown_with_who_and_why(site: Site) ->
         (("tokens", "create", "", "--scope", "admin"), "/name"),
         (("tokens", "create", "a" * 5000, "--scope", "admin"), "/name"),
         (("tokens", "create", "eve", "--scope", "admin", "--expires", "soon"), "no duration"),
-        (("tokens", "create", "eve"), "--scope"),
+        (("tokens", "create", "eve"), "Give it a scope, or a role"),
+        (("tokens", "create", "eve", "--role", "@nobody"), "There is no role 'nobody' here"),
+        (("db", "token", "eve", "--role", "@nobody"), "There is no role @nobody here"),
         (("tokens", "revoke", "\u202e../x\n"), "token_unknown"),
         (("db", "token", "eve", "--scope", "root"), "The scopes are"),
         (("db", "token", "", "--scope", "admin"), "/name"),
@@ -128,7 +130,7 @@ async def test_a_policy_is_fired_by_hand_with_the_scope_for_runs_alone(site: Sit
     async with GatewayClient(site.urls[0], writer) as client:
         run_id = await client.start_run(orjson.dumps({**ENVELOPE, "policies": {"runtime": [stop]}}))
     refused = await said(site, reader, "policies", "trigger", run_id, "stop")
-    assert (refused.status, "needs the scope 'runs:write'" in refused.err) == (2, True), refused.err
+    assert (refused.status, "needs the scope 'runs:control'" in refused.err) == (2, True), refused.err
     unknown = await said(site, writer, "policies", "trigger", run_id, "\u202ego\x1b[31m")
     assert (unknown.status, "policy_unknown" in unknown.err, "\x1b" in unknown.err) == (2, True, False)
     fired = await said(

@@ -25,6 +25,7 @@ from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.roles import Roles
 from gateway.runs.acceptance import read_house
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
@@ -97,6 +98,7 @@ async def running_gateway(
     contracts: ContractChecker,
     *,
     tokens: str | None = None,
+    roles: str | None = None,
     notified: bool = False,
     link_secret: str | None = None,
     clock: Clock | None = None,
@@ -119,7 +121,7 @@ async def running_gateway(
             handler=handler,
             tail=tail,
             contracts=contracts,
-            tokens=Tokens.parse(tokens),
+            tokens=Tokens.parse(tokens, Roles.parse(roles)),
             config=GatewayConfig(**config),
             house=read_house(policies),
             broker=engine.broker if broker else None,

@@ -1868,16 +1868,29 @@ export interface TaskSubmitBody {
 /**
  * The body of `POST /api/v1/flex/tokens`: whose token it is to be, and what it is good for.
  *
- * `roles` are those that the rules of runs name, such as `legal`. Without `expiresInSeconds` it does not expire.
+ * `roles` are those that the rules of runs name, such as `legal`, and with a `@` in front those of FLEXRUN_ROLES, such
+ * as `@viewer`, which open what their scopes do. Without `expiresInSeconds` it does not expire.
  */
 export interface TokenBody {
   name: string;
   /**
-   * @minItems 1
-   * @maxItems 7
+   * @maxItems 13
    */
-  scopes: (
-    "runs:read" | "runs:write" | "hitl:respond" | "capabilities:write" | "webhooks:write" | "work:claim" | "admin"
+  scopes?: (
+    | (
+        | "runs:start"
+        | "runs:read"
+        | "runs:payload"
+        | "runs:control"
+        | "hitl:respond"
+        | "capabilities:write"
+        | "webhooks:manage"
+        | "links:make"
+        | "audit:read"
+        | "work:claim"
+        | "admin"
+      )
+    | ("runs:write" | "webhooks:write")
   )[];
   /**
    * @maxItems 50
