@@ -13,7 +13,7 @@ import os
 import re
 import socket
 import traceback
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -78,7 +78,17 @@ _READ_ONLY_SIGNS = (b"in_hot_standby", b"default_transaction_read_only")
 _STALE_PLAN = "cached plan must not change result type"
 """What Postgres says to a prepared `select *` after a migration has added a column."""
 
+Dial = Callable[[str, str], Awaitable[Connection]]
+"""Opens what stands in for a connection: of a URL, for a purpose. It can `hang_up`, which closes it."""
+
+_stand_ins: dict[str, Dial] = {}
+
 _SEARCH_PATH_OPTION = re.compile(r"(?:-c\s*|--)search_path\s*=\s*((?:\\.|\S)+)")
+
+
+def stand_in(scheme: str, dial: Dial) -> None:
+    """Have `dial` open what URLs name that begin with `scheme:`, in the place of a server: for simulations."""
+    _stand_ins[scheme] = dial
 
 
 async def connect(database_url: str, purpose: str) -> Connection:
@@ -87,6 +97,8 @@ async def connect(database_url: str, purpose: str) -> Connection:
     Raises psycopg.OperationalError, and DatabaseUnsuitable for a URL that cannot be parsed or leads to a pooler that
     lends sessions for transactions.
     """
+    if (dial := _stand_ins.get(database_url.partition(":")[0])) is not None:
+        return await dial(database_url, purpose)
     parts = parse_url(database_url)
     try:
         connection = await _Guarded.connect(
@@ -228,8 +240,15 @@ class _Guarded(psycopg.AsyncConnection[tuple[Any, ...]]):
         try:
             await super().cancel_safe(timeout=min(timeout, CANCEL_SECONDS))
         except psycopg.Error:
-            _hang_up(self)
+            self.hang_up()
             raise
+
+    def hang_up(self) -> None:
+        """Close the socket, so that what waits for the server ends with an OperationalError."""
+        if self.closed:
+            return
+        with socket.socket(fileno=os.dup(self.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -239,15 +258,8 @@ def hang_up_after(connection: Connection, seconds: float = CALL_SECONDS + 1) -> 
     For a server that is connected and does not answer (stopped, or behind a network that drops packets): cancelling
     the statement would wait for that server's answer as well.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    timer = asyncio.get_running_loop().call_later(seconds, cast("_Guarded", connection).hang_up)
     try:
         yield
     finally:
         timer.cancel()
-
-
-def _hang_up(connection: Connection) -> None:
-    if connection.closed:
-        return
-    with socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)

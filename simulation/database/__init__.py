@@ -1,0 +1,1 @@
+"""A twin of the Postgres server, in memory: it answers the statements of `eventstore/sql/` as the server would."""
