@@ -21,6 +21,7 @@ from planner.mapping.fitting import fallback_value, only_value
 from planner.mapping.flat import Budget, Flat, Flattener, Located
 from planner.mapping.names import canonical
 from planner.mapping.problems import Unmappable
+from runs.composition import NODE_KEY, referenced_nodes
 from schemas.planner_policies import MAX_VARIANTS
 from schemas.pointer import escape
 
@@ -117,13 +118,13 @@ class SchemaGoal:
         except Unmappable as unmappable:
             raise problem(flat.path, unmappable.problems[0].message) from None
         if fixed is not None:
-            return (flat.consts or flat.enum or [None])[0]
+            return _handed_on((flat.consts or flat.enum or [None])[0], flat.path)
         try:
             return self._found(flat, located, place)
         except Problem:
             if fallback_value(flat) is None:
                 raise
-            return flat.defaults[0] if flat.defaults else None
+            return _handed_on(flat.defaults[0] if flat.defaults else None, flat.path)
 
     def _found(self, flat: Flat, located: list[Located], place: Place) -> Any:
         schema = whole(located)
@@ -140,7 +141,7 @@ class SchemaGoal:
             return self._object(flat, place)
         known = self._inputs.get(canonical(place.name)) if place.name else None
         if known is not None and fits_alone(known, flat):
-            return known
+            return _handed_on(known, flat.path)
         raise misfit or self._nothing(flat.path, schema, place)
 
     def _direct(self, schema: Any, place: Place) -> list[Part]:
@@ -177,6 +178,7 @@ class SchemaGoal:
         for name, located in wanted.items():
             path = f"{flat.path}/properties/{escape(name)}"
             try:
+                _refuse_reference(name, path)
                 template[name] = self._member(located, groups.get(name, []), path, place.inside(name))
             except Problem as caught:
                 if name not in flat.required:
@@ -299,3 +301,17 @@ class SchemaGoal:
         if self.wider is None or not place.name:
             return []
         return [each for each in self.wider.facets if self.wider.member(each, place.name, schema)]
+
+
+def _handed_on(value: Any, path: str) -> Any:
+    """A value that goes into the composition as it is. Raises Problem where part of it would be read as a reference."""
+    if referenced_nodes(value):
+        _refuse_reference(NODE_KEY, path)
+    return value
+
+
+def _refuse_reference(name: str, path: str) -> None:
+    if name == NODE_KEY:
+        raise problem(
+            path, f"A plan cannot write the key {NODE_KEY!r}, which stands for the output of a node."
+        )
