@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -24,6 +25,7 @@ _TIE_BITS = 8 * (_ID_BYTES + _HASH_BYTES) + _COUNT_BITS
 _WEIGHTED_BITS = 120
 _MOST_WEIGHTED = (1 << (_WEIGHTED_BITS - _COUNT_BITS)) - 1
 _UNIT = 1_000_000
+_MONEY = Weights(money=1)
 _OBJECTIVES = {"speed": Weights(seconds=1), "token_efficiency": Weights(tokens=1)}
 
 
@@ -71,7 +73,7 @@ class Standing:
 
 def weights_of(optimisation: Optimisation) -> Weights:
     """The weights that were told, or those of the objective."""
-    return optimisation.weights or _OBJECTIVES.get(optimisation.objective, Weights(money=1))
+    return optimisation.weights or _OBJECTIVES.get(optimisation.objective, _MONEY)
 
 
 def cost_number(
@@ -94,6 +96,7 @@ def cost_number(
     return number * nodes
 
 
+@lru_cache(maxsize=1_024)
 def _tie(capability_id: str) -> int:
     """In the order of the ids, as far as one number can be; another one for every id."""
     text = capability_id.encode()[:_ID_BYTES].ljust(_ID_BYTES, b"\0")
