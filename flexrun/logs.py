@@ -10,18 +10,20 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, cast
 
 import orjson
 import structlog
 
-from schemas.redaction import redact
-from schemas.visible import visible, visible_json
+from schemas.redaction import redact, secrets_known
+from schemas.visible import visible
 
 Format = Literal["auto", "json", "console"]
 
 _LONGEST_TEXT = 20_000
+_SHORT_TEXT = 100
 _MAX_DEPTH = 8
 
 _process: dict[str, str] = {}
@@ -180,8 +182,16 @@ def _safe(value: Any, depth: int = _MAX_DEPTH) -> Any:
 
 
 def _safe_word(text: str) -> str:
-    return visible(redact(text[:_LONGEST_TEXT]))
+    if len(text) > _SHORT_TEXT:
+        return visible(redact(text[:_LONGEST_TEXT]))
+    return _safe_short(text, secrets_known())
+
+
+@lru_cache(maxsize=4_096)
+def _safe_short(text: str, _secrets: int) -> str:
+    """Names, and the ids of runs in progress, come again with each line; a new secret makes all of them new."""
+    return visible(redact(text))
 
 
 def _json_line(line: Any, **_options: Any) -> bytes:
-    return visible_json(orjson.dumps(line, default=str)).encode()
+    return orjson.dumps(line)  # `_made_safe` left nothing in it that steers or hides

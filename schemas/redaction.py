@@ -84,6 +84,11 @@ def know_secrets(*secrets: str | None) -> None:
     _known.add(secret for secret in secrets if secret)
 
 
+def secrets_known() -> int:
+    """How many texts are redacted by value. What was redacted before is to be redacted again when there are more."""
+    return len(_known.texts)
+
+
 def redact(text: str) -> str:
     """`text` without known secrets and without what looks like one."""
     if _known.pattern is not None:
