@@ -5,6 +5,7 @@ allowed (also while a library works and no Python runs), and a failed allocation
 ends itself when its parent is gone. The module of a function is imported by the first call, outside of its deadline.
 """
 
+import gc
 import os
 import resource
 import signal
@@ -19,6 +20,9 @@ import orjson
 from sandbox.errors import InputRefused
 from sandbox.frames import Call, Kind, encode_json, encode_reply, read_call
 
+YOUNG_OBJECTS = 20_000
+"""So many new objects more than freed ones begin a collection of garbage: more than most calls make."""
+
 Function = Callable[[Any, bytes], Any]
 
 
@@ -29,6 +33,8 @@ def serve(calls: BinaryIO, replies: int, preload: Iterable[str] = ()) -> None:
     for module in preload:
         with suppress(ImportError):  # the call that needs it says so
             import_module(module)
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     while (call := read_call(calls)) is not None:
         reply = _answer(functions, call)
         signal.setitimer(signal.ITIMER_PROF, 0)

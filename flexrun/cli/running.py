@@ -25,6 +25,7 @@ from flexrun.cli.shared import EXIT_REFUSED, open_client, say, stop
 from flexrun.embedded import EmbeddedPostgresError
 from flexrun.engine import Engine, Supervised
 from flexrun.faults import EXIT_STOP_OVERRUN, LAST_SECONDS, Stopping, end_after
+from flexrun.garbage import settle_garbage
 from flexrun.hangup import hangup_reloads
 from flexrun.logs import configure_logs, identify_process, writes_json
 from flexrun.reloading import Reloading
@@ -70,6 +71,7 @@ async def serve_roles(
     ):
         starting.cancel()  # from now on the watchdog does it
         reloading.attach(engine)
+        settle_garbage()
         with _watchdog(engine, on_turn):
             await _tell_when_ready(engine, stopping)
             async with _worker_beside(engine):
