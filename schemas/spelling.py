@@ -21,8 +21,14 @@ def misspelling_of(word: str, known: Iterable[str]) -> str | None:
     """
     if len(word) > MAX_WORD_CHARS or word in _OTHER_WORDS:
         return None
+    return _misspelling_of(word, tuple(known))
+
+
+@lru_cache(maxsize=1_024)
+def _misspelling_of(word: str, known: tuple[str, ...]) -> str | None:
+    """Callers send the same keys with each document."""
     plain = _plain(word)
-    others = [(each, _plain_known(each)) for each in known if each != word]
+    others = [(each, _plain(each)) for each in known if each != word]
     likely = [pair for pair in others if abs(len(pair[1]) - len(plain)) <= _MAX_EDITS]
     for edits in range(_MAX_EDITS + 1):
         for each, each_plain in likely:
@@ -47,12 +53,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def _plain(word: str) -> str:
     return word.replace("_", "").replace("-", "").casefold()
-
-
-@lru_cache(maxsize=1_024)
-def _plain_known(word: str) -> str:
-    """Known words are asked about with each key of a document."""
-    return _plain(word)
 
 
 def _within(left: str, right: str, edits: int) -> bool:
