@@ -1,0 +1,181 @@
+"""Every operation, every role, what is one's own and what is not there: what is not granted is refused, stores nothing.
+
+The operations are those of the application, and the roles those that are built in: a new one is in here by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+
+from gateway.app import ENDPOINTS
+from gateway.endpoint import Endpoint
+from gateway.people.inbox import HitlInbox
+from gateway.roles import BUILT_IN
+from tests.support.gateways import API, RunningGateway
+from tests.support.who_may_what import NOWHERE, Asked, Made, Missing, answer_to, asked, stored
+
+Start = Callable[..., Awaitable[RunningGateway]]
+
+pytestmark = pytest.mark.timeout(300)  # it takes a minute on a quiet machine
+
+STRANGER = "nobody"
+"""Who has no token."""
+
+ROLES = (*BUILT_IN, STRANGER)
+TOKENS = ";".join(f"token-of-{role}={role}:@{role}" for role in BUILT_IN)
+RECORDED = ("flex_operations",)
+"""What says that something was refused, and so changes with each refusal."""
+
+OWN = [each for each in ENDPOINTS if each.needs]
+OPEN = [each for each in ENDPOINTS if not each.needs]
+REPORTS = {"releaseWork", "requeueDeadLetters", "dropDeadLetters"}
+"""Operations on several objects at once: they say of each what became of it, also of those that are not there."""
+
+NAMES_NOTHING = {
+    "planEnvelope", "importRun", "listRuns", "listCapabilities", "registerCapability", "listFacets", "registerFacet",
+    "metrics", "listPendingRequests", "listLinks", "listTasks", "addWebhook", "listWebhooks", "listOperations",
+    "createToken", "listTokens", "listWorkers", "listWork", "listDeadLetters",
+}  # fmt: skip
+"""Operations that are about no object in particular."""
+
+
+def key(role: str) -> dict[str, str]:
+    return {} if role == STRANGER else {"Authorization": f"Bearer token-of-{role}"}
+
+
+def granted(endpoint: Endpoint, role: str) -> bool:
+    scopes = set(BUILT_IN.get(role, ()))
+    return role != STRANGER and ("admin" in scopes or scopes.issuperset(endpoint.needs))
+
+
+@dataclass
+class World:
+    """A gateway with a token for each role, an inbox, and things of every kind."""
+
+    gateway: RunningGateway
+    made: Made
+    database: psycopg.AsyncConnection[Any]
+
+    async def ask(self, endpoint: Endpoint, request: Asked, role: str) -> tuple[int, dict[str, Any]]:
+        """Status and document of the answer; {} where it is none."""
+        status, raw = await answer_to(self.gateway, endpoint, request, key(role))
+        return status, orjson.loads(raw) if raw[:1] == b"{" else {}
+
+    async def stored(self) -> dict[str, Any]:
+        return await stored(self.database, without=RECORDED)
+
+
+@pytest.fixture
+async def world(start_gateway: Start, database_url: str) -> AsyncIterator[World]:
+    gateway = await start_gateway(tokens=TOKENS, broker=True, notified=True, webhook_allow_private=True)
+    broker = gateway.gateway.deps.broker
+    assert broker is not None
+    inbox = HitlInbox.over(gateway.gateway.deps, broker)
+    await inbox.start()
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as database:
+        made = Made(gateway, broker, key("admin"), key("admin"))
+        (
+            await made.link_token(),
+            await made.attempt_token(),
+        )  # the first of each makes the secret that signs them
+        yield World(gateway, made, database)
+    await inbox.close()
+
+
+async def test_what_a_role_is_not_granted_is_refused_and_stores_nothing(world: World) -> None:
+    """The same refusal for what is one's own as for what is not there: it tells nothing of either."""
+    for endpoint in OWN:
+        requests = [await asked(endpoint, world.made), await asked(endpoint, Missing())]
+        before = await world.stored()
+        for role in ROLES:
+            if granted(endpoint, role):
+                continue
+            refusals = [await world.ask(endpoint, each, role) for each in requests]
+            for status, problem in refusals:
+                expected = (401, "unauthorized") if role == STRANGER else (403, "not_permitted")
+                assert (status, problem.get("code")) == expected, (endpoint.name, role, problem)
+                problem.pop("correlationId")
+            assert refusals[0] == refusals[1], (endpoint.name, role)
+        assert await world.stored() == before, endpoint.name
+
+
+async def test_what_is_not_there_is_answered_404_and_stores_nothing(world: World) -> None:
+    before = await world.stored()
+    for endpoint in OWN:
+        if endpoint.name in NAMES_NOTHING:
+            continue
+        request = await asked(endpoint, Missing())
+        for role in ROLES:
+            if not granted(endpoint, role):
+                continue
+            status, answer = await world.ask(endpoint, request, role)
+            if endpoint.name in REPORTS:
+                assert (status, answer["done"], answer["refused"]) == (200, 0, 1), (
+                    endpoint.name,
+                    role,
+                    answer,
+                )
+            elif {"runs:read", "admin"}.isdisjoint(BUILT_IN[role]) and endpoint.name in {
+                "startRun",
+                "streamRun",
+            }:
+                assert status == 403, (endpoint.name, role, answer)
+            else:
+                assert status == 404, (endpoint.name, role, answer)
+        assert await world.stored() == before, endpoint.name
+
+
+async def test_what_a_role_is_granted_is_not_refused(world: World) -> None:
+    """Each time about something new, since what is done with it may end it."""
+    for endpoint in OWN:
+        request = None
+        for role in ROLES:
+            if not granted(endpoint, role):
+                continue
+            if request is None or endpoint.method != "get":
+                request = await asked(endpoint, replace(world.made, links_by=key(role)))
+            status, answer = await world.ask(endpoint, request, role)
+            assert status not in {401, 403, 404, 405} and status < 500, (endpoint.name, role, answer)  # noqa: PT018 - one claim
+
+
+async def test_what_another_person_has_made_for_themselves_is_not_there(world: World) -> None:
+    (endpoint,) = (each for each in OWN if each.name == "revokeLink")
+    of_another, missing = await asked(endpoint, world.made), await asked(endpoint, Missing())
+    before = await world.stored()
+    answers = [await world.ask(endpoint, each, "approver") for each in (of_another, missing)]
+    assert [(status, answer["code"]) for status, answer in answers] == [(404, "link_unknown")] * 2
+    assert await world.stored() == before
+
+
+async def test_what_is_open_takes_no_token_but_one_of_its_own(world: World) -> None:
+    """Links and reports of attempts go by the token in their address; one that is forged opens nothing for any role."""
+    before = await world.stored()
+    for endpoint in OPEN:
+        if "token" not in endpoint.path:
+            continue
+        request = await asked(endpoint, Missing())
+        for role in ROLES:
+            status, _ = await world.ask(endpoint, request, role)
+            assert status == (404 if endpoint.path.startswith("/hitl/") else 401), (endpoint.name, role)
+        assert await world.stored() == before, endpoint.name
+
+
+async def test_every_refusal_of_a_change_is_in_the_operations_log(world: World) -> None:
+    changing = [each for each in OWN if each.recorded and not each.about.get("records_itself")]
+    for endpoint in changing:
+        if not granted(endpoint, "worker"):
+            await world.ask(endpoint, await asked(endpoint, Missing()), "worker")
+    await world.gateway.gateway.operations.flush()
+    found: dict[str, str] = {}
+    query = "?actor=worker&outcome=refused&limit=200"
+    _, page = await world.gateway.get(f"{API}/operations{query}", **key("auditor"))
+    for each in page["operations"]:
+        found[each["action"]] = each["code"]
+    assert found == {each.name: "not_permitted" for each in changing if not granted(each, "worker")}
+    assert NOWHERE in orjson.dumps(page).decode()
