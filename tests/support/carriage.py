@@ -25,6 +25,9 @@ from eventstore.listener import LogListener
 from eventstore.store import EventStore
 from runs.commands import RejectPlan, RequestPlan, StartRun
 from runs.errors import RunError, RunFinished, StaleAttempt
+from simulation.broker.broker import QueueBroker
+from simulation.broker.consumers import QueueTimes
+from simulation.broker.server import QueueServer
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wired_engine import BrokerAddress, WiredEngine, Wiring
 
@@ -38,11 +41,12 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a test's database and broker are. `broker_url` is `postgres` or an AMQP address."""
+    """Where a test's database and broker are. `broker_url` is `postgres`, an AMQP address, or `twin`: `queues`."""
 
     database_url: str
     broker_url: str
     namespace: str
+    queues: QueueServer | None = None
 
     @property
     def kind(self) -> str:
@@ -112,7 +116,8 @@ class House:
             journal_bytes=self._journal_bytes,
             make_broker=self._make_broker,
         )
-        address = BrokerAddress(self.site.broker_url, self.site.namespace or "test")
+        broker_url = "postgres" if self.site.queues is not None else self.site.broker_url
+        address = BrokerAddress(broker_url, self.site.namespace or "test")
         engine = WiredEngine(self.site.database_url, address, wiring)
         self.journal = engine.journal
         await self._stack.enter_async_context(engine)
@@ -124,6 +129,9 @@ class House:
     def _make_broker(self, engine: WiredEngine, listener: LogListener) -> Broker:
         tempo = self.tempo
         failures = FailureRule(engine.store, first_delay_seconds=0.01)
+        if self.site.queues is not None:
+            times = QueueTimes(tempo.acknowledge_seconds, tempo.hand_on_seconds, tempo.claim_seconds)
+            return QueueBroker(self.site.queues, engine.store, times=times, failures=failures)
         if self.site.kind == "postgres":
             config = PostgresBrokerConfig(tempo.poll_seconds, tempo.claim_seconds, tempo.hidden_seconds)
             return PostgresBroker(
