@@ -19,9 +19,9 @@ EVENTS_AT_ONCE = 300
 
 RUNS_AT_ONCE = 25
 
-REST = 9.0
-"""After a bundle, how often as long as it took is rested: a tenth of the time of one connection is used, and less work
-is done when the database is busy, since a bundle takes longer then."""
+REST = 24.0
+"""After a bundle, how often as long as its transaction took is rested: a twenty-fifth of the time of one connection is
+used, and less work is done when the database is busy, since a transaction takes longer then."""
 
 _CLOCK_MARGIN = timedelta(seconds=1)
 """How far our copy of the database's clock may be off."""
@@ -96,8 +96,8 @@ async def prune(
 ) -> AsyncGenerator[PrunedBundle]:
     """Remove runs that ended before a time, those that ended first in front, `limit` at most; yields each bundle.
 
-    It can be left at any bundle and called again. After each it rests, see `REST`. Raises StoreUnavailable, and what
-    `export` raises: the bundle stays then.
+    It can be left at any bundle and called again. After each it rests: as long as finding and exporting its runs took,
+    and for its transaction see `REST`. Raises StoreUnavailable, and what `export` raises: the bundle stays then.
     """
     loop = asyncio.get_running_loop()
     place, remaining = ("-infinity", "00000000-0000-0000-0000-000000000000"), limit
@@ -108,11 +108,14 @@ async def prune(
             return
         runs = _bundle(found)
         place = (runs[-1].completed_at.astimezone(UTC).isoformat(), runs[-1].run_id)
-        bundle = await _remove(store, before, runs, export)
+        exported = await _exported(store, runs, export)
+        ready = loop.time()
+        bundle = await _remove(store, before, runs, exported)
+        rest_seconds = (ready - began) + REST * (loop.time() - ready)
         remaining = None if remaining is None else remaining - len(runs)
         yield bundle
         if remaining is None or remaining > 0:
-            await asyncio.sleep(REST * (loop.time() - began))
+            await asyncio.sleep(rest_seconds)
 
 
 async def _candidates(
@@ -135,23 +138,40 @@ def _bundle(found: Sequence[FinishedRun]) -> Sequence[FinishedRun]:
     return found
 
 
-async def _remove(
-    store: EventStore, before: datetime, runs: Sequence[FinishedRun], export: Export | None
-) -> PrunedBundle:
-    """Export each run, then remove them; one that is exported and then left is exported again the next time.
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """Which runs were exported to which place (None: nowhere), and since when none of them may have been erased."""
 
-    One that is erased between the two is left: its file is written again, with the tombstone.
-    """
+    places: dict[str | None, list[str]]
+    since: datetime | None
+
+
+async def _exported(store: EventStore, runs: Sequence[FinishedRun], export: Export | None) -> _Exported:
     since = store.clock() - _CLOCK_MARGIN if export is not None else None
     places = dict[str | None, list[str]]()
     for run in runs:
         place = await export(run.run_id) if export is not None else None
         places.setdefault(place, []).append(run.run_id)
+    return _Exported(places, since)
+
+
+async def _remove(
+    store: EventStore, before: datetime, runs: Sequence[FinishedRun], exported: _Exported
+) -> PrunedBundle:
+    """Remove runs that are exported; one that is left is exported again the next time.
+
+    One that was erased since is left: its file is written again, with the tombstone.
+    """
     removed = set[str]()
-    for place, run_ids in places.items():
+    for place, run_ids in exported.places.items():
         rows = await store.fetch(
             "retention/prune",
-            {"run_ids": run_ids, "ended_before": before, "exported_to": place, "exported_since": since},
+            {
+                "run_ids": run_ids,
+                "ended_before": before,
+                "exported_to": place,
+                "exported_since": exported.since,
+            },
         )
         removed |= {str(row[0]) for row in rows}
     events = sum(run.events for run in runs if run.run_id in removed)
