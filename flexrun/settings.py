@@ -16,6 +16,7 @@ from flexrun.data_dir import default_data_dir
 from flexrun.secrets import SecretFiles
 from flexrun.settings_file import SettingsFile
 from schemas.config import require_longer
+from schemas.signatures import DEFAULT_ALGORITHMS, Algorithm
 
 
 def _split(value: Any) -> Any:
@@ -78,6 +79,32 @@ class Settings(BaseSettings):
     roles: str | None = None
     """Roles beside those that are built in, or in their place: `support=runs:read,runs:control;reader=runs:read`, or as
     JSON."""
+    oidc_audience: CommaSeparated = Field(default_factory=list)
+    """What tokens of the issuer must be meant for (`aud`); one of these is enough."""
+    oidc_issuer: str | None = None
+    """The OpenID Connect issuer whose tokens count too (`https://id.example/realms/acme`), as they have it in `iss`."""
+    oidc_algorithms: Annotated[list[Algorithm], NoDecode, BeforeValidator(_split)] = Field(
+        default_factory=lambda: list(DEFAULT_ALGORITHMS), min_length=1
+    )
+    """The signatures of such tokens that count: RS, PS and ES with 256, 384 or 512, and EdDSA."""
+    oidc_leeway_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 30.0
+    """By how much the issuer's clock may differ from that of the gateway."""
+    oidc_keys_keep_seconds: Seconds = 3_600.0
+    """How long the issuer's keys count while it cannot be reached; after that its tokens are answered 503."""
+    oidc_name_claims: CommaSeparated = Field(
+        default_factory=lambda: ["preferred_username", "sub"], min_length=1
+    )
+    """Where the name is in a token: the first of these claims that it has."""
+    oidc_role_claims: CommaSeparated = Field(default_factory=lambda: ["realm_access.roles", "roles"])
+    """Where the roles are: all of these claims, each a path (`resource_access.flexrun.roles`)."""
+    oidc_scope_claims: CommaSeparated = Field(default_factory=lambda: ["scope", "scp", "permissions"])
+    """Where scopes may be, beside the roles."""
+    oidc_scope_prefix: str = "flexrun:"
+    """What a role or a value of these claims begins with that opens something, `flexrun:runs:read`; it may be empty."""
+    oidc_tenant_claim: str | None = None
+    """Where the tenant is; then a token that names none is refused. Unset: all are of the default tenant."""
+    oidc_allow_private: bool = False
+    """Whether the issuer may have an address that is not public."""
     link_secret: SecretStr | None = None
     """What links for approvers are signed with, 32 bytes or more; without it, by a secret that the database keeps."""
     checkpoint_key_file: Path | None = None
@@ -168,6 +195,7 @@ class Settings(BaseSettings):
                 "capabilities",
                 "cors_origins",
                 "load",
+                "oidc_scope_prefix",
             }
         ):
             raise ValueError("it is empty; give it a value or unset it")
@@ -178,6 +206,15 @@ class Settings(BaseSettings):
     def _names_commands(cls, value: str | None) -> str | None:
         for command in (value or "").split(";"):
             shlex.split(command)
+        return value
+
+    @field_validator("oidc_issuer", mode="after")
+    @classmethod
+    def _has_an_audience(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not info.data.get("oidc_audience", True):
+            raise ValueError(
+                "it needs FLEXRUN_OIDC_AUDIENCE, or a token for any other application would count here"
+            )
         return value
 
     @field_validator("checkpoint_hours", mode="after")

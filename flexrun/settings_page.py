@@ -91,6 +91,8 @@ def _default(name: str, field: FieldInfo) -> str:
     )
     if value is None or value == []:
         return ""
+    if isinstance(value, list):
+        return ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - of texts
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens from `FLEXRUN_TOKENS` and from the database, each with a name and roles.
+"""Who calls: bearer tokens from `FLEXRUN_TOKENS`, from the database, and of an issuer, each with a name and roles.
 
 Two ways to write them: `token=name:role1,role2;token2=name2`, or JSON such as
 `{"token": {"name": "ada", "roles": ["editor"]}}` (a plain text as value is the name). A role with a `@` in front is one
@@ -8,7 +8,6 @@ that opens something (`gateway.roles`); the others are for the rules of runs.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -17,9 +16,12 @@ from aiohttp import web
 
 from eventstore.token_copy import TokenCopy
 from eventstore.tokens import LiveToken, digest_of
+from gateway.errors import TokenRefused
+from gateway.identity.oidc import Oidc, looks_issued
 from gateway.roles import Roles
 from gateway.scopes import Caller, scopes_of_plain_roles
 from runs.commands import Actor
+from schemas.addresses import is_loopback
 from schemas.redaction import know_secrets
 from schemas.tokens import Scope, access_roles, rule_roles, scopes_meant
 
@@ -37,10 +39,14 @@ class BindRefused(ValueError):
 
 
 class Tokens:
-    """The known tokens, kept as digests only: those of `FLEXRUN_TOKENS`, and those of the database (`stored`)."""
+    """The known tokens, kept as digests only: those of `FLEXRUN_TOKENS`, and those of the database (`stored`).
+
+    `oidc` checks those of an issuer, where there is one.
+    """
 
     def __init__(self, actors: Mapping[str, Actor], roles: Roles | None = None) -> None:
         self.stored: TokenCopy | None = None
+        self.oidc: Oidc | None = None
         self.roles = roles or Roles()
         self._digests = [
             (digest_of(token), _in_rules(actor), _scopes(actor.roles, self.roles))
@@ -88,8 +94,12 @@ class Tokens:
 
     @property
     def configured(self) -> bool:
-        """Whether callers need a token: there is one in the settings, or the database has or had one."""
-        return bool(self._digests) or (self.stored is not None and self.stored.there_are)
+        """Whether callers need a token: there is one in the settings, an issuer, or the database has or had one."""
+        return (
+            bool(self._digests)
+            or self.oidc is not None
+            or (self.stored is not None and self.stored.there_are)
+        )
 
     @property
     def actors(self) -> tuple[Actor, ...]:
@@ -110,8 +120,19 @@ class Tokens:
         """Whose token this is, and what it is good for; None for one that is wrong, expired or revoked."""
         return self._find(digest_of(token))
 
+    async def identify(self, token: str) -> Caller:
+        """Whose token this is, an issuer's too. Raises TokenRefused, IdentityUnavailable."""
+        known = self.caller(token)
+        if known is not None:
+            return known
+        if self.oidc is None or not looks_issued(token):
+            raise TokenRefused("This token is not known here, or not any more.")
+        return await self.oidc.caller(token, self.roles)
+
     def still(self, caller: Caller) -> bool:
         """Whether a caller, who was let in before, would be let in now, and for the same."""
+        if caller.proof is not None:
+            return caller.proof.scopes_now(self.roles) == caller.scopes
         if caller.digest is None:
             return not self.configured
         return self._find(caller.digest) == caller
@@ -194,17 +215,6 @@ def bearer_token(request: web.Request, *, in_query: bool) -> str | None:
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     return (request.query.get("access_token") or None) if in_query else None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, as one writes it in a URL without the port, is this machine's own loopback interface."""
-    bare = host.strip("[]").lower()
-    if bare == "localhost" or bare.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(bare).is_loopback
-    except ValueError:
-        return False
 
 
 def check_bind(host: str, tokens: Tokens) -> None:

@@ -7,8 +7,8 @@ import re
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway.auth import is_loopback
 from gateway.problems import ProblemError, allowed_methods
+from schemas.addresses import is_loopback
 
 _FORWARDED = ("forwarded", "via", "x-real-ip")
 _PORT = re.compile(r":[0-9]*$")

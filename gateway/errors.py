@@ -72,3 +72,15 @@ class PlanInvalid(GatewayError):
     """The nodes of a fork make no plan that can be run, or none that the house allows."""
 
     code = "plan_invalid"
+
+
+class TokenRefused(GatewayError):
+    """The token opens nothing here. The text may be told to whoever sent it."""
+
+    code = "unauthorized"
+
+
+class IdentityUnavailable(GatewayError):
+    """Who calls cannot be told just now."""
+
+    code = "identity_unavailable"

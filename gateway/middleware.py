@@ -105,7 +105,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         options = preflight_answer(request) or options_answer(request)
         if options is not None:
             return options
-        request[CALLER] = _identify(request, request.app[GATEWAY])
+        request[CALLER] = await _identify(request, request.app[GATEWAY])
         return await _handled(request, handler)
     except Exception as error:  # noqa: BLE001 - the outermost layer: every error becomes a response here, or is raised again
         return _problem_answer(request, error)
@@ -163,7 +163,7 @@ def _problem_answer(request: web.Request, error: Exception) -> web.Response:
     return problem_response(problem, request[CORRELATION_ID])
 
 
-def _identify(request: web.Request, gateway: Gateway) -> Caller:
+async def _identify(request: web.Request, gateway: Gateway) -> Caller:
     tokens = gateway.deps.tokens
     if not tokens.configured:
         require_local_caller(request, gateway.config.cors_origins)
@@ -172,9 +172,9 @@ def _identify(request: web.Request, gateway: Gateway) -> Caller:
         return Caller(ANONYMOUS, frozenset())
     in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)
-    known = tokens.caller(token) if token is not None else None
-    if known is None:
-        raise _unauthorized(token is not None)
+    if token is None:
+        raise _unauthorized()
+    known = await tokens.identify(token)
     bind_log_fields(request, actor=known.actor.name)
     if known.token_id is not None and tokens.stored is not None:
         tokens.stored.note_use(known.token_id)
@@ -200,15 +200,9 @@ def _secret_base(path: str) -> str | None:
     return WORK if path.startswith(WORK) and path != CLAIM else None
 
 
-def _unauthorized(offered: bool) -> ProblemError:
-    if offered:
-        challenge, detail = (
-            'Bearer realm="flexrun", error="invalid_token"',
-            "This token is not known here, or not any more.",
-        )
-    else:
-        challenge, detail = 'Bearer realm="flexrun"', "Send a token: -H 'Authorization: Bearer …'."
-    return ProblemError(401, "unauthorized", detail, headers={"WWW-Authenticate": challenge})
+def _unauthorized() -> ProblemError:
+    detail = "Send a token: -H 'Authorization: Bearer …'."
+    return ProblemError(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="flexrun"'})
 
 
 def _id_from_header(request: web.Request) -> str | None:

@@ -14,7 +14,15 @@ from aiohttp import web
 
 from contracts.problems import CheckerUnavailable
 from eventstore.errors import StoreUnavailable, ValueRefused, VersionConflict
-from gateway.errors import GatewayError, NotFound, NotPermitted, PlanInvalid, RunPruned
+from gateway.errors import (
+    GatewayError,
+    IdentityUnavailable,
+    NotFound,
+    NotPermitted,
+    PlanInvalid,
+    RunPruned,
+    TokenRefused,
+)
 from runs import errors as r
 from schemas.problem import MEDIA_TYPE, Located, build_problem
 from schemas.refusal import DocumentRefused, FieldProblem
@@ -148,6 +156,11 @@ def _value_problem(error: ValueRefused) -> ProblemError:
     return ProblemError(400, "value_refused", f"The database cannot keep a value of this request: {error}")
 
 
+def _token_problem(error: TokenRefused) -> ProblemError:
+    challenge = {"WWW-Authenticate": 'Bearer realm="flexrun", error="invalid_token"'}
+    return ProblemError(401, error.code, str(error), headers=challenge)
+
+
 def _store_problem(_error: Exception) -> ProblemError:
     detail = "The database cannot be reached just now; nothing was lost, try again."
     return unavailable("store_unavailable", detail)
@@ -170,6 +183,8 @@ _PROBLEMS: dict[type[BaseException], _Translate] = {
     NotFound: _gateway_error(404),
     NotPermitted: _gateway_error(403),
     PlanInvalid: _gateway_error(422),
+    TokenRefused: _token_problem,
+    IdentityUnavailable: lambda error: unavailable(error.code, str(error)),
     RunPruned: _gateway_error(410),
     DocumentRefused: refused_document,
     web.HTTPException: _http_problem,

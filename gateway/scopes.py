@@ -8,12 +8,13 @@ of its roles where some open something (`@viewer`); one without such a role may 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
 
 from gateway.errors import NotPermitted
+from gateway.roles import Roles
 from runs.commands import Actor
 from schemas.tenant import DEFAULT_TENANT
 from schemas.tokens import SCOPES, Scope, scopes_meant
@@ -39,16 +40,25 @@ class Owned(Protocol):
     def tenant(self) -> str | None: ...
 
 
+class Proof(Protocol):
+    """Why a caller was believed, where no token that is kept here says who it is."""
+
+    def scopes_now(self, roles: Roles) -> frozenset[Scope] | None:
+        """What it would open now, where roles open this; None where it would not be believed any more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who sent a request, and for which tenant. `token_id` names the token where the database keeps it; `digest` is its
-    hash.
+    hash. `proof` is there in the place of both where an issuer or a certificate says who it is.
     """
 
     actor: Actor
     scopes: frozenset[Scope] = EVERYTHING
     token_id: str | None = None
     digest: bytes | None = None
+    proof: Proof | None = field(default=None, compare=False)
     tenant: str = DEFAULT_TENANT
 
 

@@ -37,3 +37,14 @@ def is_public(text: str) -> bool:
 
 def _is_plain(address: ipaddress.IPv6Address) -> bool:
     return address in _GLOBAL_UNICAST and not any(address in network for network in _TRANSLATED)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as one writes it in a URL without the port, is this machine's own loopback interface."""
+    bare = host.strip("[]").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False

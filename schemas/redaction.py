@@ -44,9 +44,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # Tokens of the database, of which no process but their holder's knows more than the hash.
     (re.compile(r"(?i)(flx(?:_|%5f))[a-z0-9_-]{20,}"), r"\1" + REDACTED),
+    # Tokens of an issuer (JWT): two JSON objects in base64url, and a signature.
+    (
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
+        REDACTED,
+    ),
 )
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:@+-]*")
-"""No pattern but the last two can match in such a text: each of the others needs a blank, `/` or `=`."""
+"""No pattern but the last three can match in such a text: each of the others needs a blank, `/` or `=`."""
 _TOKEN_MEMBER = re.compile(
     r"(?i)((?:\"|')?(?:access_?)?token(?:\"|')?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\s,}\]]+)"
 )
@@ -93,11 +98,16 @@ def redact(text: str) -> str:
     """`text` without known secrets and without what looks like one."""
     if _known.pattern is not None:
         text = _known.pattern.sub(REDACTED, text)
-    if _PLAIN_WORD.fullmatch(text) and "whsec" not in (lower := text.lower()) and "flx_" not in lower:
+    if _PLAIN_WORD.fullmatch(text) and not _has_form_of_token(text):
         return text  # ids, names and times, of which log lines consist
     for pattern, shown in _PATTERNS:
         text = pattern.sub(shown, text)
     return text
+
+
+def _has_form_of_token(text: str) -> bool:
+    lower = text.lower()
+    return "whsec" in lower or "flx_" in lower or "eyJ" in text
 
 
 def redact_message(raw: bytes) -> bytes:

@@ -75,6 +75,6 @@ def _may_call_private(settings: Settings, parts: RoleParts) -> bool:
         return told
     if parts.roles != frozenset(ROLES) or settings.tokens is not None:
         return False
-    from gateway.auth import is_loopback  # noqa: PLC0415 - a process with all roles has loaded it already
+    from schemas.addresses import is_loopback  # noqa: PLC0415 - a process with all roles has loaded it already
 
     return is_loopback(settings.host)

@@ -11,12 +11,13 @@ from eventstore.tail import RunTail
 from eventstore.token_copy import TokenCopy
 from flexrun import __version__
 from flexrun.listening import bind
+from flexrun.roles.identity import oidc_of
 from flexrun.roles.parts import RoleParts
 from flexrun.roles.trial_plan import plan_check, trial_planner
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
 from gateway.app import create_app
-from gateway.auth import Tokens, check_bind, check_origins, is_loopback
+from gateway.auth import Tokens, check_bind, check_origins
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.people.inbox import HitlInbox
@@ -25,6 +26,7 @@ from gateway.runs.acceptance import Acceptance, read_house
 from gateway.runs.approval_rules import TokenHolders
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
+from schemas.addresses import is_loopback
 from telemetry.catalogue import STREAM_LAG, STREAMS_OPEN
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
@@ -51,6 +53,7 @@ class GatewayRole:
     ) -> None:
         self._settings = settings
         self._tokens = _tokens(settings)
+        self._tokens.oidc = oidc_of(settings)
         self._house = read_house(settings.policies)
         self._alone = alone
         self._listening = listening
@@ -99,7 +102,7 @@ class GatewayRole:
         Raises TokensInvalid, RolesInvalid, BindRefused, HousePolicyInvalid, and changes nothing then.
         """
         tokens = _tokens(settings)
-        tokens.stored = self._tokens.stored
+        tokens.stored, tokens.oidc = self._tokens.stored, self._tokens.oidc
         house = read_house(settings.policies)
         check_bind(settings.host, tokens)
         check_origins(settings.cors_origins, tokens)
@@ -135,6 +138,10 @@ class GatewayRole:
         self._tokens.stored = TokenCopy(parts.store, listener=parts.listener)
         await self._tokens.stored.start()
         parts.stack.push_async_callback(parts.shutdown.foundation, "tokens", self._tokens.stored.close)
+        if self._tokens.oidc is not None:
+            keys = self._tokens.oidc.keys
+            await keys.start()
+            parts.stack.push_async_callback(parts.shutdown.foundation, "issuer keys", keys.close)
         check_bind(self._settings.host, self._tokens)
         check_origins(self._settings.cors_origins, self._tokens)
         Acceptance(self._house, TokenHolders(self._tokens)).check_house()

@@ -17,6 +17,7 @@ from eventstore.errors import ValueRefused
 from eventstore.lifecycle import refuse_second_start
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
+from gateway.errors import TokenRefused
 from gateway.parsing import parse_body, parse_json
 from gateway.people.dead_letters import redacted_copy
 from gateway.people.decisions import Decisions, decisions_over
@@ -72,7 +73,7 @@ class HitlInbox:
         document, token = await self._open(raw)
         try:
             body = await parse_body(self._decisions.contracts.sandbox, HitlMessage, orjson.dumps(document))
-            outcome = await self._decisions.decide(body, self._sender(token))
+            outcome = await self._decisions.decide(body, await self._sender(token))
         except DocumentRefused as refused:
             raise MessageRefused(f"invalid_body: {refused}") from None
         except RunError as refused:
@@ -95,17 +96,15 @@ class HitlInbox:
         except DocumentRefused as refused:
             raise MessageRefused(f"invalid_json: {refused}") from None
 
-    def _sender(self, token: str | None) -> Actor:
+    async def _sender(self, token: str | None) -> Actor:
         if not self._tokens.configured:
             return _QUEUE_ACTOR
-        caller = self._tokens.caller(token) if token is not None else None
-        if caller is None:
-            what = (
-                "its token is not known here"
-                if token is not None
-                else "it has no token, and tokens are configured"
-            )
-            raise MessageRefused(f"unauthorized: {what}")
+        if token is None:
+            raise MessageRefused("unauthorized: it has no token, and tokens are configured")
+        try:
+            caller = await self._tokens.identify(token)
+        except TokenRefused:
+            raise MessageRefused("unauthorized: its token is not known here") from None
         if not may(caller, "hitl:respond"):
             raise MessageRefused("not_permitted: its token lacks the scope 'hitl:respond'")
         return caller.actor

@@ -54,6 +54,8 @@ from flexrun.worker_beside import WorkerBeside
 from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
+from gateway.identity.config import OidcConfig
+from gateway.identity.issuer_keys import IssuerKeys
 from gateway.operations_log import OperationsLog
 from gateway.people.inbox import HitlInbox
 from gateway.serve import serve
@@ -136,6 +138,7 @@ STARTED: dict[str, Make] = {
         f.store, f.handler, InFlightTasks(f.store.clock), Lease("executor-1", 30), 0.01, "executor"
     ),
     "HitlInbox": lambda f: HitlInbox.over(f.deps, f.broker),
+    "IssuerKeys": lambda f: IssuerKeys(OidcConfig(issuer="https://127.0.0.1:1", audience=("a",))),
     "Keeper": lambda f: Keeper(f.store, f.handler, f.broker),
     "LogListener": lambda f: LogListener(f.database_url),
     "Notifier": lambda f: Notifier(f.store),
@@ -179,6 +182,7 @@ INNER = {
     "Admissions": "ExecutorWorker",
     "Gateway": "GatewayServer",
     "Heartbeats": "GatewayServer",
+    "JsonFetcher": "IssuerKeys",
     "Matcher": "GatewayServer",
     "Presence": "GatewayServer",
     "Publisher": "RabbitBroker",

@@ -25,6 +25,9 @@ from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.identity.config import OidcConfig
+from gateway.identity.issuer_keys import IssuerKeys
+from gateway.identity.oidc import Oidc
 from gateway.roles import Roles
 from gateway.runs.acceptance import read_house
 from gateway.serve import GatewayServer, serve
@@ -105,13 +108,18 @@ async def running_gateway(
     policies: str | None = None,
     broker: bool = False,
     erasable: bool = False,
+    oidc: OidcConfig | None = None,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production.
 
-    With `broker` it has that of Postgres.
+    With `broker` it has that of Postgres; with `oidc`, tokens of that issuer count.
     """
     wiring = replace(_WIRING, erasable=erasable)
+    known = Tokens.parse(tokens, Roles.parse(roles))
+    if oidc is not None:
+        known.oidc = Oidc(oidc, IssuerKeys(oidc))
+        await known.oidc.keys.start()
     async with WiredEngine(database_url, POSTGRES, wiring) as engine:
         store, handler = engine.store, engine.handler
         tail = RunTail(store, engine.listener if notified else None, encode_frame)
@@ -121,7 +129,7 @@ async def running_gateway(
             handler=handler,
             tail=tail,
             contracts=contracts,
-            tokens=Tokens.parse(tokens, Roles.parse(roles)),
+            tokens=known,
             config=GatewayConfig(**config),
             house=read_house(policies),
             broker=engine.broker if broker else None,
@@ -144,6 +152,8 @@ async def running_gateway(
             )
         await server.close()
         await tail.close()
+        if known.oidc is not None:
+            await known.oidc.keys.close()
 
 
 @dataclass
