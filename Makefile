@@ -7,7 +7,7 @@ PY := $(BIN)/python
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo setup test check fmt bench soak docs schema lock
+.PHONY: help demo setup test check fmt bench soak docs schema lock sbom
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 14
@@ -57,3 +57,6 @@ soak: setup ## kill processes, broker and database under load for as long as you
 
 lock: setup ## pin every dependency again, with hashes, from pyproject.toml
 	@tools/lock.sh
+
+sbom: setup ## write dist/flexrun.cdx.json: what an installation brings along, in CycloneDX
+	@tools/sbom.sh

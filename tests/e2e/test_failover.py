@@ -45,7 +45,7 @@ class Standby(PostgresServer):
         shutil.rmtree(data)
         account = self._account
         command = [
-            str(self._binaries.bin_dir / "pg_basebackup"),
+            str(self.binaries.bin_dir / "pg_basebackup"),
             "-D",
             str(data),
             "-R",

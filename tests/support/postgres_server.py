@@ -53,7 +53,7 @@ class PostgresServer(PrivateServer):
         super().__init__()
         self._place = place or _quick_place()
         self._account = server_account()
-        self._binaries = binaries_for(self._account, binaries or choose_binaries(None))
+        self.binaries = binaries_for(self._account, binaries or choose_binaries(None))
         self._settings = {**_SETTINGS, **(settings or {})}
 
     @property
@@ -71,7 +71,7 @@ class PostgresServer(PrivateServer):
         options = [f"-c{name}={value}" for name, value in {**self._settings, "port": self.port}.items()]
         log_path = folder / "postgres.log"
         self._server = GuardedServer.launch(
-            [self._binaries.postgres, "-D", str(folder / "data"), *options],
+            [self.binaries.postgres, "-D", str(folder / "data"), *options],
             log_path=log_path,
             environment=server_environment(),
             account=self._account,
@@ -90,6 +90,6 @@ class PostgresServer(PrivateServer):
         if self._account:
             for path in (folder, folder / "data"):
                 os.chown(path, self._account.uid, self._account.gid)
-        run_initdb(self._binaries, folder / "data", self._account)
+        run_initdb(self.binaries, folder / "data", self._account)
         self._folder = folder
         return folder
