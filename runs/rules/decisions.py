@@ -254,7 +254,7 @@ def _make_anew(draft: Draft, request: RequestState, command: c.ResolveRequest) -
     wish: ReplanDetail = {"cause": "rejected", "redo": _done_by_work(draft)}
     if (words := command.note or command.text) is not None:
         wish["rationale"] = words
-    ask_for_plan(draft, wish, record, lambda: _resolve(draft, request, command, "rejected"))
+    ask_for_plan(draft, wish, record, lambda: _resolve(draft, request, command, "rejected"), request)
 
 
 def _done_by_work(draft: Draft) -> list[str]:

@@ -13,7 +13,7 @@ from runs.event_data import PlanApproval, ReplanDetail
 from runs.graph import upstream
 from runs.replans import Compared, must_not_run_again, ran_once_for_all
 from runs.settle import needs_plan
-from runs.state import ReplanState, RunState
+from runs.state import ReplanState, RequestState, RunState
 from runs.transitions import READY, WAITING_RETRY
 from schemas.vocabulary import ReplanCause, ReplanTrouble
 
@@ -29,8 +29,11 @@ def ask_for_plan(
     wish: ReplanDetail,
     record: Callable[[ReplanDetail], None],
     refused: Callable[[], None] | None = None,
+    decided: RequestState | None = None,
 ) -> bool:
     """Have the run planned again: `record` adds the event that says so, with the wish that it gets in its detail.
+
+    `decided` is the request whose decision asks for it: `record` resolves that one, and it is resolved once.
 
     Where the run was planned again as often as it may be, it ends as failed, after `refused`; False then. A wish for a
     plan that is being made adds to the wish before it, and is not counted.
@@ -41,7 +44,7 @@ def ask_for_plan(
             refused()
         _end(draft, limit, wish)
         return False
-    _withdraw_questions(draft, lambda node_id: node_id is None)
+    _withdraw_questions(draft, lambda node_id: node_id is None, decided)
     record({**wish, "redo": may_run_again(draft.state, wish.get("redo", ()))})
     return True
 
@@ -79,10 +82,12 @@ def may_run_again(state: RunState, node_ids: Iterable[str]) -> list[str]:
     return [node_id for node_id in node_ids if node_id not in before_them]
 
 
-def _withdraw_questions(draft: Draft, about: Callable[[str | None], bool]) -> None:
-    """Close what people are asked about work that the new plan does again or not at all."""
+def _withdraw_questions(
+    draft: Draft, about: Callable[[str | None], bool], decided: RequestState | None = None
+) -> None:
+    """Close what people are asked about work that the new plan does again or not at all, but for `decided`."""
     for request in draft.state.open_requests:
-        if about(request.node_id):
+        if about(request.node_id) and (decided is None or request.id != decided.id):
             note = "the run is planned again"
             draft.add(new_events.hitl_resolved(request, "removed", operator="flexrun", note=note))
 

@@ -17,7 +17,7 @@ from runs.outstanding import outstanding
 from runs.replans import ground_of
 from runs.rules.replans import DEFAULT_MAX_REPLANS
 from runs.state import new_run
-from tests.support.given import ANN, NOON, RUN_ID, Given, node, plan
+from tests.support.given import ANN, NOON, RUN_ID, Given, node, plan, waiting_for_approval
 
 A, B, C = node("a"), node("b"), node("c", "a", "b")
 WRONG = (
@@ -407,3 +407,11 @@ def moved(given: Given, choice: int) -> Given:
     assert set(bundle["dependencies"]) == set(chosen.depends_on)
     assert all(bundle["dependencies"].values())
     return given
+
+
+def test_a_rejection_that_has_the_run_planned_again_resolves_its_request_once():
+    waiting = waiting_for_approval(onReject="replan")
+    rejected = waiting.respond("rejection", note="not like this")
+    resolved = [event.payload for event in rejected.new if event.type == "hitl_resolved"]
+    assert [(each["decision"], each["operator"]) for each in resolved] == [("rejected", ANN.name)]
+
