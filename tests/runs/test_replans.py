@@ -414,4 +414,3 @@ def test_a_rejection_that_has_the_run_planned_again_resolves_its_request_once():
     rejected = waiting.respond("rejection", note="not like this")
     resolved = [event.payload for event in rejected.new if event.type == "hitl_resolved"]
     assert [(each["decision"], each["operator"]) for each in resolved] == [("rejected", ANN.name)]
-
