@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 from uuid import uuid4
@@ -46,7 +48,8 @@ class GatewayClient:
 
     A gateway that has answered before is waited for `patience_seconds`, for it may be restarting; one that never has,
     `first_seconds`, for the address may be wrong. `on_outage` is called with True when an attempt to reach the gateway
-    has failed and another one follows, and with False when it answers again.
+    has failed and another one follows, and with False when it answers again. `ca_file` has the authorities that are
+    trusted in place of the system's; OSError is raised where it cannot be read.
     """
 
     on_outage: Callable[[bool], None] | None = None
@@ -58,12 +61,14 @@ class GatewayClient:
         *,
         patience_seconds: float = 60.0,
         first_seconds: float = 3.0,
+        ca_file: Path | None = None,
         pause: Callable[[int], Awaitable[None]] = _pause,
     ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._patience_seconds = patience_seconds
         self._first_seconds = first_seconds
+        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
         self._pause = pause
         self._has_answered = False
         self._is_away = False
@@ -72,7 +77,10 @@ class GatewayClient:
     async def __aenter__(self) -> Self:
         if self._session is not None:
             raise RuntimeError("GatewayClient is started already")
-        self._session = aiohttp.ClientSession(headers=self._headers, json_serialize=_dumps)
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        self._session = aiohttp.ClientSession(
+            headers=self._headers, json_serialize=_dumps, connector=connector
+        )
         return self
 
     async def __aexit__(

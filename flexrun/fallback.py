@@ -48,11 +48,13 @@ class _Connection:
 class FallbackServer:
     """Answers on `listening`, which is bound, and listens since the first engine, while `accepting`.
 
-    `cors_origins` are the pages that may read the answers. Use: `watched()`, select, `turn()`.
+    `cors_origins` are the pages that may read the answers. With `tls` it accepts nobody, since it speaks plain HTTP:
+    callers wait in the queue of the socket. Use: `watched()`, select, `turn()`.
     """
 
     listening: socket.socket
     cors_origins: Sequence[str] = ()
+    tls: bool = False
     accepting: bool = False
     _connections: dict[int, _Connection] = field(default_factory=dict[int, _Connection])
     _accept_at: float = 0.0
@@ -102,6 +104,7 @@ class FallbackServer:
     def _may_accept(self) -> bool:
         return (
             self.accepting
+            and not self.tls
             and len(self._connections) < MAX_CONNECTIONS
             and time.monotonic() >= self._accept_at
         )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RELOADED = (
     "tokens",
+    "tls_cert",
+    "tls_key",
     "roles",
     "policies",
     "log_level",

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     """The address that the gateway listens on; beyond loopback it wants tokens."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """The port that the gateway listens on; 0 takes a free one."""
+    tls_key: Path | None = None
+    """The key of that certificate, in PEM form and without a passphrase. SIGHUP has both files read again."""
+    tls_cert: Annotated[Path | None, Field(validate_default=True)] = None
+    """The certificate that the gateway shows, in PEM form, with those between it and its authority behind it. Then the
+    gateway's port speaks TLS 1.2 and 1.3 alone."""
     health_port: Annotated[int | None, Field(ge=0, le=65535)] = None
     """Where `/healthz`, `/readyz` and `/metrics` are served, by every role, apart from the gateway's own port; unset:
     nowhere."""
@@ -71,6 +76,8 @@ class Settings(BaseSettings):
     does."""
     url: str = "http://127.0.0.1:8080"
     """The gateway that the client commands talk to."""
+    ca_file: Path | None = None
+    """The authorities in PEM form that the client commands trust for an https address, in place of the system's."""
     token: SecretStr | None = None
     """The bearer token that the client commands send."""
     tokens: SecretStr | None = None
@@ -215,6 +222,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 "it needs FLEXRUN_OIDC_AUDIENCE, or a token for any other application would count here"
             )
+        return value
+
+    @field_validator("tls_cert", mode="after")
+    @classmethod
+    def _has_its_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if (value is None) != (info.data.get("tls_key") is None):
+            raise ValueError("FLEXRUN_TLS_CERT and FLEXRUN_TLS_KEY go together: set both, or neither")
         return value
 
     @field_validator("checkpoint_hours", mode="after")

@@ -13,6 +13,10 @@ class GatewayConfig:
     """Limits and times; durations are in seconds unless the name says otherwise."""
 
     body_limit_bytes: Count = 2 * 1024 * 1024
+    head_seconds: Period = 10.0
+    """How long the head of a request may take, from the start of its connection or from its first byte, and how long a
+    TLS handshake may."""
+
     body_seconds: Seconds = 30.0
     """How long a body may take to arrive."""
 

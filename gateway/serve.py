@@ -6,12 +6,14 @@ import asyncio
 import resource
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from gateway.auth import check_bind, check_origins
 from gateway.deps import GATEWAY, Gateway
-from gateway.protocol import Runner
+from gateway.protocol import SERVER_NAME, Runner
+from gateway.tls import ServerTls
 
 _LISTEN_BACKLOG = 1_024
 _KEEP_ALIVE_SECONDS = 75.0
@@ -46,8 +48,10 @@ async def serve(
     *,
     reuse_port: bool = False,
     listening: socket.socket | None = None,
+    tls: ServerTls | None = None,
 ) -> GatewayServer:
-    """Listen on `host` and `port` (0: any free one), or on `listening`, which is bound to them already.
+    """Listen on `host` and `port` (0: any free one), or on `listening`, which is bound to them already; with `tls`,
+    for HTTPS alone.
 
     Raises BindRefused, or OSError where the address is taken.
     """
@@ -66,16 +70,39 @@ async def serve(
     try:
         check_bind(host, gateway.deps.tokens)
         check_origins(gateway.config.cors_origins, gateway.deps.tokens)
-        site = (
-            web.SockSite(runner, listening, backlog=_LISTEN_BACKLOG)
+        where: dict[str, Any] = (
+            {"sock": listening}
             if listening is not None
-            else web.TCPSite(runner, host, port, backlog=_LISTEN_BACKLOG, reuse_port=reuse_port or None)
+            else {"host": host, "port": port, "reuse_port": reuse_port or None}
         )
-        await site.start()
+        if tls is not None:
+            where |= {"ssl": tls.context, "ssl_handshake_timeout": gateway.config.head_seconds}
+        await _Site(runner, where).start()
     except BaseException:
         await runner.cleanup()
         raise
-    return GatewayServer(runner, gateway, _url(host, runner))
+    return GatewayServer(runner, gateway, _url("http" if tls is None else "https", host, runner))
+
+
+class _Site(web.BaseSite):
+    """A listening socket. aiohttp's own say nothing of how long a TLS handshake may take."""
+
+    def __init__(self, runner: Runner, where: dict[str, Any]) -> None:
+        super().__init__(runner, backlog=_LISTEN_BACKLOG)
+        self._where = where
+
+    @property
+    def name(self) -> str:
+        return SERVER_NAME
+
+    async def start(self) -> None:
+        """Listen from now on. Raises OSError."""
+        await super().start()
+        server = self._runner.server
+        assert server is not None, "the runner is set up"  # noqa: S101 - for pyright
+        self._server = await asyncio.get_running_loop().create_server(
+            server, backlog=self._backlog, **self._where
+        )
 
 
 def _allow_many_connections() -> None:
@@ -86,6 +113,6 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _url(host: str, runner: Runner) -> str:
+def _url(scheme: str, host: str, runner: Runner) -> str:
     address: tuple[str, int] = runner.addresses[0]
-    return f"http://[{host}]:{address[1]}" if ":" in host else f"http://{host}:{address[1]}"
+    return f"{scheme}://[{host}]:{address[1]}" if ":" in host else f"{scheme}://{host}:{address[1]}"

@@ -43,6 +43,14 @@ HealthFlag = Annotated[
     typer.Option("--health-port", help="serve /healthz and /readyz on this port (FLEXRUN_HEALTH_PORT)"),
 ]
 
+TlsCertFlag = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", metavar="FILE", help="speak TLS with this certificate (FLEXRUN_TLS_CERT)"),
+]
+TlsKeyFlag = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="FILE", help="and this key (FLEXRUN_TLS_KEY)")
+]
+
 LoadFlag = Annotated[
     list[str] | None,
     typer.Option(
@@ -93,6 +101,8 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     load: LoadFlag = None,
     capabilities: CapabilitiesFlag = None,
     worker: WorkerFlag = None,
+    tls_cert: TlsCertFlag = None,
+    tls_key: TlsKeyFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -106,18 +116,22 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         load=load,
         capabilities=capabilities,
         worker=worker,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         health_port=health_port,
         log_level=log_level,
     )
     raise typer.Exit(_supervise(settings))
 
 
-def gateway(
+def gateway(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     host: HostFlag = None,
     port: PortFlag = None,
     database: SharedDatabaseFlag = None,
     broker: BrokerFlag = None,
     capabilities: CapabilitiesFlag = None,
+    tls_cert: TlsCertFlag = None,
+    tls_key: TlsKeyFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -128,6 +142,8 @@ def gateway(
         database=database,
         broker=broker,
         capabilities=capabilities,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
         health_port=health_port,
         log_level=log_level,
     )
@@ -241,6 +257,6 @@ def _supervise(settings: Settings) -> int:
         structlog.get_logger("flexrun").error(event, **fields)
 
     owner = database if settings.database_url is None else None
-    fallback = FallbackServer(listening, tuple(settings.cors_origins))
+    fallback = FallbackServer(listening, tuple(settings.cors_origins), tls=settings.tls_cert is not None)
     stalled_seconds, silent_seconds = settings.watchdog_warn_seconds, settings.watchdog_exit_seconds
     return Supervisor(engine, owner, stalled_seconds, silent_seconds, say, fallback).run()

@@ -154,7 +154,12 @@ def open_client(settings: Settings) -> GatewayClient:
             f"{visible(settings.url)} is no address of a gateway: it has the form http://127.0.0.1:8080 "
             "(--url or FLEXRUN_URL)."
         )
-    return GatewayClient(settings.url, settings.token.get_secret_value() if settings.token else None)
+    token = settings.token.get_secret_value() if settings.token else None
+    try:
+        return GatewayClient(settings.url, token, ca_file=settings.ca_file)
+    except OSError as error:
+        reason = error.strerror or "it has no certificates in PEM form"
+        stop(f"FLEXRUN_CA_FILE: {visible(str(settings.ca_file))} cannot be used: {reason}")
 
 
 def _is_http_address(url: str) -> bool:

@@ -11,7 +11,7 @@ from eventstore.tail import RunTail
 from eventstore.token_copy import TokenCopy
 from flexrun import __version__
 from flexrun.listening import bind
-from flexrun.roles.identity import oidc_of
+from flexrun.roles.identity import oidc_of, read_again, tls_of
 from flexrun.roles.parts import RoleParts
 from flexrun.roles.trial_plan import plan_check, trial_planner
 from flexrun.secrets import check_link_secret
@@ -55,6 +55,7 @@ class GatewayRole:
         self._tokens = _tokens(settings)
         self._tokens.oidc = oidc_of(settings)
         self._house = read_house(settings.policies)
+        self._tls = tls_of(settings)
         self._alone = alone
         self._listening = listening
         self._take_socket = take_socket
@@ -74,7 +75,8 @@ class GatewayRole:
         bound: str = self._listening.getsockname()[0]
         port: int = self._listening.getsockname()[1]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)  # noqa: S104 - compared, not bound
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     async def start(self, parts: RoleParts) -> GatewayServer:
         """Listen from now on. Raises BindRefused, HousePolicyInvalid."""
@@ -88,7 +90,9 @@ class GatewayRole:
             await asyncio.to_thread(self._take_socket)
         app = create_app(deps)
         self._gateway = app[GATEWAY]
-        server = await serve(app, self._settings.host, self._settings.port, listening=self._listening)
+        server = await serve(
+            app, self._settings.host, self._settings.port, listening=self._listening, tls=self._tls
+        )
         parts.shutdown.add("gateway", lambda: server.close(parts.shutdown.notice_seconds))
         parts.metrics.watch(lambda: _look_at(server, tail))
         inbox = HitlInbox.over(deps, parts.broker)
@@ -99,7 +103,7 @@ class GatewayRole:
     def apply(self, settings: Settings) -> list[str]:
         """Use the tokens, policies and limits of these settings from now on; the names of those that have changed.
 
-        Raises TokensInvalid, RolesInvalid, BindRefused, HousePolicyInvalid, and changes nothing then.
+        Raises TokensInvalid, RolesInvalid, BindRefused, HousePolicyInvalid, TlsRefused, and changes nothing then.
         """
         tokens = _tokens(settings)
         tokens.stored, tokens.oidc = self._tokens.stored, self._tokens.oidc
@@ -108,6 +112,7 @@ class GatewayRole:
         check_origins(settings.cors_origins, tokens)
         Acceptance(house, TokenHolders(tokens)).check_house()
         changed = {
+            "tls_cert": read_again(self._tls, settings),
             "tokens": not self._tokens.same_settings(tokens),
             "roles": self._tokens.roles != tokens.roles,
             "policies": house != self._house,

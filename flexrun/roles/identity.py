@@ -6,6 +6,7 @@ from flexrun.settings import Settings
 from gateway.identity.config import OidcConfig
 from gateway.identity.issuer_keys import IssuerKeys
 from gateway.identity.oidc import Oidc
+from gateway.tls import ServerTls, TlsFiles, TlsRefused
 
 
 def oidc_of(settings: Settings) -> Oidc | None:
@@ -26,3 +27,28 @@ def oidc_of(settings: Settings) -> Oidc | None:
         allow_private=settings.oidc_allow_private,
     )
     return Oidc(config, IssuerKeys(config))
+
+
+def tls_of(settings: Settings) -> ServerTls | None:
+    """What the gateway's port speaks TLS with; None where it speaks plain HTTP. Raises TlsRefused."""
+    files = _tls_files(settings)
+    return ServerTls(files) if files is not None else None
+
+
+def read_again(tls: ServerTls | None, settings: Settings) -> bool:
+    """Have connections from now on see the certificate of these settings; whether that is another one.
+
+    Raises TlsRefused.
+    """
+    files = _tls_files(settings)
+    if tls is None and files is None:
+        return False
+    if tls is None or files is None:
+        raise TlsRefused("whether the gateway speaks TLS cannot change while it runs; start it again")
+    return tls.reload(files)
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return TlsFiles(settings.tls_cert, settings.tls_key)

@@ -197,6 +197,9 @@ async def test_where_a_token_says_its_key_is_nobody_looks(ours: Issuer, gateway:
     assert "/evil" not in ours.asked
 
 
+@pytest.mark.filterwarnings(
+    "ignore::jwt.warnings.InsecureKeyLengthWarning"
+)  # it is refused, which is the point
 async def test_short_and_foreign_keys_are_passed_over(ours: Issuer, gateway: RunningGateway) -> None:
     weak, wrong_use = signing_key("weak", "RS256", 1024), signing_key("enc", "RS256")
 

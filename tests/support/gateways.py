@@ -32,6 +32,7 @@ from gateway.roles import Roles
 from gateway.runs.acceptance import read_house
 from gateway.serve import GatewayServer, serve
 from gateway.streams.sse import Frame, encode_frame
+from gateway.tls import ServerTls
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.wired_engine import POSTGRES, WiredEngine, Wiring
 
@@ -109,11 +110,12 @@ async def running_gateway(
     broker: bool = False,
     erasable: bool = False,
     oidc: OidcConfig | None = None,
+    tls: ServerTls | None = None,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production.
 
-    With `broker` it has that of Postgres; with `oidc`, tokens of that issuer count.
+    With `broker` it has that of Postgres; with `oidc`, tokens of that issuer count; with `tls`, it speaks HTTPS.
     """
     wiring = replace(_WIRING, erasable=erasable)
     known = Tokens.parse(tokens, Roles.parse(roles))
@@ -144,7 +146,7 @@ async def running_gateway(
             version="test",
         )
         app = create_app(deps)
-        server = await serve(app, "127.0.0.1", 0)
+        server = await serve(app, "127.0.0.1", 0, tls=tls)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http:
             yield RunningGateway(

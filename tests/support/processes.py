@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 2 * DEADLINE_SECONDS
 """A loaded machine starts a Python process slowly; a process that has ended is noticed at once."""
 
-_READY = re.compile(rb"flexrun [a-z, ]+ is ready(?:: (http://[0-9.:]+))?")
+_READY = re.compile(rb"flexrun [a-z, ]+ is ready(?:: (https?://[0-9.:]+))?")
 _GRACE_SECONDS = 30.0
 
 
