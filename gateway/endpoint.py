@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Literal, Required, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
+import orjson
 from aiohttp import web
 
 from gateway.body import expect_continue, read_body
@@ -29,9 +30,10 @@ from gateway.deps import GATEWAY
 from gateway.parsing import parse_body
 from gateway.query import Parameter, Query, query_parameters, read_query, refuse_unknown
 from gateway.recording import begin_operation, note_operation
-from gateway.scopes import CALLER, require
+from gateway.scopes import CALLER, may, require
 from schemas.base import Model
 from schemas.tokens import Scope
+from schemas.withheld import NEEDED, WITHHELD, without_payload
 
 STREAM = "text/event-stream"
 JSON = "application/json"
@@ -94,6 +96,9 @@ class Documentation(TypedDict, total=False):
     path. An id that the path lacks is the field `webhook_id` of the request's log line. `unrecorded` says why a change
     is not in the operations log; `recorded_after`, why it is there only once it is answered; `records_itself`, that the
     handler decides by `begin_operation` whether it is one.
+
+    Callers without the scope `runs:payload` get the answer with markers in the place of what its model marks as
+    payload; `no_payload` says why they get it as it is.
     """
 
     name: Required[str]
@@ -110,6 +115,7 @@ class Documentation(TypedDict, total=False):
     unrecorded: str
     recorded_after: str
     records_itself: bool
+    no_payload: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +200,33 @@ class Endpoint:
             arguments = [await each.read(request) for each in self.arguments]
             if self._begins:
                 await begin_operation(request, arguments)
-            return await self.handler(request, *arguments)
+            response = await self.handler(request, *arguments)
+            return response if self._shows_all(request) else self._without_payload(response)
 
         options: dict[str, Any] = {"name": self.name}
         if self.method == "post":
             options["expect_handler"] = expect_continue
         return web.RouteDef(self.method.upper(), self.path, handle, options)
+
+    def _shows_all(self, request: web.Request) -> bool:
+        """Whether the answer goes out as it is: there is no payload in it, or the caller may see it."""
+        return self.open or "no_payload" in self.about or may(request[CALLER], NEEDED)
+
+    def _without_payload(self, response: web.StreamResponse) -> web.StreamResponse:
+        """The answer with markers in the place of payload. A stream has seen to its frames by itself."""
+        if not isinstance(response, web.Response) or response.content_type != JSON:
+            return response
+        models = [
+            each.content.get(JSON) for each in self.about["responses"] if each.status == response.status
+        ]
+        model = models[0] if models else None
+        shown = (
+            without_payload(model, orjson.loads(response.body))  # pyright: ignore[reportArgumentType] - bytes, of our own answers
+            if model is not None
+            else dict(WITHHELD)
+        )
+        response.body = orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)
+        return response
 
     @property
     def _begins(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import InitErrorDetails
@@ -75,6 +75,8 @@ class CapabilityDescriptor(OpenModel):
     capability have a part in a plan; `checks` are facets, and a plan that makes one of them has this capability look at
     it; `nodeName` is what a plan calls a node of it, in the place of its id.
     """
+
+    OF_NO_RUN: ClassVar[bool] = True  # see schemas.withheld
 
     id: CapabilityId
     version: CapabilityVersion = DEFAULT_VERSION

@@ -22,6 +22,7 @@ from schemas.base import (
     refused,
 )
 from schemas.envelope import OutputContract, Policies
+from schemas.payload_marks import PAYLOAD
 from schemas.plan import CapabilityId, PlanNode
 from schemas.vocabulary import Priority
 
@@ -158,7 +159,7 @@ class HumanTask(OpenModel):
     capability_id: CapabilityId
     label: str
     attempt: Annotated[int, Field(ge=1)]
-    instructions: list[str] = Field(default_factory=list[str])
+    instructions: Annotated[list[str], PAYLOAD] = Field(default_factory=list[str])
     output_schema: JsonSchema | None = None
     bundle: dict[str, Any] = Field(default_factory=dict[str, Any])
     created_at: Timestamp | None = None

@@ -6,6 +6,7 @@ from pydantic import StringConstraints
 
 from schemas.base import Model, OpenModel, Reference
 from schemas.conditions import AnyCondition
+from schemas.payload_marks import PAYLOAD
 
 MAX_GOALS = 20
 
@@ -29,4 +30,4 @@ class GoalConditionResult(OpenModel):
     expression: Any
     satisfied: bool
     observed_value: Any = None
-    error: str | None = None
+    error: Annotated[str | None, PAYLOAD] = None

@@ -22,6 +22,7 @@ from schemas.base import (
     refused,
     wire_name,
 )
+from schemas.payload_marks import PAYLOAD
 from schemas.vocabulary import Decision, OriginAgent, RequestKind, RequestStatus, ResponseType, Urgency
 
 
@@ -29,7 +30,7 @@ class HitlOption(OpenModel):
     """One of the answers that a `choice` offers."""
 
     id: Reference
-    label: Text
+    label: Annotated[Text, PAYLOAD]
 
 
 class HitlQuestion(OpenModel):
@@ -41,7 +42,7 @@ class HitlQuestion(OpenModel):
 
     request_id: Reference
     kind: RequestKind
-    question: Text
+    question: Annotated[Text, PAYLOAD]
     options: list[HitlOption] = Field(default_factory=list[HitlOption])
     allow_free_form: bool = False
     urgency: Urgency = "normal"
@@ -49,7 +50,7 @@ class HitlQuestion(OpenModel):
     pending_output: Any = None
     expires_at: Timestamp | None = None
     origin_agent: OriginAgent | None = None
-    output_hash: str | None = None
+    output_hash: Annotated[str | None, PAYLOAD] = None
     response_schema: dict[str, Any] | None = None
 
 
@@ -65,7 +66,7 @@ class HitlRequest(HitlQuestion):
     resolved_at: Timestamp | None = None
     decision: Decision | None = None
     operator: Operator | None = None
-    note: Note | None = None
+    note: Annotated[Note | None, PAYLOAD] = None
 
 
 # The key that a type of response must bring along, and that only this type may bring.

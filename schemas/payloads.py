@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from schemas.base import NodeId, Note, OpenModel, Operator, Reference, RunId, Text, Timestamp, flaw, refused
 from schemas.goals import GoalConditionResult
 from schemas.hitl import HitlOption, HitlQuestion
+from schemas.payload_marks import PAYLOAD
 from schemas.plan import CapabilityId, CapabilityVersion, Diagnostic, Label
 from schemas.planning import Planning
 from schemas.usage import Usage
@@ -52,18 +53,18 @@ class ErrorInfo(OpenModel):
     """Why something failed: a stable code and a sentence."""
 
     code: str
-    message: str
+    message: Annotated[str, PAYLOAD]
     details: Any = None
 
 
 class ContractError(OpenModel):
     """One disagreement between an output and its schema, in the shape that Ajv made common."""
 
-    instance_path: str
+    instance_path: Annotated[str, PAYLOAD]
     keyword: str
-    message: str
+    message: Annotated[str, PAYLOAD]
     params: dict[str, Any]
-    schema_path: str
+    schema_path: Annotated[str, PAYLOAD]
 
 
 class NodeSummary(OpenModel):
@@ -106,7 +107,7 @@ class EdgeSummary(OpenModel):
 class StartPayload(OpenModel):
     run_id: RunId
     thread_id: Reference | None = None
-    objective: str
+    objective: Annotated[str, PAYLOAD]
     schema_hash: str | None = None
 
 
@@ -191,7 +192,7 @@ class NodeCompletePayload(OpenModel):
     duration_ms: Annotated[float, Field(ge=0)]
     usage: Usage | None = None
     operator: Operator | None = None
-    note: Note | None = None
+    note: Annotated[Note | None, PAYLOAD] = None
 
 
 class NodeDeltaPayload(OpenModel):
@@ -223,12 +224,12 @@ class ValidationErrorPayload(OpenModel):
 class ScreenQuestion(OpenModel):
     """A question as operator screens read it; `additionalContext` is a text, JSON where it was an object."""
 
-    question: Text
+    question: Annotated[Text, PAYLOAD]
     kind: RequestKind
     options: list[HitlOption]
     allow_free_form: bool
     urgency: Urgency
-    additional_context: str | None
+    additional_context: Annotated[str | None, PAYLOAD]
 
 
 class ScreenRequest(OpenModel):
@@ -239,7 +240,7 @@ class ScreenRequest(OpenModel):
     created_at: Timestamp
     payload: ScreenQuestion
     pending_node_id: NodeId | None
-    operator_prompt: str | None
+    operator_prompt: Annotated[str | None, PAYLOAD]
     contract_summary: dict[str, Any] | None
 
 
@@ -253,7 +254,7 @@ class HitlExpiringPayload(OpenModel):
     """A request whose time is nearly over: `onExpiry` is what happens at `expiresAt` without a decision."""
 
     request_id: Reference
-    question: Text
+    question: Annotated[Text, PAYLOAD]
     urgency: Urgency
     expires_at: Timestamp
     on_expiry: ExpiryAction
@@ -265,8 +266,8 @@ class HitlResolvedPayload(OpenModel):
     request_id: Reference
     decision: Decision
     operator: Operator | None = None
-    note: Note | None = None
-    output_hash: str | None = None
+    note: Annotated[Note | None, PAYLOAD] = None
+    output_hash: Annotated[str | None, PAYLOAD] = None
 
 
 class RunPausedPayload(OpenModel):
@@ -322,7 +323,7 @@ class LogPayload(OpenModel):
     """A line for people; `event` and `payload` are what a runtime policy emits."""
 
     level: LogLevel
-    message: str
+    message: Annotated[str, PAYLOAD]
     event: Reference | None = None
     payload: dict[str, Any] | None = None
 

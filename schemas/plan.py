@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from schemas import pointer
 from schemas.base import AS_SENT, JsonSchema, Model, NodeId, Note, OpenModel, Reference, flaw, refused
+from schemas.payload_marks import PAYLOAD
 from schemas.refusal import MAX_PROBLEMS
 from schemas.spelling import misspelling_of
 from schemas.vocabulary import AgentType, Fallback, NodeKind
@@ -49,8 +50,8 @@ class Diagnostic(OpenModel):
     """Why there is no plan, or why one is refused; `path` is a JSON pointer into it, or empty."""
 
     code: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    message: str
-    path: str = ""
+    message: Annotated[str, PAYLOAD]
+    path: Annotated[str, PAYLOAD] = ""
 
 
 class NodeContract(Model):

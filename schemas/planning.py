@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import OpenModel
+from schemas.payload_marks import PAYLOAD
 from schemas.plan import Diagnostic
 from schemas.usage import Usage
 
@@ -27,7 +28,7 @@ class Planning(OpenModel):
 
     planner: Literal["model", "contract"]
     code: str
-    reason: str
+    reason: Annotated[str, PAYLOAD]
     model: str
     tries: Annotated[list[PlanningTry], Field(max_length=20)] = Field(default_factory=list[PlanningTry])
     usage: Usage | None = None

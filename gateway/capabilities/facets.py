@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, groupby
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 
@@ -22,6 +22,7 @@ from schemas.base import Timestamp
 from schemas.capability import version_order
 from schemas.facet_body import FacetBody
 from schemas.facets import FACETS, Facet
+from schemas.payload_marks import SHOWN
 
 ENDPOINTS = Endpoints("capabilities")
 
@@ -38,7 +39,7 @@ class FacetEntry(Response):
     many: bool
     source: Literal["shipped", "api", "file", "code"]
     registered_at: Timestamp | None = None
-    schema_: dict[str, Any]
+    schema_: Annotated[dict[str, Any], SHOWN]
 
     @classmethod
     def of(cls, versions: Sequence[Facet | FacetRow]) -> JsonObject:

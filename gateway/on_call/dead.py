@@ -29,6 +29,7 @@ from gateway.response import Response, json_response, present
 from runs.event import JsonObject, rfc3339
 from schemas.base import Timestamp
 from schemas.on_call import DeadLettersBody, DropLettersBody, RequeueLettersBody
+from schemas.payload_marks import PAYLOAD, PAYLOAD_AFTER_COLON
 
 ENDPOINTS = Endpoints("operations")
 
@@ -46,10 +47,10 @@ class DeadLetterEntry(Response):
 
     id: str
     queue: str
-    reason: str
+    reason: Annotated[str, PAYLOAD_AFTER_COLON]
     died_at: Timestamp
     size_bytes: Annotated[int, Field(ge=0)]
-    body: str
+    body: Annotated[str, PAYLOAD]
     requeueable: bool
     why: str | None = None
 

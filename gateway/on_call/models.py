@@ -11,6 +11,7 @@ from eventstore.work_list import WorkEntry, WorkState
 from gateway.response import Response, document, present
 from runs.event import JsonObject
 from schemas.base import RunId, Timestamp
+from schemas.payload_marks import SHOWN
 from schemas.plan import CapabilityId, CapabilityVersion
 from schemas.vocabulary import WorkKind
 
@@ -39,7 +40,7 @@ class WorkItem(Response):
     run_status: str
     served: bool | None = None
     failures: Annotated[int, Field(ge=0)]
-    losses: list[dict[str, Any]]
+    losses: Annotated[list[dict[str, Any]], SHOWN]
     """Workers in a row that were lost over this attempt before it began."""
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from eventstore.queries.requests import RequestRow
 from gateway.response import Response, document
@@ -14,6 +14,7 @@ from runs.state import RequestState, RunState
 from schemas.base import OpenModel, RunId
 from schemas.canonical import content_hash
 from schemas.hitl import HitlRequest
+from schemas.payload_marks import PAYLOAD, SHOWN
 from schemas.vocabulary import Decision, RequestSubject, RunStatus
 
 _STATUS = {"open": "pending", "resolved": "resolved", "cancelled": "resolved"}
@@ -53,7 +54,7 @@ class Vote(Response):
     """One approval under a quorum."""
 
     operator: str
-    note: str | None = None
+    note: Annotated[str | None, PAYLOAD] = None
 
     @classmethod
     def of(cls, vote: VoteData | JsonObject) -> JsonObject:
@@ -67,9 +68,9 @@ class Proposal(Response):
     id: str
     response_type: Literal["edit", "option", "freeform"]
     operator: str
-    note: str | None = None
+    note: Annotated[str | None, PAYLOAD] = None
     option_id: str | None = None
-    text: str | None = None
+    text: Annotated[str | None, PAYLOAD] = None
 
     @classmethod
     def of(cls, proposal: JsonObject) -> JsonObject:
@@ -84,9 +85,9 @@ class PendingRequest(HitlRequest):
     """
 
     subject: RequestSubject
-    objective: str
+    objective: Annotated[str, PAYLOAD]
     run_status: RunStatus
-    rules: dict[str, Any]
+    rules: Annotated[dict[str, Any], SHOWN]
     votes: list[Vote]
     proposal_id: str
     proposal: Proposal | None
@@ -116,7 +117,7 @@ class RequestOutcome(Response):
     status: Literal["pending", "resolved", "cancelled"]
     decision: Decision | None = None
     operator: str | None = None
-    note: str | None = None
+    note: Annotated[str | None, PAYLOAD] = None
     votes: list[Vote] | None = None
     quorum: int | None = None
 

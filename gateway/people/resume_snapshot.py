@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from eventstore.queries.runs import plan_in_force
 from eventstore.store import EventStore
-from gateway.streams.sse import one_line
 from gateway.streams.wait_detector import WaitDetector
 from runs.event import Event, JsonObject
 from runs.evolve import fold_all
@@ -28,18 +27,18 @@ async def state_at(store: EventStore, state: RunState, seq: int) -> RunState:
     return earlier
 
 
-async def resume_snapshot_frame(store: EventStore, state: RunState) -> bytes:
+async def resume_snapshot_frame(store: EventStore, state: RunState) -> JsonObject | None:
     """The plan in force once more, as `plan_generated` with `metadata.resumed` and how far each node is.
 
     It has no `id:` line and no `id` in its JSON, so that it moves no client back, wherever that one reads its place.
-    Empty where the run has no plan yet.
+    None where the run has no plan yet.
     """
     event = await plan_in_force(store, state.run_id, state.seq)
     if event is None:
-        return b""
+        return None
     shown = frame(replace(event, type="plan_generated", payload=_payload(state, event)))
     del shown["id"]
-    return b"event: plan_generated\ndata: %b\n\n" % one_line(shown)
+    return shown
 
 
 def _payload(state: RunState, event: Event) -> JsonObject:

@@ -32,6 +32,7 @@ from gateway.runs.documentation import RUN_UNKNOWN
 from runs.errors import RunUnknown, StaleAttempt
 from runs.event import Json, JsonObject, parse_time
 from schemas.control import HumanTask, TaskDeclineBody, TaskSubmitBody
+from schemas.payload_marks import PAYLOAD
 from schemas.vocabulary import RunStatus
 
 ENDPOINTS = Endpoints("people")
@@ -68,7 +69,7 @@ class TaskSummary(HumanTask):
     status: Literal["awaiting_submission"]
     contracts: dict[str, Any]
     thread_id: str | None = None
-    objective: str
+    objective: Annotated[str, PAYLOAD]
     run_status: RunStatus
 
     @classmethod

@@ -20,6 +20,7 @@ from runs.comparison import Comparison, NodePair, Relation, Verdict, Where, comp
 from runs.event import JsonObject
 from runs.state import NodeState, RequestState, RunState
 from schemas.base import NodeId, RunId, Timestamp, wire_name
+from schemas.payload_marks import PAYLOAD
 from schemas.plan import CapabilityId, CapabilityVersion
 from schemas.usage import RunUsage
 from schemas.vocabulary import Decision, NodeStatus, RequestSubject, RunStatus
@@ -38,7 +39,7 @@ class DiffQuery(Query):
 class JsonChange(Response):
     """A place that differs. A value of more than 2,000 bytes is not shown, but its size."""
 
-    pointer: str
+    pointer: Annotated[str, PAYLOAD]
     kind: Literal["added", "removed", "changed"]
     a: Any = None
     b: Any = None
@@ -130,7 +131,7 @@ class ComparedDecision(Response):
     request_id: str
     decision: Decision | None = None
     operator: str | None = None
-    note: str | None = None
+    note: Annotated[str | None, PAYLOAD] = None
 
     @classmethod
     def of(cls, request: RequestState | None) -> JsonObject | None:

@@ -18,6 +18,7 @@ from gateway.runs.reuse import ForkReuse
 from gateway.runs.start import PATH
 from schemas.base import RunId
 from schemas.control import ForkBody, OperatorBody
+from schemas.payload_marks import SHOWN
 from schemas.vocabulary import RunStatus
 
 ENDPOINTS = Endpoints("control")
@@ -31,7 +32,7 @@ class RunForked(Response):
     run_id: RunId
     status: RunStatus
     thread_id: str | None
-    origin: dict[str, Any]
+    origin: Annotated[dict[str, Any], SHOWN]
     reuse: ForkReuse | None = None
     events_url: str
 

@@ -16,11 +16,14 @@ from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.query import Query, QueryValue, known_value, moment, whole_number, yes_or_no
 from gateway.response import Response, document, json_response
 from gateway.run_id import canonical_run_id
+from gateway.scopes import CALLER, require
 from runs.event import JsonObject, parse_time
 from schemas.base import RunId, Timestamp
+from schemas.payload_marks import PAYLOAD
 from schemas.payloads import ErrorInfo
 from schemas.usage import RunUsage
 from schemas.vocabulary import RunStatus
+from schemas.withheld import NEEDED
 
 ENDPOINTS = Endpoints("runs")
 
@@ -84,7 +87,7 @@ class RunSummary(Response):
 
     run_id: RunId
     status: RunStatus
-    objective: str
+    objective: Annotated[str, PAYLOAD]
     thread_id: str | None = None
     run_label: str | None = None
     client_id: str | None = None
@@ -119,12 +122,15 @@ class RunList(Response):
     needs="runs:read",
     summary="List runs, newest first",
     description="All filters together must match. One of them is looked up; for the others, and for `objective`, a page"
-    " looks at 10,000 runs and may have fewer than `limit`, or none: go on with `nextCursor`.",
+    " looks at 10,000 runs and may have fewer than `limit`, or none: go on with `nextCursor`. The filter `objective`"
+    " needs the scope `runs:payload` too.",
     responses=[DocumentedResponse(200, "A page.", {JSON: RunList})],
     problems=QUERY_INVALID | UNAUTHORIZED | UNAVAILABLE,
 )
 async def show_list(request: web.Request, query: RunListQuery) -> web.Response:
     """A page of runs, newest first."""
+    if query.objective is not None:
+        require(request[CALLER], NEEDED)  # whether it is found tells what it is
     filters = RunFilters(
         statuses=query.status,
         thread_id=query.thread_id,

@@ -45,6 +45,7 @@ class TrialPlan(Response):
     name="planEnvelope",
     needs="runs:start",
     unrecorded="it changes nothing",
+    no_payload="it is made of the caller's own envelope",
     summary="Plan an envelope without starting a run",
     description="The envelope is checked as for a run and planned with what is registered now; nothing is stored."
     " `proved` says whether no plan costs less. Without a plan `diagnostics` has what is missing, which capability"

@@ -30,6 +30,7 @@ from runs.event_data import ReuseData
 from runs.transitions import AWAITING_HUMAN
 from schemas.base import NodeId, RunId, Timestamp
 from schemas.hitl import HitlRequest
+from schemas.payload_marks import SHOWN
 from schemas.payloads import ContractError, Erased, ErrorInfo
 from schemas.plan import CapabilityId, CapabilityVersion, Label, NodeKind
 from schemas.vocabulary import ExecutorType, NodeStatus, RunStatus
@@ -131,7 +132,7 @@ class RunDetail(RunSummary):
     waiting_for: list[Wait] | None = None
     next_at: Timestamp | None = None
     output: Any = None
-    origin: dict[str, Any] | None = None
+    origin: Annotated[dict[str, Any] | None, SHOWN] = None
     imported: ImportOrigin | None = None
     reuse: ForkReuse | None = None
     erased: Erased | None = None

@@ -11,12 +11,13 @@ some dispatch an event on every blank line, some break lines wherever Unicode do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from runs.event import Event, JsonObject
 from runs.frames import frame
+from schemas.withheld import frame_without_payload
 
 MEDIA_TYPE = "text/event-stream"
 PING = b": ping\n"
@@ -37,6 +38,16 @@ class Frame:
 
     event: Event
     data: bytes
+    _withheld: bytes | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def without_payload(self) -> bytes:
+        """The frame for readers who may not see payload, encoded when the first of them comes."""
+        encoded = self._withheld
+        if encoded is None:
+            encoded = _encoded(frame_without_payload(frame(self.event)))
+            object.__setattr__(self, "_withheld", encoded)
+        return encoded
 
     @property
     def last(self) -> bool:
@@ -50,10 +61,15 @@ def encode_frame(event: Event) -> Frame:
     The keys of the payload are sorted: jsonb keeps no order, and a frame has the same bytes for those who read it from
     the database as for those who were there when it was committed.
     """
-    shown = frame(event)
+    return Frame(event, _encoded(frame(event)))
+
+
+def _encoded(shown: JsonObject) -> bytes:
     shown["payload"] = orjson.Fragment(orjson.dumps(shown["payload"], option=orjson.OPT_SORT_KEYS))
-    return Frame(
-        event, b"event: %b\ndata: %b\nid: %d\n\n" % (event.type.encode(), one_line(shown), event.seq)
+    return b"event: %b\ndata: %b\nid: %b\n\n" % (
+        shown["type"].encode(),
+        one_line(shown),
+        shown["id"].encode(),
     )
 
 

@@ -15,11 +15,13 @@ from eventstore.tail import RunSubscription, TailClosed
 from gateway.deps import GATEWAY, Gateway
 from gateway.middleware import CLIENT_GONE, bind_log_fields
 from gateway.protocol import Protocol
-from gateway.scopes import CALLER
+from gateway.scopes import CALLER, may
 from gateway.streams.partial_feed import PartialReader
 from gateway.streams.sink import ReaderStalled, Sink, tune_connection
-from gateway.streams.sse import MEDIA_TYPE, Frame, retry_hint
+from gateway.streams.sse import MEDIA_TYPE, Frame, one_line, retry_hint
 from gateway.streams.wait_detector import WaitDetector
+from runs.event import JsonObject
+from schemas.withheld import NEEDED, frame_without_payload
 from telemetry.catalogue import STREAMS_DROPPED
 
 STALLED = "reader stalled"
@@ -30,22 +32,24 @@ STALLED = "reader stalled"
 class StreamRange:
     """What a reader asked for: the events after `after`, up to `until`; with `waits`, up to a wait for a person too.
 
-    `preamble` goes out before them: frames that are no part of the log's order. `deltas`: what attempts have made so
-    far goes out between them.
+    `preamble` goes out before them: a frame that is no part of the log's order. `deltas`: what attempts have made so
+    far goes out between them. Without `shows_payload` the frames are those for readers who may not see payload, and
+    there are no deltas.
     """
 
     run_id: str
     after: int
     until: int | None = None
     waits: WaitDetector | None = None
-    preamble: bytes = b""
+    preamble: JsonObject | None = None
     deltas: PartialReader | None = None
+    shows_payload: bool = False
 
     async def take(self, frames: Sequence[Frame]) -> tuple[list[bytes], bool]:
         """The bytes to send of the next frames in order, and whether the stream ends with them."""
         taken: list[bytes] = []
         for each in frames:
-            taken.append(each.data)
+            taken.append(each.data if self.shows_payload else each.without_payload)
             self.after = each.event.seq
             if self.deltas is not None:
                 self.deltas.observe([each.event])
@@ -94,6 +98,9 @@ async def serve_stream(
     Last-Event-ID, here or at another gateway. A reader that leaves cancels this handler and nothing else.
     """
     gateway = request.app[GATEWAY]
+    stream_range.shows_payload = may(request[CALLER], NEEDED)
+    if not stream_range.shows_payload:
+        stream_range.deltas = None
     response = EventStream(stream_range.run_id)
     writer = cast(StreamWriter, await response.prepare(request))
     tune_connection(request, gateway.config.stall_seconds)
@@ -129,7 +136,7 @@ def _note_lost(request: web.Request) -> None:
 
 async def _pump(gateway: Gateway, sink: Sink, stream_range: StreamRange, first: Sequence[Frame]) -> None:
     taken, done = await stream_range.take(first)
-    await sink.write_all([retry_hint(gateway.config.retry_ms) + stream_range.preamble, *taken])
+    await sink.write_all([retry_hint(gateway.config.retry_ms) + _preamble(stream_range), *taken])
     if done or gateway.streams.closing:
         return
     with gateway.deps.tail.subscribe(stream_range.run_id, stream_range.after) as subscription:
@@ -138,6 +145,15 @@ async def _pump(gateway: Gateway, sink: Sink, stream_range: StreamRange, first: 
             return
         with stream_range.deltas as deltas:
             await _follow_both(gateway, subscription, sink, stream_range, deltas)
+
+
+def _preamble(stream_range: StreamRange) -> bytes:
+    shown = stream_range.preamble
+    if shown is None:
+        return b""
+    if not stream_range.shows_payload:
+        shown = frame_without_payload(shown)
+    return b"event: %b\ndata: %b\n\n" % (shown["type"].encode(), one_line(shown))
 
 
 async def _follow(

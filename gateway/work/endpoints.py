@@ -100,6 +100,7 @@ _REPORTED = [DocumentedResponse(200, "Taken.", {JSON: ReportAnswer})]
     name="claimWork",
     needs="work:claim",
     unrecorded="the log of each run has who took its work",
+    no_payload="what a worker gets is its work",
     summary="Claim attempts for a worker, waiting for them if there are none",
     responses=[DocumentedResponse(200, "Attempts, or none.", {JSON: WorkTasks})],
     problems=BODY_INVALID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from eventstore.chain import ChainBreak
 from eventstore.rebuild import Difference
@@ -11,6 +11,7 @@ from gateway.response import Response, document, present
 from runs.event import Event, JsonObject, rfc3339
 from runs.state import NodeState, RequestState, RunState
 from schemas.base import NodeId, RunId, Timestamp
+from schemas.payload_marks import PAYLOAD, PAYLOAD_AFTER_COLON
 from schemas.payloads import ContractError, ErrorInfo
 from schemas.plan import CapabilityId, CapabilityVersion
 from schemas.usage import RunUsage
@@ -74,7 +75,7 @@ class ReplayedRequest(Response):
     kind: RequestKind
     subject: RequestSubject
     node_id: NodeId | None = None
-    question: str | None = None
+    question: Annotated[str | None, PAYLOAD] = None
     votes: int
     decision: Decision | None = None
     operator: str | None = None
@@ -133,7 +134,7 @@ class Finding(Response):
     """A place where a run is not as it was written: event `seq` of the log, or the row `key` of a `table`."""
 
     kind: Literal["chain", "fold", "rows"]
-    message: str
+    message: Annotated[str, PAYLOAD_AFTER_COLON]
     seq: int | None = None
     cause: str | None = None
     table: str | None = None

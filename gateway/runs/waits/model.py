@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from gateway.response import Response, document, present
 from runs.event import JsonObject
 from runs.values import value
 from schemas.base import NodeId, Timestamp
+from schemas.payload_marks import PAYLOAD_AFTER_COLON
 
 WaitKind = Literal[
     "imported",
@@ -38,7 +39,7 @@ class Wait(Response):
     """
 
     kind: WaitKind
-    message: str
+    message: Annotated[str, PAYLOAD_AFTER_COLON]
     action: str | None = None
     node_id: NodeId | None = None
     request_id: str | None = None
