@@ -56,6 +56,7 @@ _LOCAL: tuple[type[Model], ...] = (
     output.DatabaseVerified,
     output.DescribedSetting,
     output.McpTools,
+    output.LogAdopted,
     output.MigrationsApplied,
     output.ReadModelsRebuilt,
     output.RunExported,
@@ -154,6 +155,7 @@ SHAPES: Mapping[str, Shape] = {
     "db verify": _one("DatabaseVerified"),
     "db checkpoint": _one("CheckpointWritten"),
     "db restore": _one("RunRestored"),
+    "db adopt": _one("LogAdopted"),
     "db migrate": _one("MigrationsApplied"),
     "db rebuild": _one("ReadModelsRebuilt"),
 }

@@ -26,6 +26,7 @@ from broker.parked import ParkedWork
 from broker.readiness import ReadinessProbe
 from broker.telling import tellings
 from eventstore import leases
+from eventstore.adopt import require_own_log
 from eventstore.capability_cache import CapabilityCache
 from eventstore.commit_spans import record_commit
 from eventstore.connection import named
@@ -302,12 +303,13 @@ class Engine:
             outage=self._outage,
             erasable=self.settings.erasable,
         )
-        if self.supervised.predecessor is not None:
-            try:
+        try:
+            await require_own_log(store)
+            if self.supervised.predecessor is not None:
                 await self._take_over(store, self.supervised.predecessor)
-            except BaseException:
-                await store.close()
-                raise
+        except BaseException:
+            await store.close()
+            raise
         return store
 
     async def _take_over(self, store: EventStore, predecessor: str) -> None:

@@ -217,6 +217,13 @@ class RunRestored(OpenModel):
     removed: int
 
 
+class LogAdopted(OpenModel):
+    """`flexrun db adopt`: how many events and webhooks were numbered anew."""
+
+    events: int
+    webhooks: int
+
+
 class MigrationsApplied(OpenModel):
     """`flexrun db migrate`: the names of those that were missing."""
 

@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli import checkpoint, database_roles, first_token, restore, retention, verify
+from flexrun.cli import adopt, checkpoint, database_roles, first_token, restore, retention, verify
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
 from flexrun.cli.shared import run_async, say
 
@@ -24,6 +24,7 @@ app.command()(verify.verify)
 app.command()(checkpoint.checkpoint)
 app.command()(database_roles.roles)
 app.command()(restore.restore)
+app.command()(adopt.adopt)
 
 
 @app.command()
