@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     """Where the tenant is; then a token that names none is refused. Unset: all are of the default tenant."""
     oidc_allow_private: bool = False
     """Whether the issuer may have an address that is not public."""
+    trusted_proxies: CommaSeparated = Field(default_factory=list)
+    """Networks of the proxies before the gateway (`10.0.0.0/8,192.0.2.7`): `X-Forwarded-For` counts from them alone."""
+    wrong_tokens_a_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 30
+    """How many different wrong tokens an address may send at once, and how many more in each minute; then 429."""
+    connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 4_000
+    """How many connections one address may have open at the gateway; those of trusted proxies are not limited."""
     link_secret: SecretStr | None = None
     """What links for approvers are signed with, 32 bytes or more; without it, by a secret that the database keeps."""
     checkpoint_key_file: Path | None = None

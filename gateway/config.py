@@ -62,6 +62,15 @@ class GatewayConfig:
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call, as a browser writes them (`https://app.example`), or `*`."""
 
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose proxies say truly whom they forward (`X-Forwarded-For`)."""
+
+    wrong_tokens_a_minute: Count = 30
+    """How many different wrong tokens an address may send at once, and how many more in each minute."""
+
+    connections_per_address: Count = 4_000
+    """How many connections one address may have open, where it is not that of a trusted proxy."""
+
     metrics_open: bool = False
     """Whether `/metrics` asks for no token where there are tokens."""
 

@@ -24,6 +24,8 @@ from eventstore.tail import RunTail
 from eventstore.token_copy import TokenCopy
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
+from gateway.identity.address import Proxies
+from gateway.identity.attempts import WrongTokens
 from gateway.operations_log import OperationsLog
 from gateway.people.link_signer import LinkSigner
 from gateway.runs.acceptance import Acceptance
@@ -104,6 +106,8 @@ class Gateway:
             self._own_tokens = TokenCopy(deps.store, listener=deps.listener)
             deps.tokens.stored = self._own_tokens
         deps.tokens.stored.on_change = self.end_streams_of_others
+        self.proxies = Proxies(deps.config.trusted_proxies)
+        self.wrong_tokens = WrongTokens(deps.config.wrong_tokens_a_minute)
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self.work = RemoteWork(

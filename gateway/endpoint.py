@@ -320,6 +320,10 @@ ENDPOINTS = web.AppKey("endpoints", tuple[Endpoint, ...])
 OPEN_PATHS = web.AppKey("open_paths", frozenset[str])
 """The paths of those that ask for no token, as the router names them."""
 
-UNAUTHORIZED = {401: "No token, or one that is not known (`unauthorized`)."}
+UNAUTHORIZED = {
+    401: "No token, or one that is not known (`unauthorized`).",
+    429: "So many wrong tokens came from this address that this one is not looked at (`too_many_wrong_tokens`);"
+    " Retry-After says until when.",
+}
 UNAVAILABLE = {503: "The database is away (`store_unavailable`); Retry-After says when to try again."}
 QUERY_INVALID = {400: "A parameter is wrong or unknown (`query_invalid`)."}

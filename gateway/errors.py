@@ -80,6 +80,22 @@ class TokenRefused(GatewayError):
     code = "unauthorized"
 
 
+class TokenMissing(GatewayError):
+    """There is no token, and one is needed."""
+
+    code = "unauthorized"
+
+
+class TooManyWrongTokens(GatewayError):
+    """So many wrong tokens came from one address that this one is not looked at."""
+
+    code = "too_many_wrong_tokens"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class IdentityUnavailable(GatewayError):
     """Who calls cannot be told just now."""
 

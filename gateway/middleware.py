@@ -11,18 +11,18 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.auth import ANONYMOUS, bearer_token
 from gateway.body import close_unread, refuse_codings
-from gateway.cors import allow_origin, options_answer, preflight_answer, require_local_caller
-from gateway.deps import GATEWAY, Gateway
+from gateway.cors import allow_origin, options_answer, preflight_answer
+from gateway.deps import GATEWAY
 from gateway.endpoint import OPEN_PATHS
+from gateway.identity.identify import identify
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from gateway.pruned import refuse_pruned
 from gateway.recording import end_operation
 from gateway.request_metrics import count_request
 from gateway.request_spans import begin_span, end_span
-from gateway.scopes import CALLER, CORRELATION_ID, Caller
+from gateway.scopes import CALLER, CORRELATION_ID
 from runs.commands import Actor
 from runs.errors import RunUnknown
 from telemetry import tracing
@@ -105,7 +105,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         options = preflight_answer(request) or options_answer(request)
         if options is not None:
             return options
-        request[CALLER] = await _identify(request, request.app[GATEWAY])
+        request[CALLER] = await identify(request, request.app[GATEWAY], is_open=_is_open(request))
+        if request[CALLER].actor.verified:
+            bind_log_fields(request, actor=request[CALLER].actor.name)
         return await _handled(request, handler)
     except Exception as error:  # noqa: BLE001 - the outermost layer: every error becomes a response here, or is raised again
         return _problem_answer(request, error)
@@ -163,24 +165,6 @@ def _problem_answer(request: web.Request, error: Exception) -> web.Response:
     return problem_response(problem, request[CORRELATION_ID])
 
 
-async def _identify(request: web.Request, gateway: Gateway) -> Caller:
-    tokens = gateway.deps.tokens
-    if not tokens.configured:
-        require_local_caller(request, gateway.config.cors_origins)
-        return Caller(ANONYMOUS)
-    if _is_open(request):
-        return Caller(ANONYMOUS, frozenset())
-    in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
-    token = bearer_token(request, in_query=in_query)
-    if token is None:
-        raise _unauthorized()
-    known = await tokens.identify(token)
-    bind_log_fields(request, actor=known.actor.name)
-    if known.token_id is not None and tokens.stored is not None:
-        tokens.stored.note_use(known.token_id)
-    return known
-
-
 def _require_host(request: web.Request) -> None:
     if _HOST.fullmatch(request.headers.get("Host", "localhost") or "localhost") is None:
         raise ProblemError(400, "host_invalid", "The Host header names no host.", close=True)
@@ -198,11 +182,6 @@ def _secret_base(path: str) -> str | None:
     if path.startswith(LINKS):
         return LINKS
     return WORK if path.startswith(WORK) and path != CLAIM else None
-
-
-def _unauthorized() -> ProblemError:
-    detail = "Send a token: -H 'Authorization: Bearer …'."
-    return ProblemError(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="flexrun"'})
 
 
 def _id_from_header(request: web.Request) -> str | None:

@@ -21,7 +21,9 @@ from gateway.errors import (
     NotPermitted,
     PlanInvalid,
     RunPruned,
+    TokenMissing,
     TokenRefused,
+    TooManyWrongTokens,
 )
 from runs import errors as r
 from schemas.problem import MEDIA_TYPE, Located, build_problem
@@ -161,6 +163,14 @@ def _token_problem(error: TokenRefused) -> ProblemError:
     return ProblemError(401, error.code, str(error), headers=challenge)
 
 
+def _no_token_problem(error: TokenMissing) -> ProblemError:
+    return ProblemError(401, error.code, str(error), headers={"WWW-Authenticate": 'Bearer realm="flexrun"'})
+
+
+def _guessing_problem(error: TooManyWrongTokens) -> ProblemError:
+    return ProblemError(429, error.code, str(error), headers={"Retry-After": str(error.retry_after_seconds)})
+
+
 def _store_problem(_error: Exception) -> ProblemError:
     detail = "The database cannot be reached just now; nothing was lost, try again."
     return unavailable("store_unavailable", detail)
@@ -184,6 +194,8 @@ _PROBLEMS: dict[type[BaseException], _Translate] = {
     NotPermitted: _gateway_error(403),
     PlanInvalid: _gateway_error(422),
     TokenRefused: _token_problem,
+    TokenMissing: _no_token_problem,
+    TooManyWrongTokens: _guessing_problem,
     IdentityUnavailable: lambda error: unavailable(error.code, str(error)),
     RunPruned: _gateway_error(410),
     DocumentRefused: refused_document,

@@ -11,8 +11,9 @@ from typing import Any
 from aiohttp import web
 
 from gateway.auth import check_bind, check_origins
+from gateway.connections import Connections
 from gateway.deps import GATEWAY, Gateway
-from gateway.protocol import SERVER_NAME, Runner
+from gateway.protocol import SERVER_NAME, ConnectionLimits, Runner
 from gateway.tls import ServerTls
 
 _LISTEN_BACKLOG = 1_024
@@ -57,8 +58,10 @@ async def serve(
     """
     gateway = app[GATEWAY]
     _allow_many_connections()
+    connections = Connections(gateway.config.connections_per_address, gateway.proxies)
     runner = Runner(
         app,
+        ConnectionLimits(connections, gateway.config.head_seconds),
         access_log=None,
         auto_decompress=False,
         lingering_time=gateway.config.linger_seconds,

@@ -20,6 +20,7 @@ from gateway.app import create_app
 from gateway.auth import Tokens, check_bind, check_origins
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.identity.address import Proxies
 from gateway.people.inbox import HitlInbox
 from gateway.roles import Roles
 from gateway.runs.acceptance import Acceptance, read_house
@@ -56,6 +57,7 @@ class GatewayRole:
         self._tokens.oidc = oidc_of(settings)
         self._house = read_house(settings.policies)
         self._tls = tls_of(settings)
+        Proxies(settings.trusted_proxies)
         self._alone = alone
         self._listening = listening
         self._take_socket = take_socket
@@ -162,6 +164,9 @@ class GatewayRole:
             public_url=settings.public_url,
             record_reads=settings.record_reads,
             metrics_open=settings.metrics_open,
+            trusted_proxies=tuple(settings.trusted_proxies),
+            wrong_tokens_a_minute=settings.wrong_tokens_a_minute,
+            connections_per_address=settings.connections_per_address,
         )
         return GatewayDeps(
             store=parts.store,
