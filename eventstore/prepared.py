@@ -25,7 +25,8 @@ async def prepare(
 ) -> PendingAppend:
     """An append of `events`, which lead from `before` to `after`. Raises ValueRefused, RunErased, StoreUnavailable."""
     texts, keys, sealed = encode_events(events), dict[str, bytes](), seals.applies(before)
-    stored_events = events
+    stored_events, protected = events, seals.protects(before)
+    after = changed(after, protected=protected) if protected else after
     splitter = None if sealed else Splitter()  # a value that is stored apart is not sealed
     if sealed:
         stored = await seals.seal(before, events, sum(map(len, texts)))
@@ -45,7 +46,7 @@ async def prepare(
             before,
             hashed,
             [
-                changed(event, hash=each, sealed=sealed)
+                changed(event, hash=each, sealed=sealed, protected=protected)
                 for event, each in zip(events, links.hashes, strict=True)
             ],
             [work for key, work in work_after.items() if not work.started and work_before.get(key) != work],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from eventstore.protected_rows import Sections, without_payload
 from runs.bundle import node_context
 from runs.event import Event, JsonObject
 from runs.evolve import evolve
@@ -16,8 +17,7 @@ from runs.outstanding import Work, WorkKey, outstanding
 from runs.state import NodeState, RequestState, RunState, new_run
 from runs.transitions import AWAITING_HUMAN, RUNNING
 
-Sections = dict[str, list[JsonObject]]
-"""Name of a section → its rows; a section without rows is left out."""
+__all__ = ["Sections", "WorkByKey", "erased_rows", "final_rows", "project"]
 
 WorkByKey = Mapping[WorkKey, Work]
 
@@ -48,7 +48,8 @@ def project(
         ]
     elif after.nodes is not before.nodes:
         rows["nodes"] = _changed_nodes(before, after, events)
-    return {name: section for name, section in rows.items() if section}
+    found = {name: section for name, section in rows.items() if section}
+    return without_payload(found) if after.protected else found
 
 
 def final_rows(run_id: str, events: Sequence[Event]) -> Sections:
@@ -62,7 +63,7 @@ def final_rows(run_id: str, events: Sequence[Event]) -> Sections:
         state = evolve(state, event)
         if event.type == "node_start" and event.node_id is not None:
             contexts[event.node_id] = node_context(state, state.nodes[event.node_id])
-    return {
+    rows: Sections = {
         "starts": [_started_run(state)],
         "planned": [
             _planned_node(state, node, ordinal, contexts.get(node.id))
@@ -71,6 +72,7 @@ def final_rows(run_id: str, events: Sequence[Event]) -> Sections:
         "requests": _new_requests(state, events),
         "work": [_work(state, work) for work in outstanding(state).values()],
     }
+    return without_payload(rows) if state.protected else rows
 
 
 def erased_rows(

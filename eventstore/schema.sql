@@ -837,12 +837,12 @@ CREATE TABLE flex_run_keys (
     erased_by text,
     reason text,
     CONSTRAINT flex_run_keys_erased CHECK (((key IS NULL) = (erased_at IS NOT NULL))),
-    CONSTRAINT flex_run_keys_length CHECK ((length(key) = 32))
+    CONSTRAINT flex_run_keys_length CHECK (((length(key) >= 32) AND (length(key) <= 200)))
 );
 
 COMMENT ON TABLE flex_run_keys IS 'the key of each run that can be erased; of an erased one the tombstone';
 
-COMMENT ON COLUMN flex_run_keys.key IS 'AES-256; null: destroyed';
+COMMENT ON COLUMN flex_run_keys.key IS 'AES-256, 32 bytes as it is, longer ones wrapped: a form (1), the length of an id, the id, RFC 3394; null: destroyed';
 
 CREATE TABLE flex_runs (
     run_id uuid NOT NULL,
@@ -1269,7 +1269,7 @@ CREATE TRIGGER flex_operations_keep_ended BEFORE UPDATE ON flex_operations FOR E
 
 CREATE TRIGGER flex_operations_keep_young BEFORE DELETE ON flex_operations FOR EACH ROW WHEN ((old.at > (clock_timestamp() - '23:00:00'::interval))) EXECUTE FUNCTION flex_refuse_operation_change();
 
-CREATE TRIGGER flex_run_keys_keep BEFORE UPDATE ON flex_run_keys FOR EACH ROW WHEN (((old.key IS NULL) OR (new.key IS NOT NULL) OR (new.run_id <> old.run_id))) EXECUTE FUNCTION flex_refuse_key_change();
+CREATE TRIGGER flex_run_keys_keep BEFORE UPDATE ON flex_run_keys FOR EACH ROW WHEN (((old.key IS NULL) OR (new.run_id <> old.run_id) OR ((new.key IS NOT NULL) AND ((length(old.key) = 32) OR (length(new.key) = 32))))) EXECUTE FUNCTION flex_refuse_key_change();
 
 CREATE TRIGGER flex_tokens_keep BEFORE UPDATE ON flex_tokens FOR EACH ROW WHEN (((new.digest <> old.digest) OR (new.name <> old.name) OR (new.scopes <> old.scopes) OR (new.roles <> old.roles) OR ((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at)))) EXECUTE FUNCTION flex_refuse_token_change();
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import zlib
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from eventstore.errors import LogUnfoldable, ValueRefused
+from eventstore.keyring import keyring, wrapped_by
 from runs.event import ERASED, Event, JsonObject, rfc3339
 from runs.values import changed
 from schemas.canonical_form import sorted_text
@@ -34,13 +35,23 @@ _MOST_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """The key of a run that can be erased, or, where it was, by whom, when and why. Both None: there is no key here."""
+    """The key of a run that can be erased, or, where it was, by whom, when and why. Both None: there is no key here.
+
+    `protected`: the database has it in wrapped form (`eventstore.keyring`), and the rows of the run have no payload.
+    """
 
     run_id: str
     key: bytes | None
     erased_at: datetime | None = None
     erased_by: str | None = None
     reason: str | None = None
+    protected: bool = False
+
+    def unwrapped(self) -> RunKey:
+        """The key as events are sealed with it, of what the database has. Raises PayloadKeyMissing."""
+        if self.key is None or wrapped_by(self.key) is None:
+            return self
+        return replace(self, key=keyring().unwrap(self.key), protected=True)
 
     @property
     def tombstone(self) -> JsonObject:
@@ -90,7 +101,9 @@ def open_event(event: Event, key: RunKey) -> Event:
     except (InvalidTag, ValueError, TypeError, zlib.error):
         reason = f"event {event.seq} is sealed, and the key of the run does not open it"
         raise LogUnfoldable(event.run_id, reason) from None
-    return changed(event, payload=payload, detail=detail, message=message, sealed=True)
+    return changed(
+        event, payload=payload, detail=detail, message=message, sealed=True, protected=key.protected
+    )
 
 
 def _place(event: Event) -> bytes:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.lru import LruCache
+from eventstore.keyring import keyring
 from eventstore.reader import Reader
 from eventstore.sealing import RunKey, is_sealed, new_key, open_event, seal
 from eventstore.slices import Slices
 from runs.errors import RunErased
 from runs.event import Event
 from runs.state import RunState
+from schemas.tenant import DEFAULT_TENANT
 
 _KEPT_KEYS = 4_096
 _LARGE_CHARS = 64 * 1024
@@ -31,7 +33,7 @@ _Run = tuple[str, datetime | None]
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The stored form of the events of an append; `new_key` is the one that its run gets with it."""
+    """The stored form of the events of an append; `new_key` is what the database gets as the key of a new run."""
 
     events: Sequence[Event]
     new_key: bytes | None
@@ -47,7 +49,11 @@ class Seals:
 
     def applies(self, before: RunState) -> bool:
         """Whether what follows this state is stored in sealed form."""
-        return before.sealed or (self._erasable and not before.exists)
+        return before.sealed or (not before.exists and (self._erasable or bool(keyring())))
+
+    def protects(self, before: RunState) -> bool:
+        """Whether the rows of what follows this state have no payload."""
+        return before.protected or (not before.exists and bool(keyring()))
 
     async def seal(self, before: RunState, events: Sequence[Event], chars: int) -> Sealed:
         """The stored form of events that follow `before`; `chars` is the length of their texts.
@@ -57,7 +63,7 @@ class Seals:
         key = await self._key_of(before) if before.exists else new_key()
         large = chars > _LARGE_CHARS
         stored = await asyncio.to_thread(_seal_all, events, key) if large else _seal_all(events, key)
-        return Sealed(stored, None if before.exists else key)
+        return Sealed(stored, None if before.exists else _stored_key(key))
 
     async def _key_of(self, state: RunState) -> bytes:
         key = self._keys.get(_run_of(state))
@@ -81,7 +87,9 @@ class Seals:
         """The keys of these runs as they are now; one without a row has neither key nor tombstone."""
         asked = list(run_ids)
         rows = (await self._reader.query("erasure/keys", {"run_ids": asked})).read(RunKey)
-        return {run_id: RunKey(run_id, None) for run_id in asked} | {row.run_id: row for row in rows}
+        return {run_id: RunKey(run_id, None) for run_id in asked} | {
+            row.run_id: row.unwrapped() for row in rows
+        }
 
     async def refuse_erased(self, state: RunState) -> None:
         """Raise RunErased where the run of this state was erased since. Raises StoreUnavailable."""
@@ -117,6 +125,11 @@ def _open_all(events: Sequence[Event], keys: dict[str, RunKey]) -> list[Event]:
 
 def _seal_all(events: Sequence[Event], key: bytes) -> list[Event]:
     return [seal(event, key) for event in events]
+
+
+def _stored_key(key: bytes) -> bytes:
+    known = keyring()
+    return known.wrap(DEFAULT_TENANT, key) if known else key
 
 
 def _run_of(state: RunState) -> _Run:

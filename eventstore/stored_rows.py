@@ -15,7 +15,7 @@ from eventstore.statements import statement
 from eventstore.whole_runs import Log
 
 Keys = Mapping[str, RunKey]
-"""Run id → key, of the runs that have one."""
+"""Run id → key as the database has it, of the runs that have one."""
 
 Imports = Mapping[str, datetime]
 """Run id → when it was imported, of the runs that were."""
@@ -69,6 +69,7 @@ def _opened(log: Log, known: RunKey | None) -> Log:
         if is_sealed(log[0][0]):
             raise LogUnfoldable(log[0][0].run_id, "it is sealed, and the database has no key of it")
         return log
+    known = known.unwrapped()
     return [[open_event(event, known) if is_sealed(event) else event for event in commit] for commit in log]
 
 

@@ -22,6 +22,7 @@ from eventstore.chain import ChainBreak, ChainCheck
 from eventstore.checkpoint import Lost
 from eventstore.connection import BlockingConnection, Connection
 from eventstore.differences import Difference, differences
+from eventstore.keyring import Keyring, keyring, use_keyring
 from eventstore.read_runs import open_for_reading
 from eventstore.statements import statement
 from eventstore.values import LostValue
@@ -233,15 +234,16 @@ def _processes(processes: int) -> ProcessPoolExecutor:
     """Children of a process that has imported what they need once."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
-    return ProcessPoolExecutor(processes, context, _begin_child)
+    return ProcessPoolExecutor(processes, context, _begin_child, (keyring(),))
 
 
-def _begin_child() -> None:
+def _begin_child(known: Keyring) -> None:
     """Ctrl-C goes to all processes of a terminal: the first of them ends the others.
 
     Garbage is collected between ranges only: while documents are read, looking for it takes a third of the time.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    use_keyring(known)
     gc.disable()
     gc.freeze()
 

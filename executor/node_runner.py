@@ -188,7 +188,7 @@ class NodeRunner:
             bundle=bundle,
             log=attempt_log.write,
             deadline=time.monotonic() + seconds,
-            delta=_Deltas(self._context.partial, claim.key),
+            delta=_none_kept if claim.state.protected else _Deltas(self._context.partial, claim.key),
         )
         return Attempt(capability, context, seconds, claim.names)
 
@@ -211,6 +211,10 @@ class _Deltas:
 
     def __call__(self, text: str = "", patch: Sequence[JsonObject] = ()) -> None:
         self.partial.add(self.key, text, patch)
+
+
+def _none_kept(text: str = "", patch: Sequence[JsonObject] = ()) -> None:
+    """The `delta` of an attempt of a protected run: what is made so far would be in a table as it is."""
 
 
 def _reason(result: Reported | Deferred | Dropped) -> JsonObject:

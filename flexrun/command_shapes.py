@@ -58,6 +58,7 @@ _LOCAL: tuple[type[Model], ...] = (
     output.McpTools,
     output.LogAdopted,
     output.MigrationsApplied,
+    output.KeysRewrapped,
     output.ReadModelsRebuilt,
     output.RunExported,
     output.RunRestored,
@@ -156,6 +157,7 @@ SHAPES: Mapping[str, Shape] = {
     "db checkpoint": _one("CheckpointWritten"),
     "db restore": _one("RunRestored"),
     "db adopt": _one("LogAdopted"),
+    "db rewrap": _one("KeysRewrapped"),
     "db migrate": _one("MigrationsApplied"),
     "db rebuild": _one("ReadModelsRebuilt"),
 }

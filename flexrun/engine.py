@@ -45,6 +45,7 @@ from flexrun import __version__
 from flexrun.keeping import checkpoint_schedule, keeper_of
 from flexrun.logs import know_runs
 from flexrun.metrics.service import Metrics
+from flexrun.payload_keys import use_payload_keys
 from flexrun.roles import ROLES, Role
 from flexrun.roles.parts import RoleParts
 from flexrun.secrets import check_addresses, know_settings
@@ -168,6 +169,7 @@ class Engine:
 
     async def _start(self) -> None:
         check_addresses(self.settings)
+        use_payload_keys(self.settings)
         gateway = self._role = self._gateway() if "gateway" in self.roles else None
         if gateway is not None:
             self._stack.callback(gateway.bind().close)

@@ -20,7 +20,7 @@ from schemas.redaction import know_secrets
 if TYPE_CHECKING:
     from flexrun.settings import Settings
 
-SECRETS = ("database_url", "broker_url", "token", "tokens", "link_secret")
+SECRETS = ("database_url", "broker_url", "token", "tokens", "link_secret", "payload_keys")
 MAX_FILE_BYTES = 256 * 1024
 MIN_LINK_SECRET_BYTES = 32
 

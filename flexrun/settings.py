@@ -177,6 +177,11 @@ class Settings(BaseSettings):
     erasable: bool = False
     """Whether the data of runs that start from now on is kept under a key of each run, so that it can be erased
     (`flexrun runs erase`). It costs some room and time, and a run that began without cannot be erased."""
+    payload_keys: SecretStr | None = None
+    """The keys of tenants that protect payloads, `{"*": {"2026-11": "base64 of 32 bytes"}}`: what new runs hold is in
+    the database only in sealed form then. The first key of a tenant is for new runs, the others open older ones."""
+    payload_keys_command: str | None = None
+    """A command that prints them, as from a key service; it is run once at start, without a shell."""
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
     """How many runs may wait for work before new ones are refused with 503 `backlog_full`."""
     record_reads: bool = False

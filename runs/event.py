@@ -23,6 +23,7 @@ class Event:
     fold the run and the wire does not show (the envelope, the whole plan, the rules of a request). `hash` is given by
     the append and covers the event and the hash of the one before it; events of earlier versions have none.
     `sealed`: the log has it in sealed form, which a key of its run opens; one whose key was destroyed is `erased`.
+    `protected`: nothing but the log has what is sealed.
     """
 
     run_id: str
@@ -37,6 +38,7 @@ class Event:
     detail: JsonObject | None = None
     hash: str | None = field(default=None, compare=False)
     sealed: bool = field(default=False, compare=False)
+    protected: bool = field(default=False, compare=False)
 
     @property
     def erased(self) -> bool:

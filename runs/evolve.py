@@ -109,6 +109,7 @@ def _start(state: RunState, event: Event) -> RunState:
         seq=event.seq,
         head_hash=event.hash,
         sealed=event.sealed,
+        protected=event.protected,
         thread_id=data.get("threadId"),
         correlation_id=event.correlation_id,
         envelope=envelope,

@@ -151,7 +151,7 @@ class ReplanState:
 @value
 class RunState:
     """A run at version `seq`; `seq` 0 is a run that does not exist yet. `head_hash` is the hash of its last event.
-    `sealed`: the log has its events in sealed form, see `eventstore.sealing`.
+    `sealed`: the log has its events in sealed form, see `eventstore.sealing`. `protected`: and its rows no payload.
 
     `authors` are those who may not decide under `forbidSubmitter`: who submitted, forked or retried the run (and those
     it was made from), and who wrote the output of a node. `editors` proposed an edit; they are authors of its forks.
@@ -173,6 +173,7 @@ class RunState:
     seq: int = 0
     head_hash: str | None = field(default=None, compare=False)
     sealed: bool = field(default=False, compare=False)
+    protected: bool = field(default=False, compare=False)
     status: RunStatus = PENDING
     thread_id: str | None = None
     correlation_id: str | None = None

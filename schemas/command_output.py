@@ -224,6 +224,13 @@ class LogAdopted(OpenModel):
     webhooks: int
 
 
+class KeysRewrapped(OpenModel):
+    """`flexrun db rewrap`: how many keys of runs were wrapped anew, and how many were right already."""
+
+    wrapped: int
+    kept: int
+
+
 class MigrationsApplied(OpenModel):
     """`flexrun db migrate`: the names of those that were missing."""
 

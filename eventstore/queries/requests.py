@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from eventstore.queries.payload import WholeRun, brief_id_of, lacks_payload, whole_runs
 from eventstore.store import EventStore, is_run_id
 from runs.event import JsonObject
 from schemas.vocabulary import Decision, RequestKind, RequestSubject, RunStatus
@@ -82,10 +83,28 @@ async def pending_requests(
             return []
     else:
         name = "people/pending_requests_of_thread" if thread_id is not None else "people/pending_requests"
-    return await store.select(RequestRow, name, parameters)
+    return await _with_payload(store, await store.select(RequestRow, name, parameters))
 
 
 async def get_request(store: EventStore, request_id: str) -> RequestRow | None:
     """One request, open or not; None where there is no such request."""
-    rows = await store.select(RequestRow, "people/get_request", {"request_id": request_id})
+    found = await store.select(RequestRow, "people/get_request", {"request_id": request_id})
+    rows = await _with_payload(store, found)
     return rows[0] if rows else None
+
+
+async def _with_payload(store: EventStore, rows: list[RequestRow]) -> list[RequestRow]:
+    lacking = [row.run_id for row in rows if lacks_payload(row.objective)]
+    whole = await whole_runs(store, lacking) if lacking else {}
+    return [_whole_request(row, whole[row.run_id]) if row.run_id in whole else row for row in rows]
+
+
+def _whole_request(row: RequestRow, whole: WholeRun) -> RequestRow:
+    request = whole.requests.get(row.request_id, {})
+    names = ("payload", "votes", "proposal", "note")
+    return replace(
+        row,
+        objective=whole.run["objective"],
+        brief_id=brief_id_of(whole.run["envelope"]),
+        **{name: request[name] for name in names if name in request},
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from eventstore.queries.runs import RunRow
+from eventstore.queries.runs import RunRow, with_objectives
 from eventstore.store import EventStore
 from runs.transitions import TERMINAL
 from schemas.vocabulary import RunStatus
@@ -93,7 +93,8 @@ async def list_runs(
     elif places and places[-1].nth == parameters["window"]:
         end = places[-1]
     return RunPage(
-        [row for row, _ in kept], RunCursor(end.created_at, end.run_id) if end is not None else None
+        await with_objectives(store, [row for row, _ in kept]),
+        RunCursor(end.created_at, end.run_id) if end is not None else None,
     )
 
 

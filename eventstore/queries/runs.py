@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from eventstore.queries.payload import WholeRun, lacks_payload, whole_runs
 from eventstore.queries.requests import RequestRow, pending_requests
 from eventstore.store import EventStore, is_run_id
 from runs.event import Event, Json, JsonObject
@@ -94,7 +95,7 @@ async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
     if not found.rows:
         return None
     documents = found.read(_Documents)[0]
-    return RunDetailRow(
+    row = RunDetailRow(
         run=found.read(RunRow)[0],
         envelope=documents.envelope,
         output=documents.output,
@@ -102,6 +103,46 @@ async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
         nodes=await store.select(NodeRow, "runs/nodes", {"run_id": run_id}),
         requests=await pending_requests(store, run_id=run_id),
     )
+    whole = await whole_runs(store, [run_id]) if lacks_payload(row.run.objective) else {}
+    return _whole_detail(row, whole[run_id]) if whole else row
+
+
+def _whole_detail(row: RunDetailRow, whole: WholeRun) -> RunDetailRow:
+    run = whole.run
+    return replace(
+        row,
+        run=replace(row.run, objective=run["objective"], error=run["error"]),
+        envelope=run["envelope"],
+        output=run["output"],
+        origin=run["origin"],
+        nodes=[
+            _whole_node(node, whole.nodes[node.node_id]) for node in row.nodes if node.node_id in whole.nodes
+        ],
+    )
+
+
+def _whole_node(node: NodeRow, whole: JsonObject) -> NodeRow:
+    names = ("label", "context", "output", "error", "validation_errors")
+    return replace(node, **{name: whole[name] for name in names})
+
+
+async def with_objectives(store: EventStore, rows: list[RunRow]) -> list[RunRow]:
+    """Rows of a list, with the objectives and errors of protected runs from their first and last events."""
+    lacking = {row.run_id: row for row in rows if lacks_payload(row.objective) and row.erased_at is None}
+    if not lacking:
+        return rows
+    first = await store.read_many(dict.fromkeys(lacking, 0), limit_each=1)
+    ended = {run_id: row.head_seq - 1 for run_id, row in lacking.items() if row.error is not None}
+    last = await store.read_many(ended, limit_each=1) if ended else {}
+    return [_with_objective(row, first.get(row.run_id), last.get(row.run_id)) for row in rows]
+
+
+def _with_objective(row: RunRow, first: list[Event] | None, last: list[Event] | None) -> RunRow:
+    if first is None:
+        return row
+    envelope: JsonObject = (first[0].detail or {}).get("envelope") or {}
+    error = row.error if last is None else last[0].payload.get("error", row.error)
+    return replace(row, objective=envelope.get("objective", row.objective), error=error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from eventstore.queries.payload import WholeRun, lacks_payload, whole_runs
 from eventstore.store import EventStore, is_run_id
 from runs.event import JsonObject
 from schemas.vocabulary import RunStatus
@@ -69,8 +70,17 @@ async def human_tasks(
         "node_after": after.node_id if after is not None else "",
         "limit": limit,
     }
-    if filters.run_id is None:
-        return await store.select(TaskRow, "people/tasks", parameters)
-    if not is_run_id(filters.run_id):
+    if filters.run_id is not None and not is_run_id(filters.run_id):
         return []
-    return await store.select(TaskRow, "people/tasks_of_run", parameters)
+    name = "people/tasks" if filters.run_id is None else "people/tasks_of_run"
+    rows = await store.select(TaskRow, name, parameters)
+    lacking = [row.run_id for row in rows if lacks_payload(row.objective)]
+    whole = await whole_runs(store, lacking) if lacking else {}
+    return [_whole_task(row, whole[row.run_id]) if row.run_id in whole else row for row in rows]
+
+
+def _whole_task(row: TaskRow, whole: WholeRun) -> TaskRow:
+    node = whole.nodes.get(row.node_id)
+    if node is None or node["context"] is None:
+        return row
+    return replace(row, objective=whole.run["objective"], label=node["label"], context=node["context"])

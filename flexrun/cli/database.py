@@ -9,7 +9,16 @@ import orjson
 import typer
 from rich.console import Console
 
-from flexrun.cli import adopt, checkpoint, database_roles, first_token, restore, retention, verify
+from flexrun.cli import (
+    adopt,
+    checkpoint,
+    database_roles,
+    first_token,
+    restore,
+    retention,
+    rewrap,
+    verify,
+)
 from flexrun.cli.database_shared import DatabaseFlag, JsonFlag, database_url, failure_told
 from flexrun.cli.shared import run_async, say
 
@@ -25,6 +34,7 @@ app.command()(checkpoint.checkpoint)
 app.command()(database_roles.roles)
 app.command()(restore.restore)
 app.command()(adopt.adopt)
+app.command()(rewrap.rewrap)
 
 
 @app.command()

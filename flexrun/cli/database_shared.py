@@ -25,8 +25,15 @@ def database_url(flag: str | None) -> str:
     """The database that a flag or a setting names; without one the command ends with a sentence."""
     from eventstore.connection import parse_url  # noqa: PLC0415 - see the module's docstring
     from eventstore.errors import DatabaseUnsuitable  # noqa: PLC0415 - the same
+    from flexrun.payload_keys import use_payload_keys  # noqa: PLC0415 - the same
+    from flexrun.secrets import SecretRefused  # noqa: PLC0415 - the same
 
-    url = load_settings(database_url=flag).database_url
+    settings = load_settings(database_url=flag)
+    try:
+        use_payload_keys(settings)
+    except SecretRefused as refused:
+        stop(f"A setting is wrong: {refused}.")
+    url = settings.database_url
     if url is None:
         stop(
             "Which database? --database postgresql://… or FLEXRUN_DATABASE_URL.\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from flexrun.doctor.findings import Finding, ok, problem, warning
+from flexrun.payload_keys import keyring_of
 from flexrun.secrets import SECRETS, SecretRefused, check_addresses, check_link_secret
 from flexrun.settings import Settings
 from flexrun.unknown_settings import known_variables, unknown_settings
@@ -31,7 +32,7 @@ def look_at_settings(settings: Settings) -> list[Finding]:
 
 
 def _contradictions(settings: Settings) -> Iterator[Finding]:
-    for check in (check_addresses, check_link_secret):
+    for check in (check_addresses, check_link_secret, keyring_of):
         try:
             check(settings)
         except SecretRefused as refused:

@@ -249,7 +249,9 @@ async def delta(request: web.Request, token: PathToken, body: DeltaBody) -> web.
     """A piece of text, or JSON Patch operations."""
     task = await read_task(request, token)
     key = (task.run_id, task.node_id, task.attempt)
-    taken = request.app[GATEWAY].partial_outputs.add(key, body.text, body.patch)
+    gateway = request.app[GATEWAY]
+    protected = (await gateway.deps.store.load(task.run_id)).protected
+    taken = not protected and gateway.partial_outputs.add(key, body.text, body.patch)
     return json_response({"ok": taken}, run_id=task.run_id)
 
 

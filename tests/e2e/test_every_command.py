@@ -168,6 +168,7 @@ async def _at_the_database(world: CommandWorld) -> None:
     await world.run("db checkpoint", "--key", world.key(), "--out", sealed)
     await world.run("db restore", str(world.folder / "run.jsonl.gz"), "--yes")
     await world.run("db adopt", "--yes")
+    await world.run("db rewrap")
     await world.run("db rebuild")
     await world.run("db verify", "--checkpoint", sealed)
     await world.run("db prune", "--older-than", "1m", "--dry-run")
