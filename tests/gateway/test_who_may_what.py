@@ -18,6 +18,7 @@ from gateway.endpoint import Endpoint
 from gateway.people.inbox import HitlInbox
 from gateway.roles import BUILT_IN
 from tests.support.gateways import API, RunningGateway
+from tests.support.waiting import eventually
 from tests.support.who_may_what import NOWHERE, Asked, Made, Missing, answer_to, asked, stored
 
 Start = Callable[..., Awaitable[RunningGateway]]
@@ -80,10 +81,8 @@ async def world(start_gateway: Start, database_url: str) -> AsyncIterator[World]
     await inbox.start()
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as database:
         made = Made(gateway, broker, key("admin"), key("admin"))
-        (
-            await made.link_token(),
-            await made.attempt_token(),
-        )  # the first of each makes the secret that signs them
+        await made.link_token()  # the first of each makes the secret that signs them
+        await made.attempt_token()
         yield World(gateway, made, database)
     await inbox.close()
 
@@ -164,6 +163,90 @@ async def test_what_is_open_takes_no_token_but_one_of_its_own(world: World) -> N
             status, _ = await world.ask(endpoint, request, role)
             assert status == (404 if endpoint.path.startswith("/hitl/") else 401), (endpoint.name, role)
         assert await world.stored() == before, endpoint.name
+
+
+async def test_a_link_and_an_attempts_token_open_nothing_but_what_they_are_for(world: World) -> None:
+    """Neither is a token of the API, and neither stands in the place of the other."""
+    link, attempt = await world.made.link_token(), await world.made.attempt_token()
+    before = await world.stored()
+    for endpoint in ENDPOINTS:
+        swapped = attempt if endpoint.path.startswith("/hitl/") else link
+        request = await asked(endpoint, Missing())
+        if "token" in request.path:
+            request = replace(request, path={"token": swapped})
+            status, _ = await answer_to(world.gateway, endpoint, request, {})
+            assert status in {401, 404}, endpoint.name
+        elif endpoint.needs:
+            for token in (link, attempt):
+                sent = {"Authorization": f"Bearer {token}"}
+                assert (await answer_to(world.gateway, endpoint, request, sent))[0] == 401, endpoint.name
+    assert await world.stored() == before
+
+
+async def test_a_link_decides_its_own_request_alone(world: World) -> None:
+    """What a form says of another run and another request counts for nothing."""
+    link = await world.made.link_token()
+    other_run, other_request = await world.made.request()
+    before = await world.stored()
+    form = {"responseType": "approval", "runId": other_run, "requestId": other_request, "confirmed": "yes"}
+    async with world.gateway.http.post(f"{world.gateway.url}/hitl/{link}", data=form) as answer:
+        assert answer.status in {200, 409, 422}
+    state = await world.gateway.store.load(other_run, fresh=True)
+    assert [request.id for request in state.open_requests] == [other_request]
+    after = await world.stored()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed <= {"flex_events", "flex_runs", "flex_work", "hitl_requests", "flex_plan_nodes"}
+
+
+async def test_a_worker_reports_about_what_it_has_claimed_alone(world: World) -> None:
+    one, other = await world.made.attempt_token(), await world.made.attempt_token()
+    gateway = world.gateway
+    body, _, signature = one.partition(".")
+    other_body = other.partition(".")[0]
+    before = await world.stored()
+    for forged in (f"{other_body}.{signature}", f"{body}.{other.partition('.')[2]}", body, f"{body}."):
+        answer, problem = await gateway.post(f"{API}/work/{forged}/complete", {"output": 1})
+        assert (answer.status, problem["code"]) == (401, "task_token_invalid")
+    assert await world.stored() == before
+    answer, _ = await gateway.post(f"{API}/work/{one}/complete", {"output": 1})
+    assert answer.status == 200
+    ended = await world.stored()
+    for report, late in (("fail", {"error": {"code": "x", "message": "y"}}), ("ask", {"question": "Which?"})):
+        answer, problem = await gateway.post(f"{API}/work/{one}/{report}", late)
+        assert (answer.status, problem["code"]) == (409, "run_finished") or problem["code"] == "stale_attempt"
+    assert await world.stored() == ended
+    answer, beat = await gateway.post(f"{API}/work/{other}/heartbeat", {})
+    assert (answer.status, beat["cancelled"]) == (200, False)
+
+
+async def test_a_message_of_the_queue_decides_as_its_sender_may(world: World) -> None:
+    """The token in a message is asked the same question as that of a request."""
+    broker = world.made.broker
+    run_id, request_id = await world.made.request()
+    message = {"runId": run_id, "requestId": request_id, "responses": [{"approved": True}]}
+    refused = [role for role in ROLES if role not in {"approver", "admin"}]
+    before = await world.stored()
+    for role in refused:
+        sent = message if role == STRANGER else {**message, "token": f"token-of-{role}"}
+        await broker.publish_message("hitl", orjson.dumps(sent))
+
+    async def buried() -> list[str]:
+        letters = await broker.dead_letters("hitl", 1_000)
+        return (
+            sorted(each.reason.partition(":")[0] for each in letters) if len(letters) == len(refused) else []
+        )
+
+    reasons = await eventually(buried)
+    assert reasons == ["not_permitted"] * (len(refused) - 1) + ["unauthorized"]
+    after = await world.stored()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"flex_dead_letters"}
+    await broker.publish_message("hitl", orjson.dumps({**message, "token": "token-of-approver"}))
+
+    async def decided() -> bool:
+        return (await world.gateway.store.load(run_id, fresh=True)).status == "completed"
+
+    await eventually(decided)
 
 
 async def test_every_refusal_of_a_change_is_in_the_operations_log(world: World) -> None:

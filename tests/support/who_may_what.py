@@ -387,15 +387,17 @@ BY_THE_CLOCK = ("flex_processes", "flex_capability_workers")
 """What says who is there, written again and again by whoever is: of it only the number of rows counts."""
 
 
-async def stored(database: psycopg.AsyncConnection[Any], *, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The number of rows of each table, and a hash of all of them."""
+async def stored(
+    database: psycopg.AsyncConnection[Any], *, without: tuple[str, ...] = (), besides: str = NOWHERE
+) -> dict[str, Any]:
+    """The number of rows of each table, and a hash of all of them, but for those that name the run `besides`."""
     found: dict[str, Any] = {}
     for name in await tables(database):
         if name in without:
             continue
         content = "''" if name in BY_THE_CLOCK else "string_agg(t::text, '|' order by t::text)"
-        query = sql.SQL(f"select count(*), md5(coalesce({content}, '')) from {{}} t").format(  # noqa: S608 - our own text
-            sql.Identifier(name)
-        )
+        query = sql.SQL(
+            f"select count(*), md5(coalesce({content}, '')) from {{}} t where position({{}} in t::text) = 0"  # noqa: S608 - our own text
+        ).format(sql.Identifier(name), sql.Literal(besides))
         found[name] = await (await database.execute(query)).fetchone()
     return found
