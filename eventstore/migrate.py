@@ -1,11 +1,19 @@
-"""Migrations: numbered, forward only, one at a time across all processes, and never edited once they ran."""
+"""Migrations: numbered, forward only, one at a time across all processes, and never edited once they ran.
+
+Processes of the release before go on while the database is migrated and after it, and may be started again, where each
+migration allows it: one whose head says `-- compatible: 0031` can be worked with by releases that know migration 0031.
+One that does not say so cannot, and older processes are stopped before it runs. `tests/e2e/test_upgrade.py` shows it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from eventstore.connection import SCHEMA, Connection, connect, parse_url, search_path
 from eventstore.errors import DatabaseUnsuitable, MigrationRefused
@@ -18,6 +26,8 @@ if TYPE_CHECKING:
 _LOCK = 7_316_504_881
 """The key of the advisory lock under which migrations run; any number that no other lock has."""
 
+_COMPATIBLE = re.compile(r"^-- compatible: (\d{4})$", re.MULTILINE)
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -26,6 +36,12 @@ class Migration:
     number: int
     name: str
     script: str
+
+    @property
+    def compatible(self) -> int:
+        """The migration that a release must know to go on with the schema after this one."""
+        said = _COMPATIBLE.search(self.script)
+        return int(said[1]) if said else self.number
 
     @property
     def checksum(self) -> str:
@@ -63,12 +79,39 @@ async def migrate(database_url: str) -> list[str]:
         try:
             await _refuse_other_schema(connection, database_url)
             await connection.execute(statement("migrations/create_table"))
+            await connection.execute(statement("migrations/add_compatible"))
             applied = [await _apply(connection, migration) for migration in await _missing(connection)]
             await grant_again(connection)
             return applied
         finally:
             if not connection.closed:
                 await connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What `migrate` would do: the migrations that are missing here, those of them that older processes could not go on
+    with, and the roles of the processes that are there.
+    """
+
+    missing: list[str]
+    incompatible: list[str]
+    present: list[str]
+
+
+async def look_ahead(database_url: str) -> Outlook:
+    """What is missing here, without a change. Raises what `migrate` does."""
+    async with await connect(database_url, "migrate") as connection:
+        if not await _is_migrated(connection):
+            return Outlook([migration.name for migration in migrations()], [], [])
+        missing = await _missing(connection)
+        at = max(await _applied(connection), default=0)
+        present = await (await connection.execute(statement("processes/roles_present"))).fetchall()
+        return Outlook(
+            [migration.name for migration in missing],
+            [migration.name for migration in missing if at and migration.compatible > at],
+            sorted(role for (role,) in present),
+        )
 
 
 async def schema_version(database_url: str) -> int:
@@ -113,17 +156,28 @@ async def _refuse_other_schema(connection: Connection, database_url: str) -> Non
 async def _missing(connection: Connection) -> list[Migration]:
     applied = await _applied(connection)
     known = migrations()
-    unknown = set(applied) - {migration.number for migration in known}
-    if unknown:
-        raise MigrationRefused(
-            f"the database has migrations {sorted(unknown)} that this release does not know: it is older"
-        )
+    if unknown := set(applied) - {migration.number for migration in known}:
+        await _require_compatible(connection, unknown, known[-1].number)
     for migration in known:
         if applied.get(migration.number, migration.checksum) != migration.checksum:
             raise MigrationRefused(
                 f"{migration.name}.sql is not the file that ran in this database: never edit a migration, add one"
             )
     return [migration for migration in known if migration.number not in applied]
+
+
+async def _require_compatible(connection: Connection, unknown: set[int], known: int) -> None:
+    """Raise MigrationRefused where this release cannot go on with what a newer one has made of the schema."""
+    try:
+        cursor = await connection.execute(statement("migrations/needed"), {"numbers": sorted(unknown)})
+        needed = (await cursor.fetchone() or (None,))[0] or max(unknown)
+    except psycopg.errors.UndefinedColumn:
+        needed = max(unknown)
+    if needed > known:
+        raise MigrationRefused(
+            f"the database has migrations {sorted(unknown)} that this release does not know: it is older, and only"
+            f" releases that know migration {needed} can go on with them"
+        )
 
 
 async def _applied(connection: Connection) -> dict[int, str]:
@@ -135,6 +189,7 @@ async def _apply(connection: Connection, migration: Migration) -> str:
     async with connection.transaction():
         await connection.execute(migration.script.encode(), prepare=False)
         await connection.execute(
-            statement("migrations/record"), (migration.number, migration.name, migration.checksum)
+            statement("migrations/record"),
+            (migration.number, migration.name, migration.checksum, migration.compatible),
         )
     return migration.name

@@ -712,7 +712,8 @@ CREATE TABLE flex_migrations (
     number integer NOT NULL,
     name text NOT NULL,
     checksum text NOT NULL,
-    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    compatible integer
 );
 
 CREATE TABLE flex_operations (

@@ -232,9 +232,13 @@ class KeysRewrapped(OpenModel):
 
 
 class MigrationsApplied(OpenModel):
-    """`flexrun db migrate`: the names of those that were missing."""
+    """`flexrun db migrate`: the names of those that were missing; `missing` with `--dry-run`. Older processes cannot
+    go on with those that are `incompatible`.
+    """
 
     applied: list[str]
+    missing: list[str]
+    incompatible: list[str]
 
 
 class ReadModelsRebuilt(OpenModel):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import orjson
 import typer
-from rich.console import Console
 
 from flexrun.cli import (
     adopt,
     checkpoint,
     database_roles,
     first_token,
+    migrations,
     restore,
     retention,
     rewrap,
@@ -26,6 +26,7 @@ app = typer.Typer(
     help="The database: migrations, roles, read models rebuilt from the log, proof of the log, old runs, sizes.",
     no_args_is_help=True,
 )
+app.command()(migrations.migrate)
 app.command()(first_token.token)
 app.command()(retention.prune)
 app.command()(retention.sizes)
@@ -35,20 +36,6 @@ app.command()(database_roles.roles)
 app.command()(restore.restore)
 app.command()(adopt.adopt)
 app.command()(rewrap.rewrap)
-
-
-@app.command()
-def migrate(database: DatabaseFlag = None, as_json: JsonFlag = False) -> None:
-    """Bring the schema up to date. Safe to run again, and from several places at once."""
-    from eventstore.migrate import migrate as run_migrations  # noqa: PLC0415 - see the module's docstring
-
-    url = database_url(database)
-    with failure_told("Nothing was migrated"):
-        applied = run_async(run_migrations(url))
-    if as_json:
-        typer.echo(orjson.dumps({"applied": applied}))
-        return
-    Console().print("\n".join(f"applied {name}" for name in applied) or "up to date")
 
 
 @app.command()

@@ -71,6 +71,11 @@ async def look_at_schema(connection: Connection, server: Server) -> list[Finding
         seen = f"version {found}; this program needs {needed}"
         return [problem("database", "migrations", seen, "run: flexrun db migrate")]
     seen = f"version {found}; this program knows {needed}"
+    compatible = (await rows(connection, "migrations/needed", {"numbers": [*range(needed + 1, found + 1)]}))[
+        0
+    ]["max"]
+    if compatible is not None and compatible <= needed:
+        return [ok("database", "migrations", f"{seen} and can go on with it")]
     return [
         problem("database", "migrations", seen, "use the version of flexrun that migrated it, or a newer one")
     ]

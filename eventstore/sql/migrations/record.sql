@@ -1,2 +1,2 @@
 -- migrations/record: written in the transaction of the migration itself.
-insert into flex_migrations (number, name, checksum) values (%s, %s, %s)
+insert into flex_migrations (number, name, checksum, compatible) values (%s, %s, %s, %s)
