@@ -24,6 +24,7 @@ RELOADED = (
     "tls_cert",
     "tls_key",
     "roles",
+    "certificates",
     "policies",
     "log_level",
     "backlog_limit",
@@ -94,13 +95,12 @@ def _taken_over(settings: Settings, now: Settings) -> Settings:
 
 def valid_again(settings: Settings) -> Settings:
     """The same for an engine that is started again after its files have changed; where they are wrong, as it was."""
-    from gateway.auth import Tokens  # noqa: PLC0415 - for a process that has a gateway
-    from gateway.roles import Roles  # noqa: PLC0415 - the same
+    from flexrun.roles.identity import tokens_of  # noqa: PLC0415 - for a process that has a gateway
     from gateway.runs.acceptance import read_house  # noqa: PLC0415 - the same
 
     try:
         now = read_again(settings)
-        Tokens.parse(now.tokens.get_secret_value() if now.tokens else None, Roles.parse(now.roles))
+        tokens_of(now)
         read_house(now.policies)
     # What is wrong in a file does not keep an engine from starting again.
     except Exception as refused:  # noqa: BLE001 - see above

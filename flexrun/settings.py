@@ -114,6 +114,14 @@ class Settings(BaseSettings):
     """Whether the issuer may have an address that is not public."""
     trusted_proxies: CommaSeparated = Field(default_factory=list)
     """Networks of the proxies before the gateway (`10.0.0.0/8,192.0.2.7`): `X-Forwarded-For` counts from them alone."""
+    tls_client_ca: Path | None = None
+    """The authorities, in PEM form, whose certificates name callers that connect with one; for TLS at the gateway."""
+    certificate_header: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")] = None
+    """The header in which a trusted proxy says the name in the certificate that it has checked (`X-Client-DN`)."""
+    certificate_name: Literal["cn", "dns", "email", "uri"] = "cn"
+    """Where a certificate has its caller's name: `cn`, or the subject alternative name `dns`, `email` or `uri`."""
+    certificates: str | None = None
+    """Who may call by a certificate, and for what: `ada=@operator,legal;reports=runs:read`."""
     wrong_tokens_a_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 30
     """How many different wrong tokens an address may send at once, and how many more in each minute; then 429."""
     connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 4_000
@@ -240,6 +248,30 @@ class Settings(BaseSettings):
     def _has_its_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if (value is None) != (info.data.get("tls_key") is None):
             raise ValueError("FLEXRUN_TLS_CERT and FLEXRUN_TLS_KEY go together: set both, or neither")
+        return value
+
+    @field_validator("tls_client_ca", mode="after")
+    @classmethod
+    def _has_a_certificate_too(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("tls_cert", value) is None:
+            raise ValueError(
+                "it needs FLEXRUN_TLS_CERT and FLEXRUN_TLS_KEY: certificates are shown over TLS alone"
+            )
+        return value
+
+    @field_validator("certificate_header", mode="after")
+    @classmethod
+    def _has_its_proxies(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not info.data.get("trusted_proxies", True):
+            raise ValueError("it needs FLEXRUN_TRUSTED_PROXIES: from anywhere else it must not count")
+        return value
+
+    @field_validator("certificates", mode="after")
+    @classmethod
+    def _has_a_way_to_come(cls, value: str | None, info: ValidationInfo) -> str | None:
+        ways = ("tls_client_ca", "certificate_header")
+        if value is not None and all(info.data.get(way, value) is None for way in ways):
+            raise ValueError("it needs FLEXRUN_TLS_CLIENT_CA or FLEXRUN_CERTIFICATE_HEADER")
         return value
 
     @field_validator("checkpoint_hours", mode="after")

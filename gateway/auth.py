@@ -17,6 +17,7 @@ from aiohttp import web
 from eventstore.token_copy import TokenCopy
 from eventstore.tokens import LiveToken, digest_of
 from gateway.errors import TokenRefused
+from gateway.identity.certificates import Certificates
 from gateway.identity.oidc import Oidc, looks_issued
 from gateway.roles import Roles
 from gateway.scopes import Caller, scopes_of_plain_roles
@@ -41,12 +42,13 @@ class BindRefused(ValueError):
 class Tokens:
     """The known tokens, kept as digests only: those of `FLEXRUN_TOKENS`, and those of the database (`stored`).
 
-    `oidc` checks those of an issuer, where there is one.
+    `oidc` checks those of an issuer, where there is one; `certificates` says who needs none of these.
     """
 
     def __init__(self, actors: Mapping[str, Actor], roles: Roles | None = None) -> None:
         self.stored: TokenCopy | None = None
         self.oidc: Oidc | None = None
+        self.certificates: Certificates | None = None
         self.roles = roles or Roles()
         self._digests = [
             (digest_of(token), _in_rules(actor), _scopes(actor.roles, self.roles))
@@ -85,19 +87,29 @@ class Tokens:
         return cls(actors, known)
 
     def same_settings(self, other: Tokens) -> bool:
-        """Whether another `FLEXRUN_TOKENS` says the same."""
-        return self._digests == other._digests
+        """Whether other settings name the same tokens, and the same people with certificates."""
+        mine, others = (
+            each.certificates.people if each.certificates is not None else None for each in (self, other)
+        )
+        return self._digests == other._digests and mine == others
 
     def replace(self, other: Tokens) -> None:
         """Know the tokens of another `FLEXRUN_TOKENS`, and its roles, from now on; those of the database stay."""
         self._digests, self.roles = other._digests, other.roles
+        if self.certificates is None:
+            self.certificates = other.certificates
+        else:
+            self.certificates.people = other.certificates.people if other.certificates is not None else {}
 
     @property
     def configured(self) -> bool:
-        """Whether callers need a token: there is one in the settings, an issuer, or the database has or had one."""
+        """Whether callers have to say who they are: there is a token in the settings, an issuer, somebody with a
+        certificate, or the database has or had a token.
+        """
         return (
             bool(self._digests)
             or self.oidc is not None
+            or self.certificates is not None
             or (self.stored is not None and self.stored.there_are)
         )
 

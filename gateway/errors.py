@@ -96,6 +96,12 @@ class TooManyWrongTokens(GatewayError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class ProxyNotTrusted(GatewayError):
+    """What only a trusted proxy may say came from elsewhere."""
+
+    code = "proxy_not_trusted"
+
+
 class IdentityUnavailable(GatewayError):
     """Who calls cannot be told just now."""
 

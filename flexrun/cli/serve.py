@@ -50,6 +50,14 @@ TlsCertFlag = Annotated[
 TlsKeyFlag = Annotated[
     Path | None, typer.Option("--tls-key", metavar="FILE", help="and this key (FLEXRUN_TLS_KEY)")
 ]
+TlsClientCaFlag = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-client-ca",
+        metavar="FILE",
+        help="certificates of these authorities name callers (FLEXRUN_TLS_CLIENT_CA)",
+    ),
+]
 
 LoadFlag = Annotated[
     list[str] | None,
@@ -103,6 +111,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     worker: WorkerFlag = None,
     tls_cert: TlsCertFlag = None,
     tls_key: TlsKeyFlag = None,
+    tls_client_ca: TlsClientCaFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -118,6 +127,7 @@ def up(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         worker=worker,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
         health_port=health_port,
         log_level=log_level,
     )
@@ -132,6 +142,7 @@ def gateway(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     capabilities: CapabilitiesFlag = None,
     tls_cert: TlsCertFlag = None,
     tls_key: TlsKeyFlag = None,
+    tls_client_ca: TlsClientCaFlag = None,
     health_port: HealthFlag = None,
     log_level: LogFlag = None,
 ) -> None:
@@ -144,6 +155,7 @@ def gateway(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
         capabilities=capabilities,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
         health_port=health_port,
         log_level=log_level,
     )

@@ -11,18 +11,17 @@ from eventstore.tail import RunTail
 from eventstore.token_copy import TokenCopy
 from flexrun import __version__
 from flexrun.listening import bind
-from flexrun.roles.identity import oidc_of, read_again, tls_of
+from flexrun.roles.identity import oidc_of, read_again, tls_of, tokens_of
 from flexrun.roles.parts import RoleParts
 from flexrun.roles.trial_plan import plan_check, trial_planner
 from flexrun.secrets import check_link_secret
 from flexrun.settings import Settings
 from gateway.app import create_app
-from gateway.auth import Tokens, check_bind, check_origins
+from gateway.auth import check_bind, check_origins
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.identity.address import Proxies
 from gateway.people.inbox import HitlInbox
-from gateway.roles import Roles
 from gateway.runs.acceptance import Acceptance, read_house
 from gateway.runs.approval_rules import TokenHolders
 from gateway.serve import GatewayServer, serve
@@ -53,7 +52,7 @@ class GatewayRole:
         take_socket: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
-        self._tokens = _tokens(settings)
+        self._tokens = tokens_of(settings)
         self._tokens.oidc = oidc_of(settings)
         self._house = read_house(settings.policies)
         self._tls = tls_of(settings)
@@ -107,7 +106,7 @@ class GatewayRole:
 
         Raises TokensInvalid, RolesInvalid, BindRefused, HousePolicyInvalid, TlsRefused, and changes nothing then.
         """
-        tokens = _tokens(settings)
+        tokens = tokens_of(settings)
         tokens.stored, tokens.oidc = self._tokens.stored, self._tokens.oidc
         house = read_house(settings.policies)
         check_bind(settings.host, tokens)
@@ -201,13 +200,6 @@ class GatewayRole:
         if told is not None:
             return told
         return self._alone and not self._tokens.configured and is_loopback(self._settings.host)
-
-
-def _tokens(settings: Settings) -> Tokens:
-    """Raises TokensInvalid, RolesInvalid."""
-    return Tokens.parse(
-        settings.tokens.get_secret_value() if settings.tokens else None, Roles.parse(settings.roles)
-    )
 
 
 def _look_at(server: GatewayServer, tail: RunTail[Frame]) -> None:

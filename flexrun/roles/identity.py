@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from flexrun.settings import Settings
+from gateway.auth import Tokens
+from gateway.identity.certificates import Certificates
 from gateway.identity.config import OidcConfig
 from gateway.identity.issuer_keys import IssuerKeys
 from gateway.identity.oidc import Oidc
+from gateway.roles import Roles
 from gateway.tls import ServerTls, TlsFiles, TlsRefused
 
 
@@ -27,6 +30,23 @@ def oidc_of(settings: Settings) -> Oidc | None:
         allow_private=settings.oidc_allow_private,
     )
     return Oidc(config, IssuerKeys(config))
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """Those who may call by a token of these settings, or by a certificate.
+
+    Raises TokensInvalid, RolesInvalid, CertificatesInvalid.
+    """
+    roles = Roles.parse(settings.roles)
+    tokens = Tokens.parse(settings.tokens.get_secret_value() if settings.tokens else None, roles)
+    if settings.certificates is not None:
+        tokens.certificates = Certificates.parse(
+            settings.certificates,
+            roles,
+            name_in=settings.certificate_name,
+            header=settings.certificate_header,
+        )
+    return tokens
 
 
 def tls_of(settings: Settings) -> ServerTls | None:
@@ -51,4 +71,4 @@ def read_again(tls: ServerTls | None, settings: Settings) -> bool:
 def _tls_files(settings: Settings) -> TlsFiles | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    return TlsFiles(settings.tls_cert, settings.tls_key)
+    return TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)

@@ -1,4 +1,4 @@
-"""Who sent a request: by its token, and slower where too many wrong ones come from its address."""
+"""Who sent a request: by its token, or by a certificate. Too many wrong tokens from an address are not looked at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.scopes import Caller
 async def identify(request: web.Request, gateway: Gateway, *, is_open: bool) -> Caller:
     """Who calls. Where the endpoint is open it does not matter who.
 
-    Raises TokenMissing, TokenRefused, TooManyWrongTokens, IdentityUnavailable, ProblemError.
+    Raises TokenMissing, TokenRefused, TooManyWrongTokens, IdentityUnavailable, ProxyNotTrusted, ProblemError.
     """
     tokens = gateway.deps.tokens
     if not tokens.configured:
@@ -26,6 +26,11 @@ async def identify(request: web.Request, gateway: Gateway, *, is_open: bool) -> 
         return Caller(ANONYMOUS, frozenset())
     in_query = request.method in ("GET", "HEAD") and request.path.endswith("/events")
     token = bearer_token(request, in_query=in_query)
+    certified = (
+        tokens.certificates.caller(request, gateway.proxies, tokens.roles) if tokens.certificates else None
+    )
+    if token is None and certified is not None:
+        return certified
     if token is None:
         raise TokenMissing("Send a token: -H 'Authorization: Bearer …'.")
     known = await _of_token(token, gateway, gateway.proxies.client_of(request))

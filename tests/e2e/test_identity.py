@@ -37,13 +37,15 @@ async def test_a_gateway_takes_the_tokens_of_the_issuer_in_its_settings(
             assert token.split(".")[1] not in said
 
 
-async def test_settings_of_an_issuer_that_cannot_be_meant_keep_it_from_starting(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_settings_that_cannot_be_meant_keep_it_from_starting(database_url: str, tmp_path: Path) -> None:
     for told, words in (
         ({"OIDC_ISSUER": "https://id.example"}, "it needs FLEXRUN_OIDC_AUDIENCE"),
         ({"OIDC_ISSUER": "http://id.example", "OIDC_AUDIENCE": "a"}, "the issuer must be an https address"),
         ({"OIDC_ALGORITHMS": "RS256,HS256"}, "FLEXRUN_OIDC_ALGORITHMS"),
+        ({"CERTIFICATES": "ada=@viewer"}, "it needs FLEXRUN_TLS_CLIENT_CA or FLEXRUN_CERTIFICATE_HEADER"),
+        ({"TLS_CLIENT_CA": "/nowhere"}, "it needs FLEXRUN_TLS_CERT"),
+        ({"CERTIFICATE_HEADER": "X-Client-DN"}, "it needs FLEXRUN_TRUSTED_PROXIES"),
+        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "FLEXRUN_TRUSTED_PROXIES: 10.0.0.1/8 has host bits set"),
     ):
         environment = Setting(database_url, extra=told).environment()
         process = FlexrunProcess(

@@ -25,6 +25,7 @@ from gateway.app import create_app
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
+from gateway.identity.certificates import Certificates
 from gateway.identity.config import OidcConfig
 from gateway.identity.issuer_keys import IssuerKeys
 from gateway.identity.oidc import Oidc
@@ -111,6 +112,7 @@ async def running_gateway(
     erasable: bool = False,
     oidc: OidcConfig | None = None,
     tls: ServerTls | None = None,
+    certificates: Certificates | None = None,
     **config: Any,
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port. With `notified`, commits of other processes wake this one's tail, as in production.
@@ -119,6 +121,7 @@ async def running_gateway(
     """
     wiring = replace(_WIRING, erasable=erasable)
     known = Tokens.parse(tokens, Roles.parse(roles))
+    known.certificates = certificates
     if oidc is not None:
         known.oidc = Oidc(oidc, IssuerKeys(oidc))
         await known.oidc.keys.start()
