@@ -1,7 +1,8 @@
 """Write the secret files that deploy/compose.yaml reads, once: `python3 tools/make_secrets.py deploy/secrets`.
 
 Nothing is overwritten. The folder is closed to others; the files in it can be read by any account, since each is
-mounted by itself into containers whose accounts the host does not have. `tokens` has one operator, `admin`.
+mounted by itself into containers whose accounts the host does not have. `tokens` has one operator, `admin`. `tls.crt`
+and `tls.key` are for localhost and signed by themselves (openssl makes them): put your own in their place.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import hashlib
 import json
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,11 +56,21 @@ def secret_files() -> dict[str, str]:
     }
 
 
+def make_certificate(folder: Path) -> None:
+    """`tls.crt` and `tls.key`, for a year."""
+    names = "subjectAltName=DNS:localhost,DNS:gateway,IP:127.0.0.1"
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "tls.key"]
+    command = ["openssl", "req", "-x509", *key, "-out", "tls.crt", "-days", "365", "-subj", "/CN=flexrun"]
+    subprocess.run([*command, "-addext", names], cwd=folder, check=True, capture_output=True)
+    for name in ("tls.crt", "tls.key"):
+        (folder / name).chmod(0o444)
+
+
 def main(folder: Path) -> int:
     """Write what is not there yet; the status to leave with."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = secret_files()
-    there = [name for name in names if (folder / name).exists()]
+    there = [name for name in (*names, "tls.key") if (folder / name).exists()]
     if there:
         print(f"{folder} has {', '.join(there)} already; nothing was written", file=sys.stderr)
         return 1
@@ -67,7 +79,8 @@ def main(folder: Path) -> int:
         file.touch(mode=0o600)
         file.write_text(text + "\n")
         file.chmod(0o444)
-    print(f"{len(names)} files in {folder}; the operator's token is in {folder / 'tokens'}, before the =")
+    make_certificate(folder)
+    print(f"{len(names) + 2} files in {folder}; the operator's token is in {folder / 'tokens'}, before the =")
     return 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -95,11 +97,21 @@ async def test_a_site_runs_with_the_accounts_of_the_compose_file(
             assert done.status == 0, done.err
         site = Site(Setting(app, rabbit.url, namespace="flexrun"), tmp_path / "site")
         site.add_all(gateway=1, planner=1, executor=1)
+        tls = {"TLS_CERT": str(secrets / "tls.crt"), "TLS_KEY": str(secrets / "tls.key")}
+        encrypted = site.add("gateway", TOKENS_FILE=str(secrets / "tokens"), **tls)
         async with site:
             delivered(
                 example("linkedin-variants"),
                 await stream_run(http, site.urls[0], example("linkedin-variants")),
             )
+            (port,) = set(re.findall(r"https://[0-9.]+:([0-9]+)", encrypted.last_words()))
+            token = (secrets / "tokens").read_text().partition("=")[0]
+            async with http.get(
+                f"https://localhost:{port}/api/v1/flex/runs",
+                headers={"Authorization": f"Bearer {token}"},
+                ssl=ssl.create_default_context(cafile=secrets / "tls.crt"),
+            ) as answer:
+                assert len((await answer.json())["runs"]) == 1
         with (
             psycopg.connect(app, autocommit=True) as database,
             pytest.raises(psycopg.errors.InsufficientPrivilege),
@@ -108,6 +120,14 @@ async def test_a_site_runs_with_the_accounts_of_the_compose_file(
         with psycopg.connect(owner, autocommit=True) as database:
             row = database.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
             assert row == (False,)
+        with psycopg.connect(postgres.database_url("flexrun"), autocommit=True) as database:
+            database.execute("set session_replication_role = replica")
+            database.execute(
+                "update flex_events set xid = (xid::text::bigint + (1::bigint << 40))::text::xid8"
+            )
+        adopted = await run("db", "adopt", "--yes", "--database", owner)
+        assert adopted.status == 0, adopted.err
+        assert "are this server's now" in adopted.out
         connection = await aio_pika.connect(rabbit.url)
         async with connection:
             channel = await connection.channel()

@@ -130,7 +130,7 @@ def test_secrets_are_files_and_each_service_has_its_own_alone() -> None:
         for secret in document["secrets"]
     }
     assert having["owner_url"] == {"migrate", "roles"}
-    assert having["tokens"] == having["link_secret"] == {"gateway"}
+    assert having["tokens"] == having["link_secret"] == having["tls.key"] == {"gateway"}
     assert having["postgres_password"] == {"postgres"}
     assert all(having.values()), "no file is made that nobody reads"
 

@@ -32,12 +32,17 @@ ROLES = ("gateway", "planner", "executor")
 SCALED = {"enabled": True, "min": 2, "max": 9, "dueSeconds": 5}
 EVERYTHING: dict[str, Any] = {
     "image": {"digest": f"sha256:{'a' * 64}", "pullSecrets": ["registry"]},
-    "secrets": {"broker": {"name": "rabbit", "key": "url"}, "linkSecret": {"name": "links", "key": "secret"}},
+    "secrets": {
+        "broker": {"name": "rabbit", "key": "url"},
+        "linkSecret": {"name": "links", "key": "secret"},
+        "payloadKeys": {"name": "payloads", "key": "keys"},
+    },
     "settings": {"LOG_LEVEL": "debug", "LEASE_SECONDS": 20, "ERASABLE": True},
     "migrations": {"appPassword": {"name": "app", "key": "password"}},
     "autoscaling": {"kind": "hpa"},
     "gateway": {
         "stopNoticeSeconds": 20,
+        "tls": {"secretName": "flexrun-tls"},
         "ingress": {"enabled": True, "className": "nginx", "host": "flexrun.example", "tlsSecret": "tls"},
         "service": {"annotations": {"a": "b"}},
     },
@@ -124,6 +129,8 @@ def test_processes_are_told_by_settings_that_there_are_and_secrets_come_as_files
     files_of = {name: str(pod["volumes"]) for name, pod in pods(objects(EVERYTHING))}
     assert [name for name, text in files_of.items() if "owner_url" in text] == ["migrate"]
     assert [name for name, text in files_of.items() if "'tokens'" in text] == ["gateway"]
+    assert [name for name, text in files_of.items() if "flexrun-tls" in text] == ["gateway"]
+    assert {name for name, text in files_of.items() if "payload_keys" in text} == set(ROLES)
 
 
 def test_probes_ask_what_the_health_port_answers() -> None:

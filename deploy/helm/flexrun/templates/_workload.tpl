@@ -7,12 +7,15 @@
 {{- $given := $root.Values.secrets -}}
 {{- $secrets := dict "database_url" $given.database -}}
 {{- if $given.broker.name }}{{ $_ := set $secrets "broker_url" $given.broker }}{{ end -}}
+{{- if $given.payloadKeys.name }}{{ $_ := set $secrets "payload_keys" $given.payloadKeys }}{{ end -}}
+{{- $tls := and (eq $role "gateway") (get (default dict $own.tls) "secretName") -}}
 {{- if eq $role "gateway" -}}
 {{- $_ := set $secrets "tokens" $given.tokens -}}
 {{- if $given.linkSecret.name }}{{ $_ := set $secrets "link_secret" $given.linkSecret }}{{ end -}}
 {{- end -}}
 {{- $scaled := and $own.autoscaling $own.autoscaling.enabled -}}
 {{- $settings := dict "HEALTH_PORT" "8081" "HEALTH_HOST" "0.0.0.0" "DRAIN_SECONDS" $own.drainSeconds "STOP_NOTICE_SECONDS" $notice -}}
+{{- if $tls }}{{ $_ := merge $settings (dict "TLS_CERT" "/run/secrets/tls/tls.crt" "TLS_KEY" "/run/secrets/tls/tls.key") }}{{ end -}}
 {{- $settings = mergeOverwrite $settings (deepCopy $root.Values.settings) (deepCopy $own.settings) -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -78,7 +81,14 @@ spec:
             failureThreshold: 1
           resources: {{- toYaml $own.resources | nindent 12 }}
           volumeMounts: {{- include "flexrun.mounts" $root | nindent 12 }}
+            {{- if $tls }}
+            - {name: tls, mountPath: /run/secrets/tls, readOnly: true}
+            {{- end }}
       volumes: {{- include "flexrun.volumes" $secrets | nindent 8 }}
+        {{- if $tls }}
+        - name: tls
+          secret: {secretName: {{ $tls }}, defaultMode: 0440}
+        {{- end }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
