@@ -22,7 +22,7 @@ setup: ## everything for development, into .venv
 test: setup ## every test, on a real Postgres and RabbitMQ (ARGS="tests/runs -k name" for some)
 	$(PY) -m pytest -n logical $(ARGS)
 
-check: setup ## ruff, pyright strict, import-linter, types of the SDK for Node, generated files up to date
+check: setup ## ruff, pyright strict, import-linter, types of the SDK for Node, generated files up to date, secrets, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(PY) -m pyright
@@ -33,6 +33,8 @@ check: setup ## ruff, pyright strict, import-linter, types of the SDK for Node, 
 	$(PY) -m flexrun.metrics.page --check
 	$(PY) -m flexrun.command_shapes --check
 	$(PY) -m tests.support.node_packages sdk/typescript check
+	$(PY) -m tests.support.secret_scan
+	$(PY) tools/audit.py
 
 docs: setup ## write again what is generated from code: JSON Schemas, state diagrams, the lists of settings and metrics, types of the SDK for Node
 	$(PY) -m schemas.export
