@@ -186,3 +186,27 @@ def test_the_image_has_every_package_and_the_builder_of_the_lock() -> None:
     (hatchling,) = re.findall(r"hatchling==[0-9.]+", recipe)
     assert f"{hatchling} " in (ROOT / "requirements-dev.lock").read_text()
     assert re.search(r"^USER 10001:10001$", recipe, re.MULTILINE)
+
+
+def test_digests_are_written_anew_where_they_stand(tmp_path: Path) -> None:
+    """The registry is none that a test may ask: a program answers in the place of the one that asks it."""
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "pin_images.sh", tmp_path / "tools")
+    (tmp_path / "bin").mkdir()
+    stand_in = tmp_path / "bin" / "skopeo"
+    stand_in.write_text('#!/bin/sh\necho "sha256:$(echo "$4" | sha256sum | cut -c1-64)"\n')
+    stand_in.chmod(0o755)
+    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["bash", str(tmp_path / "tools" / "pin_images.sh")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written = {each.partition("@")[0]: each for each in done.stdout.split()}
+    assert len(written) == 3
+    texts = [(tmp_path / "deploy" / name).read_text() for name in ("Dockerfile", "compose.yaml")]
+    found = re.findall(r"[a-z0-9./-]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}", "".join(texts))
+    assert sorted(found) == sorted(written.values())

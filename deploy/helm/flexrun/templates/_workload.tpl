@@ -62,6 +62,9 @@ spec:
             - name: FLEXRUN_{{ $name }}
               value: {{ $value | toString | quote }}
             {{- end }}
+            {{- with $own.env }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
           ports:
             {{- if eq $role "gateway" }}
             - {name: http, containerPort: 8080}
@@ -84,10 +87,16 @@ spec:
             {{- if $tls }}
             - {name: tls, mountPath: /run/secrets/tls, readOnly: true}
             {{- end }}
+            {{- with $own.volumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
       volumes: {{- include "flexrun.volumes" $secrets | nindent 8 }}
         {{- if $tls }}
         - name: tls
           secret: {secretName: {{ $tls }}, defaultMode: 0440}
+        {{- end }}
+        {{- with $own.volumes }}
+        {{- toYaml . | nindent 8 }}
         {{- end }}
 ---
 apiVersion: policy/v1
