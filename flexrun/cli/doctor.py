@@ -32,7 +32,7 @@ def doctor(
     every: Annotated[bool, typer.Option("--all", help="what is well, too")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Look at settings, database, broker, clocks, versions, workers, lag, locks, disk and limits, and say what to do.
+    """Look at settings, certificates, database, broker, clocks, versions, workers, lag, locks and disk; say what to do.
 
     It asks the database and the broker themselves, with the settings of the servers, and takes 15 seconds at most.
     Exits with 1 where there is a problem.

@@ -22,9 +22,12 @@ from flexrun.cli.context import (
     words,
 )
 from flexrun.cli.durations import FORMS, seconds_of
+from flexrun.cli.shared import stop
 
 app = typer.Typer(help="Tokens of the API: create, list, revoke.", no_args_is_help=True)
 
+ACCESS_MARK = "@"
+READ_ONLY = ("runs:read", "runs:payload")
 SCOPES = (
     "runs:start, runs:read, runs:payload, runs:control, hitl:respond, capabilities:write, webhooks:manage, links:make,"
     " audit:read, work:claim, admin"
@@ -43,6 +46,12 @@ RoleFlag = Annotated[
     ),
 ]
 ExpiresFlag = Annotated[str | None, typer.Option("--expires", help=f"after how long: {FORMS}")]
+ReadOnlyFlag = Annotated[
+    bool,
+    typer.Option(
+        "--read-only", help="it sees runs and what they hold and changes nothing: runs:read, runs:payload"
+    ),
+]
 DescriptionFlag = Annotated[str | None, typer.Option("--description", help="what it is for")]
 
 
@@ -53,6 +62,7 @@ def create(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
     name: NameArgument,
     scope: ScopeFlag = None,
     role: RoleFlag = None,
+    read_only: ReadOnlyFlag = False,
     expires: ExpiresFlag = None,
     description: DescriptionFlag = None,
     url: UrlFlag = None,
@@ -61,6 +71,8 @@ def create(  # noqa: PLR0913, PLR0917 - a command's parameters are its flags
 ) -> None:
     """Make a token. It is shown this once. The first of all: flexrun db token."""
     context = CommandContext(url, token, as_json)
+    if read_only:
+        scope = _read_only(scope, role)
     body = given(
         {
             "name": name,
@@ -98,6 +110,15 @@ def revoke(
     context = CommandContext(url, token, as_json)
     answer = context.post(f"{API}/tokens/{in_path(token_id)}/revoke", {})
     context.show(answer, lambda shown: words(f"the token {shown['prefix']}… of {shown['name']} is revoked"))
+
+
+def _read_only(scopes: list[str] | None, roles: list[str] | None) -> list[str]:
+    """The scopes of a token that changes nothing; rules of runs may still know it by its plain roles."""
+    if scopes or any(role.startswith(ACCESS_MARK) for role in roles or []):
+        stop(
+            "A token that is --read-only has no --scope, and no --role with an @: it reads, and that is all."
+        )
+    return list(READ_ONLY)
 
 
 def shown_once(made: Document) -> Any:

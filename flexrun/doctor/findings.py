@@ -22,6 +22,7 @@ Area = Literal[
     "disk",
     "limits",
     "proof",
+    "identity",
 ]
 
 

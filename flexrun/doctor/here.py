@@ -37,7 +37,8 @@ def _contradictions(settings: Settings) -> Iterator[Finding]:
             check(settings)
         except SecretRefused as refused:
             yield problem("settings", "refused", str(refused), "mend it: servers do not start with it")
-    if settings.tokens is None and settings.host not in _LOOPBACK:
+    asks = (settings.tokens, settings.oidc_issuer, settings.certificates)
+    if asks == (None, None, None) and settings.host not in _LOOPBACK:
         seen = f"FLEXRUN_HOST is {settings.host}, and there is no FLEXRUN_TOKENS"
         yield problem(
             "settings", "open access", seen, "set FLEXRUN_TOKENS: a gateway does not start like that"

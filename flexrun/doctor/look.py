@@ -11,6 +11,7 @@ from eventstore.errors import DatabaseUnsuitable, StoreError, explain
 from flexrun.doctor.broker import look_at_broker
 from flexrun.doctor.findings import Area, Finding, problem
 from flexrun.doctor.here import embedded_url, look_at_disk, look_at_settings
+from flexrun.doctor.identity import look_at_identity
 from flexrun.doctor.inside import look_inside
 from flexrun.doctor.proof import look_at_checkpoints
 from flexrun.doctor.server import look_at_schema, look_at_server, look_for_room, open_server
@@ -28,8 +29,9 @@ async def look(settings: Settings) -> list[Finding]:
     parts = await asyncio.gather(
         _within("database", lambda: _database(settings)),
         _within("broker", lambda: look_at_broker(settings)),
+        _within("identity", lambda: look_at_identity(settings)),
     )
-    return [*look_at_settings(settings), *parts[0], *parts[1], *look_at_disk(settings)]
+    return [*look_at_settings(settings), *parts[2], *parts[0], *parts[1], *look_at_disk(settings)]
 
 
 async def _within(area: Area, part: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:

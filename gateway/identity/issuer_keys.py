@@ -49,6 +49,11 @@ class IssuerKeys:
         await end_background(self._looking, self._asking)
         await self._fetcher.close()
 
+    async def look(self) -> int:
+        """Fetch them now, once, without having been started; how many there are. `trouble` says why it failed."""
+        await self._fetch()
+        return len(self._keys)
+
     async def find(self, key_id: str | None, algorithm: str) -> IssuerKey | None:
         """The key of a token; None for one that the issuer does not have.
 
@@ -99,13 +104,18 @@ class IssuerKeys:
             self._keys = await self._published()
         except FetchFailed as failed:
             if self.trouble is None:
-                _log.warning("issuer_away", issuer=self._config.issuer, reason=str(failed))
+                self._warn("issuer_away", reason=str(failed))
             self.trouble = str(failed)
             return
         if self.trouble is not None:
             _log.info("issuer_back", issuer=self._config.issuer)
         self.trouble = None
         self._fetched_at = self._monotonic()
+
+    def _warn(self, event: str, **fields: object) -> None:
+        """In the log of a process that serves: who looks once says it in words."""
+        if self._looking is not None:
+            _log.warning(event, issuer=self._config.issuer, **fields)
 
     async def _published(self) -> KeySet:
         issuer = self._config.issuer
@@ -123,5 +133,5 @@ class IssuerKeys:
         keys = read_key_set(document, self._config.algorithms)
         if not len(keys):
             # What it does not publish does not count any more: it may have been stolen.
-            _log.warning("issuer_has_no_keys", issuer=issuer, algorithms=self._config.algorithms)
+            self._warn("issuer_has_no_keys", algorithms=self._config.algorithms)
         return keys

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from flexrun.doctor.look import PART_SECONDS
+from tests.support.certificates import Authority
 from tests.support.cli import run
 from tests.support.doctors import doctor, found, report_of, troubles
+from tests.support.issuer import issuer
 from tests.support.processes import Setting, Site
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
@@ -95,3 +97,25 @@ async def test_who_blocks_others_is_named(database_url: str) -> None:
         finally:
             await holder.rollback()
             await waiting
+
+
+async def test_certificates_that_end_and_issuers_that_are_away_are_named(
+    database_url: str, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    for days, level in ((60, "ok"), (5, "warning"), (-1, "problem")):
+        pair = authority.issue("gateway", days=days)
+        document = await doctor(Setting(database_url), TLS_CERT=str(pair.cert), TLS_KEY=str(pair.key))
+        assert found(document, "identity", "certificate")["level"] == level
+    other = authority.issue("other")
+    document = await doctor(Setting(database_url), TLS_CERT=str(pair.cert), TLS_KEY=str(other.key))
+    assert "is not that of the certificate" in found(document, "identity", "certificate")["seen"]
+    async with issuer() as ours:
+        told = {"OIDC_ISSUER": ours.url, "OIDC_AUDIENCE": "flexrun", "OIDC_ALLOW_PRIVATE": "true"}
+        document = await doctor(Setting(database_url), **told)
+        assert found(document, "identity", "issuer")["level"] == "ok"
+        document = await doctor(Setting(database_url), OIDC_ALGORITHMS="ES512", **told)
+        assert "publishes no key for ES512" in found(document, "identity", "issuer")["seen"]
+    document = await doctor(Setting(database_url), TRUSTED_PROXIES="proxy.example", **told)
+    assert "cannot be reached" in found(document, "identity", "issuer")["seen"]
+    assert "FLEXRUN_TRUSTED_PROXIES" in found(document, "identity", "callers")["seen"]

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from flexrun.client import GatewayClient
-from flexrun.fallback import MAX_CONNECTIONS
+from flexrun.fallback import MAX_CONNECTIONS, FallbackServer
 from tests.support.cli import run, running
 from tests.support.followers import API
 from tests.support.linkedin import example
@@ -260,3 +261,10 @@ async def test_an_engine_whose_loop_stands_still_is_answered_for_before_its_watc
         assert len(psutil.Process(up.pid).children()) == 1, "the engine is there still"
     finally:
         await up.kill()
+
+
+def test_a_fallback_that_speaks_no_tls_accepts_nobody_where_callers_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        for tls in (True, False):
+            fallback = FallbackServer(listening, tls=tls, accepting=True)
+            assert (listening.fileno() in fallback.watched()[0]) is not tls

@@ -147,3 +147,25 @@ async def test_a_policy_is_fired_by_hand_with_the_scope_for_runs_alone(site: Sit
     assert {each["objectKind"] for each in entries} == {"policy"}
     assert entries[0]["objectId"] == "stop"
     assert entries[0]["reason"] == "wrong audience"
+
+
+async def test_a_token_that_is_read_only_sees_runs_and_changes_nothing(site: Site, tmp_path: Path) -> None:
+    admin = await first_token(site)
+    arguments = ("tokens", "create", "eye", "--read-only", "--json")
+    made = printed(await said(site, admin, *arguments), "TokenCreated")
+    assert made["scopes"] == ["runs:read", "runs:payload"]
+    file = tmp_path / "envelope.json"
+    file.write_bytes(orjson.dumps(ENVELOPE))
+    async with GatewayClient(site.urls[0], admin) as client:
+        run_id = await client.start_run(file.read_bytes())
+    shown = orjson.loads((await said(site, made["token"], "runs", "show", run_id, "--json")).out)
+    assert shown["envelope"]["objective"] == ENVELOPE["objective"]
+    writing = [
+        ("submit", str(file)),
+        ("runs", "abort", run_id, "--yes"),
+        ("tokens", "create", "x", "--read-only"),
+    ]
+    for refused in writing:
+        assert (await said(site, made["token"], *refused)).status == 2
+    for wrong in (("--scope", "admin"), ("--role", "@admin")):
+        assert (await said(site, admin, *arguments, *wrong)).status == 2
