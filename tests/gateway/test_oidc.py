@@ -273,7 +273,7 @@ async def test_a_new_key_is_fetched_and_one_that_is_removed_counts_no_more(
 async def test_unknown_keys_fetch_once_in_a_while_and_not_for_each_request(
     ours: Issuer, start_gateway: Start
 ) -> None:
-    gateway = await start_gateway(oidc=config(ours, keys_gap_seconds=3_600.0))
+    gateway = await start_gateway(oidc=config(ours, keys_gap_seconds=3_600.0), wrong_tokens_a_minute=1_000)
     assert await status(gateway, ours.token()) == 200
     wrong = [
         ours.token(signing_key("first", "RS256", 2056), header={"kid": f"k{number}"}) for number in range(50)
