@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from gateway.roles import BUILT_IN
 from tests.support.by_hand import ByHand
+from tests.support.conforming import conforms
 from tests.support.gateways import API, ENVELOPE, RunningGateway
 from tests.support.given import node
 from tests.support.processes import ROOT
+from tests.support.who_may_what import Made
 
 Start = Callable[..., Awaitable[RunningGateway]]
 
@@ -27,6 +30,7 @@ pytestmark = pytest.mark.timeout(400)  # the work is bounded by its cases, which
 _FUZZING = ("--phases=fuzzing", "--max-examples=5")
 _LEAST_FUZZED = 3  # per operation, on average: those without a parameter have one case
 _LEAST_COVERED = 50
+_LEAST_BY_ROLE = 1
 _CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 _TOKENS = "token-of-ann=ann:editor,links;token-of-eve=eve"
 # Runs without workers stay at their first event, and their streams stay open.
@@ -35,6 +39,13 @@ max-stream-events = 1
 [phases.coverage]
 unexpected-methods = []
 """
+_MODELS = {
+    "": "RunDetail",
+    "/events": "EventPage",
+    "/state": "StateAt",
+    "/verification": "RunVerification",
+    "/diff": "RunDiff",
+}
 _FRAME = {
     "type": "object",
     "required": ["event", "data"],
@@ -136,3 +147,26 @@ async def test_no_request_with_a_token_breaks_it(start_gateway: Start, tmp_path:
     await _attack(gateway, tmp_path, _LEAST_FUZZED, *_FUZZING, f"--header=Authorization: {ann}")
     answer, _ = await gateway.get(f"{API}/runs", Authorization=ann)
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("role", BUILT_IN)
+async def test_no_request_of_any_role_breaks_it(start_gateway: Start, tmp_path: Path, role: str) -> None:
+    """Answers without payload are such as the document says, too, and so are refusals."""
+    tokens = f"{_TOKENS};token-of-role=ro:@{role}"
+    gateway = await start_gateway(tokens=tokens, broker=True, notified=True)
+    broker = gateway.gateway.deps.broker
+    assert broker is not None
+    ann = {"Authorization": "Bearer token-of-ann"}
+    made = Made(gateway, broker, ann, ann)
+    for run_id in (await made.run_id(), await made.failed(), await made.completed()):
+        for path in ("", "/events", "/state", "/verification", f"/diff?other={run_id}"):
+            answer, body = await gateway.get(
+                f"{API}/runs/{run_id}{path}", Authorization="Bearer token-of-role"
+            )
+            assert answer.status in {200, 403}, body
+            if answer.status == 200:
+                conforms(_MODELS[path.partition("?")[0]], body)
+    await made.task_id()
+    await made.question()
+    header = "--header=Authorization: Bearer token-of-role"
+    await _attack(gateway, tmp_path, _LEAST_BY_ROLE, "--phases=fuzzing", "--max-examples=1", header)
