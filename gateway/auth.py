@@ -28,6 +28,7 @@ from schemas.tokens import Scope, access_roles, rule_roles, scopes_meant
 
 ANONYMOUS = Actor("anonymous")
 _NONE: dict[bytes, LiveToken] = {}
+_NOBODY: Mapping[str, tuple[str, ...]] = {}
 _MIN_TOKEN_CHARS = 8
 
 
@@ -55,7 +56,7 @@ class Tokens:
             for token, actor in actors.items()
         ]
         self._actors: tuple[Actor, ...] = ()
-        self._made_from: tuple[object, object] | None = None
+        self._made_from: tuple[object, object, object] | None = None
 
     @classmethod
     def parse(cls, text: str | None, roles: Roles | None = None) -> Tokens:
@@ -114,13 +115,25 @@ class Tokens:
         )
 
     @property
+    def others_may_come(self) -> bool:
+        """Whether an issuer says who has which roles, which nobody knows here before they come."""
+        return self.oidc is not None
+
+    @property
     def actors(self) -> tuple[Actor, ...]:
-        """All people who have a token."""
+        """All people who have a token, or may come with a certificate."""
         live = self.stored.live if self.stored is not None else _NONE
-        made_from = self._made_from
-        if made_from is None or made_from[0] is not live or made_from[1] is not self._digests:
-            self._actors = (*(actor for _, actor, _ in self._digests), *map(_stored_actor, live.values()))
-            self._made_from = live, self._digests
+        certified = self.certificates.people if self.certificates is not None else _NOBODY
+        made_from = live, self._digests, certified
+        if self._made_from is None or any(
+            old is not new for old, new in zip(self._made_from, made_from, strict=True)
+        ):
+            self._actors = (
+                *(actor for _, actor, _ in self._digests),
+                *map(_stored_actor, live.values()),
+                *(Actor(name, rule_roles(roles), verified=True) for name, roles in certified.items()),
+            )
+            self._made_from = made_from
         return self._actors
 
     def actor(self, token: str) -> Actor | None:

@@ -22,12 +22,18 @@ class People(Protocol):
     @property
     def actors(self) -> tuple[Actor, ...]: ...
 
+    @property
+    def others_may_come(self) -> bool:
+        """Whether there may be people, with any roles, whom nobody knows here before they come."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NoPeople:
     """Where nobody has one."""
 
     actors: tuple[Actor, ...] = ()
+    others_may_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,9 @@ def _unmet(rules: HitlPolicy, people: TokenHolders, barred: frozenset[str]) -> I
 
 
 def _too_few(approvers: list[str], quorum: int, people: TokenHolders, barred: frozenset[str]) -> str | None:
-    """Why these approvers cannot make up the quorum; None where they can."""
+    """Why these approvers cannot make up the quorum; None where they can, or could."""
+    if people.known.others_may_come:
+        return None
     voters = people.voters(approvers)
     able = voters - barred
     if len(able) >= quorum:

@@ -155,6 +155,21 @@ async def test_who_is_taken_from_the_list_is_refused_at_once_and_their_streams_e
         assert answer.status == 401
 
 
+async def test_rules_of_runs_know_people_with_certificates_by_their_roles(
+    start_gateway: Start, authority: Authority
+) -> None:
+    gateway = await start_gateway(
+        tls=serving(authority), certificates=known("ada=@developer,legal;eve=@approver,legal")
+    )
+    rules: dict[str, dict[str, Any]] = {"hitl": {"approvers": ["legal"], "quorum": 2}}
+    trusting = authority.client(authority.issue("ada"))
+    for quorum, expected in ((2, 202), (3, 400)):
+        rules["hitl"]["quorum"] = quorum
+        body = {**ENVELOPE, "policies": rules}
+        async with gateway.http.post(f"{gateway.url}{RUNS}", json=body, ssl=trusting) as answer:
+            assert answer.status == expected, await answer.text()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

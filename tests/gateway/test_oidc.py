@@ -485,6 +485,18 @@ async def test_a_tenant_comes_from_its_claim_and_a_token_without_one_is_refused(
         assert (answered, "organization.id" in problem["detail"]) == (401, True)
 
 
+async def test_people_of_the_issuer_may_be_many_with_roles_that_nobody_knows_before_they_come(
+    ours: Issuer, start_gateway: Start
+) -> None:
+    gateway = await start_gateway(tokens="secret-of-bob=bob", oidc=config(ours))
+    envelope = {**ENVELOPE, "policies": {"hitl": {"approvers": ["legal"], "quorum": 2}}}
+    answer, body = await gateway.post(RUNS, envelope, Authorization=f"Bearer {ours.token()}")
+    assert answer.status == 202, body
+    alone = await start_gateway(tokens="secret-of-bob=bob")
+    answer, body = await alone.post(RUNS, envelope, Authorization="Bearer secret-of-bob")
+    assert (answer.status, body["errors"][0]["code"]) == (400, "unmeetable")
+
+
 async def test_a_token_for_claiming_work_opens_nothing_else(ours: Issuer, gateway: RunningGateway) -> None:
     headers = {"Authorization": f"Bearer {ours.token(realm_access={'roles': ['flexrun:work:claim']})}"}
     opened = set[str]()
