@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import psycopg
+import pytest
 
 from flexrun.client import API, GatewayClient
 from tests.support.backups import Recovered, archiving, base_backup, place_of_postgres, run_tool
@@ -25,6 +26,8 @@ from tests.support.submitting import stream_run
 from tests.support.waiting import eventually
 
 RUNS_AT_LEAST = 6
+
+pytestmark = pytest.mark.timeout(300)  # each takes 20 s beside other work
 
 
 class Traffic:

@@ -96,6 +96,7 @@ def versions_there(database_url: str) -> set[str]:
         return {version for (version,) in database.execute("select version from flex_processes").fetchall()}
 
 
+@pytest.mark.timeout(300)  # 50 s beside other work
 async def test_a_release_is_replaced_under_load_and_nothing_is_lost(
     database_url: str, amqp_url: str, broker_namespace: str, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
