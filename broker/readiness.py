@@ -20,6 +20,7 @@ from eventstore.errors import StoreError
 from eventstore.migrate import applied_version, migrations
 from eventstore.public_errors import public_error_text
 from eventstore.store import EventStore
+from eventstore.tenancy import for_every_tenant
 from schemas.json_types import JsonObject
 
 Question = Callable[[], Coroutine[None, None, tuple[str, ...]]]
@@ -112,7 +113,7 @@ class ReadinessProbe:
     async def found(self) -> Found:
         """The faults now, or within the last second."""
         if self._asking is None and time.monotonic() - self._asked_at >= self._fresh_seconds:
-            self._asking = asyncio.create_task(self._ask())
+            self._asking = asyncio.create_task(self._ask(), context=for_every_tenant())
         if self._asking is not None:
             await asyncio.shield(self._asking)
         return self._found
@@ -151,7 +152,7 @@ class ReadinessProbe:
         """The answer in time. A late check continues, and is not started a second time meanwhile."""
         task = self._probes.get(part)
         if task is None:
-            task = self._probes[part] = asyncio.create_task(question())
+            task = self._probes[part] = asyncio.create_task(question(), context=for_every_tenant())
             task.add_done_callback(lambda _: self._probes.pop(part, None))
         done, _ = await asyncio.wait({task}, timeout=self._answer_seconds)
         return task.result() if done else (f"the {part} does not answer within {self._answer_seconds:g} s",)

@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 
+from eventstore.tenancy import for_every_tenant
+
 BACKGROUND_TASK = "flexrun_lasting_task"
 """The key of the exception handler's context that holds the name of the task."""
 
@@ -31,10 +33,12 @@ def start_background(
 ) -> asyncio.Task[None]:
     """Run `work` in a task that is meant to run until it is cancelled, or until `closing()` is true.
 
+    It works for every tenant.
+
     Any other end is a fault: returning, raising, and a CancelledError that a library raises though the task was not
     cancelled.
     """
-    task = asyncio.create_task(work, name=name)
+    task = asyncio.create_task(work, name=name, context=for_every_tenant())
 
     def ended(task: asyncio.Task[None]) -> None:
         if task.cancelling() or closing():

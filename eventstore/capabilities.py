@@ -10,8 +10,10 @@ from typing import Literal
 import orjson
 
 from eventstore.store import EventStore
+from eventstore.tenancy import EVERY_TENANT, working_for
 from runs.event import JsonObject, rfc3339
 from schemas.capability import DEFAULT_VERSION, version_order
+from schemas.tenant import DEFAULT_TENANT
 
 Source = Literal["worker", "api", "file"]
 """Who registered a capability: a process that runs it, a caller, a file of descriptors."""
@@ -43,6 +45,7 @@ class CapabilityRow:
     last_taken_at: datetime | None
     heard_at: datetime | None
     asked_at: datetime
+    tenant: str = DEFAULT_TENANT
 
     @property
     def home(self) -> str:
@@ -112,6 +115,7 @@ class Registration:
     descriptor: JsonObject | None
     same: bool | None
     added: bool
+    foreign: bool
 
     @property
     def clashes(self) -> bool:
@@ -119,14 +123,22 @@ class Registration:
 
 
 async def add_versions(
-    store: EventStore, descriptors: Sequence[JsonObject], worker: str, source: Source
+    store: EventStore,
+    descriptors: Sequence[JsonObject],
+    worker: str,
+    source: Source,
+    tenant: str = DEFAULT_TENANT,
 ) -> list[Registration]:
-    """Register versions that are not there yet. Where one is there in other words, nothing is registered."""
+    """Register versions that are not there yet. Where one is there in other words, nothing is registered.
+
+    Nor is anything where another tenant has versions of such a capability: those are `foreign`.
+    """
     rows = [
         {"capability_id": each["id"], "version": each["version"], "descriptor": each} for each in descriptors
     ]
-    parameters = {"rows": orjson.dumps(rows).decode(), "worker": worker, "source": source}
-    return await store.select(Registration, "capabilities/add", parameters)
+    parameters = {"rows": orjson.dumps(rows).decode(), "worker": worker, "source": source, "tenant": tenant}
+    with working_for(EVERY_TENANT):  # an id is taken once, whoever asks
+        return await store.select(Registration, "capabilities/add", parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +156,7 @@ class OutcomeRow:
 
 
 async def recent_outcomes(store: EventStore, capability_id: str, limit: int = 20) -> list[OutcomeRow]:
-    """The nodes of a capability that ended last, newest first."""
+    """The nodes of a capability that ended last, newest first, in runs of the tenant that is worked for."""
     return await store.select(
         OutcomeRow, "capabilities/outcomes", {"capability_id": capability_id, "limit": limit}
     )

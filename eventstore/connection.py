@@ -27,8 +27,7 @@ from psycopg.types.string import TextLoader
 
 from eventstore.errors import DatabaseUnsuitable
 from eventstore.pooler import require_own_sessions
-
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+from eventstore.tenancy import EVERY_TENANT
 
 BlockingConnection = psycopg.Connection[tuple[Any, ...]]
 """One that waits in its thread: for a process or a thread that reads much and has nothing else to do."""
@@ -50,6 +49,8 @@ select set_config(name, value, false) from (values
   ('DateStyle', 'ISO'),
   ('IntervalStyle', 'postgres'),
   ('search_path', %(search_path)s),
+  -- Without it the rights of the role that serves show no row.
+  ('flexrun.tenant', '*'),
   ('default_transaction_isolation', 'read committed'),
   ('standard_conforming_strings', 'on'),
   ('statement_timeout', '15s'),
@@ -72,13 +73,15 @@ where %(pid)s::integer is null or pg_backend_pid() = %(pid)s
 _SESSION_POOLS: set[str] = set()
 """Database URLs that were seen to lead to a pooler which leaves each client its session."""
 
+_WORK_FOR = "select set_config('flexrun.tenant', %(tenant)s, false)"
+
 _READ_ONLY_SIGNS = (b"in_hot_standby", b"default_transaction_read_only")
 """Settings that Postgres reports by itself, with the answer to the first statement after they have changed."""
 
 _STALE_PLAN = "cached plan must not change result type"
 """What Postgres says to a prepared `select *` after a migration has added a column."""
 
-Dial = Callable[[str, str], Awaitable[Connection]]
+Dial = Callable[[str, str], "Awaitable[Connection]"]
 """Opens what stands in for a connection: of a URL, for a purpose. It can `hang_up`, which closes it."""
 
 _stand_ins: dict[str, Dial] = {}
@@ -101,7 +104,7 @@ async def connect(database_url: str, purpose: str) -> Connection:
         return await dial(database_url, purpose)
     parts = parse_url(database_url)
     try:
-        connection = await _Guarded.connect(
+        connection = await Connection.connect(
             database_url, autocommit=True, prepare_threshold=0, **_connect_options(parts, purpose)
         )
     except asyncio.CancelledError as cancelled:
@@ -131,7 +134,7 @@ async def _settle(connection: Connection, database_url: str, parts: dict[str, An
         return
     if database_url not in _SESSION_POOLS:
         options = _connect_options(parts, "pooler")
-        async with await _Guarded.connect(database_url, autocommit=True, **options) as other:
+        async with await Connection.connect(database_url, autocommit=True, **options) as other:
             with hang_up_after(other):
                 await require_own_sessions((connection, other))
         _SESSION_POOLS.add(database_url)
@@ -204,10 +207,21 @@ def _connect_options(parts: dict[str, Any], purpose: str) -> dict[str, Any]:
     }
 
 
-class _Guarded(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """Closes itself when its server has become read-only, which a refused write or a reported setting shows, and when a
+class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """Works for `tenant`, which the database knows too.
+
+    It closes itself when its server has become read-only, which a refused write or a reported setting shows, and when a
     migration has changed the columns of a prepared statement.
     """
+
+    tenant: str = EVERY_TENANT
+
+    async def work_for(self, tenant: str) -> None:
+        """Have the database show and take what belongs to this tenant only. Raises psycopg.Error."""
+        if tenant != self.tenant:
+            with hang_up_after(self):
+                await self.execute(_WORK_FOR, {"tenant": tenant}, prepare=True)
+            self.tenant = tenant
 
     async def execute(
         self, query: Query, params: Params | None = None, *, prepare: bool | None = None, binary: bool = False
@@ -258,7 +272,7 @@ def hang_up_after(connection: Connection, seconds: float = CALL_SECONDS + 1) -> 
     For a server that is connected and does not answer (stopped, or behind a network that drops packets): cancelling
     the statement would wait for that server's answer as well.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, cast("_Guarded", connection).hang_up)
+    timer = asyncio.get_running_loop().call_later(seconds, connection.hang_up)
     try:
         yield
     finally:

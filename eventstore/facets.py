@@ -9,9 +9,11 @@ from datetime import datetime
 import orjson
 
 from eventstore.store import EventStore
+from eventstore.tenancy import EVERY_TENANT, working_for
 from runs.event import JsonObject
 from schemas.capability import version_order
 from schemas.facets import Facet
+from schemas.tenant import DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class FacetRow:
     many: bool
     source: str
     registered_at: datetime
+    tenant: str = DEFAULT_TENANT
 
     @property
     def facet(self) -> Facet:
@@ -32,14 +35,19 @@ class FacetRow:
 
 
 async def facet_rows(store: EventStore) -> list[FacetRow]:
-    """Every version of every registered facet, by name, the highest version of each first."""
+    """Every version of every registered facet that the tenant may use that is worked for: its own and those of all.
+
+    By name, the highest version of each first.
+    """
     rows = await store.select(FacetRow, "facets/list", {})
     rows.sort(key=lambda row: version_order(row.version), reverse=True)
     rows.sort(key=lambda row: row.name)
     return rows
 
 
-async def add_facet(store: EventStore, facet: Facet, source: str, after: Sequence[str] = ()) -> bool:
+async def add_facet(
+    store: EventStore, facet: Facet, source: str, after: Sequence[str] = (), tenant: str = DEFAULT_TENANT
+) -> bool:
     """Register a version of a facet; False where it, or one that is not among `after`, is registered already."""
     parameters = {
         "name": facet.name,
@@ -49,8 +57,10 @@ async def add_facet(store: EventStore, facet: Facet, source: str, after: Sequenc
         "many": facet.many,
         "source": source,
         "after": list(after),
+        "tenant": tenant,
     }
-    return bool(await store.fetch("facets/add", parameters))
+    with working_for(EVERY_TENANT):  # a name is taken once, whoever asks
+        return bool(await store.fetch("facets/add", parameters))
 
 
 async def offer_facet(store: EventStore, facet: Facet) -> None:

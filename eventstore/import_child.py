@@ -33,7 +33,11 @@ async def _import(argument: Any) -> JsonObject:
     limits = ImportLimits(**argument["limits"])
     try:
         found = await import_run(
-            argument["databaseUrl"], Path(argument["path"]), limits, argument["importedBy"]
+            argument["databaseUrl"],
+            Path(argument["path"]),
+            limits,
+            argument["importedBy"],
+            argument["tenant"],
         )
     except ImportRefused as refusal:
         raise InputRefused(

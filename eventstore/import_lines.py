@@ -14,6 +14,7 @@ Cause = Literal[
     "too_large",
     "header",
     "newer",
+    "tenant",
     "event",
     "unknown_type",
     "foreign",

@@ -60,13 +60,17 @@ class _There:
     pruned_hash: str | None
 
 
-async def import_run(database_url: str, path: Path, limits: ImportLimits, imported_by: str) -> Imported:
+async def import_run(
+    database_url: str, path: Path, limits: ImportLimits, imported_by: str, tenant: str | None = None
+) -> Imported:
     """Import the run of a file. Raises ImportRefused, RunDiffers, OSError, psycopg.Error; nothing is stored then.
 
-    It takes seconds of CPU for a long run: call it where that disturbs nobody.
+    It takes seconds of CPU for a long run: call it where that disturbs nobody. A `tenant` takes its own runs only.
     """
     run = ExportedRun(path, limits, migrations()[-1].number)
     rows = checked_rows(run)
+    if tenant is not None and rows["starts"][0]["tenant"] != tenant:
+        raise ImportRefused("tenant", "its run belongs to another tenant than the caller")
     connection = await connect(database_url, "import")
     try:
         await connection.execute(statement("imports/settings"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eventstore.store import EventStore
+from eventstore.tenancy import EVERY_TENANT, working_for
 
 
 async def installation_name(store: EventStore) -> str:
@@ -10,10 +11,12 @@ async def installation_name(store: EventStore) -> str:
 
     It is made on the first call and stored in the database, so that it is part of its dumps. Raises StoreUnavailable.
     """
-    return (await store.fetch("database/installation", {}))[0][0]
+    with working_for(EVERY_TENANT):
+        return (await store.fetch("database/installation", {}))[0][0]
 
 
 async def keep_secret(store: EventStore, name: str, offered: bytes) -> bytes:
     """The secret of this name, shared by all processes on this database; the first value offered is the one stored."""
-    rows = await store.fetch("database/keep_secret", {"name": name, "offered": offered})
+    with working_for(EVERY_TENANT):
+        rows = await store.fetch("database/keep_secret", {"name": name, "offered": offered})
     return bytes(rows[0][0])

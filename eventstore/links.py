@@ -32,7 +32,7 @@ class NewLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkRow:
-    """A link as it is stored."""
+    """A link as it is stored, and to whom its run belongs; None where there is no such run."""
 
     link_id: str
     run_id: str
@@ -45,6 +45,7 @@ class LinkRow:
     expires_at: datetime
     revoked_at: datetime | None
     revoked_by: str | None
+    tenant: str | None
 
 
 @dataclass(frozen=True, slots=True)

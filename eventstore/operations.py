@@ -15,6 +15,8 @@ import orjson
 from uuid_utils import uuid7
 
 from eventstore.store import EventStore
+from eventstore.tenancy import tenant_of_scope
+from schemas.tenant import DEFAULT_TENANT
 
 Outcome = Literal["begun", "done", "refused", "failed"]
 
@@ -51,6 +53,7 @@ class Operation:
     source: str | None = None
     forwarded_for: str | None = None
     finished_at: datetime | None = None
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ async def write_operations(store: EventStore, operations: Iterable[Operation]) -
 async def list_operations(
     store: EventStore, filters: OperationFilters, *, before: str | None = None, limit: int = 50
 ) -> list[Operation]:
-    """Up to `limit` operations, newest first, from the one of id `before` on."""
+    """Up to `limit` operations of one tenant, newest first, from the one of id `before` on."""
     ends = [each for each in (before, _first_id_at(filters.until)) if each is not None]
     parameters: dict[str, Any] = {
         "actor": filters.actor,
@@ -92,6 +95,7 @@ async def list_operations(
         "first": _first_id_at(filters.since) or _FIRST_ID,
         "before": min(ends, default=_LAST_ID),
         "limit": limit,
+        "tenant": tenant_of_scope(),
     }
     return await store.select(Operation, _statement(filters), parameters)
 

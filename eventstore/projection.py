@@ -16,6 +16,7 @@ from runs.evolve import evolve
 from runs.outstanding import Work, WorkKey, outstanding
 from runs.state import NodeState, RequestState, RunState, new_run
 from runs.transitions import AWAITING_HUMAN, RUNNING
+from schemas.tenant import DEFAULT_TENANT
 
 __all__ = ["Sections", "WorkByKey", "erased_rows", "final_rows", "project"]
 
@@ -95,6 +96,7 @@ def erased_rows(
                 "erased_at": erased_at,
                 "imported_at": imported_at,
                 "plan_version": None,
+                "tenant": (event.detail or {}).get("tenant", DEFAULT_TENANT),
             }
         if event.plan_version is not None:
             row["plan_version"] = event.plan_version
@@ -145,6 +147,7 @@ def _started_run(after: RunState) -> JsonObject:
         "completed_at": after.completed_at,
         "deadline_at": after.deadline_at,
         "usage": after.usage.to_wire(),
+        "tenant": after.tenant,
     }
 
 

@@ -22,6 +22,7 @@ from eventstore.connection import Connection, connect, hang_up_after
 from eventstore.errors import LogUnfoldable, StoreUnavailable, brief, is_passing, translate
 from eventstore.rows import Result, column_names
 from eventstore.statements import statement
+from eventstore.tenancy import scope
 from eventstore.values import LostValue, whole
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -34,9 +35,11 @@ def _may_pass(error: BaseException) -> bool:
 async def _ask(
     connection: Connection, name: str, parameters: Mapping[str, object]
 ) -> tuple[Result, list[LostValue]]:
-    """The rows of a statement, whole, and those large values of theirs that are lost."""
+    """The rows of a statement, whole, and those large values of theirs that are lost. It may name `tenant`."""
     with hang_up_after(connection):
-        cursor = await connection.execute(statement(name), parameters, prepare=True)
+        cursor = await connection.execute(
+            statement(name), {"tenant": connection.tenant, **parameters}, prepare=True
+        )
         columns = column_names(cursor)
         return await whole(connection, Result(columns, await cursor.fetchall() if columns else []))
 
@@ -129,14 +132,23 @@ class Reader:
     async def _query_now(self, name: str, parameters: Mapping[str, object]) -> Result:
         if self._closed:
             raise StoreUnavailable("the store was closed")
-        connection = self._idle.pop() if self._idle else await connect(self._database_url, "reader")
+        tenant = scope()
+        connection = self._take_idle(tenant) or await connect(self._database_url, "reader")
         try:
+            await connection.work_for(tenant)
             result, lost = await _ask(connection, name, parameters)
             if lost:  # the runs may have been removed between the rows and their values
                 result, lost = await _ask(connection, name, parameters)
         finally:
             await self._put_back(connection)
         return _without(result, lost) if lost else result
+
+    def _take_idle(self, tenant: str) -> Connection | None:
+        """One that works for the tenant already, where there is one: the others have to be told first."""
+        for index in range(len(self._idle) - 1, -1, -1):
+            if self._idle[index].tenant == tenant:
+                return self._idle.pop(index)
+        return self._idle.pop(0) if self._idle else None
 
     async def _put_back(self, connection: Connection) -> None:
         """Keep a connection that is idle; where one is lost, close all, since the idle ones are likely lost too."""

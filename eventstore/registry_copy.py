@@ -11,6 +11,7 @@ from eventstore.background import end_background
 from eventstore.errors import StoreError, StoreUnavailable
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
+from eventstore.tenancy import EVERY_TENANT, for_every_tenant, working_for
 
 
 class RegistryCopy(ABC):
@@ -63,7 +64,9 @@ class RegistryCopy(ABC):
         """Fetch a stale copy in the background; from now on also at each change, before it is asked for."""
         self._follows = True
         if self._stale and not self._closed and (self._fetching is None or self._fetching.done()):
-            self._fetching = asyncio.create_task(self._catch_up(), name=f"registry-{self.part}")
+            self._fetching = asyncio.create_task(
+                self._catch_up(), name=f"registry-{self.part}", context=for_every_tenant()
+            )
 
     async def close(self) -> None:
         """Fetch nothing more in the background."""
@@ -78,7 +81,8 @@ class RegistryCopy(ABC):
         # First, so that what changes while it is fetched makes it stale again.
         self._fresh_until = self._monotonic() + self._fresh_seconds
         try:
-            await self._fetch()
+            with working_for(EVERY_TENANT):
+                await self._fetch()
         except StoreUnavailable as outage:
             self._store.outage.failed(f"registry, {self.part}", outage.reason, on_demand=True)
         except BaseException:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from eventstore.batch import Lease
 from eventstore.handler import Build, Outcome, RunHandler, decided
+from eventstore.tenancy import for_every_tenant
 from runs.decide import Decided
 from runs.event import Event
 from runs.state import RunState
@@ -55,7 +56,7 @@ class RunWriter:
             return await self._handler.transact(run_id, build, lease=lease)
         finally:
             if waiting:
-                task = asyncio.create_task(self._write(run_id, waiting))
+                task = asyncio.create_task(self._write(run_id, waiting), context=for_every_tenant())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:

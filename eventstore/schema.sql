@@ -89,7 +89,8 @@ begin
   if batch ? 'starts' then
     with started as (
       insert into flex_runs
-      select * from jsonb_populate_recordset(null::flex_runs, batch -> 'starts') s order by s.run_id
+      select * from jsonb_populate_recordset(
+        jsonb_populate_record(null::flex_runs, '{"tenant": "default"}'), batch -> 'starts') s order by s.run_id
       on conflict do nothing
       returning run_id)
     select array_agg(run_id) into begun from started;
@@ -260,6 +261,26 @@ begin
 end
 $$;
 
+CREATE FUNCTION flex_failed_runs(of_code text, of_tenant text, since timestamp with time zone, before timestamp with time zone, run_before uuid, most integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    AS $$
+  select r.run_id from flex_runs r
+  where r.error ->> 'code' = of_code and (r.tenant = of_tenant) is true
+    and current_setting('flexrun.tenant', true) in ('*', of_tenant)
+    and r.created_at >= since and (r.created_at, r.run_id) < (before, run_before)
+  order by r.created_at desc, r.run_id desc
+  limit most
+$$;
+
+CREATE FUNCTION flex_forks_of(of_run text, most integer) RETURNS SETOF uuid
+    LANGUAGE sql STABLE
+    AS $$
+  select r.run_id from flex_runs r
+  where r.origin ->> 'runId' = of_run and current_setting('flexrun.tenant', true) in ('*', r.tenant)
+  order by r.created_at
+  limit most
+$$;
+
 CREATE FUNCTION flex_free_queues() RETURNS SETOF text
     LANGUAGE sql STABLE
     AS $$
@@ -298,15 +319,15 @@ begin
           and (imported_at is null or imported_at < ended_before)
           and (exported_since is null or erased_at is null or erased_at < exported_since)
         order by run_id for update skip locked) r;
-  insert into flex_pruned_runs (run_id, status, events, created_at, completed_at, exported_to, head_hash)
+  insert into flex_pruned_runs (run_id, status, events, created_at, completed_at, exported_to, head_hash, tenant)
   select r.run_id, r.status, r.head_seq, r.created_at, coalesce(r.completed_at, r.imported_at), flex_prune.exported_to,
-         e.hash
+         e.hash, r.tenant
   from flex_runs r left join flex_events e on e.run_id = r.run_id and e.seq = r.head_seq
   where r.run_id = any (taken)
   on conflict (run_id) do update
   set status = excluded.status, events = excluded.events, created_at = excluded.created_at,
       completed_at = excluded.completed_at, exported_to = excluded.exported_to, head_hash = excluded.head_hash,
-      pruned_at = clock_timestamp();
+      tenant = excluded.tenant, pruned_at = clock_timestamp();
   delete from flex_webhook_deliveries d using flex_webhooks h where d.hook_id = h.id and d.run_id = any (taken);
   delete from flex_webhook_lanes l using flex_webhooks h where l.hook_id = h.id and l.run_id = any (taken);
   delete from flex_links where run_id = any (taken);
@@ -394,6 +415,17 @@ begin
   raise exception 'token %: it is revoked, or its hash, name and scopes would change; make another one', old.token_id
     using errcode = 'FR004';
 end
+$$;
+
+CREATE FUNCTION flex_tenants() RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+  with recursive known (tenant) as (
+    (select r.tenant from flex_runs r order by r.tenant limit 1)
+    union all
+    select (select r.tenant from flex_runs r where r.tenant > known.tenant order by r.tenant limit 1)
+    from known where known.tenant is not null)
+  select tenant from known where tenant is not null
 $$;
 
 CREATE TABLE flex_work (
@@ -542,6 +574,7 @@ CREATE TABLE flex_capabilities (
     failures integer DEFAULT 0 NOT NULL,
     open_until timestamp with time zone,
     last_taken_at timestamp with time zone,
+    tenant text DEFAULT 'default'::text NOT NULL,
     CONSTRAINT flex_capabilities_source_check CHECK ((source = ANY (ARRAY['worker'::text, 'api'::text, 'file'::text])))
 );
 
@@ -552,6 +585,8 @@ COMMENT ON COLUMN flex_capabilities.failures IS 'calls of its endpoint that fail
 COMMENT ON COLUMN flex_capabilities.open_until IS 'its endpoint is not called before then';
 
 COMMENT ON COLUMN flex_capabilities.last_taken_at IS 'when an attempt of it last began';
+
+COMMENT ON COLUMN flex_capabilities.tenant IS 'whose runs may use it; default: everybody''s';
 
 CREATE TABLE flex_capability_starts (
     capability_id text NOT NULL,
@@ -617,7 +652,7 @@ COMMENT ON COLUMN flex_events.hash IS 'SHA-256 over the event and the hash of th
 
 COMMENT ON COLUMN flex_events.apart IS 'what payload and detail have in flex_values: place → hash';
 
-CREATE VIEW flex_event_rows AS
+CREATE VIEW flex_event_rows WITH (security_invoker='true') AS
  SELECT run_id,
     seq,
     type,
@@ -648,8 +683,11 @@ CREATE TABLE flex_facets (
     schema jsonb NOT NULL,
     many boolean DEFAULT false NOT NULL,
     source text NOT NULL,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    tenant text DEFAULT 'default'::text NOT NULL
 );
+
+COMMENT ON COLUMN flex_facets.tenant IS 'whose runs may use it; default: everybody''s';
 
 CREATE TABLE flex_imported_runs (
     run_id uuid NOT NULL,
@@ -734,6 +772,7 @@ CREATE TABLE flex_operations (
     source text,
     forwarded_for text,
     finished_at timestamp with time zone,
+    tenant text DEFAULT 'default'::text NOT NULL,
     CONSTRAINT flex_operations_finished CHECK (((outcome = 'begun'::text) = (finished_at IS NULL))),
     CONSTRAINT flex_operations_outcome CHECK ((outcome = ANY (ARRAY['begun'::text, 'done'::text, 'refused'::text, 'failed'::text])))
 )
@@ -821,7 +860,8 @@ CREATE TABLE flex_pruned_runs (
     completed_at timestamp with time zone NOT NULL,
     exported_to text,
     pruned_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    head_hash bytea
+    head_hash bytea,
+    tenant text DEFAULT 'default'::text NOT NULL
 );
 
 COMMENT ON TABLE flex_pruned_runs IS 'runs that were removed after their time, so that who asks for one is told so';
@@ -868,7 +908,8 @@ CREATE TABLE flex_runs (
     usage jsonb,
     imported_at timestamp with time zone,
     apart jsonb,
-    erased_at timestamp with time zone
+    erased_at timestamp with time zone,
+    tenant text DEFAULT 'default'::text NOT NULL
 )
 WITH (fillfactor='70');
 ALTER TABLE ONLY flex_runs ALTER COLUMN envelope SET STORAGE EXTERNAL;
@@ -881,7 +922,9 @@ COMMENT ON COLUMN flex_runs.apart IS 'what envelope and output have in flex_valu
 
 COMMENT ON COLUMN flex_runs.erased_at IS 'when its data was erased: the row has only what the log shows without the key';
 
-CREATE VIEW flex_run_rows AS
+COMMENT ON COLUMN flex_runs.tenant IS 'to whom it belongs, and all rows of the run with it';
+
+CREATE VIEW flex_run_rows WITH (security_invoker='true') AS
  SELECT run_id,
     status,
     head_seq,
@@ -900,7 +943,8 @@ CREATE VIEW flex_run_rows AS
     deadline_at,
     usage,
     imported_at,
-    erased_at
+    erased_at,
+    tenant
    FROM flex_runs r;
 
 CREATE TABLE flex_secrets (
@@ -909,7 +953,7 @@ CREATE TABLE flex_secrets (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
-CREATE VIEW flex_task_rows AS
+CREATE VIEW flex_task_rows WITH (security_invoker='true') AS
  SELECT n.run_id,
     n.node_id,
     n.capability_id,
@@ -922,7 +966,8 @@ CREATE VIEW flex_task_rows AS
     r.objective,
     r.client_id,
     r.status AS run_status,
-    w.due_at AS expires_at
+    w.due_at AS expires_at,
+    r.tenant
    FROM ((flex_runs r
      JOIN flex_plan_nodes n ON (((n.run_id = r.run_id) AND (n.executor_type = 'human'::text))))
      LEFT JOIN flex_work w ON (((w.run_id = n.run_id) AND (w.kind = 'task_expiry'::text) AND (w.ref = n.node_id))))
@@ -944,6 +989,7 @@ CREATE TABLE flex_tokens (
     last_used_at timestamp with time zone,
     revoked_at timestamp with time zone,
     revoked_by text,
+    tenant text DEFAULT 'default'::text NOT NULL,
     CONSTRAINT flex_tokens_digest CHECK ((length(digest) = 32)),
     CONSTRAINT flex_tokens_revoked CHECK (((revoked_at IS NULL) = (revoked_by IS NULL))),
     CONSTRAINT flex_tokens_scopes CHECK (((cardinality(scopes) > 0) OR (cardinality(roles) > 0)))
@@ -1003,7 +1049,7 @@ COMMENT ON COLUMN flex_webhook_lanes.due_at IS 'when it may be claimed: while it
 
 COMMENT ON COLUMN flex_webhook_lanes.worker IS 'who holds it';
 
-CREATE VIEW flex_webhook_delivery_rows AS
+CREATE VIEW flex_webhook_delivery_rows WITH (security_invoker='true') AS
  SELECT hook_id,
     run_id,
     seq,
@@ -1038,6 +1084,7 @@ CREATE TABLE flex_webhooks (
     disabled_at timestamp with time zone,
     disabled_reason text,
     removed_at timestamp with time zone,
+    tenant text DEFAULT 'default'::text NOT NULL,
     CONSTRAINT flex_webhooks_event_types_check CHECK ((cardinality(event_types) > 0))
 )
 WITH (fillfactor='50');
@@ -1076,7 +1123,7 @@ COMMENT ON COLUMN hitl_requests.proposal IS 'the edit or answer that the votes a
 
 COMMENT ON COLUMN hitl_requests.apart IS 'what payload has in flex_values: place → hash';
 
-CREATE VIEW hitl_request_rows AS
+CREATE VIEW hitl_request_rows WITH (security_invoker='true') AS
  SELECT q.id AS request_id,
     q.run_id,
     q.thread_id,
@@ -1100,7 +1147,8 @@ CREATE VIEW hitl_request_rows AS
     r.updated_at AS run_updated_at,
     COALESCE((r.envelope #>> '{metadata,briefId}'::text[]), (r.envelope #>> '{inputs,briefId}'::text[])) AS brief_id,
     r.client_id,
-    q.apart
+    q.apart,
+    r.tenant
    FROM (hitl_requests q
      JOIN flex_runs r ON ((r.run_id = q.run_id)));
 
@@ -1212,6 +1260,8 @@ CREATE INDEX flex_operations_object ON flex_operations USING btree (object_kind,
 
 CREATE INDEX flex_operations_run ON flex_operations USING btree (run_id, operation_id) WHERE (run_id IS NOT NULL);
 
+CREATE INDEX flex_operations_tenant ON flex_operations USING btree (tenant, operation_id);
+
 CREATE INDEX flex_plan_nodes_capability ON flex_plan_nodes USING btree (capability_id, finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE INDEX flex_plan_nodes_people ON flex_plan_nodes USING btree (run_id, node_id) WHERE (executor_type = 'human'::text);
@@ -1224,8 +1274,6 @@ CREATE INDEX flex_runs_client ON flex_runs USING btree (client_id, created_at, r
 
 CREATE INDEX flex_runs_completed ON flex_runs USING btree (completed_at, run_id) WHERE (completed_at IS NOT NULL);
 
-CREATE INDEX flex_runs_created ON flex_runs USING btree (created_at, run_id);
-
 CREATE INDEX flex_runs_error ON flex_runs USING btree (((error ->> 'code'::text)), created_at, run_id) WHERE ((error ->> 'code'::text) IS NOT NULL);
 
 CREATE INDEX flex_runs_forks ON flex_runs USING btree (((origin ->> 'runId'::text)), created_at) WHERE ((origin ->> 'runId'::text) IS NOT NULL);
@@ -1234,9 +1282,11 @@ CREATE INDEX flex_runs_imported ON flex_runs USING btree (created_at, run_id) WH
 
 CREATE INDEX flex_runs_label ON flex_runs USING btree (run_label, created_at, run_id) WHERE (run_label IS NOT NULL);
 
-CREATE INDEX flex_runs_status ON flex_runs USING btree (status, created_at, run_id);
-
 CREATE INDEX flex_runs_submitter ON flex_runs USING btree (submitted_by, created_at, run_id) WHERE (submitted_by IS NOT NULL);
+
+CREATE INDEX flex_runs_tenant ON flex_runs USING btree (tenant, created_at, run_id);
+
+CREATE INDEX flex_runs_tenant_status ON flex_runs USING btree (tenant, status, created_at, run_id);
 
 CREATE INDEX flex_runs_thread ON flex_runs USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
 
@@ -1283,3 +1333,135 @@ ALTER TABLE ONLY flex_webhook_deliveries
 
 ALTER TABLE ONLY flex_webhook_lanes
     ADD CONSTRAINT flex_webhook_lanes_hook FOREIGN KEY (hook_id) REFERENCES flex_webhooks(id);
+
+ALTER TABLE flex_capabilities ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_capability_starts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_capability_workers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_dead_letters ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_facets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_imported_runs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_links ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_messages ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_migrations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_operations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_partial_outputs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_plan_nodes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_processes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_pruned_runs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_run_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_runs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_secrets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_tokens ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_values ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_webhook_deliveries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_webhook_lanes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_webhooks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_work ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY flexrun_shared ON flex_capabilities FOR SELECT USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) <> ''::text) AND (tenant = 'default'::text)));
+
+CREATE POLICY flexrun_shared ON flex_capability_workers FOR SELECT USING ((( SELECT c.tenant
+   FROM flex_capabilities c
+  WHERE ((c.capability_id = flex_capability_workers.capability_id) AND (c.version = flex_capability_workers.version))) = ANY (ARRAY['default'::text, ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting)])));
+
+CREATE POLICY flexrun_shared ON flex_facets FOR SELECT USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) <> ''::text) AND (tenant = 'default'::text)));
+
+CREATE POLICY flexrun_tenant ON flex_capabilities USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
+CREATE POLICY flexrun_tenant ON flex_capability_starts USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_capability_starts.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_capability_workers USING ((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text));
+
+CREATE POLICY flexrun_tenant ON flex_dead_letters USING ((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text));
+
+CREATE POLICY flexrun_tenant ON flex_events USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_events.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_facets USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
+CREATE POLICY flexrun_tenant ON flex_imported_runs USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_imported_runs.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_links USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_links.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_messages USING ((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text));
+
+CREATE POLICY flexrun_tenant ON flex_migrations USING ((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text));
+
+CREATE POLICY flexrun_tenant ON flex_operations USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
+CREATE POLICY flexrun_tenant ON flex_partial_outputs USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_partial_outputs.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_plan_nodes USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_plan_nodes.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_processes USING ((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text));
+
+CREATE POLICY flexrun_tenant ON flex_pruned_runs USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
+CREATE POLICY flexrun_tenant ON flex_run_keys USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_run_keys.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_runs USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
+CREATE POLICY flexrun_tenant ON flex_secrets USING ((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text));
+
+CREATE POLICY flexrun_tenant ON flex_tokens USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
+CREATE POLICY flexrun_tenant ON flex_values USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_values.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_webhook_deliveries USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT h.tenant
+   FROM flex_webhooks h
+  WHERE (h.id = flex_webhook_deliveries.hook_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_webhook_lanes USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT h.tenant
+   FROM flex_webhooks h
+  WHERE (h.id = flex_webhook_lanes.hook_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON flex_webhooks USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
+CREATE POLICY flexrun_tenant ON flex_work USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = flex_work.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+CREATE POLICY flexrun_tenant ON hitl_requests USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
+   FROM flex_runs r
+  WHERE (r.run_id = hitl_requests.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
+
+ALTER TABLE hitl_requests ENABLE ROW LEVEL SECURITY;

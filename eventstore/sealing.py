@@ -116,11 +116,16 @@ def _clear_payload(event: Event) -> JsonObject:
 
 
 def _clear_detail(event: Event) -> JsonObject | None:
-    """What the log shows of a detail without the key: the number of events, and which run a fork was made from."""
+    """What the log shows of a detail without the key: the number of events, and of a start to whom the run belongs and
+    which run it was made from.
+    """
     detail = event.detail or {}
     if event.type == "complete" and "eventCount" in detail:
         return {"eventCount": detail["eventCount"]}
+    if event.type != "start":
+        return None
     origin: JsonObject = detail.get("origin") or {}
-    if event.type == "start" and "runId" in origin:
-        return {"origin": {"runId": origin["runId"], "kind": origin.get("kind")}}
-    return None
+    clear: JsonObject = {"tenant": detail["tenant"]} if "tenant" in detail else {}
+    if "runId" in origin:
+        clear["origin"] = {"runId": origin["runId"], "kind": origin.get("kind")}
+    return clear or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from contracts.lru import LruCache
 from eventstore import statements
 from eventstore.background import end_background, start_background
 from eventstore.batch import DEFAULT_LEASE, Commit, Lease
@@ -24,6 +25,7 @@ from eventstore.reader import Reader
 from eventstore.rows import Result, Rows
 from eventstore.seals import Seals
 from eventstore.slices import Slices
+from eventstore.tenancy import EVERY_TENANT, scope, sees
 from eventstore.writer import AppendQueue, Writer
 from runs.event import Event
 from runs.evolve import evolve
@@ -39,6 +41,9 @@ CLOCK_SECONDS = 5.0
 
 CACHED_RUNS = 1024
 """The default number of runs in progress whose states a process caches."""
+
+_KEPT_TENANTS = 16_384
+"""Of how many runs a process remembers to whom they belong."""
 
 _CLOSED = "the store was closed"
 _LAST_SEQ = 2_147_483_647
@@ -82,6 +87,7 @@ class EventStore:
         self._reader = reader
         self.seals = Seals(reader, erasable)
         self._cache = RunCache(cache_runs)
+        self._tenants: LruCache[str, str] = LruCache(_KEPT_TENANTS)
         self._first_loads = WeakValueDictionary[str, asyncio.Lock]()
         self._queue = AppendQueue()
         self._patience_seconds = patience_seconds
@@ -205,10 +211,15 @@ class EventStore:
 
     def cached(self, run_id: str) -> RunState | None:
         """The cached state of a run in progress; another process may have appended since."""
-        return self._cache.get(run_id)
+        known = self._cache.get(run_id)
+        return known if known is not None and sees(known.tenant) else None
 
     async def load(self, run_id: str, *, fresh: bool = False) -> RunState:
         """The run's state; `seq` is 0 where there is no such run. Without `fresh` it may be the one of a moment ago."""
+        state = await self._load(run_id, fresh)
+        return state if sees(state.tenant) or not state.exists else new_run(run_id)
+
+    async def _load(self, run_id: str, fresh: bool) -> RunState:
         known = self._cache.get(run_id)
         if known is None:
             # Of many that ask for a run at once, as the slots of an executor do, one reads its log.
@@ -251,7 +262,7 @@ class EventStore:
         self, run_id: str, *, after: int = 0, until: int | None = None, limit: int = 1000
     ) -> list[Event]:
         """As `read`, in the form that the log has and that is hashed: sealed, where the run has a key."""
-        if not is_run_id(run_id):
+        if not is_run_id(run_id) or not await self.visible([run_id]):
             return []
         last = _LAST_SEQ if until is None else min(until, _LAST_SEQ)
         return await self.select(
@@ -262,10 +273,15 @@ class EventStore:
 
     async def read_many(self, cursors: Mapping[str, int], *, limit_each: int = 500) -> dict[str, list[Event]]:
         """The events after each run's cursor, in one query; runs with nothing new are left out."""
+        run_ids = await self.visible(cursors)
         events = await self.select(
             Event,
             "log/read_many",
-            {"run_ids": list(cursors), "after": list(cursors.values()), "limit_each": limit_each},
+            {
+                "run_ids": list(run_ids),
+                "after": [cursors[each] for each in run_ids],
+                "limit_each": limit_each,
+            },
         )
         found: dict[str, list[Event]] = {}
         for event in await self.seals.open(events):
@@ -274,7 +290,21 @@ class EventStore:
 
     async def heads(self, run_ids: Sequence[str]) -> dict[str, int]:
         """The last seq of each of these runs, in one query; unknown ones are left out."""
-        return dict(await self.fetch("log/heads", {"run_ids": list(run_ids)}))
+        return dict(await self.fetch("log/heads", {"run_ids": list(await self.visible(run_ids))}))
+
+    async def visible(self, run_ids: Iterable[str]) -> Collection[str]:
+        """Those of these runs, in canonical form, that the tenant may see that is worked for. Raises StoreUnavailable.
+
+        To whom a run belongs never changes, so it is asked once.
+        """
+        asked = list(run_ids)
+        if scope() == EVERY_TENANT:
+            return asked
+        unknown = [each for each in asked if self._tenants.get(each) is None]
+        if unknown:
+            for run_id, tenant in await self.fetch("runs/tenants", {"run_ids": unknown}):
+                self._tenants.put(run_id, tenant)
+        return [each for each in asked if (tenant := self._tenants.get(each)) is not None and sees(tenant)]
 
     async def query(self, name: str, parameters: Mapping[str, object]) -> Result:
         """The result of a statement of `eventstore/sql/`. It may be run twice when a connection is lost."""
@@ -293,6 +323,8 @@ class EventStore:
 
     def _committed(self, commit: Commit) -> None:
         self._cache.put(commit.after)
+        if not commit.before.exists:
+            self._tenants.put(commit.after.run_id, commit.after.tenant)
         for callback in self._callbacks:
             try:
                 callback(commit)

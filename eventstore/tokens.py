@@ -14,6 +14,7 @@ from hashlib import sha256
 from uuid_utils import uuid7
 
 from eventstore.store import EventStore
+from schemas.tenant import DEFAULT_TENANT
 from schemas.tokens import SCOPES, TOKEN_PREFIX, OldScope, Scope, TokenBody, scopes_meant
 
 MAX_TOKENS = 2_000
@@ -36,6 +37,7 @@ class NewToken:
     description: str | None = None
     expires_in_seconds: float | None = None
     created_by: str
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class TokenRow:
     last_used_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class LiveToken:
     scopes: list[Scope | OldScope]
     roles: list[str]
     expires_at: datetime | None
+    tenant: str
 
 
 def new_token_id() -> str:
@@ -83,7 +87,7 @@ def digest_of(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def made_token(body: TokenBody, created_by: str) -> NewToken:
+def made_token(body: TokenBody, created_by: str, tenant: str = DEFAULT_TENANT) -> NewToken:
     """A new token as it was asked for, which is not kept yet."""
     return NewToken(
         token_id=new_token_id(),
@@ -94,6 +98,7 @@ def made_token(body: TokenBody, created_by: str) -> NewToken:
         description=body.description,
         expires_in_seconds=body.expires_in_seconds,
         created_by=created_by,
+        tenant=tenant,
     )
 
 
@@ -116,6 +121,7 @@ def token_parameters(new: NewToken) -> dict[str, object]:
         "created_by": new.created_by,
         "expires_in_seconds": new.expires_in_seconds,
         "limit": MAX_TOKENS,
+        "tenant": new.tenant,
     }
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from eventstore.store import EventStore
+from schemas.tenant import DEFAULT_TENANT
 
 DeliveryStatus = Literal["pending", "delivered", "given_up"]
 
@@ -27,7 +28,7 @@ def message_id(hook_id: str, run_id: str, seq: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWebhook:
-    """A webhook to be added. `hook_id` is a UUID; `secret` signs what is sent, 24 to 64 bytes."""
+    """A webhook to be added, for runs of its tenant. `hook_id` is a UUID; `secret` has 24 to 64 bytes, and signs."""
 
     hook_id: str
     url: str
@@ -35,6 +36,7 @@ class NewWebhook:
     secret: bytes
     description: str | None = None
     created_by: str | None = None
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None
             "secret": webhook.secret,
             "created_by": webhook.created_by,
             "limit": MAX_WEBHOOKS,
+            "tenant": webhook.tenant,
         },
     )
     return rows[0][0] if rows else None

@@ -13,7 +13,8 @@ from schemas.addresses import is_loopback
 _FORWARDED = ("forwarded", "via", "x-real-ip")
 _PORT = re.compile(r":[0-9]*$")
 _ALLOWED_HEADERS = (
-    "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id"
+    "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, X-Correlation-Id,"
+    " X-Flexrun-Tenant"
 )
 _EXPOSED_HEADERS = "X-Correlation-Id, X-Run-Id, Location, Retry-After, X-Backlog-Pending, X-Backlog-Limit"
 

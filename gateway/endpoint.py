@@ -25,12 +25,13 @@ from typing import Annotated, Any, Literal, Required, TypedDict, Unpack, get_arg
 import orjson
 from aiohttp import web
 
+from eventstore.tenancy import EVERY_TENANT, work_from_now_on_for
 from gateway.body import expect_continue, read_body
 from gateway.deps import GATEWAY
 from gateway.parsing import parse_body
 from gateway.query import Parameter, Query, query_parameters, read_query, refuse_unknown
 from gateway.recording import begin_operation, note_operation
-from gateway.scopes import CALLER, may, require
+from gateway.scopes import CALLER, may, require, require_operators_tenant
 from schemas.base import Model
 from schemas.tokens import Scope
 from schemas.withheld import NEEDED, WITHHELD, without_payload
@@ -90,7 +91,8 @@ class Documentation(TypedDict, total=False):
     `takes` is the media type of a body that is no model: a file, which the handler reads by itself.
 
     `needs` is the scope that a caller must have, or all of several: without one it is `admin`, and for `open` endpoints
-    there is none.
+    there is none. `operator` endpoints are about the installation, and for callers of the default tenant only.
+    `across_tenants` ones work for every tenant: the handler says itself what of it is the caller's.
 
     `acts_on` is the kind of object that a change is about, such as `webhook`: by default that of the last id in the
     path. An id that the path lacks is the field `webhook_id` of the request's log line. `unrecorded` says why a change
@@ -111,6 +113,8 @@ class Documentation(TypedDict, total=False):
     open: bool
     takes: str
     needs: Scope | tuple[Scope, ...]
+    operator: bool
+    across_tenants: bool
     acts_on: str
     unrecorded: str
     recorded_after: str
@@ -195,6 +199,10 @@ class Endpoint:
                 note_operation(request, self.name, *self.acts_on)
             if self.path not in request.app[OPEN_PATHS]:
                 require(request[CALLER], *self.needs)
+                if self.about.get("operator"):
+                    require_operators_tenant(request[CALLER])
+            if self.about.get("operator") or self.about.get("across_tenants"):
+                work_from_now_on_for(EVERY_TENANT)
             if request.query_string and not self.open:
                 refuse_unknown(request, known)
             arguments = [await each.read(request) for each in self.arguments]

@@ -11,10 +11,12 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from eventstore.tenancy import EVERY_TENANT, working_for
 from gateway.body import close_unread, refuse_codings
 from gateway.cors import allow_origin, options_answer, preflight_answer
 from gateway.deps import GATEWAY
 from gateway.endpoint import OPEN_PATHS
+from gateway.errors import NotPermitted
 from gateway.identity.identify import identify
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
@@ -22,9 +24,10 @@ from gateway.pruned import refuse_pruned
 from gateway.recording import end_operation
 from gateway.request_metrics import count_request
 from gateway.request_spans import begin_span, end_span
-from gateway.scopes import CALLER, CORRELATION_ID
+from gateway.scopes import CALLER, CORRELATION_ID, Caller, acting_in
 from runs.commands import Actor
 from runs.errors import RunUnknown
+from schemas.tenant import DEFAULT_TENANT, is_tenant_name
 from telemetry import tracing
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -36,6 +39,9 @@ LINKS = "/hitl/"
 WORK = "/api/v1/flex/work/"
 CLAIM = "/api/v1/flex/work/claim"
 """Endpoints of an attempt, whose address has its token; a claim has none yet."""
+
+TENANT = "X-Flexrun-Tenant"
+"""The header by which an operator works for another tenant."""
 
 _LOGGED_PATH_CHARS = 500
 CLIENT_GONE = 499
@@ -108,7 +114,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[CALLER] = await identify(request, request.app[GATEWAY], is_open=_is_open(request))
         if request[CALLER].actor.verified:
             bind_log_fields(request, actor=request[CALLER].actor.name)
-        return await _handled(request, handler)
+        request[CALLER] = _in_named_tenant(request, request[CALLER])
+        with working_for(EVERY_TENANT if _is_open(request) else request[CALLER].tenant):
+            return await _handled(request, handler)
     except Exception as error:  # noqa: BLE001 - the outermost layer: every error becomes a response here, or is raised again
         return _problem_answer(request, error)
 
@@ -163,6 +171,24 @@ def _problem_answer(request: web.Request, error: Exception) -> web.Response:
         problem = internal_error()
     bind_log_fields(request, code=problem.code)
     return problem_response(problem, request[CORRELATION_ID])
+
+
+def _in_named_tenant(request: web.Request, who: Caller) -> Caller:
+    """The caller in the tenant that the request names. Raises ProblemError (400), NotPermitted."""
+    named = request.headers.get(TENANT)
+    if named is None or named == who.tenant or _is_open(request):
+        return who
+    if not is_tenant_name(named):
+        raise ProblemError(
+            400, "tenant_invalid", f"{TENANT} takes small letters, digits and hyphens, 63 at most."
+        )
+    elsewhere = acting_in(who, named)
+    if elsewhere is None:
+        raise NotPermitted(
+            f"{TENANT} is for those who run the installation: the scope 'admin' in {DEFAULT_TENANT!r}."
+        )
+    bind_log_fields(request, tenant=named)
+    return elsewhere
 
 
 def _require_host(request: web.Request) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from eventstore.operations import MAX_ID_CHARS, MAX_REASON_CHARS, Operation, new_operation_id
+from eventstore.tenancy import tenant_of_scope
 from gateway.deps import GATEWAY
 from gateway.operators import operator_text
 from gateway.scopes import CALLER, CORRELATION_ID
@@ -38,6 +39,7 @@ def note_operation(request: web.Request, action: str, kind: str, path_parameter:
         run_id=run_id if _RUN_ID.fullmatch(run_id) else None,
         source=_kept(request.remote, _MAX_ADDRESS_CHARS),
         forwarded_for=_kept(request.headers.get("X-Forwarded-For"), _MAX_ADDRESS_CHARS),
+        tenant=tenant_of_scope(),
     )
 
 

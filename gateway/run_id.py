@@ -7,6 +7,7 @@ from typing import Annotated
 
 from aiohttp import web
 
+from gateway.deps import GATEWAY
 from gateway.endpoint import FromRequest
 from gateway.middleware import bind_log_fields
 from gateway.query import Parameter, QueryValue
@@ -27,9 +28,11 @@ def run_id_value(description: str) -> QueryValue:
     return QueryValue(description, read=lambda text, _name: canonical_run_id(text))
 
 
-def _read_path(request: web.Request) -> str:
+async def _read_path(request: web.Request) -> str:
     run_id = canonical_run_id(request.match_info["run_id"])
     bind_log_fields(request, run_id=run_id)
+    if not await request.app[GATEWAY].deps.store.visible([run_id]):
+        raise RunUnknown(f"there is no run {run_id}")
     return run_id
 
 
@@ -39,4 +42,4 @@ PathRunId = Annotated[
         _read_path, [Parameter("run_id", "path", "The run's id.", {"type": "string", "format": "uuid"})]
     ),
 ]
-"""The run that the path names. Raises RunUnknown."""
+"""The run that the path names, of the caller's tenant. Raises RunUnknown."""

@@ -8,7 +8,7 @@ of its roles where some open something (`@viewer`); one without such a role may 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from aiohttp import web
@@ -86,6 +86,22 @@ def require(caller: Caller, *verbs: Scope) -> None:
             raise NotPermitted(
                 f"This needs the scope {verb!r}; the token of {caller.actor.name!r} has {has}."
             )
+
+
+def is_operator(caller: Caller) -> bool:
+    """Whether this is who runs the installation: the scope `admin` in the default tenant."""
+    return caller.tenant == DEFAULT_TENANT and may(caller, "admin")
+
+
+def acting_in(caller: Caller, tenant: str) -> Caller | None:
+    """The same caller in another tenant; None where that is no operator."""
+    return replace(caller, tenant=tenant) if is_operator(caller) else None
+
+
+def require_operators_tenant(caller: Caller) -> None:
+    """Raise NotPermitted for callers of a tenant that shares the installation with its operator."""
+    if caller.tenant != DEFAULT_TENANT:
+        raise NotPermitted(f"This is about the whole installation, and not for the tenant {caller.tenant!r}.")
 
 
 def scopes_of_plain_roles(roles: Iterable[str]) -> frozenset[Scope]:

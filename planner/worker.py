@@ -140,12 +140,15 @@ class PlannerWorker:
             missing.clear()
             if not await self._may_claim(state):
                 return ()
-            registered = await self._registered()
+            registered = await self._registered(state.tenant)
             if not _is_due(state, hint):
                 # the rules say why it is refused
                 return (self._request(hint, len(registered.capabilities)),)
             result = await ask_instantly(self._planner, state, registered, hint.attempt)
-            if _may_be_outdated(result) and (newer := await self._newer(registered)) is not None:
+            if (
+                _may_be_outdated(result)
+                and (newer := await self._newer(registered, state.tenant)) is not None
+            ):
                 registered = newer
                 result = await ask_instantly(self._planner, state, registered, hint.attempt)
             request = self._request(hint, len(registered.capabilities))
@@ -165,7 +168,7 @@ class PlannerWorker:
         async def build(state: RunState) -> Sequence[Command]:
             if not await self._may_claim(state):
                 return ()
-            return (self._request(hint, len(await self._capabilities.current())),)
+            return (self._request(hint, len(await self._capabilities.current(state.tenant))),)
 
         outcome = await self._handler.transact(hint.run_id, build, lease=self._lease)
         if not outcome.events:
@@ -189,9 +192,12 @@ class PlannerWorker:
     async def _ask_patiently(self, state: RunState, attempt: int) -> PlannerResult:
         give_up_at = time.monotonic() + self._config.patience_seconds
         while True:
-            registered = await self._registered()
+            registered = await self._registered(state.tenant)
             result = await ask(self._planner, state, registered, attempt, self._config.timeout_seconds)
-            if _may_be_outdated(result) and (newer := await self._newer(registered)) is not None:
+            if (
+                _may_be_outdated(result)
+                and (newer := await self._newer(registered, state.tenant)) is not None
+            ):
                 result = await ask(self._planner, state, newer, attempt, self._config.timeout_seconds)
             if (
                 not isinstance(result, PlanningFailed)
@@ -213,19 +219,19 @@ class PlannerWorker:
             return True
         return False
 
-    async def _registered(self) -> Registered:
-        """What a plan may use now. As long as nothing changes its parts are the same objects."""
-        known = await self._facets.current()
+    async def _registered(self, tenant: str) -> Registered:
+        """What a plan for a tenant may use now. As long as nothing changes its parts are the same objects."""
+        known = await self._facets.current(tenant)
         if known is not self._known_facets:
             self._known_facets, self._own_facets = known, pinned_facets(known, known)
-        listed = await self._capabilities.current()
-        return Registered(listed, self._own_facets, self._capabilities.disabled)
+        listed = await self._capabilities.current(tenant)
+        return Registered(listed, self._own_facets, self._capabilities.disabled(tenant))
 
-    async def _newer(self, registered: Registered) -> Registered | None:
+    async def _newer(self, registered: Registered, tenant: str) -> Registered | None:
         """What may be used as the database says it now; None where that is the same."""
         await self._facets.refresh()
         await self._capabilities.refresh()
-        newest = await self._registered()
+        newest = await self._registered(tenant)
         same = newest.capabilities is registered.capabilities and newest.facets is registered.facets
         return None if same else newest
 

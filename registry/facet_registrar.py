@@ -14,13 +14,15 @@ from contracts.problems import SchemaRefused
 from eventstore.facet_cache import FacetCache
 from eventstore.facets import add_facet, facet_rows
 from eventstore.store import EventStore
+from eventstore.tenancy import EVERY_TENANT, working_for
 from registry.differences import differences
-from registry.registrar import VersionTaken
+from registry.registrar import NameNotTheirs, VersionTaken, require_own_name
 from runs.event import JsonObject
 from schemas import pointer
 from schemas.capability import version_order
 from schemas.facets import DIALECT, FACETS, Facet
 from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.tenant import DEFAULT_TENANT
 
 _NAMES = ("$id", "$anchor", "$dynamicAnchor", "$dynamicRef")
 """What would mean something else inside the schema of a contract, or clash with another facet's."""
@@ -37,22 +39,31 @@ class FacetRegistrar:
     facets: FacetCache
     contracts: ContractChecker
 
-    async def register(self, facet: Facet, source: Literal["api", "file"]) -> bool:
+    async def register(
+        self, facet: Facet, source: Literal["api", "file"], tenant: str = DEFAULT_TENANT
+    ) -> bool:
         """Whether it is new; False where it is registered in the same words.
 
-        Raises DocumentRefused with everything wrong, VersionTaken, CheckerUnavailable, StoreUnavailable.
+        Raises DocumentRefused with everything wrong, NameNotTheirs, VersionTaken, CheckerUnavailable, StoreUnavailable.
         """
+        require_own_name(facet.name, tenant)
         problems = await self._schema_problems(facet.schema)
         if problems:
             raise DocumentRefused(problems)
         for _ in range(_TRIES):
-            known = [each.facet for each in await facet_rows(self.store) if each.name == facet.name]
+            with working_for(EVERY_TENANT):  # a name is taken once, whoever asks
+                rows = [each for each in await facet_rows(self.store) if each.name == facet.name]
+            if any(each.tenant != tenant for each in rows):
+                raise NameNotTheirs(facet.name, tenant)
+            known = [each.facet for each in rows]
             known += [FACETS[facet.name]] if facet.name in FACETS else []
             if any(_is_same_version(each, facet) for each in known):
                 _require_same(known, facet)
                 return False
             await self._require_successor(known, facet)
-            if await add_facet(self.store, facet, source, after=[each.version for each in known]):
+            if await add_facet(
+                self.store, facet, source, after=[each.version for each in known], tenant=tenant
+            ):
                 await self.facets.refresh()
                 return True
         raise VersionTaken([f"{facet.name}@{facet.version}"], [])

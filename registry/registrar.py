@@ -16,6 +16,24 @@ from registry.descriptors import Entry, listed, read_descriptor, repeated
 from registry.differences import differences
 from registry.prompts import prompt_problems
 from schemas.refusal import DocumentRefused, FieldProblem
+from schemas.tenant import DEFAULT_TENANT
+
+
+class NameNotTheirs(Exception):
+    """A tenant may not register this: the name does not begin with the tenant's, or is another's."""
+
+    def __init__(self, name: str, tenant: str) -> None:
+        super().__init__(
+            f"{name[:200]!r} is not for the tenant {tenant!r} to register: what a tenant registers is named"
+            f" {tenant}.SOMETHING, and no name is registered by two."
+        )
+
+
+def require_own_name(name: str, tenant: str) -> None:
+    """Raise NameNotTheirs for a name that could be another tenant's. The default tenant takes any that is free."""
+    if tenant != DEFAULT_TENANT and not name.startswith(f"{tenant}."):
+        raise NameNotTheirs(name, tenant)
+
 
 _TRIES = 5
 """How often a registration is attempted while others register the same versions at the same moment."""
@@ -68,11 +86,20 @@ class Registrar:
             raise DocumentRefused(problems, omitted)
         return entries
 
-    async def register(self, entries: Sequence[Entry], who: str, source: Source) -> set[tuple[str, str]]:
-        """Register all or none; id and version of those that are new. Raises VersionTaken, StoreUnavailable."""
+    async def register(
+        self, entries: Sequence[Entry], who: str, source: Source, tenant: str = DEFAULT_TENANT
+    ) -> set[tuple[str, str]]:
+        """Register all or none; id and version of those that are new.
+
+        Raises NameNotTheirs, VersionTaken, StoreUnavailable.
+        """
         by_key = {entry.key: entry for entry in entries}
+        for entry in entries:
+            require_own_name(entry.descriptor.id, tenant)
         for _ in range(_TRIES):
-            made = await add_versions(self.store, [entry.wire for entry in entries], who, source)
+            made = await add_versions(self.store, [entry.wire for entry in entries], who, source, tenant)
+            if foreign := next((each for each in made if each.foreign), None):
+                raise NameNotTheirs(foreign.capability_id, tenant)
             clashing = [each for each in made if each.clashes]
             if clashing:
                 problems = [

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from runs.event import Json, JsonObject
 from runs.event_data import PlanApproval, ReusableData, ReuseData, ReuseOrigin
+from schemas.tenant import DEFAULT_TENANT
 from schemas.vocabulary import LogLevel, LossKind, Priority, ResponseType
 
 
@@ -43,7 +44,7 @@ class StartRun(Command):
     """Accept an envelope whose contract has been compiled already.
 
     `authors` are those of the run it was made from; `house` is the policy that it is accepted under, and what of it was
-    applied. `trace` is what `runs.trace` keeps of the span in which it is started.
+    applied. `trace` is what `runs.trace` keeps of the span in which it is started. `tenant` is to whom it belongs.
     """
 
     envelope: JsonObject
@@ -56,6 +57,7 @@ class StartRun(Command):
     origin: JsonObject | None = None
     reusable: ReusableData | None = None
     trace: JsonObject | None = None
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

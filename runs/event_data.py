@@ -80,7 +80,8 @@ class StartDetail(TypedDict):
     """`origin` is the run that this one was forked from: {runId, kind, fromNodeId, operator, reason, loosened?}.
 
     A fork that is planned anew has `reusable`. `trace` is {traceId, parent, sampled} of the request that started it,
-    and `origin` in it the traceparent of the run that a fork was made from: see `runs.trace`.
+    and `origin` in it the traceparent of the run that a fork was made from: see `runs.trace`. `tenant` is to whom the
+    run belongs, where that is not the default one.
     """
 
     envelope: JsonObject
@@ -90,6 +91,7 @@ class StartDetail(TypedDict):
     origin: NotRequired[JsonObject]
     reusable: NotRequired[ReusableData]
     trace: NotRequired[JsonObject]
+    tenant: NotRequired[str]
 
 
 class PlanRequestedData(TypedDict):

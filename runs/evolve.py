@@ -42,6 +42,7 @@ from runs.stored_policies import read_house_policy, read_policies, read_seconds
 from runs.transitions import next_node_status, next_run_status
 from runs.usage import add_usage
 from runs.values import changed, complete_copy
+from schemas.tenant import DEFAULT_TENANT
 from schemas.vocabulary import EventType
 
 _NO_DETAIL: JsonObject = {}
@@ -121,6 +122,7 @@ def _start(state: RunState, event: Event) -> RunState:
         origin=detail.get("origin"),
         reusable=detail.get("reusable"),
         trace=detail.get("trace"),
+        tenant=detail.get("tenant", DEFAULT_TENANT),
         created_at=event.recorded_at,
         updated_at=event.recorded_at,
         deadline_at=event.recorded_at + timedelta(seconds=seconds) if seconds else None,

@@ -121,6 +121,7 @@ def _commands(
         submitted_by=change.operator,
         authors=tuple(dict.fromkeys((*original.authors, *original.editors, change.operator))),
         origin=origin,
+        tenant=original.tenant,
         trace=None if original.trace is None else {"origin": run_span(original).traceparent},
     )
     loosened = loosened_policies(original.envelope, envelope)

@@ -23,6 +23,7 @@ from runs.transitions import PENDING, TERMINAL
 from runs.usage import NOTHING_USED, UsedTogether
 from runs.values import value
 from schemas.house_policy import HousePolicy
+from schemas.tenant import DEFAULT_TENANT
 from schemas.vocabulary import (
     Decision,
     ExecutorType,
@@ -166,7 +167,7 @@ class RunState:
     `firings` counts how often each runtime policy was fired, `marks` names what a policy reacts to once only and has
     (see `runs.rules.policy_timers`). `priority` is what a policy made of it, `paused_seconds` the length of all pauses
     that are over.
-    `trace` is the span that it was started in (see `runs.trace`).
+    `trace` is the span that it was started in (see `runs.trace`), `tenant` to whom it belongs.
     """
 
     run_id: str
@@ -186,6 +187,7 @@ class RunState:
     editors: tuple[str, ...] = ()
     origin: JsonObject | None = None
     trace: JsonObject | None = None
+    tenant: str = DEFAULT_TENANT
     created_at: datetime | None = None
     updated_at: datetime | None = None
     deadline_at: datetime | None = None

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from eventstore.queries.runs import RunRow, with_objectives
 from eventstore.store import EventStore
+from eventstore.tenancy import tenant_of_scope
 from runs.transitions import TERMINAL
 from schemas.vocabulary import RunStatus
 
@@ -82,7 +83,10 @@ class _Place:
 async def list_runs(
     store: EventStore, filters: RunFilters, *, after: RunCursor | None = None, limit: int = 50
 ) -> RunPage:
-    """Up to `limit` runs after a cursor. Filters without an index are looked for in WINDOW_RUNS runs a page."""
+    """Up to `limit` runs of one tenant after a cursor.
+
+    Filters without an index are looked for in WINDOW_RUNS runs a page.
+    """
     parameters = list_parameters(filters, after, limit)
     found = await store.query("runs/list", parameters)
     rows, places = found.read(RunRow), found.read(_Place)
@@ -122,6 +126,7 @@ def list_parameters(filters: RunFilters, after: RunCursor | None, limit: int) ->
     return parameters | {
         "statuses": statuses,
         "walk": walk,
+        "tenant": tenant_of_scope(),
         "created_before": before,
         "run_before": run_before,
         "window": WINDOW_RUNS if left else limit,

@@ -9,6 +9,7 @@ from eventstore.queries.payload import WholeRun, lacks_payload, whole_runs
 from eventstore.queries.requests import RequestRow, pending_requests
 from eventstore.store import EventStore, is_run_id
 from runs.event import Event, Json, JsonObject
+from schemas.tenant import DEFAULT_TENANT
 from schemas.vocabulary import NodeStatus, RunStatus
 
 
@@ -39,6 +40,7 @@ class RunRow:
     usage: JsonObject | None
     imported_at: datetime | None = None
     erased_at: datetime | None = None
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class _Documents:
 
 async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
     """One run with its nodes and open requests; None where there is no such run."""
-    if not is_run_id(run_id):
+    if not is_run_id(run_id) or not await store.visible([run_id]):
         return None
     found = await store.query("runs/get", {"run_id": run_id})
     if not found.rows:
@@ -162,5 +164,7 @@ async def forks_of_run(store: EventStore, run_id: str, limit: int = 100) -> list
 
 async def plan_in_force(store: EventStore, run_id: str, until: int) -> Event | None:
     """The event that gave the run the plan it had at seq `until`; None before there was one."""
+    if not await store.visible([run_id]):
+        return None
     events = await store.select(Event, "log/plan_in_force", {"run_id": run_id, "until": until})
     return (await store.seals.open(events))[0] if events else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from eventstore.queries.payload import WholeRun, lacks_payload, whole_runs
 from eventstore.store import EventStore, is_run_id
+from eventstore.tenancy import tenant_of_scope
 from runs.event import JsonObject
 from schemas.vocabulary import RunStatus
 
@@ -59,7 +60,7 @@ class TaskFilters:
 async def human_tasks(
     store: EventStore, filters: TaskFilters, *, after: TaskCursor | None = None, limit: int = 100
 ) -> list[TaskRow]:
-    """Up to `limit` tasks, longest waiting first, from a cursor on; those of one run all at once."""
+    """Up to `limit` tasks of one tenant, longest waiting first, from a cursor on; those of one run all at once."""
     parameters: dict[str, Any] = {
         "run_id": filters.run_id,
         "thread_id": filters.thread_id,
@@ -73,7 +74,8 @@ async def human_tasks(
     if filters.run_id is not None and not is_run_id(filters.run_id):
         return []
     name = "people/tasks" if filters.run_id is None else "people/tasks_of_run"
-    rows = await store.select(TaskRow, name, parameters)
+    tenant = {"tenant": tenant_of_scope()} if filters.run_id is None else {}
+    rows = await store.select(TaskRow, name, parameters | tenant)
     lacking = [row.run_id for row in rows if lacks_payload(row.objective)]
     whole = await whole_runs(store, lacking) if lacking else {}
     return [_whole_task(row, whole[row.run_id]) if row.run_id in whole else row for row in rows]

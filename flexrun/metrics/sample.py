@@ -14,6 +14,7 @@ from broker.interface import Broker, BrokerUnavailable
 from eventstore.checkpoint_schedule import CheckpointSchedule, NewestCheckpoint, newest_checkpoint
 from eventstore.errors import StoreError
 from eventstore.store import EventStore
+from eventstore.tenancy import for_every_tenant
 from runs.transitions import TERMINAL
 from schemas.vocabulary import RunStatus
 from telemetry import catalogue as c
@@ -43,7 +44,7 @@ class ServerSample:
     async def refresh(self) -> None:
         """Ask, unless that was done within the last seconds; what is missing then is not shown. Raises nothing."""
         if self._asking is None and time.monotonic() - self._asked_at >= FRESH_SECONDS:
-            self._asking = asyncio.create_task(self._ask())
+            self._asking = asyncio.create_task(self._ask(), context=for_every_tenant())
         if self._asking is None:
             return
         done, _ = await asyncio.wait({self._asking}, timeout=ANSWER_SECONDS)

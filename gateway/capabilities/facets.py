@@ -13,10 +13,12 @@ from gateway.capabilities.permission import NOT_PERMITTED, require_writer
 from gateway.capabilities.register import VersionRegistered
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
+from gateway.errors import NotPermitted
 from gateway.middleware import bind_log_fields
 from gateway.response import Response, document, json_response, present
+from gateway.scopes import CALLER
 from registry.facet_registrar import FacetRegistrar
-from registry.registrar import VersionTaken
+from registry.registrar import NameNotTheirs, VersionTaken
 from runs.event import JsonObject
 from schemas.base import Timestamp
 from schemas.capability import version_order
@@ -121,8 +123,10 @@ async def register_facet(request: web.Request, body: FacetBody) -> web.Response:
     gateway = request.app[GATEWAY]
     registrar = FacetRegistrar(gateway.deps.store, gateway.facets, gateway.deps.contracts)
     try:
-        created = await gateway.shield_write(registrar.register(body.facet, "api"))
+        created = await gateway.shield_write(registrar.register(body.facet, "api", request[CALLER].tenant))
     except VersionTaken as taken:
         raise VersionRegistered(str(taken), errors=taken.problems) from None
+    except NameNotTheirs as refused:
+        raise NotPermitted(str(refused)) from None
     made = document(RegisteredFacet, body.facet, created=created)
     return json_response(made, status=201 if created else 200)

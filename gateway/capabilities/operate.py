@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 from aiohttp import web
 
-from eventstore.capabilities import remove, set_disabled
+from eventstore.capabilities import capability_rows, remove, set_disabled
 from eventstore.store import EventStore
+from eventstore.tenancy import sees
 from gateway.capabilities.models import CapabilityChanged, changed
 from gateway.capabilities.path import UNKNOWN, PathCapabilityId
 from gateway.capabilities.permission import NOT_PERMITTED, require_writer
 from gateway.capabilities.show import PATH
 from gateway.deps import GATEWAY
 from gateway.endpoint import JSON, QUERY_INVALID, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
-from gateway.errors import CapabilityUnknown
+from gateway.errors import CapabilityUnknown, NotPermitted
 from gateway.query import Query, QueryValue
 from gateway.response import json_response
 
@@ -84,6 +85,10 @@ async def _change(
     require_writer(request)
     gateway = request.app[GATEWAY]
     versions = await gateway.shield_write(change(gateway.deps.store, capability_id, query.version))
+    if not versions and any(
+        not sees(row.tenant) for row in await capability_rows(gateway.deps.store, capability_id)
+    ):
+        raise NotPermitted(f"{capability_id} is shared with this tenant, and not its own to change.")
     if not versions:
         raise CapabilityUnknown.by(capability_id, query.version)
     await gateway.capabilities.refresh()

@@ -12,11 +12,12 @@ from gateway.capabilities.permission import NOT_PERMITTED, require_writer
 from gateway.capabilities.show import PATH
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints, FromRequest
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotPermitted
 from gateway.middleware import bind_log_fields
 from gateway.response import document, json_response
+from gateway.scopes import CALLER
 from registry.descriptors import Entry
-from registry.registrar import Registrar, VersionTaken
+from registry.registrar import NameNotTheirs, Registrar, VersionTaken
 from runs.event import JsonObject
 from schemas.capability import CapabilityDescriptor
 
@@ -64,11 +65,13 @@ async def register(
     registrar = Registrar(gateway.deps.store, gateway.facets, gateway.deps.contracts)
     entries = await registrar.read(body)
     bind_log_fields(request, capability_id=", ".join(entry.descriptor.id for entry in entries))
-    writing = registrar.register(entries, require_writer(request), "api")
+    writing = registrar.register(entries, require_writer(request), "api", request[CALLER].tenant)
     try:
         created = await gateway.shield_write(writing)
     except VersionTaken as taken:
         raise VersionRegistered(str(taken), errors=taken.problems) from None
+    except NameNotTheirs as refused:
+        raise NotPermitted(str(refused)) from None
     await gateway.capabilities.refresh()
     shown = [await _shown(gateway, entry, entry.key in created) for entry in entries]
     status = 201 if created else 200

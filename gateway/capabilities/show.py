@@ -16,6 +16,7 @@ from eventstore.capabilities import (
     recent_outcomes,
     serving_workers,
 )
+from eventstore.tenancy import sees
 from gateway.capabilities.models import CapabilityDetail, CapabilityEntry, CapabilityList, shown_row
 from gateway.capabilities.path import UNKNOWN, PathCapabilityId
 from gateway.deps import GATEWAY
@@ -102,7 +103,8 @@ async def show(request: web.Request, capability_id: PathCapabilityId) -> web.Res
     queues = {node_queue(row.descriptor.get("queue", "default")) for row in rows}
     detail = CapabilityDetail.of(
         rows,
-        await serving_workers(store, capability_id),
+        # Who runs what is shared is not the tenant's to know.
+        await serving_workers(store, capability_id) if sees(rows[0].tenant) else [],
         await recent_outcomes(store, capability_id),
         await in_progress(store, capability_id, queues),
     )

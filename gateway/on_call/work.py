@@ -103,6 +103,7 @@ class WorkQuery(Query):
     PATH,
     name="listWork",
     needs="runs:read",
+    operator=True,
     summary="Outstanding work",
     description="What is due or will be, who has it until when, and whether anybody is there to take it.",
     responses=[DocumentedResponse(200, "A page, oldest first.", {JSON: WorkList})],
@@ -123,6 +124,7 @@ async def show_list(request: web.Request, query: WorkQuery) -> web.Response:
     PATH + "/{work_id}",
     name="showWork",
     needs="runs:read",
+    operator=True,
     summary="One piece of outstanding work, and who serves it",
     responses=[DocumentedResponse(200, "The work.", {JSON: WorkDetail})],
     problems={404: "There is no such outstanding work (`work_unknown`)."} | UNAUTHORIZED | UNAVAILABLE,
@@ -166,6 +168,7 @@ def _serves(row: ProcessRow, entry: WorkEntry, homes: set[str]) -> bool:
     PATH + "/release",
     name="releaseWork",
     needs="admin",
+    operator=True,
     summary="Give work back, so that another worker takes it",
     description="The lease ends now. Work that has begun goes on as after a lost lease, and its worker is not charged"
     " with it; what that worker still reports is refused as stale. A filter selects what workers have, and what is"

@@ -16,6 +16,7 @@ ENDPOINTS = Endpoints("operations")
     METRICS,
     name="metrics",
     needs="runs:read",
+    operator=True,
     summary="The metrics of this process, for Prometheus",
     description="Asks for a token where there are tokens, unless `FLEXRUN_METRICS_OPEN` is set.",
     responses=[DocumentedResponse(200, "Text that Prometheus reads.", {"text/plain": None})],

@@ -15,6 +15,7 @@ from broker.interface import Broker, Consumer, MessageRefused
 from eventstore.capability_cache import CapabilityCache
 from eventstore.errors import ValueRefused
 from eventstore.lifecycle import refuse_second_start
+from eventstore.tenancy import working_for
 from gateway.auth import Tokens
 from gateway.deps import GatewayDeps
 from gateway.errors import TokenRefused
@@ -27,6 +28,7 @@ from runs.errors import RunError
 from runs.event import JsonObject
 from schemas.hitl import HitlMessage
 from schemas.refusal import DocumentRefused
+from schemas.tenant import DEFAULT_TENANT
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -73,7 +75,9 @@ class HitlInbox:
         document, token = await self._open(raw)
         try:
             body = await parse_body(self._decisions.contracts.sandbox, HitlMessage, orjson.dumps(document))
-            outcome = await self._decisions.decide(body, await self._sender(token))
+            sender, tenant = await self._sender(token)
+            with working_for(tenant):
+                outcome = await self._decisions.decide(body, sender)
         except DocumentRefused as refused:
             raise MessageRefused(f"invalid_body: {refused}") from None
         except RunError as refused:
@@ -96,9 +100,9 @@ class HitlInbox:
         except DocumentRefused as refused:
             raise MessageRefused(f"invalid_json: {refused}") from None
 
-    async def _sender(self, token: str | None) -> Actor:
+    async def _sender(self, token: str | None) -> tuple[Actor, str]:
         if not self._tokens.configured:
-            return _QUEUE_ACTOR
+            return _QUEUE_ACTOR, DEFAULT_TENANT
         if token is None:
             raise MessageRefused("unauthorized: it has no token, and tokens are configured")
         try:
@@ -107,7 +111,7 @@ class HitlInbox:
             raise MessageRefused("unauthorized: its token is not known here") from None
         if not may(caller, "hitl:respond"):
             raise MessageRefused("not_permitted: its token lacks the scope 'hitl:respond'")
-        return caller.actor
+        return caller.actor, caller.tenant
 
 
 def _opened(document: Any) -> tuple[Any, str | None]:

@@ -20,6 +20,7 @@ import orjson
 from eventstore.installation import keep_secret
 from eventstore.links import LinkRow, get_link
 from eventstore.store import EventStore
+from eventstore.tenancy import work_from_now_on_for
 from gateway.auth import Tokens
 from runs.commands import Actor
 
@@ -87,15 +88,19 @@ class LinkSigner:
         return f"{link_id}.{_encoded(await self._mac(link_id))}"
 
     async def read(self, token: str) -> ApprovalLink:
-        """The link behind a token, expired or not. Raises LinkUnknown, LinkOutdated, LinkEnded, StoreUnavailable."""
+        """The link behind a token, expired or not. From now on the task works for the tenant of its run.
+
+        Raises LinkUnknown, LinkOutdated, LinkEnded, StoreUnavailable.
+        """
         found = _TOKEN.fullmatch(token)
         if found is None:
             raise LinkOutdated if _is_outdated(token) else LinkUnknown
         if not hmac.compare_digest(_encoded(await self._mac(found[1])), found[2]):
             raise LinkUnknown
         row = await get_link(self._store, found[1])
-        if row is None:
+        if row is None or row.tenant is None:
             raise LinkUnknown
+        work_from_now_on_for(row.tenant)
         return ApprovalLink(row, link_actor(row, self._tokens))
 
     async def _mac(self, text: str) -> bytes:

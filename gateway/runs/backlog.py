@@ -8,6 +8,7 @@ import time
 from eventstore import leases
 from eventstore.errors import StoreError
 from eventstore.store import EventStore
+from eventstore.tenancy import for_every_tenant
 from gateway.problems import RETRY_AFTER_SECONDS, ProblemError
 
 
@@ -38,7 +39,7 @@ class BacklogGauge:
     def refresh(self) -> None:
         """Have a new sample taken, unless the last one is young."""
         if self._sampling is None and time.monotonic() - self._sampled_at >= self._sample_seconds:
-            self._sampling = asyncio.ensure_future(self._sample())
+            self._sampling = asyncio.create_task(self._sample(), context=for_every_tenant())
 
     async def _sample(self) -> None:
         try:

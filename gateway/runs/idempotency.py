@@ -16,8 +16,10 @@ import orjson
 from aiohttp import web
 
 from gateway.problems import ProblemError
+from gateway.scopes import CALLER
 from runs.event import JsonObject
 from runs.state import RunState
+from schemas.tenant import DEFAULT_TENANT
 
 HEADER = "Idempotency-Key"
 _KEYED_RUNS = UUID("6f1c3b1e-9c1b-5d0a-8f0e-2b7a51c4d9f3")
@@ -31,11 +33,13 @@ class IdempotencyKey:
     key: str
     scope: str
     body_hash: str
+    tenant: str = DEFAULT_TENANT
 
     @property
     def run_id(self) -> str:
-        """The one run that this caller's key stands for."""
-        return str(uuid5(_KEYED_RUNS, f"{self.scope}\n{self.key}"))
+        """The one run that this caller's key stands for, in the caller's tenant."""
+        of_tenant = _KEYED_RUNS if self.tenant == DEFAULT_TENANT else uuid5(_KEYED_RUNS, self.tenant)
+        return str(uuid5(of_tenant, f"{self.scope}\n{self.key}"))
 
     @property
     def origin(self) -> JsonObject:
@@ -59,4 +63,4 @@ def idempotency_key(request: web.Request, scope: str, envelope: JsonObject) -> I
             400, "idempotency_key_invalid", f"{HEADER} takes 1 to 255 printable ASCII characters."
         )
     canonical = orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS)
-    return IdempotencyKey(key, scope, sha256(canonical).hexdigest())
+    return IdempotencyKey(key, scope, sha256(canonical).hexdigest(), request[CALLER].tenant)

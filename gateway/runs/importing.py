@@ -14,6 +14,7 @@ from aiohttp import web
 
 from eventstore.import_child import AWAY, FUNCTION
 from eventstore.imported_rows import ImportedRun, imported_run
+from eventstore.tenancy import tenant_of_scope
 from gateway.body import spool_body
 from gateway.deps import GATEWAY, Gateway
 from gateway.endpoint import JSON, UNAUTHORIZED, UNAVAILABLE, DocumentedResponse, Endpoints
@@ -128,6 +129,7 @@ async def _in_child(gateway: Gateway, path: Path, imported_by: str) -> dict[str,
         "databaseUrl": gateway.deps.store.database_url,
         "path": str(path),
         "importedBy": imported_by,
+        "tenant": tenant_of_scope(),
         "limits": {
             "bytes": config.import_unpacked_bytes,
             "events": config.import_events,

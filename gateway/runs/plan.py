@@ -79,7 +79,7 @@ async def plan(request: web.Request, envelope: TaskEnvelope) -> web.Response:
     accepted = gateway.acceptance.start(command)
     registered = await gateway.capabilities.current()
     facets = pinned_facets(known, known)
-    disabled = gateway.capabilities.disabled
+    disabled = gateway.capabilities.disabled()
     return json_response(
         await planner(accepted.envelope, registered, facets, disabled, gateway.acceptance.house)
     )

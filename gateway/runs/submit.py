@@ -67,6 +67,7 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
         submitted_by=actor.name if actor.verified else None,
         origin=key.origin if key is not None else None,
         trace=started_in(tracing.current.get()),
+        tenant=request[CALLER].tenant,
     )
     try:
         command = gateway.acceptance.start(command)

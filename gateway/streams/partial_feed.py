@@ -17,6 +17,7 @@ from eventstore.errors import StoreError
 from eventstore.listener import LogListener
 from eventstore.partial_outputs import PartialRow, read_partial
 from eventstore.store import PAGE_EVENTS, EventStore
+from eventstore.tenancy import for_every_tenant
 from gateway.streams.sse import one_line
 from runs.event import Event, JsonObject
 from schemas.vocabulary import EventType
@@ -139,7 +140,7 @@ class PartialFeed:
     def _fetch(self, run_ids: set[str]) -> None:
         self._stale |= run_ids
         if self._stale and (self._fetching is None or self._fetching.done()):
-            self._fetching = asyncio.create_task(self._fetch_all())
+            self._fetching = asyncio.create_task(self._fetch_all(), context=for_every_tenant())
 
     async def _fetch_all(self) -> None:
         while wanted := [run_id for run_id in self._stale if run_id in self._readers][:MOST_RUNS]:

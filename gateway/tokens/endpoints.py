@@ -32,6 +32,7 @@ from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.query import Parameter, Query, whole_number
 from gateway.response import json_response
 from gateway.roles import Roles
+from gateway.scopes import CALLER
 from gateway.tokens.models import TokenCreated, TokenEntry, TokenList
 from runs.event import JsonObject
 from schemas.refusal import DocumentRefused, FieldProblem
@@ -127,7 +128,7 @@ async def create(request: web.Request, body: TokenBody) -> web.Response:
         raise FirstTokenNeedsAdmin(
             "From the first token on every caller needs one, and without the scope 'admin' nobody could make another."
         )
-    new = made_token(body, caller(request).name)
+    new = made_token(body, caller(request).name, request[CALLER].tenant)
     bind_log_fields(request, token_id=new.token_id)
     row = await gateway.shield_write(add_token(store, new))
     if row is None:

@@ -37,6 +37,7 @@ from gateway.page_cursor import page_cursor, write_page_cursor
 from gateway.query import Parameter, Query, QueryValue, known_value, whole_number
 from gateway.response import json_response
 from gateway.run_id import canonical_run_id
+from gateway.scopes import CALLER
 from gateway.webhooks.addresses import refuse_private
 from gateway.webhooks.models import (
     Webhook,
@@ -148,6 +149,7 @@ async def add(request: web.Request, body: WebhookBody) -> web.Response:
         secret=secrets.token_bytes(SECRET_BYTES),
         description=body.description,
         created_by=caller(request).name,
+        tenant=request[CALLER].tenant,
     )
     bind_log_fields(request, webhook_id=webhook.hook_id)
     store = gateway.deps.store

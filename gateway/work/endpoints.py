@@ -21,6 +21,7 @@ from gateway.middleware import bind_log_fields
 from gateway.people.documentation import BODY_INVALID
 from gateway.problems import ProblemError, unavailable
 from gateway.response import Response, json_response
+from gateway.scopes import CALLER
 from gateway.work.handed_out import HandedOut
 from gateway.work.matcher import TooManyPolls
 from gateway.work.report import Report, ReportStatus
@@ -99,6 +100,7 @@ _REPORTED = [DocumentedResponse(200, "Taken.", {JSON: ReportAnswer})]
     f"{_BASE}/claim",
     name="claimWork",
     needs="work:claim",
+    across_tenants=True,
     unrecorded="the log of each run has who took its work",
     no_payload="what a worker gets is its work",
     summary="Claim attempts for a worker, waiting for them if there are none",
@@ -114,7 +116,7 @@ async def claim_work(request: web.Request, body: ClaimBody) -> web.StreamRespons
     """Attempts of what this worker can do, the oldest first; it waits for up to `waitSeconds`."""
     gateway = request.app[GATEWAY]
     try:
-        given = await gateway.work.claim(body)
+        given = await gateway.work.claim(body, request[CALLER].tenant)
     except TooManyPolls:
         raise unavailable("too_many_claims", "Too many workers wait at this gateway.") from None
     bind_log_fields(request, worker=body.worker_id, tasks=len(given))

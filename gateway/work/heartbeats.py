@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from eventstore.leases import Beat, extend_each, extend_one
 from eventstore.store import EventStore
+from eventstore.tenancy import for_every_tenant
 
 _GATHER_SECONDS = 0.005
 _AT_ONCE = 500
@@ -37,7 +38,7 @@ class Heartbeats:
         waiting = _Waiting(beat, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._task is None:
-            self._task = asyncio.create_task(self._extend_all())
+            self._task = asyncio.create_task(self._extend_all(), context=for_every_tenant())
         extended = await waiting.answer
         if extended is False:
             return await extend_one(self._store, beat)

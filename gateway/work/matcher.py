@@ -22,6 +22,7 @@ from eventstore.capability_cache import CapabilityCache
 from eventstore.errors import StoreError, StoreUnavailable
 from eventstore.listener import LogListener
 from eventstore.store import EventStore
+from eventstore.tenancy import for_every_tenant
 from gateway.work.handed_out import HandedOut, ReadyNode, Starter
 from gateway.work.polls import Lane, Named, Poll, Served
 from runs.errors import RunError
@@ -138,7 +139,7 @@ class Matcher:
         return lane
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=for_every_tenant())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

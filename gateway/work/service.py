@@ -23,6 +23,7 @@ from gateway.work.report import Reports
 from gateway.work.served_versions import named_versions, served_by
 from runs.errors import RunError
 from schemas.refusal import FieldProblem
+from schemas.tenant import DEFAULT_TENANT
 from schemas.work import ClaimBody, ServedCapability, WorkError
 
 
@@ -30,6 +31,11 @@ class NotForWorkers(GatewayError):
     """A claim names capabilities whose home is not `worker`."""
 
     code = "not_for_workers"
+
+
+def worker_of(tenant: str, worker_id: str) -> str:
+    """The name of a worker in leases: two tenants may have workers of one id."""
+    return worker_id if tenant == DEFAULT_TENANT else f"{tenant}/{worker_id}"
 
 
 class RemoteWork:
@@ -58,15 +64,18 @@ class RemoteWork:
             store, capabilities, lambda: (poll.worker for poll in self._matcher.polls())
         )
 
-    async def claim(self, body: ClaimBody) -> list[HandedOut]:
-        """Wait for work for a worker. Raises CapabilityUnknown, NotForWorkers, TooManyPolls."""
+    async def claim(self, body: ClaimBody, tenant: str = DEFAULT_TENANT) -> list[HandedOut]:
+        """Wait for work for a worker of a tenant, which may serve the tenant's own capabilities only.
+
+        Raises CapabilityUnknown, NotForWorkers, TooManyPolls.
+        """
         await self._capabilities.current()
         if any(
-            self._unknown(body.capabilities)
+            self._unknown(body.capabilities, tenant)
         ):  # it may have been registered a moment ago, at another gateway
             await self._capabilities.refresh()
-        self._check(body.capabilities)
-        worker = f"{REMOTE}{body.worker_id}"
+        self._check(body.capabilities, tenant)
+        worker = f"{REMOTE}{worker_of(tenant, body.worker_id)}"
         await self._presence.claims(worker, body.capabilities, body.slots)
         served, named = served_by(body.capabilities, self._capabilities), named_versions(body.capabilities)
         given = await self._matcher.claim(worker, served, named, body.slots, body.wait_seconds)
@@ -111,8 +120,8 @@ class RemoteWork:
         except RunError:
             return  # it was over before
 
-    def _check(self, served: Sequence[ServedCapability]) -> None:
-        unknown = list(self._unknown(served))
+    def _check(self, served: Sequence[ServedCapability], tenant: str) -> None:
+        unknown = list(self._unknown(served, tenant))
         if unknown:
             detail = "A capability is not registered: POST /api/v1/flex/capabilities/register first."
             raise CapabilityUnknown(detail, errors=unknown)
@@ -120,10 +129,10 @@ class RemoteWork:
         if others:
             raise NotForWorkers("A capability is not for workers; its home says who does it.", errors=others)
 
-    def _unknown(self, served: Sequence[ServedCapability]) -> Iterator[FieldProblem]:
+    def _unknown(self, served: Sequence[ServedCapability], tenant: str) -> Iterator[FieldProblem]:
         for index, each in enumerate(served):
             row = self._capabilities.registered(each.id, each.version)
-            if row is None:
+            if row is None or row.tenant != tenant:
                 version = f" in version {each.version}" if each.version else ""
                 message = f"{each.id} is not registered{version}; register it, with the home 'worker'."
                 yield FieldProblem("capability_unknown", f"/capabilities/{index}/id", message)

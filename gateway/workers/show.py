@@ -102,6 +102,7 @@ class WorkersQuery(Query):
     PATH,
     name="listWorkers",
     needs="runs:read",
+    operator=True,
     summary="Which processes and workers there are, and whether they take work",
     description="`status` is `ok`; `deaf`, when it is heard of, has a free slot, and work that it serves has been due"
     " for 10 s while it took none; or `silent`, when it was not heard of for 15 s. Those that are silent for a day are"

@@ -20,6 +20,7 @@ from runs.rules.retry import MAX_HANDOVERS, MAX_LOSSES_IN_A_ROW, next_attempt_at
 from runs.rules.reuse import take_over
 from runs.settle import needs_plan
 from runs.state import RunState
+from schemas.tenant import DEFAULT_TENANT
 
 MAX_PLAN_ATTEMPTS = 5
 
@@ -41,6 +42,8 @@ def start_run(draft: Draft, command: c.StartRun) -> None:
         detail["reusable"] = command.reusable
     if command.trace:
         detail["trace"] = command.trace
+    if command.tenant != DEFAULT_TENANT:
+        detail["tenant"] = command.tenant
     data: StartData = {
         "runId": draft.state.run_id,
         "threadId": command.thread_id,

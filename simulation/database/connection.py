@@ -12,6 +12,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from eventstore.connection import Connection, stand_in
+from eventstore.tenancy import EVERY_TENANT
 from simulation.database.server import LOST, Server
 from simulation.database.statements import name_of
 
@@ -67,6 +68,7 @@ class TwinConnection:
         self._noticed: asyncio.Future[None] | None = None
         self.closed = False
         self.listens = False
+        self.tenant = EVERY_TENANT
         self.pgconn = SimpleNamespace(transaction_status=TransactionStatus.IDLE)
 
     async def __aenter__(self) -> Self:
@@ -76,6 +78,10 @@ class TwinConnection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def work_for(self, tenant: str) -> None:
+        """Statements are for this tenant from now on."""
+        self.tenant = tenant
 
     async def execute(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -18,6 +18,7 @@ from eventstore.statements import statement
 from eventstore.store import EventStore
 from eventstore.work_list import WORK_STATES
 from tests.eventstore.conftest import OpenStore
+from tests.support.database_roles import database_roles
 from tests.support.started_runs import started_run
 from tests.support.waiting import eventually
 
@@ -71,9 +72,9 @@ LISTS = {
     "imported": RunFilters(imported=True),
 }
 INDEXES = {
-    "created": "flex_runs_created",
-    "status": "flex_runs_status",
-    "statuses": "flex_runs_status",
+    "created": "flex_runs_tenant",
+    "status": "flex_runs_tenant_status",
+    "statuses": "flex_runs_tenant_status",
     "thread": "flex_runs_thread",
     "client": "flex_runs_client",
     "label": "flex_runs_label",
@@ -82,9 +83,11 @@ INDEXES = {
     "capability": "flex_plan_nodes_runs",
     "imported": "flex_runs_imported",
 }
-PENDING = {"run_id": READ["run_id"], "thread_id": "thread 7", "client_id": None, "names": ["ann"]}
+TENANT = {"tenant": "default"}
+PENDING = TENANT | {"run_id": READ["run_id"], "thread_id": "thread 7", "client_id": None, "names": ["ann"]}
 PENDING |= {"created_after": None, "request_after": "", "limit": 10}
-OPERATIONS = {
+OPERATIONS: dict[str, object] = {
+    "tenant": "default",
     "first": "00000000-0000-0000-0000-000000000000",
     "before": "ffffffff-ffff-ffff-ffff-ffffffffffff",
 }
@@ -123,7 +126,7 @@ STATEMENTS: dict[str, tuple[Mapping[str, object], int]] = {
     "work/record_failure": ({"run_id": READ["run_id"], "kind": "plan", "ref": ""}, 10),
     "runs/get": ({"run_id": READ["run_id"]}, 10),
     "runs/nodes": ({"run_id": READ["run_id"]}, 10),
-    "people/get_request": ({"request_id": READ["run_id"]}, 10),
+    "people/get_request": (TENANT | {"request_id": READ["run_id"]}, 10),
     "people/pending_requests": (PENDING, 80),
     "people/pending_requests_of_run": (PENDING, 10),
     "people/pending_requests_of_thread": (PENDING, 80),
@@ -157,7 +160,8 @@ def pages(plan: dict[str, Any]) -> int:
 
 
 def node_types(plan: dict[str, Any]) -> set[str]:
-    return {plan["Node Type"]}.union(*(node_types(each) for each in plan.get("Plans", ())))
+    """Of the nodes that were executed."""
+    return {each["Node Type"] for each in nodes(plan) if each["Actual Loops"]}
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -166,10 +170,20 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(each)
 
 
-async def test_no_statement_scans_a_table_and_each_touches_few_pages(
-    crowded: AsyncConnection[Any], database_url: str
-):
-    connection = await connect(database_url, "test")
+@pytest.fixture(params=["owner", "the role that serves"])
+async def serving_url(
+    request: pytest.FixtureRequest, crowded: AsyncConnection[Any], database_url: str
+) -> AsyncIterator[str]:
+    """The crowded database, as its owner, and as the role whose rows policies choose."""
+    if request.param == "owner":
+        yield database_url
+        return
+    async with database_roles(database_url) as urls:
+        yield urls.app
+
+
+async def test_no_statement_scans_a_table_and_each_touches_few_pages(serving_url: str):
+    connection = await connect(serving_url, "test")
     cursor = psycopg.AsyncClientCursor(connection)
     for name, (parameters, page_limit) in STATEMENTS.items():
         explain = b"explain (analyze, buffers, format json) " + statement(name)
@@ -183,10 +197,10 @@ async def test_no_statement_scans_a_table_and_each_touches_few_pages(
 
 
 @pytest.mark.parametrize("walk", LISTS)
-async def test_each_list_walks_its_own_index(crowded: AsyncConnection[Any], database_url: str, walk: str):
+async def test_each_list_walks_its_own_index(serving_url: str, walk: str):
     parameters = list_parameters(LISTS[walk], None, 50)
     assert parameters["walk"] == walk
-    connection = await connect(database_url, "test")
+    connection = await connect(serving_url, "test")
     # As a process asks: by a plan that is made once, for all filters.
     cursor = await connection.execute(
         b"explain (analyze, buffers, format json) " + statement("runs/list"), parameters, prepare=True
@@ -196,8 +210,10 @@ async def test_each_list_walks_its_own_index(crowded: AsyncConnection[Any], data
     plan = row[0][0]["Plan"]
     assert "Seq Scan" not in node_types(plan)
     used = {each["Index Name"] for each in nodes(plan) if each.get("Index Name") and each["Actual Loops"]}
-    assert used - {"flex_runs_pkey", "flex_plan_nodes_pkey"} == {INDEXES[walk]}
-    assert pages(plan) <= 400
+    # Behind a policy a function of the owner's walks this index, and the plan does not show what is in a function.
+    hidden = {"flex_runs_error"} if "app-" in serving_url else set[str]()
+    assert used - {"flex_runs_pkey", "flex_plan_nodes_pkey"} == {INDEXES[walk]} - hidden
+    assert pages(plan) <= 450
     await connection.close()
 
 
@@ -213,9 +229,9 @@ async def test_each_list_walks_its_own_index(crowded: AsyncConnection[Any], data
     ids=["all", "of a worker", "of states that nothing is in", "of a queue", "of a run"],
 )
 async def test_a_page_of_work_touches_few_pages_of_the_table(
-    crowded: AsyncConnection[Any], database_url: str, asked: dict[str, object], page_limit: int
+    serving_url: str, asked: dict[str, object], page_limit: int
 ):
-    connection = await connect(database_url, "test")
+    connection = await connect(serving_url, "test")
     # As a process asks: by a plan that is made once, for all filters.
     cursor = await connection.execute(
         b"explain (analyze, buffers, format json) " + statement("work/list"), WORK | asked, prepare=True
@@ -223,7 +239,11 @@ async def test_a_page_of_work_touches_few_pages_of_the_table(
     row = await cursor.fetchone()
     assert row is not None
     plan = row[0][0]["Plan"]
-    scanned = {each["Relation Name"] for each in nodes(plan) if each["Node Type"] == "Seq Scan"}
+    scanned = {
+        each["Relation Name"]
+        for each in nodes(plan)
+        if each["Node Type"] == "Seq Scan" and each["Actual Loops"]
+    }
     assert scanned <= {"flex_processes"}
     assert pages(plan) <= page_limit
     await connection.close()

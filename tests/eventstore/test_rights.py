@@ -36,6 +36,7 @@ alter table flex_runs drop column erased_at cascade
 
 async def in_database(url: str, query: str) -> list[tuple[object, ...]]:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute("set flexrun.tenant = '*'")
         cursor = await connection.execute(query.encode())
         return await cursor.fetchall() if cursor.description else []
 

@@ -35,6 +35,7 @@ def with_later_fields(state: dict[str, Any]) -> dict[str, Any]:
         "head_hash": None,
         "sealed": False,
         "trace": None,
+        "tenant": "default",
         "replan": None,
         "past_attempts": {},
         "not_again": [],

@@ -3,3 +3,5 @@ select i.run_id, i.imported_at, i.imported_by, i.installation, i.flexrun, i.expo
        encode(i.head_hash, 'hex') as head_hash
 from flex_imported_runs i
 where i.run_id = %(run_id)s
+  and (%(tenant)s::text = '*'
+       or exists (select from flex_runs r where r.run_id = i.run_id and r.tenant = %(tenant)s))

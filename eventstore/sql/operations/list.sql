@@ -1,7 +1,7 @@
 -- operations/list: operations from a cursor on, newest first; null does not filter.
 select *
 from flex_operations
-where true
+where tenant = %(tenant)s
   and operation_id >= %(first)s::uuid
   and operation_id < %(before)s::uuid
   and (%(actor)s::text is null or actor = %(actor)s)

@@ -2,6 +2,7 @@
 select *
 from flex_operations
 where action = %(action)s
+  and (tenant = %(tenant)s) is true
   and operation_id >= %(first)s::uuid
   and operation_id < %(before)s::uuid
   and (%(actor)s::text is null or actor = %(actor)s)

@@ -2,6 +2,7 @@
 select *
 from flex_operations
 where object_kind = %(object_kind)s and object_id = %(object_id)s and object_kind <> 'run'
+  and (tenant = %(tenant)s) is true
   and operation_id >= %(first)s::uuid
   and operation_id < %(before)s::uuid
   and (%(actor)s::text is null or actor = %(actor)s)

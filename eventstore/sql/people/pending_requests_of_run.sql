@@ -3,6 +3,7 @@
 select *
 from hitl_request_rows q
 where q.run_id = %(run_id)s and (q.status = 'open') is true
+  and (%(tenant)s::text = '*' or q.tenant = %(tenant)s)
   and (%(client_id)s::text is null or q.client_id = %(client_id)s)
   and (%(names)s::text[] is null
        or coalesce(q.rules -> 'approvers', '[]') = '[]'

@@ -1,8 +1,9 @@
 -- people/tasks: nodes that wait for a person's work, longest waiting first, from a cursor on. From the runs in
--- progress (flex_runs_status) to their human nodes (flex_plan_nodes_people).
+-- progress (flex_runs_tenant_status) to their human nodes (flex_plan_nodes_people).
 select *
 from flex_task_rows t
-where t.run_status in ('awaiting_human', 'running', 'awaiting_hitl', 'paused')
+where t.tenant = %(tenant)s
+  and t.run_status in ('awaiting_human', 'running', 'awaiting_hitl', 'paused')
   and (t.started_at, t.run_id, t.node_id)
       > (coalesce(%(started_after)s, '-infinity'::timestamptz), %(run_after)s::uuid, %(node_after)s)
   and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)

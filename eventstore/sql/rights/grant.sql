@@ -7,7 +7,7 @@ declare
   never_removed constant text[] := array['flex_operations']; -- its trigger lets what was begun be finished
   only_read constant text[] := array['flex_migrations', 'flex_pruned_runs'];
   secret constant text[] := array['flex_secrets', 'flex_tokens', 'flex_webhooks', 'flex_run_keys'];
-  as_owner constant text[] := array['flex_prune', 'flex_drop_operations'];
+  as_owner constant text[] := array['flex_prune', 'flex_drop_operations', 'flex_forks_of', 'flex_failed_runs'];
   each record;
 begin
   execute format('grant connect, temporary on database %I to %I, %I', current_database(), app, reader);
@@ -32,6 +32,10 @@ begin
     end, each.name, app);
     if each.name <> all (secret) then
       execute format('grant select on %I to %I', each.name, reader);
+    end if;
+    if each.kind = 'r' then  -- the role that reads works for the whole installation
+      execute format('drop policy if exists %I on %I', reader || ' reads', each.name);
+      execute format('create policy %I on %I for select to %I using (true)', reader || ' reads', each.name, reader);
     end if;
   end loop;
   for each in

@@ -1,5 +1,6 @@
 -- runs/list: newest first, from a cursor on. Walks the one index that `walk` names, over `window` runs at most, and keeps
--- those that all filters match. The last run of a full window comes as well, not `kept`: the next page begins after it.
+-- those of the tenant that all filters match. `is true` keeps the planner from the index of tenants where another is
+-- walked. The last run of a full window comes as well, not `kept`: the next page begins after it.
 select *
 from (
   select w.*, row_number() over (order by w.created_at desc, w.run_id desc) as nth,
@@ -37,6 +38,7 @@ from (
   from (
    (select r.* from flex_run_rows r
     where %(walk)s = 'created'
+      and r.tenant = %(tenant)s
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
     order by r.created_at desc, r.run_id desc
@@ -44,6 +46,7 @@ from (
     union all
    (select r.* from flex_run_rows r
     where %(walk)s = 'status'
+      and r.tenant = %(tenant)s
       and r.status = (%(statuses)s::text[])[1]
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
@@ -52,6 +55,7 @@ from (
     union all
    (select r.* from flex_run_rows r
     where %(walk)s = 'thread'
+      and (r.tenant = %(tenant)s) is true
       and r.thread_id = %(thread_id)s
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
@@ -60,6 +64,7 @@ from (
     union all
    (select r.* from flex_run_rows r
     where %(walk)s = 'client'
+      and (r.tenant = %(tenant)s) is true
       and r.client_id = %(client_id)s
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
@@ -68,6 +73,7 @@ from (
     union all
    (select r.* from flex_run_rows r
     where %(walk)s = 'label'
+      and (r.tenant = %(tenant)s) is true
       and r.run_label = %(run_label)s
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
@@ -76,22 +82,24 @@ from (
     union all
    (select r.* from flex_run_rows r
     where %(walk)s = 'submitter'
+      and (r.tenant = %(tenant)s) is true
       and r.submitted_by = %(submitted_by)s
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
     order by r.created_at desc, r.run_id desc
     limit %(window)s)
     union all
-   (select r.* from flex_run_rows r
-    where %(walk)s = 'error'
-      and r.error ->> 'code' = %(error_code)s
-      and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
-      and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
+   (select r.* from flex_failed_runs(
+      case when %(walk)s = 'error' then %(error_code)s end, %(tenant)s,
+      coalesce(%(created_after)s, '-infinity'::timestamptz), coalesce(%(created_before)s, 'infinity'::timestamptz),
+      %(run_before)s::uuid, %(window)s) f
+    join flex_run_rows r on r.run_id = f
     order by r.created_at desc, r.run_id desc
     limit %(window)s)
     union all
    (select r.* from flex_run_rows r
     where %(walk)s = 'imported'
+      and (r.tenant = %(tenant)s) is true
       and r.imported_at is not null
       and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
       and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
@@ -103,6 +111,7 @@ from (
     cross join lateral (
       select * from flex_run_rows r
       where %(walk)s = 'statuses'
+        and r.tenant = %(tenant)s
         and r.status = s.status
         and r.created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
         and (r.created_at, r.run_id) < (coalesce(%(created_before)s, 'infinity'::timestamptz), %(run_before)s::uuid)
@@ -116,6 +125,7 @@ from (
     from (
       select distinct n.run_created_at, n.run_id
       from flex_plan_nodes n
+      join flex_runs o on o.run_id = n.run_id and o.tenant = %(tenant)s
       where %(walk)s = 'capability'
         and n.capability_id = %(capability_id)s
         and n.run_created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)

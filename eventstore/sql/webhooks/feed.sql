@@ -1,10 +1,10 @@
 -- webhooks/feed: read on in the whole log for each webhook, in the order and below the watermark of
--- log/read_whole.sql, and write a delivery for each event that it asked for; its cursor moves in the same commit. A
+-- log/read_whole.sql, and write a delivery for each event of its tenant that it asked for; its cursor moves in the same commit. A
 -- webhook that another process is just feeding is skipped; the cursor is that of the locked row, which may be newer
 -- than this snapshot. Answers: webhooks there are, deliveries written, whether more can be read now, whether the
 -- watermark hides events.
 with hook as materialized (
-  select h.id, h.event_types, h.created_in, h.fed_xid, h.fed_position
+  select h.id, h.tenant, h.event_types, h.created_in, h.fed_xid, h.fed_position
   from flex_webhooks h
   where h.disabled_at is null
     and exists (
@@ -15,7 +15,8 @@ with hook as materialized (
 ), scanned as materialized (
   select hook.id, e.run_id, e.seq, e.type, e.xid, e.position,
          e.type = any (hook.event_types) and not pg_visible_in_snapshot(e.xid, hook.created_in)
-           and not exists (select from flex_imported_runs i where i.run_id = e.run_id) as wanted,
+           and not exists (select from flex_imported_runs i where i.run_id = e.run_id)
+           and exists (select from flex_runs r where r.run_id = e.run_id and r.tenant = hook.tenant) as wanted,
          row_number() over (partition by hook.id order by e.xid desc, e.position desc) as from_end
   from hook
   cross join lateral (

@@ -6,5 +6,6 @@ select h.id as hook_id, h.url, h.event_types, h.description, h.created_at, h.cre
        (select count(*) from (select from flex_webhook_deliveries d where d.hook_id = h.id and d.status = 'given_up'
                               limit %(most)s) as dropped) as given_up
 from flex_webhooks h
-where h.removed_at is null and (%(id)s::uuid is null or h.id = %(id)s)
+where h.removed_at is null and (%(tenant)s::text = '*' or h.tenant = %(tenant)s)
+  and (%(id)s::uuid is null or h.id = %(id)s)
 order by h.created_at, h.id

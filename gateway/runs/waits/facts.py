@@ -11,6 +11,7 @@ from eventstore.capabilities import CapabilityRow
 from eventstore.leases import WorkRow
 from eventstore.limits import ParkedRow, parked_of_run
 from eventstore.queries.runs import NodeRow, RunDetailRow
+from eventstore.tenancy import EVERY_TENANT, working_for
 from gateway.deps import Gateway
 from gateway.runs.version_waits import version_waits
 from runs.event import JsonObject
@@ -47,6 +48,8 @@ async def facts_of(gateway: Gateway, row: RunDetailRow) -> RunFacts:
     """The facts of a run that is not over. Raises StoreUnavailable."""
     store, run_id, now = gateway.deps.store, row.run.run_id, gateway.deps.clock()
     await gateway.capabilities.current()
+    with working_for(EVERY_TENANT):
+        roles = await gateway.readiness.roles_present()
     return RunFacts(
         row=row,
         now=now,
@@ -57,7 +60,7 @@ async def facts_of(gateway: Gateway, row: RunDetailRow) -> RunFacts:
         parked={each.ref: each for each in await parked_of_run(store, run_id)},
         versions=version_waits(gateway.capabilities, row.nodes),
         capabilities=_registered(gateway, row.nodes),
-        roles=await gateway.readiness.roles_present(),
+        roles=roles,
         nodes={node.node_id: node for node in row.nodes},
     )
 
