@@ -30,6 +30,7 @@ def statement_names() -> list[str]:
     )
 
 
+@cache
 def read_all() -> None:
     """Read every statement now, so that a process that has run out of file descriptors still extends its leases."""
     for name in statement_names():

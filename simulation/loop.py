@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from simulation.clockwork import EPOCH_SECONDS
 
@@ -26,7 +26,6 @@ T = TypeVar("T")
 MAX_CALLBACKS = 2_000_000
 """A simulation that makes more of them than this does not come to its end."""
 
-_numbers = count()
 _current: ContextVar[Process] = ContextVar("process")
 
 
@@ -73,11 +72,14 @@ def current() -> Process:
 class _Task(asyncio.Task[Any]):
     """A task whose hash does not depend on where it is in memory, so that a set of tasks has one order."""
 
+    numbers: ClassVar[Iterator[int]] = count()
+    """Of all tasks and futures of a loop, in the order of their making."""
+
     number: int
 
     def __new__(cls, *args: Any, **more: Any) -> _Task:
         made = super().__new__(cls)
-        made.number = next(_numbers)
+        made.number = next(_Task.numbers)
         return made
 
     def __hash__(self) -> int:
@@ -89,7 +91,7 @@ class _Future(asyncio.Future[Any]):
 
     def __init__(self, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
-        self.number = next(_numbers)
+        self.number = next(_Task.numbers)
 
     def __hash__(self) -> int:
         return self.number
@@ -100,6 +102,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def __init__(self, random: Random) -> None:
         super().__init__()
+        _Task.numbers = count()
         self._random = random
         self._seconds = 0.0
         self._order = count()
@@ -215,7 +218,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.callbacks += 1
         if self.callbacks > MAX_CALLBACKS:
             raise TooLong(f"{MAX_CALLBACKS:,} callbacks in {self._seconds:.0f} simulated seconds")
-        handle._run()
+        if not handle.cancelled():
+            handle._run()
         if process.callbacks_left is not None and process.alive:
             process.callbacks_left -= 1
             if process.callbacks_left < 0:

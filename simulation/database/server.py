@@ -90,6 +90,7 @@ class Server:
         clock: Callable[[], float] = time,
         context: Context | None = None,
         on_commit: Callable[[Append], None] | None = None,
+        owner: Callable[[], object] = lambda: None,
     ) -> None:
         self.faults = faults or NoFaults()
         self.tables = Tables(self.now, self._notify)
@@ -98,7 +99,8 @@ class Server:
         self._clock = clock
         self._context = context
         self._on_commit = on_commit
-        self._connections: dict[TwinConnection, None] = {}
+        self._owner = owner
+        self._connections: dict[TwinConnection, object] = {}
         self._keeper: TwinConnection | None = None
         self._open: dict[str, tuple[Append, _Call]] = {}
         self._blocked: list[_Call] = []
@@ -111,13 +113,18 @@ class Server:
         """Take a connection. Raises psycopg.OperationalError while the server is down."""
         if self.is_down:
             raise psycopg.OperationalError("connection refused")
-        self._connections[connection] = None
+        self._connections[connection] = self._owner()
 
     def disconnected(self, connection: TwinConnection) -> None:
         """A connection has ended: its session's lock is free."""
         self._connections.pop(connection, None)
         if self._keeper is connection:
             self._keeper = None
+
+    def drop(self, owner: object) -> None:
+        """Find out that the process with these connections has ended."""
+        for connection in [each for each, whose in self._connections.items() if whose is owner]:
+            connection.lose()
 
     def go_down(self) -> None:
         """Lose every connection and roll back what is not committed."""
