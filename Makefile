@@ -7,7 +7,7 @@ PY := $(BIN)/python
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo setup test check fmt bench soak docs schema lock sbom
+.PHONY: help demo setup test check fmt bench soak simulate docs schema lock sbom
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 14
@@ -56,6 +56,9 @@ bench: setup ## measure this machine: first frame, runs/s, CPU per run, frames/s
 
 soak: setup ## kill processes, broker and database under load for as long as you like (ARGS=...)
 	$(PY) -m bench.soak $(ARGS)
+
+simulate: setup ## the engine on simulated clock, database and broker, from 1,000 seeds (ARGS="--seeds 1000000", ARGS="--seed 47")
+	$(PY) -m simulation $(ARGS)
 
 lock: setup ## pin every dependency again, with hashes, from pyproject.toml
 	@tools/lock.sh

@@ -42,7 +42,7 @@ def check(tables: Tables, history: History) -> None:
 def _run_is_right(tables: Tables, run_id: str, log: Log, history: History) -> None:
     _one_order(tables, run_id, log, history)
     _streams(run_id, log, history)
-    _one_result(run_id, log, history)
+    _one_result(tables, run_id, log, history)
     _valid(tables, run_id, history)
     _decisions(run_id, log, history)
     _derived(tables, run_id, log, history)
@@ -121,7 +121,7 @@ def _whole_log(tables: Tables, history: History) -> None:
             history.break_promise(3, f"the reader of the whole log had {run_id} in the order {seqs}")
 
 
-def _one_result(run_id: str, log: Log, history: History) -> None:
+def _one_result(tables: Tables, run_id: str, log: Log, history: History) -> None:
     starts, ends = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
     current: dict[str, int] = {}
     for event in log:
@@ -142,7 +142,7 @@ def _one_result(run_id: str, log: Log, history: History) -> None:
             history.break_promise(
                 4, f"attempt {attempt} of {node_id} of run {run_id} was worked on {times} times"
             )
-    _attempts_are_counted(run_id, log, history)
+    _attempts_are_counted(tables, run_id, log, history)
 
 
 def _is_what_was_made(attempt: tuple[str, str, int], output: object, history: History) -> None:
@@ -153,19 +153,20 @@ def _is_what_was_made(attempt: tuple[str, str, int], output: object, history: Hi
         )
 
 
-def _attempts_are_counted(run_id: str, log: Log, history: History) -> None:
+def _attempts_are_counted(tables: Tables, run_id: str, log: Log, history: History) -> None:
     failures = Counter[tuple[str, int | None]](
         (event.cells[6], event.cells[7])
         for event in log
         if event.type == "node_error" and not _detail(event).get("lost")
     )
     most: int = log[0].cells[9]["envelope"]["policies"]["maxAttempts"]
-    renewed = any(event.type == "hitl_resolved" for event in log)  # people may have a node tried anew
+    if any(event.type in ("hitl_resolved", "plan_updated") for event in log):
+        return  # people may have a node tried anew
     for (node_id, _), times in failures.items():
-        if times > most and not renewed:
-            history.break_promise(
-                4, f"{node_id} of run {run_id} has failed {times} times; {most} attempts are allowed"
-            )
+        counted: int = tables.nodes[run_id, node_id]["failures"]
+        if times > most or times != counted:
+            text = f"{node_id} of run {run_id} has failed {times} times, counted as {counted}, of {most} that it may"
+            history.break_promise(4, text)
 
 
 def _valid(tables: Tables, run_id: str, history: History) -> None:
