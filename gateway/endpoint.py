@@ -15,12 +15,24 @@ says why not (`unrecorded`, `recorded_after`).
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Literal, Required, TypedDict, Unpack, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Required,
+    TypedDict,
+    Unpack,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import orjson
 from aiohttp import web
@@ -39,6 +51,9 @@ from schemas.withheld import NEEDED, WITHHELD, without_payload
 STREAM = "text/event-stream"
 JSON = "application/json"
 HTML = "text/html"
+
+MASKED_AT_ONCE_BYTES = 64 * 1024
+"""Payload is taken out of larger answers in a thread: they would hold up all others."""
 
 _IN_PATH = re.compile(r"{(\w+)}")
 
@@ -209,7 +224,7 @@ class Endpoint:
             if self._begins:
                 await begin_operation(request, arguments)
             response = await self.handler(request, *arguments)
-            return response if self._shows_all(request) else self._without_payload(response)
+            return response if self._shows_all(request) else await self._without_payload(response)
 
         options: dict[str, Any] = {"name": self.name}
         if self.method == "post":
@@ -220,20 +235,16 @@ class Endpoint:
         """Whether the answer goes out as it is: there is no payload in it, or the caller may see it."""
         return self.open or "no_payload" in self.about or may(request[CALLER], NEEDED)
 
-    def _without_payload(self, response: web.StreamResponse) -> web.StreamResponse:
+    async def _without_payload(self, response: web.StreamResponse) -> web.StreamResponse:
         """The answer with markers in the place of payload. A stream has seen to its frames by itself."""
         if not isinstance(response, web.Response) or response.content_type != JSON:
             return response
         models = [
             each.content.get(JSON) for each in self.about["responses"] if each.status == response.status
         ]
-        model = models[0] if models else None
-        shown = (
-            without_payload(model, orjson.loads(response.body))  # pyright: ignore[reportArgumentType] - bytes, of our own answers
-            if model is not None
-            else dict(WITHHELD)
-        )
-        response.body = orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)
+        mask = partial(_masked, models[0] if models else None, bytes(cast(bytes, response.body)))
+        is_large = len(mask.args[1]) > MASKED_AT_ONCE_BYTES
+        response.body = await asyncio.to_thread(mask) if is_large else mask()
         return response
 
     @property
@@ -246,6 +257,12 @@ class Endpoint:
             return False
         reads = request.app[GATEWAY].config.record_reads and not self.open and request.method == "GET"
         return self.recorded or reads
+
+
+def _masked(model: type[Model] | None, raw: bytes) -> bytes:
+    """A document of this model without payload; of one that has no model, the marker alone."""
+    shown = without_payload(model, orjson.loads(raw)) if model is not None else dict(WITHHELD)
+    return orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)
 
 
 class Endpoints:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.app import ENDPOINTS
+from gateway.endpoint import MASKED_AT_ONCE_BYTES
 from gateway.people.inbox import HitlInbox
 from gateway.streams.partial_feed import DELTA_TYPE
 from runs import commands as c
@@ -173,3 +174,12 @@ def test_frames_of_recorded_runs_are_frames_without_their_payload_too(name: str)
         masked = frame_without_payload(frame(event))
         check_frame(masked)
         assert masked["id"] == str(event.seq)
+
+
+async def test_a_large_answer_is_without_payload_too(made: Made) -> None:
+    run_id = await made.large()
+    _, whole = await made.gateway.get(f"{API}/runs/{run_id}", **ADA)
+    assert len(str(whole)) > 2 * MASKED_AT_ONCE_BYTES
+    _, run = await made.gateway.get(f"{API}/runs/{run_id}", **BLIND)
+    assert run["nodes"][0]["output"] == WITHHELD
+    assert CANARY not in str(run)

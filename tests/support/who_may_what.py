@@ -155,6 +155,13 @@ class Made:
         await run.deliver(OUTPUT)
         return run.run_id
 
+    async def large(self) -> str:
+        """A run with a node whose output is large."""
+        run = await self._run()
+        await run.planned(node("a"))
+        await run.work(output=[OUTPUT] * 10_000)
+        return run.run_id
+
     async def task_id(self) -> str:
         run = await self._run()
         contract = {"expectations": [f"Look at {CANARY}"], "output": {"title": CANARY}}
