@@ -29,7 +29,7 @@ async def prepare(
     after = changed(after, protected=protected) if protected else after
     splitter = None if sealed else Splitter()  # a value that is stored apart is not sealed
     if sealed:
-        stored = await seals.seal(before, events, sum(map(len, texts)))
+        stored = await seals.seal(before, after, events, sum(map(len, texts)))
         texts, stored_events = encode_events(stored.events), stored.events
         if stored.new_key is not None:
             keys["keys"] = orjson.dumps({"run_id": after.run_id, "key": stored.new_key.hex()})

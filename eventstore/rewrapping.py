@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from eventstore.keyring import keyring, wrapped_by
 from eventstore.store import EventStore
-from schemas.tenant import DEFAULT_TENANT
 
 KEYS_AT_ONCE = 500
 
@@ -30,7 +29,7 @@ class Rewrapped:
 class _StoredKey:
     run_id: str
     key: bytes
-    tenant: str = DEFAULT_TENANT
+    tenant: str
 
 
 async def rewrap(store: EventStore) -> AsyncGenerator[Rewrapped]:

@@ -20,7 +20,6 @@ from eventstore.slices import Slices
 from runs.errors import RunErased
 from runs.event import Event
 from runs.state import RunState
-from schemas.tenant import DEFAULT_TENANT
 
 _KEPT_KEYS = 4_096
 _LARGE_CHARS = 64 * 1024
@@ -55,15 +54,15 @@ class Seals:
         """Whether the rows of what follows this state have no payload."""
         return before.protected or (not before.exists and bool(keyring()))
 
-    async def seal(self, before: RunState, events: Sequence[Event], chars: int) -> Sealed:
-        """The stored form of events that follow `before`; `chars` is the length of their texts.
+    async def seal(self, before: RunState, after: RunState, events: Sequence[Event], chars: int) -> Sealed:
+        """The stored form of events that lead from `before` to `after`; `chars` is the length of their texts.
 
         Raises RunErased, StoreUnavailable.
         """
         key = await self._key_of(before) if before.exists else new_key()
         large = chars > _LARGE_CHARS
         stored = await asyncio.to_thread(_seal_all, events, key) if large else _seal_all(events, key)
-        return Sealed(stored, None if before.exists else _stored_key(key))
+        return Sealed(stored, None if before.exists else _stored_key(after.tenant, key))
 
     async def _key_of(self, state: RunState) -> bytes:
         key = self._keys.get(_run_of(state))
@@ -127,9 +126,9 @@ def _seal_all(events: Sequence[Event], key: bytes) -> list[Event]:
     return [seal(event, key) for event in events]
 
 
-def _stored_key(key: bytes) -> bytes:
+def _stored_key(tenant: str, key: bytes) -> bytes:
     known = keyring()
-    return known.wrap(DEFAULT_TENANT, key) if known else key
+    return known.wrap(tenant, key) if known else key
 
 
 def _run_of(state: RunState) -> _Run:

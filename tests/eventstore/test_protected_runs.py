@@ -190,3 +190,29 @@ async def test_a_key_is_not_changed_into_a_plain_one(ended: ByHand, database: As
             refused = "can be destroyed, and not changed" in str(error)
         await database.execute("rollback")
         assert refused is (len(made) == 32)
+
+
+async def test_each_tenant_has_keys_of_its_own_and_others_open_nothing(
+    handler: RunHandler, store: EventStore, open_store: OpenStore, database: AsyncConnection[Any]
+):
+    acme = TenantKey("acme-1", b"a" * 32)
+    use_keyring(Keyring({"acme": [acme], "default": [OLD]}))
+    runs = {tenant: ByHand(handler, str(uuid4())) for tenant in ("acme", "default")}
+    for tenant, run in runs.items():
+        await run.do(c.StartRun, envelope=ENVELOPE, schema_hash="h", tenant=tenant)
+    stored = await (await database.execute("select run_id::text, key from flex_run_keys")).fetchall()
+    assert {run_id: wrapped_by(key) for run_id, key in stored} == {
+        runs["acme"].run_id: "acme-1",
+        runs["default"].run_id: "old",
+    }
+    use_keyring(Keyring({"acme": [acme]}))
+    elsewhere = await open_store()
+    assert (await elsewhere.load(runs["acme"].run_id)).envelope == ENVELOPE
+    with pytest.raises(PayloadKeyMissing):
+        await elsewhere.load(runs["default"].run_id)
+    with pytest.raises(PayloadKeyMissing, match="no payload key for the tenant 'other'"):
+        await ByHand(RunHandler(elsewhere), str(uuid4())).do(
+            c.StartRun, envelope=ENVELOPE, schema_hash="h", tenant="other"
+        )
+    use_keyring(Keyring({"acme": [NEW, acme], "default": [OLD]}))
+    assert [(each.wrapped, each.kept) async for each in rewrap(store)] == [(1, 1)]
