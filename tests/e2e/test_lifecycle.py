@@ -78,9 +78,10 @@ from tests.support.waiting import eventually
 from webhooks.service import Webhooks
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = [
-    str(path.parent.name) for path in sorted(ROOT.glob("*/__init__.py")) if path.parent.name != "bench"
-]
+TOOLS = frozenset({"bench", "simulation"})
+"""They measure and try the engine; no process that serves has their parts."""
+
+PACKAGES = [path.parent.name for path in sorted(ROOT.glob("*/__init__.py")) if path.parent.name not in TOOLS]
 
 
 class TakesItsTime(SkeletonPlanner):
