@@ -8,7 +8,8 @@ export DEBIAN_FRONTEND=noninteractive STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroo
 
 apt-get -qq -y install --no-install-recommends buildah mmdebstrap bubblewrap >/dev/null
 scratch=$(mktemp -d)
-trap 'buildah rm --all >/dev/null 2>&1 || true; rm -rf "$scratch"' EXIT
+containers=()
+trap '[ ${#containers[@]} = 0 ] || buildah rm "${containers[@]}" >/dev/null; rm -rf "$scratch"' EXIT
 
 if ! buildah inspect --type image localhost/flexrun-base >/dev/null 2>&1; then
   mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,python-is-python3,ca-certificates \
@@ -22,7 +23,8 @@ fi
 buildah build --network host --volume /etc/ssl/certs:/etc/ssl/certs:ro \
   --build-arg BASE=localhost/flexrun-base -f deploy/Dockerfile -t localhost/flexrun:trial .
 
-root=$(buildah mount "$(buildah from localhost/flexrun:trial)")
+containers+=("$(buildah from localhost/flexrun:trial)")
+root=$(buildah mount "${containers[0]}")
 install -d -o 10001 -g 10001 -m 0700 "$scratch/data"
 chmod 0755 "$scratch"
 bwrap --ro-bind "$root" / --proc /proc --dev /dev --perms 1777 --tmpfs /tmp \
