@@ -1,4 +1,4 @@
-"""Every operation, every role, what is one's own and what is not there: what is not granted is refused, stores nothing.
+"""Every operation, every role, what is one's own, another tenant's, and not there: what is not granted is refused.
 
 The operations are those of the application, and the roles those that are built in: a new one is in here by itself.
 """
@@ -29,7 +29,9 @@ STRANGER = "nobody"
 """Who has no token."""
 
 ROLES = (*BUILT_IN, STRANGER)
-TOKENS = ";".join(f"token-of-{role}={role}:@{role}" for role in BUILT_IN)
+TOKENS = ";".join(
+    f"token-of-{role}={role}:@{role};{role}-of-acme={role}:@{role},tenant:acme" for role in BUILT_IN
+)
 RECORDED = ("flex_operations",)
 """What says that something was refused, and so changes with each refusal."""
 
@@ -46,8 +48,21 @@ NAMES_NOTHING = {
 """Operations that are about no object in particular."""
 
 
+SHARED = {"showCapability", "claimWork"}
+"""What a tenant may look up that is the operator's: capabilities, which are everybody's."""
+
+
+SHARED_AND_KEPT = {"disableCapability", "enableCapability", "removeCapability"}
+"""What a tenant may not do to them."""
+
+
 def key(role: str) -> dict[str, str]:
     return {} if role == STRANGER else {"Authorization": f"Bearer token-of-{role}"}
+
+
+def of_acme(role: str) -> dict[str, str]:
+    """The same role in another tenant."""
+    return {"Authorization": f"Bearer {role}-of-acme"}
 
 
 def granted(endpoint: Endpoint, role: str) -> bool:
@@ -141,6 +156,51 @@ async def test_what_a_role_is_granted_is_not_refused(world: World) -> None:
                 request = await asked(endpoint, replace(world.made, links_by=key(role)))
             status, answer = await world.ask(endpoint, request, role)
             assert status not in {401, 403, 404, 405} and status < 500, (endpoint.name, role, answer)  # noqa: PT018 - one claim
+
+
+async def test_what_is_of_another_tenant_is_not_there(world: World) -> None:
+    """For every role it is answered as what never was, whichever tenant is the operator's, and is in no list.
+
+    But for the operator's capabilities: they are everybody's to use, and nobody else's to change.
+    """
+    acme = Made(world.gateway, world.made.broker, of_acme("admin"), of_acme("admin"), prefix="acme")
+    for foreign, key_of in ((acme, key), (world.made, of_acme)):
+        for endpoint in OWN:
+            if endpoint.name in NAMES_NOTHING or endpoint.about.get("operator"):
+                continue
+            requests = [await asked(endpoint, foreign), await asked(endpoint, Missing())]
+            before = await world.stored()
+            for role in BUILT_IN:
+                if not granted(endpoint, role) or (key_of is of_acme and endpoint.name in SHARED):
+                    continue
+                answers = [await answer_to(world.gateway, endpoint, each, key_of(role)) for each in requests]
+                codes = [(status, orjson.loads(raw).get("code")) for status, raw in answers]
+                if key_of is of_acme and endpoint.name in SHARED_AND_KEPT:
+                    assert codes[0] == (403, "not_permitted"), (endpoint.name, role, answers)
+                    continue
+                assert codes[0] == codes[1], (endpoint.name, role, answers)
+                assert codes[0][0] in {403, 404}, (endpoint.name, role, answers)
+            assert await world.stored() == before, endpoint.name
+        ids = [
+            await foreign.run_id(), await foreign.webhook_id(), await foreign.token_id(), await foreign.link_id(),
+            (await foreign.request())[1], await foreign.task_id(),
+        ]  # fmt: skip
+        for endpoint in OWN:
+            if endpoint.name in NAMES_NOTHING and endpoint.method == "get":
+                for role in BUILT_IN:
+                    _, raw = await answer_to(world.gateway, endpoint, Asked(), key_of(role))
+                    assert not [each for each in ids if each.encode() in raw], (endpoint.name, role)
+
+
+async def test_what_the_operator_looks_at_is_closed_to_other_tenants(world: World) -> None:
+    before = await world.stored()
+    for endpoint in OWN:
+        if endpoint.about.get("operator"):
+            request = await asked(endpoint, Missing())
+            for role in BUILT_IN:
+                status, _ = await answer_to(world.gateway, endpoint, request, of_acme(role))
+                assert status == 403, (endpoint.name, role)
+    assert await world.stored() == before
 
 
 async def test_what_another_person_has_made_for_themselves_is_not_there(world: World) -> None:

@@ -12,13 +12,12 @@ import psycopg
 from psycopg import sql
 
 from broker.interface import Broker
-from eventstore.capabilities import register
 from gateway.endpoint import Endpoint
 from runs import commands as c
 from tests.support.by_hand import ByHand
 from tests.support.gateways import API, RunningGateway
 from tests.support.given import node
-from tests.support.remote import remote_capability, remote_node
+from tests.support.remote import remote_node
 from tests.support.waiting import eventually
 from tests.support.whole_database import tables
 
@@ -111,6 +110,8 @@ class Made:
     broker: Broker
     key: Mapping[str, str]
     links_by: Mapping[str, str]
+    prefix: str = "test"
+    """What the ids of its capabilities begin with."""
     _number: int = field(default=0)
 
     async def run_id(self) -> str:
@@ -180,12 +181,13 @@ class Made:
 
     @property
     def last_capability_id(self) -> str:
-        return f"acme.made{self._number}"
+        return f"{self.prefix}.made{self._number}"
 
     async def capability_id(self) -> str:
         self._number += 1
         name = self.last_capability_id
-        await register(self.gateway.store, [remote_capability(name)], "test", "api")
+        body = {"id": name, "version": "1.0.0", "label": "Made", "home": {"type": "worker"}}
+        await self._posted(f"{API}/capabilities/register", body)
         return name
 
     async def token_id(self) -> str:
