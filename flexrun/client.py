@@ -62,10 +62,13 @@ class GatewayClient:
         patience_seconds: float = 60.0,
         first_seconds: float = 3.0,
         ca_file: Path | None = None,
+        tenant: str | None = None,
         pause: Callable[[int], Awaitable[None]] = _pause,
     ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if tenant is not None:
+            self._headers["X-Flexrun-Tenant"] = tenant
         self._patience_seconds = patience_seconds
         self._first_seconds = first_seconds
         self._tls = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True

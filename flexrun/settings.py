@@ -80,9 +80,12 @@ class Settings(BaseSettings):
     """The authorities in PEM form that the client commands trust for an https address, in place of the system's."""
     token: SecretStr | None = None
     """The bearer token that the client commands send."""
+    tenant: str | None = None
+    """The tenant that the client commands work for, where the token is an operator's; unset: that of the token."""
     tokens: SecretStr | None = None
     """Who may call the gateway: `token=name:role1,role2;token=name …`, or as JSON; a token has 8 characters or more. A
-    role with an `@` in front (`@viewer`) is one of the roles below and opens what its scopes do."""
+    role with an `@` in front (`@viewer`) is one of the roles below and opens what its scopes do; a role `tenant:NAME`
+    says of which tenant it is."""
     roles: str | None = None
     """Roles beside those that are built in, or in their place: `support=runs:read,runs:control;reader=runs:read`, or as
     JSON."""

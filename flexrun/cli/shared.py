@@ -156,7 +156,7 @@ def open_client(settings: Settings) -> GatewayClient:
         )
     token = settings.token.get_secret_value() if settings.token else None
     try:
-        return GatewayClient(settings.url, token, ca_file=settings.ca_file)
+        return GatewayClient(settings.url, token, ca_file=settings.ca_file, tenant=settings.tenant)
     except OSError as error:
         reason = error.strerror or "it has no certificates in PEM form"
         stop(f"FLEXRUN_CA_FILE: {visible(str(settings.ca_file))} cannot be used: {reason}")

@@ -23,6 +23,7 @@ class TokenEntry(Response):
     prefix: str
     scopes: list[Scope | OldScope]
     roles: list[str]
+    tenant: str
     status: Literal["active", "expired", "revoked"]
     description: str | None = None
     created_at: Timestamp

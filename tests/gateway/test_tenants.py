@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from eventstore.webhook_lanes import feed
 from gateway.scopes import Caller
 from runs.commands import Actor, RequestClarification
 from tests.support.by_hand import ByHand
@@ -314,3 +315,25 @@ async def test_people_of_another_tenant_are_no_approvers(shared: RunningGateway)
         digest=shared.gateway.deps.tokens.caller("token-of-acme").digest,  # pyright: ignore[reportOptionalMemberAccess]
         tenant="acme",
     )
+
+
+async def test_a_webhook_is_told_of_runs_of_its_tenant_alone(shared: RunningGateway) -> None:
+    hook = {"url": "http://127.0.0.1:9/x", "eventTypes": ["start"]}
+    _, made = await shared.post(f"{API}/webhooks", hook, Authorization=ACME)
+    runs = {by: await started(shared, by) for by in (ANN, ACME, BOLT)}
+    while (await feed(shared.store, 100)).more:
+        pass
+    deliveries = f"{API}/webhooks/{made['webhookId']}/deliveries"
+    assert [each["runId"] for each in await listed(shared, deliveries, "deliveries", ACME)] == [runs[ACME]]
+
+
+async def test_a_run_is_imported_by_its_own_tenant_alone(shared: RunningGateway) -> None:
+    run_id = await started(shared, ACME)
+    await shared.post(f"{API}/runs/{run_id}/abort", {}, Authorization=ACME)
+    url = f"{shared.url}{API}/runs/{run_id}/export"
+    async with shared.http.get(url, headers={"Authorization": ACME}) as answer:
+        file = await answer.read()
+    headers = {"Content_Type": "application/gzip"}
+    for by, status in ((BOLT, 400), (ANN, 400), (ACME, 200)):
+        answer, body = await shared.post(f"{API}/runs/import", file, Authorization=by, **headers)
+        assert answer.status == status, body

@@ -17,7 +17,9 @@ from tests.support.started_runs import new_run_id
 from tests.webhooks.conftest import AddHook, StartRun, deliveries, feed_all
 
 INSERT = (
-    "insert into flex_events (run_id, seq, type, payload, recorded_at) values (%s, 1, 'start', '{}', now())"
+    "with run as (insert into flex_runs (run_id, status, head_seq, objective, envelope, created_at, updated_at)"
+    " values (%s, 'pending', 1, '', '{}', now(), now()) returning run_id)"
+    " insert into flex_events (run_id, seq, type, payload, recorded_at) select run_id, 1, 'start', '{}', now() from run"
 )
 
 
