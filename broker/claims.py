@@ -27,6 +27,7 @@ from eventstore.batch import Commit
 from eventstore.errors import StoreUnavailable
 from eventstore.leases import WorkRow
 from eventstore.store import EventStore
+from eventstore.turns import Turns
 from runs.outstanding import outstanding
 from schemas.vocabulary import WorkKind
 
@@ -48,6 +49,7 @@ class Claims:
     _noted: set[WorkHint] = field(default_factory=set[WorkHint])
     _leftover: set[WorkHint] = field(default_factory=set[WorkHint])
     _beating: asyncio.Task[None] | None = None
+    _turns: Turns = field(default_factory=Turns)
     _one_suspect: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
@@ -99,9 +101,15 @@ class Claims:
         return await leases.take(self.store, work, self.claimant, self.seconds, suspects=suspects)
 
     async def query(self, queues: Sequence[str], limit: int, *, has_suspect: bool) -> list[WorkRow]:
-        """Claim the oldest due work of these queues, at most `limit`. Raises StoreUnavailable."""
+        """Claim due work of these queues, at most `limit`, of tenants in turn. Raises StoreUnavailable."""
         return await leases.claim(
-            self.store, queues, self.claimant, self.seconds, limit, has_suspect=has_suspect
+            self.store,
+            queues,
+            self.claimant,
+            self.seconds,
+            limit,
+            turns=self._turns,
+            has_suspect=has_suspect,
         )
 
     def hold(self, hint: WorkHint) -> None:

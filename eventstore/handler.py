@@ -18,6 +18,7 @@ from runs.decide import Decided
 from runs.errors import RunAlreadyStarted, RunError, RunImported
 from runs.event import Event
 from runs.state import RunState, new_run
+from sandbox.sharing import calling_as
 
 MAX_TRIES = 50
 _TRIES_AT_ONCE = 3
@@ -29,7 +30,8 @@ Build = Callable[[RunState], Awaitable[Sequence[Command] | Decided]]
 
 async def decided(build: Build, state: RunState) -> Decided:
     """What `build` decides on this state. Raises RunError, and the errors of `build`."""
-    built = await build(state)
+    with calling_as(state.tenant):  # what it has checked waits in turn of tenants
+        built = await build(state)
     if isinstance(built, Decided):
         return built
     following, slices = Decided(state), Slices()

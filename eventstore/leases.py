@@ -18,8 +18,10 @@ import orjson
 from eventstore.connection import connect
 from eventstore.statements import statement
 from eventstore.store import PAGE_EVENTS, EventStore, is_run_id
+from eventstore.turns import Turns
 from runs.event import Event, JsonObject
 from runs.outstanding import REMOTE_QUEUES, TIMER_QUEUE
+from schemas.tenant import DEFAULT_TENANT
 
 MAX_BACKLOG = 1_000_000
 
@@ -35,6 +37,7 @@ class WorkRow:
     """A row of `flex_work`. `due_at` is never None: it is the moment at which the work became outstanding, or later.
 
     Of a lapsed lease: `lost_as` says how its worker was lost where that is known, `losses` which workers before it.
+    Of what a claim has taken: `weight` is that of its tenant, and `turn` when its turn was (`eventstore.turns`).
     """
 
     run_id: str
@@ -48,6 +51,9 @@ class WorkRow:
     lease_until: datetime | None
     lost_as: str | None = None
     losses: list[JsonObject] | None = None
+    tenant: str = DEFAULT_TENANT
+    weight: int = 1
+    turn: float = 0.0
 
 
 async def claim(
@@ -57,12 +63,16 @@ async def claim(
     lease_seconds: float,
     limit: int,
     *,
+    turns: Turns | None = None,
     has_suspect: bool = False,
 ) -> list[WorkRow]:
-    """Claim up to `limit` pieces of free, due work, the oldest first.
+    """Claim up to `limit` pieces of free, due work: of tenants in turn, and of each tenant the oldest first.
+
+    `turns` knows what was served before, and is told of what is claimed; without it, each tenant begins anew.
 
     At most one of them is a suspect (it has `losses`), and none where `has_suspect` says that `worker` has one.
     """
+    turns = turns if turns is not None else Turns()
     rows = await store.select(
         WorkRow,
         "work/claim",
@@ -72,9 +82,22 @@ async def claim(
             "lease_seconds": lease_seconds,
             "limit": limit,
             "has_suspect": has_suspect,
+            "tenants": list(turns.served),
+            "served": list(turns.served.values()),
+            "floor": turns.floor,
+            "tenants_limit": limit * len(queues),
         },
     )
-    return sorted(rows, key=lambda row: row.due_at)
+    rows.sort(key=lambda row: (row.turn, row.due_at))
+    for row in rows:
+        turns.note(row.tenant, row.weight, row.turn)
+    return rows
+
+
+async def several_tenants_wait(store: EventStore, queues: Sequence[str]) -> bool:
+    """Whether free, due work of more than one tenant is in these queues. Raises StoreUnavailable."""
+    rows = await store.fetch("work/tenants_waiting", {"queues": list(queues)})
+    return rows[0][0] > 1
 
 
 async def claim_remote(

@@ -53,6 +53,84 @@ begin
 end
 $$;
 
+CREATE FUNCTION flex_admit_start(of_tenant text, of_actor text, of_submitter text, of_run uuid, size_bytes bigint, levels text[], names text[], mosts bigint[], seconds double precision[], claim_seconds double precision) RETURNS TABLE(on_level text, on_name text, refused boolean, remaining bigint, wait_seconds double precision)
+    LANGUAGE plpgsql
+    AS $$
+declare
+  started timestamptz;
+  each record;
+  ahead double precision;
+  cost double precision;
+  taken bigint;
+  any_refused boolean := false;
+  moved text[] := '{}';
+  moved_actors text[] := '{}';
+  moved_to timestamptz[] := '{}';
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  perform pg_advisory_xact_lock(hashtextextended('flexrun limits ' || of_tenant, 0));
+  if exists (select from flex_runs r where r.run_id = of_run) then
+    return;
+  end if;
+  started := clock_timestamp();
+  delete from flex_start_claims c
+  where c.tenant = of_tenant
+    and (c.run_id = of_run or c.claimed_at < started - make_interval(secs => claim_seconds) or c.claimed_at > started
+         or exists (select from flex_runs r where r.run_id = c.run_id));
+  for each in
+    select l.level, l.name, l.most, l.within,
+           case l.level when 'actor' then of_actor else '' end as actor,
+           case l.level when 'actor' then of_submitter end as submitter
+    from unnest(levels, names, mosts, seconds) as l (level, name, most, within)
+  loop
+    on_level := each.level;
+    on_name := each.name;
+    if each.within is not null then
+      cost := case each.name when 'bytesPerDay' then size_bytes else 1 end * each.within / greatest(each.most, 1);
+      select extract(epoch from r.full_at - started) into ahead
+      from flex_rates r where r.tenant = of_tenant and r.actor = each.actor and r.name = each.name;
+      if ahead > each.within then
+        update flex_rates r set full_at = started + make_interval(secs => each.within)
+        where r.tenant = of_tenant and r.actor = each.actor and r.name = each.name;
+      end if;
+      ahead := least(greatest(coalesce(ahead, 0), 0), each.within);
+      refused := each.most = 0 or ahead + cost > each.within + 0.000001;
+      wait_seconds := case when refused then least(ahead + cost - each.within, each.within) else 0 end;
+      if not refused then
+        ahead := ahead + cost;
+        moved := moved || each.name;
+        moved_actors := moved_actors || each.actor;
+        moved_to := moved_to || (started + make_interval(secs => ahead));
+      end if;
+      remaining := floor((each.within - ahead) / each.within * each.most + 0.000001);
+    else
+      if each.name = 'openRequests' then
+        taken := flex_count_open_requests(of_tenant, each.submitter, each.most);
+      else
+        select count(*) into taken from flex_start_claims c
+        where c.tenant = of_tenant and (each.submitter is null or c.submitter = each.submitter);
+        taken := taken + flex_count_unfinished(of_tenant, each.submitter, each.most);
+      end if;
+      refused := taken >= each.most;
+      remaining := greatest(each.most - taken, 0);
+      wait_seconds := 0;
+    end if;
+    any_refused := any_refused or refused;
+    return next;
+  end loop;
+  if any_refused then
+    return;
+  end if;
+  insert into flex_rates as r (tenant, actor, name, full_at)
+  select of_tenant, m.actor, m.name, m.full_at from unnest(moved, moved_actors, moved_to) as m (name, actor, full_at)
+  on conflict (tenant, actor, name) do update set full_at = excluded.full_at;
+  if 'unfinishedRuns' = any (names) then
+    insert into flex_start_claims (run_id, tenant, submitter) values (of_run, of_tenant, of_submitter)
+    on conflict do nothing;
+  end if;
+end
+$$;
+
 CREATE FUNCTION flex_append(batch jsonb) RETURNS TABLE(conflicting_run uuid, actual_seq integer)
     LANGUAGE plpgsql
     AS $$
@@ -195,6 +273,41 @@ begin
   end if;
   raise exception 'run %: there is no event % before event %', wrong.run_id, wrong.seq - 1, wrong.seq
     using errcode = 'FR002';
+end
+$$;
+
+CREATE FUNCTION flex_count_open_requests(of_tenant text, of_submitter text, up_to bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (select count(*) from (
+    select from flex_runs r
+    cross join lateral (
+      select q.id from hitl_requests q where q.run_id = r.run_id and q.status = 'open' order by q.created_at, q.id
+    ) open
+    where r.tenant = of_tenant and (of_submitter is null or coalesce(r.submitted_by, '') = of_submitter)
+      and r.completed_at is null and r.imported_at is null
+    limit up_to) counted);
+end
+$$;
+
+CREATE FUNCTION flex_count_unfinished(of_tenant text, of_submitter text, up_to bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if of_submitter is null then
+    return (select count(*) from (
+      select from flex_runs r
+      where r.tenant = of_tenant and r.completed_at is null and r.imported_at is null
+      order by coalesce(r.submitted_by, ''), r.run_id
+      limit up_to) counted);
+  end if;
+  return (select count(*) from (
+    select from flex_runs r
+    where r.tenant = of_tenant and coalesce(r.submitted_by, '') = of_submitter
+      and r.completed_at is null and r.imported_at is null
+    order by r.run_id
+    limit up_to) counted);
 end
 $$;
 
@@ -441,7 +554,8 @@ CREATE TABLE flex_work (
     hinted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     losses jsonb,
-    lost_as text
+    lost_as text,
+    tenant text DEFAULT 'default'::text NOT NULL
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
@@ -454,6 +568,8 @@ COMMENT ON COLUMN flex_work.failures IS 'how often handling it failed in a way t
 COMMENT ON COLUMN flex_work.losses IS 'workers in a row that were lost over this attempt before it began: [{attempt, worker, how, at}]';
 
 COMMENT ON COLUMN flex_work.lost_as IS 'why the lease has lapsed, where that is known: died, stalled, bystander, broke';
+
+COMMENT ON COLUMN flex_work.tenant IS 'that of the run, for whose turn it is';
 
 CREATE FUNCTION flex_unpark(of_capability text, waits_as text, most integer) RETURNS SETOF flex_work
     LANGUAGE plpgsql
@@ -546,10 +662,15 @@ begin
     where w.run_id = g.run_id and w.kind = g.kind and w.ref = g.ref and w.run_id = any (taken);
   end if;
   if batch ? 'work' then
-    insert into flex_work as w (run_id, kind, ref, queue, attempt, started, due_at, worker, lease_until)
+    insert into flex_work as w (run_id, kind, ref, queue, attempt, started, due_at, worker, lease_until, tenant)
     select n.run_id, n.kind, n.ref, n.queue, n.attempt, n.started,
            case when n.at_once then least(n.due_at, clock_timestamp()) else n.due_at end, n.worker,
-           clock_timestamp() + make_interval(secs => n.lease_seconds)
+           clock_timestamp() + make_interval(secs => n.lease_seconds),
+           coalesce(
+             (select r.tenant from flex_runs r where r.run_id = n.run_id),
+             (select s.tenant from jsonb_to_recordset(batch -> 'starts') as s (run_id uuid, tenant text)
+              where s.run_id = n.run_id),
+             'default')
     from jsonb_to_recordset(batch -> 'work') as n (
       run_id uuid, kind text, ref text, queue text, attempt integer, started boolean, due_at timestamptz,
       at_once boolean, worker text, lease_seconds double precision)
@@ -705,6 +826,20 @@ COMMENT ON COLUMN flex_imported_runs.installation IS 'where it was exported, as 
 COMMENT ON COLUMN flex_imported_runs.flexrun IS 'the version that exported it, as the file says';
 
 COMMENT ON COLUMN flex_imported_runs.head_hash IS 'the hash of its last event; null: of a version that had none';
+
+CREATE TABLE flex_limits (
+    tenant text NOT NULL,
+    actor text DEFAULT ''::text NOT NULL,
+    name text NOT NULL,
+    most bigint,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    set_by text NOT NULL,
+    CONSTRAINT flex_limits_most CHECK ((most >= 0))
+);
+
+COMMENT ON COLUMN flex_limits.actor IS 'empty: the tenant as a whole; *: each of its callers; else the caller of this name';
+
+COMMENT ON COLUMN flex_limits.most IS 'null: no limit, whatever the settings of gateways say';
 
 CREATE TABLE flex_links (
     link_id text NOT NULL,
@@ -870,6 +1005,17 @@ COMMENT ON COLUMN flex_pruned_runs.events IS 'how many events its log had';
 
 COMMENT ON COLUMN flex_pruned_runs.head_hash IS 'the hash of its last event; null: of a version that had none';
 
+CREATE TABLE flex_rates (
+    tenant text NOT NULL,
+    actor text NOT NULL,
+    name text NOT NULL,
+    full_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE flex_rates IS 'limits of so much in a time (GCRA): one row whatever was taken';
+
+COMMENT ON COLUMN flex_rates.full_at IS 'when all of it can be taken again';
+
 CREATE TABLE flex_run_keys (
     run_id uuid NOT NULL,
     key bytea,
@@ -952,6 +1098,15 @@ CREATE TABLE flex_secrets (
     value bytea NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+
+CREATE TABLE flex_start_claims (
+    run_id uuid NOT NULL,
+    tenant text NOT NULL,
+    submitter text NOT NULL,
+    claimed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE flex_start_claims IS 'starts that were let through and are not in the log yet';
 
 CREATE VIEW flex_task_rows WITH (security_invoker='true') AS
  SELECT n.run_id,
@@ -1175,6 +1330,9 @@ ALTER TABLE ONLY flex_facets
 ALTER TABLE ONLY flex_imported_runs
     ADD CONSTRAINT flex_imported_runs_pkey PRIMARY KEY (run_id);
 
+ALTER TABLE ONLY flex_limits
+    ADD CONSTRAINT flex_limits_pkey PRIMARY KEY (tenant, actor, name);
+
 ALTER TABLE ONLY flex_links
     ADD CONSTRAINT flex_links_pkey PRIMARY KEY (link_id);
 
@@ -1199,6 +1357,9 @@ ALTER TABLE ONLY flex_processes
 ALTER TABLE ONLY flex_pruned_runs
     ADD CONSTRAINT flex_pruned_runs_pkey PRIMARY KEY (run_id);
 
+ALTER TABLE ONLY flex_rates
+    ADD CONSTRAINT flex_rates_pkey PRIMARY KEY (tenant, actor, name);
+
 ALTER TABLE ONLY flex_run_keys
     ADD CONSTRAINT flex_run_keys_pkey PRIMARY KEY (run_id);
 
@@ -1207,6 +1368,9 @@ ALTER TABLE ONLY flex_runs
 
 ALTER TABLE ONLY flex_secrets
     ADD CONSTRAINT flex_secrets_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY flex_start_claims
+    ADD CONSTRAINT flex_start_claims_pkey PRIMARY KEY (run_id);
 
 ALTER TABLE ONLY flex_tokens
     ADD CONSTRAINT flex_tokens_digest_key UNIQUE (digest);
@@ -1270,6 +1434,8 @@ CREATE INDEX flex_plan_nodes_runs ON flex_plan_nodes USING btree (capability_id,
 
 CREATE INDEX flex_processes_heard ON flex_processes USING btree (heard_at);
 
+CREATE INDEX flex_rates_full ON flex_rates USING btree (full_at);
+
 CREATE INDEX flex_runs_client ON flex_runs USING btree (client_id, created_at, run_id) WHERE (client_id IS NOT NULL);
 
 CREATE INDEX flex_runs_completed ON flex_runs USING btree (completed_at, run_id) WHERE (completed_at IS NOT NULL);
@@ -1290,6 +1456,12 @@ CREATE INDEX flex_runs_tenant_status ON flex_runs USING btree (tenant, status, c
 
 CREATE INDEX flex_runs_thread ON flex_runs USING btree (thread_id, created_at) WHERE (thread_id IS NOT NULL);
 
+CREATE INDEX flex_runs_unfinished ON flex_runs USING btree (tenant, COALESCE(submitted_by, ''::text), run_id) WHERE ((completed_at IS NULL) AND (imported_at IS NULL));
+
+CREATE INDEX flex_start_claims_tenant ON flex_start_claims USING btree (tenant);
+
+CREATE INDEX flex_start_claims_time ON flex_start_claims USING btree (claimed_at);
+
 CREATE INDEX flex_tokens_live ON flex_tokens USING btree (token_id) WHERE (revoked_at IS NULL);
 
 CREATE INDEX flex_webhook_deliveries_finished ON flex_webhook_deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
@@ -1301,6 +1473,8 @@ CREATE INDEX flex_webhook_lanes_due ON flex_webhook_lanes USING btree (hook_id, 
 CREATE INDEX flex_work_expiring ON flex_work USING btree (lease_until) WHERE (worker IS NOT NULL);
 
 CREATE INDEX flex_work_free ON flex_work USING btree (queue, due_at) WHERE ((NOT started) AND (worker IS NULL));
+
+CREATE INDEX flex_work_free_of_tenant ON flex_work USING btree (queue, tenant, due_at) WHERE ((NOT started) AND (worker IS NULL));
 
 CREATE INDEX flex_work_leased ON flex_work USING btree (worker, due_at) WHERE (worker IS NOT NULL);
 
@@ -1348,6 +1522,8 @@ ALTER TABLE flex_facets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE flex_imported_runs ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE flex_limits ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE flex_links ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE flex_messages ENABLE ROW LEVEL SECURITY;
@@ -1364,11 +1540,15 @@ ALTER TABLE flex_processes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE flex_pruned_runs ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE flex_rates ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE flex_run_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE flex_runs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE flex_secrets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE flex_start_claims ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE flex_tokens ENABLE ROW LEVEL SECURITY;
 
@@ -1410,6 +1590,8 @@ CREATE POLICY flexrun_tenant ON flex_imported_runs USING (((( SELECT current_set
    FROM flex_runs r
   WHERE (r.run_id = flex_imported_runs.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
 
+CREATE POLICY flexrun_tenant ON flex_limits USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
 CREATE POLICY flexrun_tenant ON flex_links USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
    FROM flex_runs r
   WHERE (r.run_id = flex_links.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
@@ -1432,6 +1614,8 @@ CREATE POLICY flexrun_tenant ON flex_processes USING ((( SELECT current_setting(
 
 CREATE POLICY flexrun_tenant ON flex_pruned_runs USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
 
+CREATE POLICY flexrun_tenant ON flex_rates USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
+
 CREATE POLICY flexrun_tenant ON flex_run_keys USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT r.tenant
    FROM flex_runs r
   WHERE (r.run_id = flex_run_keys.run_id)) = ( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting))));
@@ -1439,6 +1623,8 @@ CREATE POLICY flexrun_tenant ON flex_run_keys USING (((( SELECT current_setting(
 CREATE POLICY flexrun_tenant ON flex_runs USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
 
 CREATE POLICY flexrun_tenant ON flex_secrets USING ((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text));
+
+CREATE POLICY flexrun_tenant ON flex_start_claims USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
 
 CREATE POLICY flexrun_tenant ON flex_tokens USING (((( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = '*'::text) OR (( SELECT current_setting('flexrun.tenant'::text, true) AS current_setting) = tenant)));
 

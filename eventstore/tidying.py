@@ -36,4 +36,5 @@ async def tidy(
     processes = await store.fetch("tidying/drop_processes", silent)
     old = {"keep_seconds": operations_kept_seconds, "limit": limit}
     operations = await store.fetch("tidying/drop_operations", old)
-    return max(rows[0][0] for rows in (partial_outputs, starts, workers, processes, operations))
+    rates = await store.fetch("tidying/drop_rates", ended)
+    return max(rows[0][0] for rows in (partial_outputs, starts, workers, processes, operations, rates))

@@ -86,8 +86,8 @@ class DeliveryCursor:
     seq: int
 
 
-async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None:
-    """Add a webhook; the time when it was added, None where there are MAX_WEBHOOKS already.
+async def add_webhook(store: EventStore, webhook: NewWebhook, *, most: int = MAX_WEBHOOKS) -> datetime | None:
+    """Add a webhook; the time when it was added, None where its tenant has `most` already, or MAX_WEBHOOKS.
 
     Events stored before the call are not delivered, those stored after its return all are.
     """
@@ -100,7 +100,7 @@ async def add_webhook(store: EventStore, webhook: NewWebhook) -> datetime | None
             "description": webhook.description,
             "secret": webhook.secret,
             "created_by": webhook.created_by,
-            "limit": MAX_WEBHOOKS,
+            "limit": min(MAX_WEBHOOKS, most),
             "tenant": webhook.tenant,
         },
     )

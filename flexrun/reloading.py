@@ -28,6 +28,7 @@ RELOADED = (
     "policies",
     "log_level",
     "backlog_limit",
+    "limits",
     "ping_seconds",
     "record_reads",
     "stop_notice_seconds",

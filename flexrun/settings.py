@@ -16,6 +16,7 @@ from flexrun.data_dir import default_data_dir
 from flexrun.secrets import SecretFiles
 from flexrun.settings_file import SettingsFile
 from schemas.config import require_longer
+from schemas.limits import parse_limits
 from schemas.signatures import DEFAULT_ALGORITHMS, Algorithm
 
 
@@ -195,6 +196,9 @@ class Settings(BaseSettings):
     """A command that prints them, as from a key service; it is run once at start, without a shell."""
     backlog_limit: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
     """How many runs may wait for work before new ones are refused with 503 `backlog_full`."""
+    limits: str | None = None
+    """What tenants and callers may take for whom `flexrun limits` sets nothing else: `tenant.runsPerMinute=600,
+    actor.openStreams=50`. The names are in docs/limits.md. Unset: no limits."""
     record_reads: bool = False
     """Whether the operations log has reads too (who looked at which run, capability, webhook), not changes alone."""
     operations_keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
@@ -228,6 +232,12 @@ class Settings(BaseSettings):
             }
         ):
             raise ValueError("it is empty; give it a value or unset it")
+        return value
+
+    @field_validator("limits", mode="after")
+    @classmethod
+    def _names_limits(cls, value: str | None) -> str | None:
+        parse_limits(value)
         return value
 
     @field_validator("mcp_commands", mode="after")

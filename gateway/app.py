@@ -9,6 +9,7 @@ from gateway.capabilities import show as show_capabilities
 from gateway.deps import GATEWAY, Gateway, GatewayDeps
 from gateway.endpoint import ENDPOINTS as ALL_ENDPOINTS
 from gateway.endpoint import OPEN_PATHS, Endpoint
+from gateway.limits import endpoints as limits
 from gateway.middleware import METRICS, complete_headers, middleware
 from gateway.on_call import dead as on_call_dead
 from gateway.on_call import work as on_call_work
@@ -66,6 +67,7 @@ ENDPOINTS = (
     *webhooks.ENDPOINTS,
     *operations_log.ENDPOINTS,
     *tokens.ENDPOINTS,
+    *limits.ENDPOINTS,
     *work.ENDPOINTS,
     *callback.ENDPOINTS,
     *workers.ENDPOINTS,

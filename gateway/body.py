@@ -11,6 +11,9 @@ from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from gateway.config import GatewayConfig
 from gateway.problems import ProblemError
 
+BODY_BYTES = web.RequestKey("body_bytes", int)
+"""How long the body of a request was."""
+
 
 async def read_body(request: web.Request, config: GatewayConfig, limit_bytes: int | None = None) -> bytes:
     """The body, of any content type. Raises ProblemError: too large (413), too slow (408) or broken (400).
@@ -19,6 +22,7 @@ async def read_body(request: web.Request, config: GatewayConfig, limit_bytes: in
     A length that is announced is judged before anything is read; without one, reading stops at the limit. What is
     still on its way then is thrown away for `linger_seconds`, so that the client gets to read the answer.
     """
+    asked = request
     limit = config.body_limit_bytes if limit_bytes is None else limit_bytes
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
@@ -27,7 +31,9 @@ async def read_body(request: web.Request, config: GatewayConfig, limit_bytes: in
     try:
         await _ask_for_body(request)
         async with asyncio.timeout(config.body_seconds):
-            return await request.read()
+            body = await request.read()
+            asked[BODY_BYTES] = len(body)
+            return body
     except HTTPRequestEntityTooLarge:
         raise _too_large(limit) from None
     except TimeoutError:

@@ -53,6 +53,9 @@ class GatewayConfig:
     backlog_sample_seconds: Seconds = 0.25
     """How old the last count of that work may be; 0 counts for every run."""
 
+    limits: str | None = None
+    """What tenants and callers may take for whom nothing else is set (`schemas.limits.parse_limits`)."""
+
     ready_seconds: Seconds = 2.0
     """How long readiness waits for the database."""
 

@@ -21,11 +21,13 @@ from eventstore.listener import LogListener
 from eventstore.partial_outputs import PartialOutputs
 from eventstore.store import EventStore
 from eventstore.tail import RunTail
+from eventstore.tenant_limits import LimitsCopy
 from eventstore.token_copy import TokenCopy
 from gateway.auth import Tokens
 from gateway.config import GatewayConfig
 from gateway.identity.address import Proxies
 from gateway.identity.attempts import WrongTokens
+from gateway.limits.limiter import Limiter
 from gateway.operations_log import OperationsLog
 from gateway.people.link_signer import LinkSigner
 from gateway.runs.acceptance import Acceptance
@@ -37,6 +39,7 @@ from gateway.streams.partial_feed import PartialFeed
 from gateway.streams.sse import PING, Frame, waiting_ping
 from gateway.work.service import RemoteWork
 from schemas.house_policy import HousePolicy
+from schemas.limits import parse_limits
 
 T = TypeVar("T")
 
@@ -108,6 +111,8 @@ class Gateway:
         deps.tokens.stored.on_change = self.end_streams_of_others
         self.proxies = Proxies(deps.config.trusted_proxies)
         self.wrong_tokens = WrongTokens(deps.config.wrong_tokens_a_minute)
+        self.limits = LimitsCopy(deps.store, listener=deps.listener)
+        self.limiter = Limiter(deps.store, self.limits, parse_limits(deps.config.limits))
         self.links = LinkSigner(deps.store, deps.link_secret, deps.tokens)
         self.backlog = BacklogGauge(deps.store, deps.config.backlog_limit, deps.config.backlog_sample_seconds)
         self.work = RemoteWork(
@@ -134,9 +139,10 @@ class Gateway:
         self.work.stop()
 
     async def start(self) -> None:
-        """Get to know the tokens of the database, where nobody has given them."""
+        """Get to know the limits, and the tokens of the database where nobody has given them."""
         if self._own_tokens is not None:
             await self._own_tokens.start(wait=False)
+        await self.limits.refresh()
 
     async def close(self) -> None:
         """Finish what was begun."""
@@ -144,14 +150,22 @@ class Gateway:
         await self.partial_outputs.close()
         await self.work.close()
         await self.operations.close()
+        await self.limits.close()
         if self._own_tokens is not None:
             await self._own_tokens.close()
 
-    def change_limits(self, *, backlog_limit: int, ping_seconds: float, record_reads: bool) -> None:
+    def change_limits(
+        self, *, backlog_limit: int, ping_seconds: float, record_reads: bool, limits: str | None
+    ) -> None:
         """Go by these from now on."""
         self.backlog.limit = backlog_limit
+        self.limiter.defaults = parse_limits(limits)
         self.config = replace(
-            self.config, backlog_limit=backlog_limit, ping_seconds=ping_seconds, record_reads=record_reads
+            self.config,
+            backlog_limit=backlog_limit,
+            ping_seconds=ping_seconds,
+            record_reads=record_reads,
+            limits=limits,
         )
 
     def end_streams_of_others(self) -> None:

@@ -18,6 +18,8 @@ from gateway.deps import GATEWAY
 from gateway.endpoint import OPEN_PATHS
 from gateway.errors import NotPermitted
 from gateway.identity.identify import identify
+from gateway.limits.limiter import RATES, REFUSED_BY_LIMIT
+from gateway.limits.refusal import rate_headers
 from gateway.problems import ProblemError, internal_error, problem_of, problem_response, unavailable
 from gateway.protocol import fixed_headers
 from gateway.pruned import refuse_pruned
@@ -27,6 +29,7 @@ from gateway.request_spans import begin_span, end_span
 from gateway.scopes import CALLER, CORRELATION_ID, Caller, acting_in
 from runs.commands import Actor
 from runs.errors import RunUnknown
+from sandbox.sharing import calling_as
 from schemas.tenant import DEFAULT_TENANT, is_tenant_name
 from telemetry import tracing
 
@@ -35,6 +38,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 METRICS = "/metrics"
 LINKS = "/hitl/"
 """Pages whose address is the key: no log line may show it."""
+
+LIMITS = "/api/v1/flex/limits"
+"""Where limits are changed: one that is too small must not keep away who would change it."""
 
 WORK = "/api/v1/flex/work/"
 CLAIM = "/api/v1/flex/work/claim"
@@ -116,9 +122,22 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             bind_log_fields(request, actor=request[CALLER].actor.name)
         request[CALLER] = _in_named_tenant(request, request[CALLER])
         with working_for(EVERY_TENANT if _is_open(request) else request[CALLER].tenant):
-            return await _handled(request, handler)
+            return await _within_limits(request, handler)
     except Exception as error:  # noqa: BLE001 - the outermost layer: every error becomes a response here, or is raised again
         return _problem_answer(request, error)
+
+
+async def _within_limits(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What `handler` answers, counted as a request in flight; not for probes, nor for those who change the limits."""
+    if _is_open(request) or request.path.startswith(LIMITS):
+        return await _handled(request, handler)
+    gateway, tenant = request.app[GATEWAY], request[CALLER].tenant
+    taken = gateway.limiter.begin(request)
+    try:
+        with calling_as(tenant, gateway.limits.weight_of(tenant, gateway.limiter.defaults)):
+            return await _handled(request, handler)
+    finally:
+        taken.give_back()
 
 
 async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -161,6 +180,8 @@ def _problem_answer(request: web.Request, error: Exception) -> web.Response:
             _log.error("response_failed", path=_logged_path(request), exc_info=error)
         raise error
     problem = problem_of(error)
+    if (limit := request.get(REFUSED_BY_LIMIT)) is not None:
+        bind_log_fields(request, limit=limit.name, level=limit.level, tenant=request[CALLER].tenant)
     if problem is None:
         _log.error(
             "request_failed",
@@ -218,8 +239,10 @@ def _id_from_header(request: web.Request) -> str | None:
 async def complete_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer carries; aiohttp calls this just before the headers go out."""
     request[_ANSWERED] = True
-    end_operation(request, response.status, request.get(_LOG_FIELDS, {}))
+    if REFUSED_BY_LIMIT not in request:
+        end_operation(request, response.status, request.get(_LOG_FIELDS, {}))
     fixed_headers(response)
+    response.headers.update(rate_headers(request.get(RATES, [])))
     if request.app[GATEWAY].stopping:
         response.force_close()
         response.headers["Connection"] = "close"

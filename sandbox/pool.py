@@ -1,11 +1,11 @@
 """Keeps child processes at work and a spare warm; every call is answered, also when a process dies or hangs.
 
 A child works in order, so when it dies the oldest unanswered call caused it, or was only running: it gets one more
-try, unless the kernel says that it used up its time. The others are simply sent again.
+try, unless the kernel says that it used up its time. The others are simply sent again. Calls that wait are handed out
+in turn of those in whose name they are made (`sandbox.sharing`).
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
 
 import structlog
@@ -14,6 +14,7 @@ from sandbox.config import SandboxConfig
 from sandbox.errors import SandboxCrashed, SandboxFailed, SandboxTimedOut, SandboxUnavailable
 from sandbox.frames import Reply
 from sandbox.process import ChildProcess, Job
+from sandbox.sharing import FairQueue, current_share
 from telemetry.catalogue import SANDBOX_ENDS
 
 MAX_DEATHS = 2
@@ -28,7 +29,7 @@ class ChildPool:
     def __init__(self, config: SandboxConfig) -> None:
         self._config = config
         self._processes: list[ChildProcess] = []
-        self._waiting: deque[Job] = deque()
+        self._waiting = FairQueue()
         self._spawning: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._is_open = False
@@ -83,7 +84,7 @@ class ChildPool:
             )
             self._staff()
         job = Job(function, frame, deadline_seconds, asyncio.get_running_loop().create_future())
-        self._waiting.append(job)
+        self._waiting.append(job, current_share())
         self._hand_out()
         return await job.answer
 
@@ -118,7 +119,7 @@ class ChildPool:
             self._failed_starts += 1
         elif unanswered:
             self._judge(process, unanswered[0])
-        self._waiting.extendleft(job for job in reversed(unanswered) if not job.answer.done())
+        self._waiting.send_again(job for job in unanswered if not job.answer.done())
         self._add_spares()
         self._hand_out()
 
@@ -140,7 +141,7 @@ class ChildPool:
             process = max(at_work, key=lambda process: process.room, default=None)
             if process is None or process.room <= 0:
                 return
-            job = self._waiting.popleft()
+            job = self._waiting.take()
             if not job.answer.done():  # the caller may have gone
                 process.send(job)
 

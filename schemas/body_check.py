@@ -23,6 +23,7 @@ from schemas.envelope import TaskEnvelope
 from schemas.facet_body import FacetBody
 from schemas.hitl import HitlRemoveBody, ResumeBody
 from schemas.json_text import load_json
+from schemas.limits import LimitsBody, LimitsUnsetBody
 from schemas.on_call import DropLettersBody, ReleaseWorkBody, RequeueLettersBody
 from schemas.parsing import validate_document
 from schemas.refusal import DocumentRefused, FieldProblem
@@ -68,6 +69,8 @@ _MODELS: dict[str, type[Model]] = {
         TaskEnvelope,
         TaskSubmitBody,
         TokenBody,
+        LimitsBody,
+        LimitsUnsetBody,
         WebhookBody,
     )
 }

@@ -21,6 +21,7 @@ from schemas.events import ERASED_MEMBER, PAYLOADS, FlexEvent, NodeDelta
 from schemas.facet_body import FacetBody
 from schemas.facets import DIALECT, FACETS
 from schemas.house_policy import HousePolicy
+from schemas.limits import LimitsBody, LimitsUnsetBody
 from schemas.messages import WORK_MESSAGE_SCHEMA
 from schemas.plan import PlanGraph
 from schemas.problem import Problem
@@ -52,6 +53,8 @@ PUBLIC_MODELS: dict[str, type[Model]] = {
     "task-submit-body": control.TaskSubmitBody,
     "task-decline-body": control.TaskDeclineBody,
     "token-body": TokenBody,
+    "limits-body": LimitsBody,
+    "limits-unset-body": LimitsUnsetBody,
     "webhook-body": WebhookBody,
     "work-claim-body": work.ClaimBody,
     "work-heartbeat-body": work.HeartbeatBody,

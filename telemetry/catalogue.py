@@ -101,6 +101,12 @@ SECONDS_USED = Counter(
     "flexrun_usage_seconds_total", "Seconds of work that capabilities say they have used.", [_CAPABILITY]
 )
 
+LIMIT_REFUSALS = Counter(
+    "flexrun_limit_refusals_total",
+    "Requests that were answered 429: `limit` is which one, `level` whether it is of the tenant or the caller.",
+    [Label("limit"), Label("level")],
+)
+
 # The store.
 
 APPEND_SECONDS = Histogram(

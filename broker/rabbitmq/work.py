@@ -5,6 +5,8 @@ is over, so that a busy worker is sent nothing more: what waits here would wait 
 is acknowledged earlier: the lease in Postgres guards it, and a message that is unacknowledged for half an hour would
 close the channel. Hints that then still wait for a slot are passed on to other workers, and no more are taken until a
 slot is free.
+
+Where tenants compete for the slots, a hint counts for the next piece of work in turn (`broker.rabbitmq.contention`).
 """
 
 from __future__ import annotations
@@ -14,16 +16,17 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 import pydantic.dataclasses
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
-from broker.claims import Claims
+from broker.claims import Claims, claimed_hint
 from broker.failures import Again, DeadLettered, FailureRule, HandlingResult, Taken
 from broker.hint_codec import decode_hint
 from broker.interface import BrokerUnavailable, Handle, MessageRefused, WorkHint
+from broker.rabbitmq.contention import Contention
 from broker.rabbitmq.fallback import Fallback
 from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
@@ -31,7 +34,11 @@ from broker.rabbitmq.subscription import QueueSubscription, SubscriptionConfig
 from broker.rabbitmq.topology import is_front, plain_name, queues_of
 from broker.serving import Serving
 from broker.tasks import finish
+from eventstore.errors import StoreUnavailable
+from eventstore.leases import WorkRow
 from schemas.config import Period, Seconds
+from schemas.redaction import redact
+from telemetry.catalogue import DEAD_LETTERED
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -92,6 +99,10 @@ class RabbitWorkConsumer:
             self._needs_database,
             poll_seconds=config.fallback_poll_seconds,
         )
+        self._contention = Contention(failures.store, names)
+        self._swapping: list[_Delivery] = []
+        self._reserved = 0
+        self._turning = False
         subscription_config = SubscriptionConfig(slots, config.check_seconds, disposable=True)
         self._subscription = QueueSubscription(
             server,
@@ -124,7 +135,7 @@ class RabbitWorkConsumer:
 
     def reserve(self) -> bool:
         """See `broker.interface.WorkConsumer`."""
-        return not self._waiting and self._serving.reserve()
+        return not self._waiting and not self._contention.in_turn and self._serving.reserve()
 
     def occupy(self, hint: WorkHint, task: asyncio.Task[None]) -> None:
         """See `broker.interface.WorkConsumer`."""
@@ -158,20 +169,89 @@ class RabbitWorkConsumer:
             return
         front = is_front(name)
         hint = replace(hint, front=front)
-        delivery = _Delivery(message, hint, self._loop.time())
-        if self._waiting or not self._serve(delivery):
-            if front:
-                self._waiting.appendleft(delivery)
+        self._wait(_Delivery(message, hint, self._loop.time()))
+        self._fill()
+
+    def _wait(self, delivery: _Delivery) -> None:
+        if delivery.hint.front:
+            self._waiting.appendleft(delivery)
+        else:
+            self._waiting.append(delivery)
+
+    def _fill(self) -> None:
+        """Serve what waits while there are free slots: as it came, or in turn."""
+        while self._waiting and self._serving.free > self._reserved + len(self._swapping):
+            if self._turning or self._contention.in_turn:
+                self._swapping.append(self._waiting.popleft())
+            elif self._serve(self._waiting[0]):
+                self._waiting.popleft()
             else:
-                self._waiting.append(delivery)
-            self._set_alarm()
+                break
+        if self._serving.free == 0:
+            self._contention.note_full()
+        if self._swapping and not self._turning:
+            self._turning = True
+            self._spawn(self._take_turns())
+        self._set_alarm()
 
     def _serve(self, delivery: _Delivery) -> bool:
         return self._serving.offer(delivery.hint, partial(self._settle, delivery))
 
+    async def _take_turns(self) -> None:
+        """Serve the pieces of work whose turn it is, one for each hint, in one claim at a time."""
+        while self._swapping:
+            deliveries, self._swapping = self._swapping, []
+            self._reserved = len(deliveries)
+            rows = await self._next_in_turn(len(deliveries))
+            self._reserved = 0
+            for delivery, row in zip_longest(deliveries, rows[: len(deliveries)]):
+                await self._serve_in_turn(delivery, row)
+            self._set_alarm()
+        self._turning = False
+
+    async def _next_in_turn(self, count: int) -> list[WorkRow]:
+        """Claim what is next of all tenants; nothing where one alone has work that waits."""
+        try:
+            if await self._contention.several():
+                # Suspects come by their own hints.
+                return await self._claims.query(self.queues, count, has_suspect=True)
+        except StoreUnavailable as outage:
+            _log.warning("turn_not_known", queues=self.queues, reason=outage.reason)
+        # No error of one claim may end the consumer: what the hints say is served instead.
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("claim_failed", queues=self.queues)
+        return []
+
+    async def _serve_in_turn(self, delivery: _Delivery, row: WorkRow | None) -> None:
+        """Serve a claimed piece of work, whatever the hint is about; without one, what the hint says."""
+        if row is not None:
+            hint = claimed_hint(row)
+            self._claims.hold(hint)
+            if self._serving.offer(hint, partial(self._settle_in_turn, delivery, hint)):
+                return
+            await self._claims.release(hint)
+        if not self._serve(delivery):
+            self._wait(delivery)
+
+    async def _settle_in_turn(self, delivery: _Delivery, hint: WorkHint, verdict: HandlingResult) -> None:
+        match verdict:
+            case Taken(task) if task is not None:
+                self._claims.begun(hint)
+                await self._settle(delivery, verdict)
+                return
+            case DeadLettered(reason):
+                # Its run was ended, or the failure rule comes back to it; the message is another's hint.
+                DEAD_LETTERED.add(hint.queue)
+                _log.error("dead_letter", queue=hint.queue, reason=redact(reason))
+                await acknowledge(delivery.message)
+            case _:
+                await self._settle(delivery, verdict)
+        await self._claims.release(hint)
+
     def _slot_is_free(self) -> None:
-        while self._waiting and self._serve(self._waiting[0]):
-            self._waiting.popleft()
+        if self._serving.free == 1:
+            self._contention.note_full()
+        self._fill()
         if self._serving.free > 0:
             self._subscription.resume()
 

@@ -18,6 +18,7 @@ from flexrun.cli import (
     facets,
     follow,
     hitl,
+    limits,
     mcp,
     operations,
     plan,
@@ -68,6 +69,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(facets.app, name="facets")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(limits.app, name="limits")
 app.add_typer(operations.app, name="operations")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(database.app, name="db")

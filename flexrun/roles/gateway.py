@@ -31,7 +31,7 @@ from telemetry.catalogue import STREAM_LAG, STREAMS_OPEN
 from webhooks.config import WebhooksConfig
 from webhooks.service import Webhooks
 
-_LIMITS = ("backlog_limit", "ping_seconds", "record_reads")
+_LIMITS = ("backlog_limit", "ping_seconds", "record_reads", "limits")
 """Settings of a gateway that it can take over while it runs."""
 
 
@@ -158,6 +158,7 @@ class GatewayRole:
             ping_seconds=settings.ping_seconds,
             shutdown_seconds=settings.drain_seconds,
             backlog_limit=settings.backlog_limit,
+            limits=settings.limits,
             cors_origins=tuple(settings.cors_origins),
             webhook_allow_private=self._webhooks_may_be_private(),
             public_url=settings.public_url,

@@ -51,6 +51,7 @@ async def resume_run(request: web.Request, body: RunResumeBody, read_from: ReadF
     none of these the stream stays open until a decision comes by another way.
     """
     gateway = request.app[GATEWAY]
+    gateway.limiter.open_stream(request)  # before anything is decided
     adopt_correlation_id(request, body.correlation_id)
     bind_log_fields(request, run_id=body.run_id)
     responses = _responses(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -55,7 +56,7 @@ async def retry_run(
     """A new run that begins at the failed nodes; nothing ever follows the `complete` of the old one."""
     gateway, actor = request.app[GATEWAY], caller(request)
     key = idempotency_key(request, actor.name, {"retry": run_id, "body": as_sent(body)})
-    return _answer(request, await gateway.shield_write(Forks(gateway, actor).retry(run_id, body, key)))
+    return _answer(request, await gateway.shield_write(_forks(request).retry(run_id, body, key)))
 
 
 @ENDPOINTS.post(
@@ -83,7 +84,17 @@ async def fork_run(
     """A new run that keeps what was completed before a node, with other inputs, policies or remaining nodes."""
     gateway, actor = request.app[GATEWAY], caller(request)
     key = idempotency_key(request, actor.name, {"fork": run_id, "body": as_sent(body)})
-    return _answer(request, await gateway.shield_write(Forks(gateway, actor).fork(run_id, body, key)))
+    return _answer(request, await gateway.shield_write(_forks(request).fork(run_id, body, key)))
+
+
+def _forks(request: web.Request) -> Forks:
+    gateway = request.app[GATEWAY]
+    return Forks(
+        gateway,
+        caller(request),
+        partial(gateway.limiter.check_contract, request),
+        partial(gateway.limiter.admit_start, request),
+    )
 
 
 def _answer(request: web.Request, forked: Forked) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID, uuid5
@@ -70,6 +70,11 @@ class Forks:
 
     gateway: Gateway
     actor: Actor
+    check: Callable[[], None]
+    """Counts a check of a contract; raises ProblemError where there were too many."""
+
+    admit: Callable[[str, str | None], Awaitable[None]]
+    """Lets the new run start, by its id and who starts it; raises ProblemError where that is beyond a limit."""
 
     async def retry(self, run_id: str, body: OperatorBody, key: IdempotencyKey | None) -> Forked:
         """Once more from the failed nodes. A run is retried once: asked again, the answer is the same new run."""
@@ -89,6 +94,7 @@ class Forks:
         if existing is not None:
             return existing
         original = await existing_run(self.gateway, run_id)
+        self.check()
         known = await self.gateway.facets.current()
         await check_given_facets(body.inputs, known, self.gateway.deps.contracts)
         nodes = await self._nodes(body.nodes) if body.nodes is not None else None
@@ -169,6 +175,7 @@ class Forks:
             start = replace(start, origin={**(start.origin or {}), **key.origin})
         if isinstance(start, StartRun) and (trace := started_in(tracing.current.get())) is not None:
             start = replace(start, trace={**(start.trace or {}), **trace})
+        await self.admit(new_id, start.submitted_by if isinstance(start, StartRun) else None)
         try:
             outcome = await self.gateway.deps.handler.execute(new_id, start, *rest)
         except RunAlreadyStarted:

@@ -64,6 +64,7 @@ async def plan(request: web.Request, envelope: TaskEnvelope) -> web.Response:
     planner = gateway.deps.plan
     if planner is None:
         raise ProblemError(503, "planner_unavailable", "This gateway was started without a planner.")
+    gateway.limiter.check_contract(request)
     wire = envelope.to_wire()
     contract = await pinned_contract(gateway, wire["outputContract"])
     schema_hash = await compile_contract(gateway, contract)

@@ -78,6 +78,7 @@ async def stream_run(
     or from the one after `Last-Event-ID`; it does not end at a wait that the run has left behind. With a cursor no
     run is started: a client that repeats its POST after a broken connection would start one more each time.
     """
+    request.app[GATEWAY].limiter.open_stream(request)  # before anything is stored
     cursor = read_from or LastEventId(0)
     submission = await submit(request, envelope, reads_on=cursor.seq != 0)
     state = submission.state

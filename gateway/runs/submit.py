@@ -9,6 +9,7 @@ from uuid_utils import uuid7
 
 from contracts.lint import accepts_everything
 from contracts.problems import SchemaRefused
+from eventstore.tenant_limits import Limit
 from gateway.deps import GATEWAY, Gateway
 from gateway.middleware import adopt_correlation_id, bind_log_fields, caller
 from gateway.problems import ProblemError, refused_document
@@ -45,6 +46,8 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
     """
     gateway = request.app[GATEWAY]
     document = envelope.to_wire()
+    if refused := gateway.limiter.check_refused(request):
+        await _require_repeat(request, document, refused)
     contract = await pinned_contract(gateway, document["outputContract"])
     schema_hash = await compile_contract(gateway, contract)
     correlation_id = adopt_correlation_id(request, envelope.metadata.correlation_id)
@@ -78,10 +81,20 @@ async def submit(request: web.Request, envelope: TaskEnvelope, *, reads_on: bool
             raise
         key.require_same_body(existing)
         return Submission(existing, [])
-    submission = await gateway.shield_write(_start(gateway, command, envelope, key))
+    run_id = key.run_id if key is not None else str(uuid7())
+    await gateway.limiter.admit_start(request, run_id, command.submitted_by)
+    submission = await gateway.shield_write(_start(gateway, command, envelope, key, run_id))
     gateway.backlog.refresh()
     bind_log_fields(request, run_id=submission.state.run_id)
     return submission
+
+
+async def _require_repeat(request: web.Request, document: JsonObject, limit: Limit) -> None:
+    """Raise the 429 of a limit, unless this request repeats one that has started its run."""
+    gateway = request.app[GATEWAY]
+    key = idempotency_key(request, caller(request).name, document)
+    if key is None or not (await gateway.deps.store.load(key.run_id, fresh=True)).exists:
+        gateway.limiter.refuse(request, limit)
 
 
 async def pinned_contract(gateway: Gateway, contract: JsonObject) -> JsonObject:
@@ -107,9 +120,8 @@ async def compile_contract(gateway: Gateway, contract: JsonObject) -> str:
 
 
 async def _start(
-    gateway: Gateway, command: StartRun, envelope: TaskEnvelope, key: IdempotencyKey | None
+    gateway: Gateway, command: StartRun, envelope: TaskEnvelope, key: IdempotencyKey | None, run_id: str
 ) -> Submission:
-    run_id = key.run_id if key is not None else str(uuid7())
     thread_id = envelope.constraints.thread_id or run_id
     try:
         outcome = await gateway.deps.handler.execute(run_id, replace(command, thread_id=thread_id))

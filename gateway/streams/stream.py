@@ -101,6 +101,7 @@ async def serve_stream(
     stream_range.shows_payload = may(request[CALLER], NEEDED)
     if not stream_range.shows_payload:
         stream_range.deltas = None
+    gateway.limiter.open_stream(request)
     response = EventStream(stream_range.run_id)
     writer = cast(StreamWriter, await response.prepare(request))
     tune_connection(request, gateway.config.stall_seconds)

@@ -153,7 +153,11 @@ async def add(request: web.Request, body: WebhookBody) -> web.Response:
     )
     bind_log_fields(request, webhook_id=webhook.hook_id)
     store = gateway.deps.store
-    if await gateway.shield_write(add_webhook(store, webhook)) is None:
+    limit = gateway.limiter.of_tenant(request, "webhooks")
+    most = min(MAX_WEBHOOKS, limit.most) if limit is not None else MAX_WEBHOOKS
+    if await gateway.shield_write(add_webhook(store, webhook, most=most)) is None:
+        if limit is not None and most < MAX_WEBHOOKS:
+            gateway.limiter.refuse(request, limit)
         raise WebhooksFull(
             f"There are {MAX_WEBHOOKS} webhooks already; remove one that is not needed any more."
         )

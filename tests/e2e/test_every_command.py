@@ -156,6 +156,10 @@ async def _told(world: CommandWorld) -> None:
     await world.run("webhooks remove", added["webhookId"])
     made = await world.run("tokens create", "lea", "--role", "@viewer")
     await world.run("tokens list")
+    await world.run("limits set", "acme", "runsPerMinute=600", "openStreams=none")
+    await world.run("limits list")
+    await world.run("limits show", "acme", "--actor", "lea")
+    await world.run("limits unset", "acme", "openStreams")
     await world.run("tokens revoke", made["tokenId"])
 
 

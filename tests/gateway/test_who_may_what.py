@@ -44,6 +44,7 @@ NAMES_NOTHING = {
     "planEnvelope", "importRun", "listRuns", "listCapabilities", "registerCapability", "listFacets", "registerFacet",
     "metrics", "listPendingRequests", "listLinks", "listTasks", "addWebhook", "listWebhooks", "listOperations",
     "createToken", "listTokens", "listWorkers", "listWork", "listDeadLetters",
+    "listLimits",
 }  # fmt: skip
 """Operations that are about no object in particular."""
 

@@ -56,6 +56,7 @@ class Things(Protocol):
     async def link_id(self) -> str: ...
     async def webhook_id(self) -> str: ...
     async def capability_id(self) -> str: ...
+    async def tenant_id(self) -> str: ...
     async def token_id(self) -> str: ...
     async def letter_id(self) -> str: ...
     async def work_id(self) -> str: ...
@@ -85,6 +86,9 @@ class Missing:
 
     async def capability_id(self) -> str:
         return "acme.nowhere"
+
+    async def tenant_id(self) -> str:
+        return "Nowhere"  # no tenant can have a name with a capital letter
 
     async def token_id(self) -> str:
         return NOWHERE
@@ -189,6 +193,9 @@ class Made:
         body = {"id": name, "version": "1.0.0", "label": "Made", "home": {"type": "worker"}}
         await self._posted(f"{API}/capabilities/register", body)
         return name
+
+    async def tenant_id(self) -> str:
+        return "default"
 
     async def token_id(self) -> str:
         body = {"name": "made", "scopes": ["runs:read"]}
@@ -353,6 +360,8 @@ ASKED: dict[str, Ask] = {
     "addWebhook": _by_path(**HOOK),
     "createToken": _by_path(name="made", scopes=["runs:read"]),
     "revokeToken": _by_path(),
+    "setLimits": _by_path(limits={"weight": 1}),
+    "unsetLimits": _by_path(names=["weight"]),
     "claimWork": _claim,
     "heartbeatOfWork": _attempt(),
     "completeWork": _attempt(output=1),

@@ -1,5 +1,5 @@
--- rebuild/compare_rows: rows of some runs that differ from the log; without lease columns, which are not in it,
--- and with large values in their places.
+-- rebuild/compare_rows: rows of some runs that differ from the log; without lease columns, which are not in it, nor the
+-- tenant of work, which is that of the run, and with large values in their places.
 with rebuilt as (
   select 'flex_runs' as relation, r.run_id, '' as key, to_jsonb(r) - 'apart' as facts
   from jsonb_populate_recordset(null::flex_runs, %(batch)s::text::jsonb -> 'starts') r
@@ -12,7 +12,7 @@ with rebuilt as (
   union all
   -- Work that is due at once may have been put down as due a little earlier than its event says, see 0009.
   select 'flex_work', w.run_id, w.kind || ' ' || w.ref,
-         to_jsonb(w) - '{worker,lease_until,hinted_at,failures,losses,lost_as}'::text[]
+         to_jsonb(w) - '{worker,lease_until,hinted_at,failures,losses,lost_as,tenant}'::text[]
          || jsonb_build_object('due_at', case when (facts ->> 'at_once')::boolean then least(w.due_at, k.due_at)
                                               else w.due_at end)
   from jsonb_array_elements(%(batch)s::text::jsonb -> 'work') facts
@@ -29,7 +29,7 @@ with rebuilt as (
   from hitl_requests q where q.run_id = any (%(run_ids)s::uuid[])
   union all
   select 'flex_work', w.run_id, w.kind || ' ' || w.ref,
-         to_jsonb(w) - '{worker,lease_until,hinted_at,failures,losses,lost_as}'::text[]
+         to_jsonb(w) - '{worker,lease_until,hinted_at,failures,losses,lost_as,tenant}'::text[]
   from flex_work w where w.run_id = any (%(run_ids)s::uuid[])
 )
 select relation as table, run_id, key, k.facts as kept, b.facts as rebuilt

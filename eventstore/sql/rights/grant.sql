@@ -7,7 +7,8 @@ declare
   never_removed constant text[] := array['flex_operations']; -- its trigger lets what was begun be finished
   only_read constant text[] := array['flex_migrations', 'flex_pruned_runs'];
   secret constant text[] := array['flex_secrets', 'flex_tokens', 'flex_webhooks', 'flex_run_keys'];
-  as_owner constant text[] := array['flex_prune', 'flex_drop_operations', 'flex_forks_of', 'flex_failed_runs'];
+  as_owner constant text[] := array[
+    'flex_count_unfinished', 'flex_count_open_requests', 'flex_prune', 'flex_drop_operations', 'flex_forks_of', 'flex_failed_runs'];
   each record;
 begin
   execute format('grant connect, temporary on database %I to %I, %I', current_database(), app, reader);

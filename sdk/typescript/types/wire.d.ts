@@ -1602,6 +1602,39 @@ export interface HumanTask {
   [k: string]: any;
 }
 /**
+ * The body of `POST /api/v1/flex/limits/{tenant}`: what is to hold from now on; what is not named stays.
+ *
+ * Without `actor` it holds for the tenant as a whole, with `*` for each of its callers, else for the one of this name.
+ * Null: there is no limit, whatever FLEXRUN_LIMITS says.
+ */
+export interface LimitsBody {
+  actor?: string | null;
+  limits: {
+    [k: string]: number | null;
+  };
+}
+/**
+ * The body of `POST /api/v1/flex/limits/{tenant}/unset`: what FLEXRUN_LIMITS is to decide again.
+ */
+export interface LimitsUnsetBody {
+  actor?: string | null;
+  /**
+   * @minItems 1
+   * @maxItems 9
+   */
+  names: (
+    | "unfinishedRuns"
+    | "runsPerMinute"
+    | "bytesPerDay"
+    | "openRequests"
+    | "webhooks"
+    | "openStreams"
+    | "requestsInFlight"
+    | "checksPerMinute"
+    | "weight"
+  )[];
+}
+/**
  * Text that follows the first `offset` characters of the attempt's, or JSON Patch operations (RFC 6902).
  */
 export interface NodeDeltaPayload {
