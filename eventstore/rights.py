@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from eventstore.connection import Connection, connect
 from eventstore.errors import DatabaseUnsuitable
+from eventstore.pause import DoublingPause
 from eventstore.statements import statement
 
 APP_ROLE = "flexrun_app"
 READ_ROLE = "flexrun_read"
+
+_MEANWHILE = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.InternalError_,  # "tuple concurrently updated"
+)
+"""Somebody else does the same; roles belong to the server, so it may be for another database."""
+
+_TRIES = 8
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,16 @@ async def set_up_roles(database_url: str, roles: Roles, passwords: Mapping[str, 
     `database_url` is the owner's. `passwords` by role; a role without one keeps what it has. It can be called again.
     Raises DatabaseUnsuitable where a role could do more than it is granted, psycopg.Error.
     """
+    pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+    for _ in range(_TRIES - 1):
+        try:
+            return await _set_up(database_url, roles, passwords)
+        except _MEANWHILE:
+            await pause.wait()
+    return await _set_up(database_url, roles, passwords)
+
+
+async def _set_up(database_url: str, roles: Roles, passwords: Mapping[str, str]) -> list[str]:
     async with await connect(database_url, "roles") as connection, connection.transaction():
         await connection.execute(statement("database/maintenance_settings"))
         created = await _create_missing(connection, roles)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -13,6 +15,7 @@ from eventstore.handler import RunHandler
 from eventstore.migrate import migrate
 from eventstore.rebuild import compare
 from eventstore.retention import ended_before, prune
+from eventstore.rights import Roles, roles_missing, set_up_roles
 from eventstore.store import EventStore
 from flexrun.client import API, GatewayClient
 from flexrun.engine import Engine
@@ -174,3 +177,15 @@ async def test_migrations_that_are_missing_are_the_owners_to_run(urls: RoleUrls)
     done = await cli.run("db", "migrate", "--database", urls.app)
     assert done.status == 3
     assert "the database role has no right to do this" in done.err
+
+
+async def test_roles_of_several_databases_are_set_up_at_once(
+    database_url: str, other_database_url: str
+) -> None:
+    """Roles belong to the server, so what is granted in one database meets what is granted in another."""
+    roles = Roles(f"app_{uuid4().hex}", f"read_{uuid4().hex}")
+    created = await asyncio.gather(
+        *(set_up_roles(url, roles, {}) for url in (database_url, other_database_url) for _ in range(2))
+    )
+    assert sorted(name for names in created for name in names) == sorted((roles.app, roles.read))
+    assert not await roles_missing(other_database_url, roles)
