@@ -39,7 +39,8 @@ def scan(files: Iterable[Path], root: Path) -> list[Finding]:
     names = [each.__name__ for each in get_mapping_from_secret_type_to_class().values()]
     get_mapping_from_secret_type_to_class.cache_clear()  # it would not know a detector that is named only now
     plugins = [{"name": name} for name in names if name not in _GUESSES | {"FlexrunSecret"}]
-    own = {"name": "FlexrunSecret", "path": _PATTERNS.as_uri()}
+    # Not `as_uri`: the library cuts `file://` off and reads no escapes, and a folder's name may have a blank.
+    own = {"name": "FlexrunSecret", "path": f"file://{_PATTERNS}"}
     found = SecretsCollection()
     with transient_settings({"plugins_used": [*plugins, own]}):
         detectors = list(get_plugins())
