@@ -90,7 +90,8 @@ class Splitter:
         places: Places = {}
         for column in columns:
             value = row.get(column)
-            if id(value) in self._known:
+            is_open = f"/{column}" in _ALWAYS_OPEN  # also where the value was stored whole in another place
+            if not is_open and id(value) in self._known:
                 row[column], inside = self._known[id(value)][1]
             elif value is None or len(text := sorted_text(value)) <= LARGE_BYTES:
                 continue

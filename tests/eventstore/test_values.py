@@ -274,3 +274,24 @@ async def test_a_refused_append_stores_no_value(store: EventStore, database: Asy
     with pytest.raises(VersionConflict):
         await store.append(*next_log(commit.after, TEXT))
     assert await one(database, "select count(*) from flex_values where run_id = %s", run_id) == 0
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"inputs": {"a": "x" * 10_000}, "metadata": {"note": "y" * 10_000}},
+        {"specialInstructions": ["x" * 1_000] * 9, "policies": {"house": "y" * 9_000}},
+        {"inputs": {str(n): "x" * 300 for n in range(MOST_MEMBERS + 1)}, "metadata": {"note": "y" * 1_000}},
+    ],
+    ids=["inputs and metadata", "instructions and policies", "many inputs"],
+)
+async def test_an_envelope_that_is_large_by_its_small_parts_starts_a_run(
+    parts: dict[str, Any], start_run: StartRun, store: EventStore, database_url: str
+):
+    """The event has it as one value; its row may not, since a column that may not be null has to be something."""
+    run = await start_run(**parts)
+    row = await get_run(store, run.run_id)
+    assert row is not None
+    assert row.envelope == row.envelope | parts
+    assert (await store.load(run.run_id)).envelope == row.envelope
+    assert await compare(database_url) == []
