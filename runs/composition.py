@@ -57,9 +57,10 @@ class _Composer:
         branch = cast(JsonObject, template)
         if NODE_KEY not in branch:
             return {key: self.fill(value) for key, value in branch.items()}
-        if branch[NODE_KEY] not in self._outputs:
-            raise CompositionError(f"there is no output of node {branch[NODE_KEY]}")
-        value = _resolve(self._outputs[branch[NODE_KEY]], branch.get(POINTER_KEY, ""), branch[NODE_KEY])
+        node, pointer = branch[NODE_KEY], branch.get(POINTER_KEY, "")
+        if not isinstance(node, str) or not isinstance(pointer, str) or node not in self._outputs:
+            raise CompositionError(f"there is no output of node {node}")
+        value = _resolve(self._outputs[node], pointer, node)
         self._bytes_left -= len(orjson.dumps(value))
         if self._bytes_left < 0:
             raise CompositionError(f"the output would take more than {MAX_COMPOSED_BYTES:,} bytes")
@@ -91,7 +92,8 @@ def referenced_nodes(template: Json) -> list[str]:
         elif isinstance(part, dict):
             branch = cast(JsonObject, part)
             if NODE_KEY in branch:
-                found.setdefault(branch[NODE_KEY])
+                node = branch[NODE_KEY]
+                found.setdefault(node if isinstance(node, str) else str(node))  # which no node is called
             else:
                 waiting += reversed(list(branch.values()))
     return list(found)
