@@ -19,18 +19,20 @@ def statement(name: str) -> bytes:
     return "\n".join(lines).strip().encode()
 
 
-def statement_names() -> list[str]:
+@cache
+def statement_names() -> tuple[str, ...]:
     """The names of all statements, sorted."""
     folders = [folder for folder in (files("eventstore") / "sql").iterdir() if folder.is_dir()]
-    return sorted(
-        f"{folder.name}/{path.name.removesuffix('.sql')}"
-        for folder in folders
-        for path in folder.iterdir()
-        if path.name.endswith(".sql")
+    return tuple(
+        sorted(
+            f"{folder.name}/{path.name.removesuffix('.sql')}"
+            for folder in folders
+            for path in folder.iterdir()
+            if path.name.endswith(".sql")
+        )
     )
 
 
-@cache
 def read_all() -> None:
     """Read every statement now, so that a process that has run out of file descriptors still extends its leases."""
     for name in statement_names():
