@@ -125,7 +125,7 @@ from (
     from (
       select distinct n.run_created_at, n.run_id
       from flex_plan_nodes n
-      join flex_runs o on o.run_id = n.run_id and o.tenant = %(tenant)s
+      join flex_runs o on o.run_id = n.run_id and (o.tenant = %(tenant)s) is true
       where %(walk)s = 'capability'
         and n.capability_id = %(capability_id)s
         and n.run_created_at >= coalesce(%(created_after)s, '-infinity'::timestamptz)
