@@ -68,6 +68,10 @@ ROWS: dict[str, str | None] = {
     "flex_dead_letters": "insert into flex_dead_letters (queue, body, reason) values ('x', '{tenant}', 'x')",
     "flex_processes": "insert into flex_processes (worker, role, queues) values ('{tenant}', 'gateway', '{{}}')",
     "flex_secrets": "insert into flex_secrets values ('{tenant}', 'x')",
+    "flex_limits": "insert into flex_limits (tenant, name, most, set_by) values ('{tenant}', 'x', 1, 'x')",
+    "flex_rates": "insert into flex_rates values ('{tenant}', 'x', 'x', now())",
+    "flex_start_claims": """
+        insert into flex_start_claims (run_id, tenant, submitter) values ('{run}', '{tenant}', 'x')""",
     "flex_migrations": "select",
 }
 SHARED = {"flex_capabilities", "flex_capability_workers", "flex_facets"}

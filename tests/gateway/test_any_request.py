@@ -152,7 +152,7 @@ async def test_no_request_with_a_token_breaks_it(start_gateway: Start, tmp_path:
 @pytest.mark.parametrize("role", BUILT_IN)
 async def test_no_request_of_any_role_breaks_it(start_gateway: Start, tmp_path: Path, role: str) -> None:
     """Answers without payload are such as the document says, too, and so are refusals."""
-    tokens = f"{_TOKENS};token-of-role=ro:@{role}"
+    tokens = f"token-of-ann=ann:@admin;token-of-eve=eve;token-of-role=ro:@{role}"
     gateway = await start_gateway(tokens=tokens, broker=True, notified=True)
     broker = gateway.gateway.deps.broker
     assert broker is not None

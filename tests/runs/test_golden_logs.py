@@ -34,6 +34,7 @@ def with_later_fields(state: dict[str, Any]) -> dict[str, Any]:
     replans = {
         "head_hash": None,
         "sealed": False,
+        "protected": False,
         "trace": None,
         "tenant": "default",
         "replan": None,
