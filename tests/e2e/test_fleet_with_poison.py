@@ -101,16 +101,21 @@ async def test_poisons_among_a_hundred_good_runs_end_as_poisoned_and_all_others_
             return Counter(status for _, status, _ in supervisor.lost)
 
         # A process is noted as lost once it is back, and the last ones may be on their way.
-        await eventually(lambda: statuses()[71] and statuses()[137] >= 3)
+        def all_noted() -> bool:
+            assert statuses()[71], supervisor.lost
+            assert statuses()[137] >= 3, supervisor.lost
+            return True
+
+        await eventually(all_noted)
 
     assert {run["runId"] for run in finished["runs"]} == set(good)
     for run in spoiled:
         assert (run["status"], run["error"]["code"]) == ("failed", "poisoned")
         losses = run["error"]["details"]["losses"]
-        # An attempt beside the one that hung ends with its process, and is not charged for it.
-        first = losses[0]["attempt"]
-        assert first <= 2
-        assert [loss["attempt"] for loss in losses] == [first, first + 1, first + 2]
+        # An attempt beside the one that hung ends with its process, and is not charged for it: one may be missing.
+        attempts = [loss["attempt"] for loss in losses]
+        assert attempts == sorted(set(attempts))
+        assert (len(attempts), attempts[-1]) in {(3, 3), (3, 4)}, attempts
         assert len({loss["worker"] for loss in losses}) == 3, "each attempt has cost another process"
     assert statuses()[137] == 3, "what kills its process was tried three times"
     assert hung.count("stalled") >= 2, "what hangs was ended by the watchdog"
