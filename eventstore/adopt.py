@@ -11,12 +11,18 @@ from dataclasses import dataclass
 
 from eventstore.connection import Connection
 from eventstore.errors import DatabaseUnsuitable
+from eventstore.pause import DoublingPause
 from eventstore.statements import statement
 from eventstore.store import EventStore
 from eventstore.whole_runs import connect_for_maintenance
 
 MOST_TRANSACTIONS = 1_000_000
 """How many transactions a server is made to count at most. Each takes 0.1 ms; the longest run decides how many."""
+
+
+_TRIES = 20
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +55,18 @@ async def adopt(database_url: str) -> Adopted:
         adopted = await _try(connection)
         if isinstance(adopted, int):
             await _count_up(connection, adopted)
+        pause = DoublingPause(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+        for _ in range(_TRIES):
+            if not isinstance(adopted, int):
+                return adopted
+            await (
+                pause.wait()
+            )  # a transaction that is open anywhere in the server holds back what it has come to
             adopted = await _try(connection)
         if isinstance(adopted, int):
             raise DatabaseUnsuitable(
-                "the log has grown meanwhile; stop all processes of flexrun, and call it again"
+                "the log grows meanwhile, or a transaction in this server stays open; stop all processes of flexrun,"
+                " and call it again"
             )
         return adopted
     finally:

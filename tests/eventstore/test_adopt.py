@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
@@ -110,6 +111,27 @@ async def test_a_server_is_made_to_count_as_far_as_the_longest_run_needs(
     assert (await adopt(database_url)).events
     await require_own_log(store)
     assert await compare(database_url) == []
+
+
+async def test_it_waits_for_a_transaction_that_is_open_elsewhere_in_the_server(
+    store: EventStore, database_url: str, other_database_url: str, database: AsyncConnection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    await filled(store, database)
+    await database.execute(ANOTHER_SERVER.format(further=1 << 40).encode())
+    async with await AsyncConnection.connect(other_database_url) as other:
+        ((at,),) = await rows(other, "select pg_current_xact_id()::text::bigint")
+        as_it_is = adopting.statement
+        far = as_it_is("adopt/number").replace(b"3 + sum(", b"%d + sum(" % (at + 1))
+        monkeypatch.setattr(
+            adopting, "statement", lambda name: far if name == "adopt/number" else as_it_is(name)
+        )
+        waiting = asyncio.create_task(adopt(database_url))
+        await asyncio.wait({waiting}, timeout=0.5)
+        assert not waiting.done()
+        await other.rollback()
+        assert (await waiting).events
+    await require_own_log(store)
 
 
 async def test_only_the_owner_may(
