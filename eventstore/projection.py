@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from eventstore.protected_rows import Sections, without_payload
+from eventstore.protected_rows import without_payload
 from runs.bundle import node_context
 from runs.event import Event, JsonObject
 from runs.evolve import evolve
@@ -18,7 +18,8 @@ from runs.state import NodeState, RequestState, RunState, new_run
 from runs.transitions import AWAITING_HUMAN, RUNNING
 from schemas.tenant import DEFAULT_TENANT
 
-__all__ = ["Sections", "WorkByKey", "erased_rows", "final_rows", "project"]
+Sections = dict[str, list[JsonObject]]
+"""Name of a section → its rows; a section without rows is left out."""
 
 WorkByKey = Mapping[WorkKey, Work]
 

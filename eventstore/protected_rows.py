@@ -12,15 +12,12 @@ from typing import Any
 
 from runs.event import Json, JsonObject
 
-Sections = dict[str, list[JsonObject]]
-"""Name of a section → its rows, as `flex_append` takes them; a section without rows is left out."""
-
 LEFT_OUT = ""
 """The objective in a row of a protected run (and in one of a run that was erased): a caller's is never empty."""
 
 
-def without_payload(sections: Sections) -> Sections:
-    """The rows of one protected run, from those that any other one would have."""
+def without_payload(sections: dict[str, list[JsonObject]]) -> dict[str, list[JsonObject]]:
+    """The rows of one protected run by section (`projection.Sections`), from those that any other one would have."""
     return {name: list(map(_LEAN.get(name, _same), rows)) for name, rows in sections.items()}
 
 

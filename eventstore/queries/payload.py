@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 
 from eventstore.projection import final_rows
 from eventstore.protected_rows import LEFT_OUT
-from eventstore.store import EventStore
-from runs.event import JsonObject
+from eventstore.store import PAGE_EVENTS, EventStore
+from runs.event import Event, JsonObject
 from runs.values import changed
 
-_PAGE_EVENTS = 1_000
 _LONG_EVENTS = 200
 """The rows of a longer log are made on a thread."""
 
@@ -28,26 +28,41 @@ class WholeRun:
     requests: Mapping[str, JsonObject]
 
 
-def lacks_payload(objective: str) -> bool:
-    """Whether a row with this objective may be one of a protected run; those of erased runs look the same."""
-    return objective == LEFT_OUT
+class RowOfRun(Protocol):
+    """A row that says which run it is of, and that run's objective."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def objective(self) -> str: ...
 
 
-async def whole_runs(store: EventStore, run_ids: Iterable[str]) -> dict[str, WholeRun]:
-    """The rows of those of these runs that are protected. Raises StoreUnavailable, LogUnfoldable."""
+def lacks_payload(row: RowOfRun) -> bool:
+    """Whether a row may be one of a protected run; those of erased runs look the same."""
+    return row.objective == LEFT_OUT
+
+
+async def whole_runs(store: EventStore, rows: Iterable[RowOfRun]) -> dict[str, WholeRun]:
+    """The rows of the protected runs among those of `rows`, by run. Raises StoreUnavailable, LogUnfoldable."""
     found: dict[str, WholeRun] = {}
-    asked = list(dict.fromkeys(run_ids))
-    keys = await store.seals.keys(asked) if asked else {}
-    for run_id in asked:
-        if keys[run_id].protected:
-            found[run_id] = await _whole(store, run_id)
+    for run_id in dict.fromkeys(row.run_id for row in rows if lacks_payload(row)):
+        events = await _log(store, run_id)
+        if events and events[0].protected:
+            found[run_id] = await _whole(run_id, events)
     return found
 
 
-async def _whole(store: EventStore, run_id: str) -> WholeRun:
-    events = await store.read(run_id, limit=_PAGE_EVENTS)
-    while len(page := await store.read(run_id, after=events[-1].seq, limit=_PAGE_EVENTS)):
+async def _log(store: EventStore, run_id: str) -> list[Event]:
+    events: list[Event] = []
+    while True:
+        page = await store.read(run_id, after=events[-1].seq if events else 0, limit=PAGE_EVENTS)
         events += page
+        if len(page) < PAGE_EVENTS:
+            return events
+
+
+async def _whole(run_id: str, events: Sequence[Event]) -> WholeRun:
     shown = [changed(event, protected=False) for event in events]
     rows = (
         final_rows(run_id, shown)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from eventstore.queries.payload import WholeRun, brief_id_of, lacks_payload, whole_runs
+from eventstore.queries.payload import WholeRun, brief_id_of, whole_runs
 from eventstore.store import EventStore, is_run_id
 from runs.event import JsonObject
 from schemas.vocabulary import Decision, RequestKind, RequestSubject, RunStatus
@@ -83,19 +83,24 @@ async def pending_requests(
             return []
     else:
         name = "people/pending_requests_of_thread" if thread_id is not None else "people/pending_requests"
-    return await _with_payload(store, await store.select(RequestRow, name, parameters))
+    rows = await store.select(RequestRow, name, parameters)
+    return _with_payload(rows, await whole_runs(store, rows))
+
+
+async def open_requests_of(store: EventStore, run_id: str, whole: Mapping[str, WholeRun]) -> list[RequestRow]:
+    """All open requests of one run; `whole` has the run where it is protected."""
+    parameters = {"run_id": run_id, "client_id": None, "names": None}
+    rows = await store.select(RequestRow, "people/pending_requests_of_run", parameters)
+    return _with_payload(rows, whole)
 
 
 async def get_request(store: EventStore, request_id: str) -> RequestRow | None:
     """One request, open or not; None where there is no such request."""
-    found = await store.select(RequestRow, "people/get_request", {"request_id": request_id})
-    rows = await _with_payload(store, found)
-    return rows[0] if rows else None
+    rows = await store.select(RequestRow, "people/get_request", {"request_id": request_id})
+    return _with_payload(rows, await whole_runs(store, rows))[0] if rows else None
 
 
-async def _with_payload(store: EventStore, rows: list[RequestRow]) -> list[RequestRow]:
-    lacking = [row.run_id for row in rows if lacks_payload(row.objective)]
-    whole = await whole_runs(store, lacking) if lacking else {}
+def _with_payload(rows: list[RequestRow], whole: Mapping[str, WholeRun]) -> list[RequestRow]:
     return [_whole_request(row, whole[row.run_id]) if row.run_id in whole else row for row in rows]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from eventstore.queries.payload import WholeRun, lacks_payload, whole_runs
-from eventstore.queries.requests import RequestRow, pending_requests
+from eventstore.queries.requests import RequestRow, open_requests_of
 from eventstore.store import EventStore, is_run_id
 from runs.event import Event, Json, JsonObject
 from schemas.tenant import DEFAULT_TENANT
@@ -96,16 +96,16 @@ async def get_run(store: EventStore, run_id: str) -> RunDetailRow | None:
     found = await store.query("runs/get", {"run_id": run_id})
     if not found.rows:
         return None
-    documents = found.read(_Documents)[0]
+    documents, run = found.read(_Documents)[0], found.read(RunRow)[0]
+    whole = await whole_runs(store, [run]) if run.erased_at is None else {}
     row = RunDetailRow(
-        run=found.read(RunRow)[0],
+        run=run,
         envelope=documents.envelope,
         output=documents.output,
         origin=documents.origin,
         nodes=await store.select(NodeRow, "runs/nodes", {"run_id": run_id}),
-        requests=await pending_requests(store, run_id=run_id),
+        requests=await open_requests_of(store, run_id, whole),
     )
-    whole = await whole_runs(store, [run_id]) if lacks_payload(row.run.objective) else {}
     return _whole_detail(row, whole[run_id]) if whole else row
 
 
@@ -130,7 +130,7 @@ def _whole_node(node: NodeRow, whole: JsonObject) -> NodeRow:
 
 async def with_objectives(store: EventStore, rows: list[RunRow]) -> list[RunRow]:
     """Rows of a list, with the objectives and errors of protected runs from their first and last events."""
-    lacking = {row.run_id: row for row in rows if lacks_payload(row.objective) and row.erased_at is None}
+    lacking = {row.run_id: row for row in rows if lacks_payload(row) and row.erased_at is None}
     if not lacking:
         return rows
     first = await store.read_many(dict.fromkeys(lacking, 0), limit_each=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from eventstore.queries.payload import WholeRun, lacks_payload, whole_runs
+from eventstore.queries.payload import WholeRun, whole_runs
 from eventstore.store import EventStore, is_run_id
 from eventstore.tenancy import tenant_of_scope
 from runs.event import JsonObject
@@ -76,8 +76,7 @@ async def human_tasks(
     name = "people/tasks" if filters.run_id is None else "people/tasks_of_run"
     tenant = {"tenant": tenant_of_scope()} if filters.run_id is None else {}
     rows = await store.select(TaskRow, name, parameters | tenant)
-    lacking = [row.run_id for row in rows if lacks_payload(row.objective)]
-    whole = await whole_runs(store, lacking) if lacking else {}
+    whole = await whole_runs(store, rows)
     return [_whole_task(row, whole[row.run_id]) if row.run_id in whole else row for row in rows]
 
 
