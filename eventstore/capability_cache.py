@@ -10,7 +10,7 @@ from eventstore.capabilities import CapabilityRow, capability_rows, highest_rows
 from eventstore.listener import LogListener
 from eventstore.registry_copy import RegistryCopy
 from eventstore.store import EventStore
-from eventstore.tenancy import EVERY_TENANT, scope, sees_shared, working_for
+from eventstore.tenancy import EVERY_TENANT, scope, sees_shared
 from runs.event import JsonObject
 from runs.outstanding import node_queue
 from schemas.capability import worker_queue
@@ -94,8 +94,7 @@ class CapabilityCache(RegistryCopy):
         named = asked if asked == EVERY_TENANT or asked in self._owners else DEFAULT_TENANT
         view = self._views.get(named)
         if view is None or view.of is not self._rows:
-            with working_for(named):
-                rows = [row for row in self._rows.values() if sees_shared(row.tenant)]
+            rows = [row for row in self._rows.values() if sees_shared(row.tenant, named)]
             view = self._views[named] = _View.made(self._rows, rows, self._known, view)
         return view
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from eventstore.facets import FacetRow, facet_rows, highest_facets
 from eventstore.registry_copy import RegistryCopy
-from eventstore.tenancy import EVERY_TENANT, scope, sees_shared, working_for
+from eventstore.tenancy import EVERY_TENANT, scope, sees_shared
 from schemas.facets import FACETS, Facet
 from schemas.tenant import DEFAULT_TENANT
 
@@ -43,7 +43,6 @@ class FacetCache(RegistryCopy):
         }
 
     def _view(self, tenant: str) -> Mapping[str, Facet]:
-        with working_for(tenant):
-            seen = [row for row in self._rows if sees_shared(row.tenant)]
+        seen = [row for row in self._rows if sees_shared(row.tenant, tenant)]
         known = highest_facets(FACETS.values(), seen)
         return FACETS if known == FACETS else MappingProxyType(known)

@@ -36,9 +36,12 @@ def sees(tenant: str) -> bool:
     return _scope.get() in (EVERY_TENANT, tenant)
 
 
-def sees_shared(tenant: str) -> bool:
-    """The same for what is shared with all where it belongs to the default tenant."""
-    return tenant == DEFAULT_TENANT or sees(tenant)
+def sees_shared(tenant: str, viewer: str | None = None) -> bool:
+    """The same for what is shared with all where it belongs to the default tenant.
+
+    By `viewer`, which is a tenant or EVERY_TENANT; None: the scope.
+    """
+    return tenant == DEFAULT_TENANT or (viewer or scope()) in (EVERY_TENANT, tenant)
 
 
 @contextmanager
