@@ -18,6 +18,28 @@ Settle = Callable[[HandlingResult], Awaitable[None]]
 _SETTLING_SECONDS = 1.0
 
 
+class ServingConsumer:
+    """The part of `broker.interface.WorkConsumer` that says what its `Serving` says."""
+
+    _serving: Serving
+
+    @property
+    def busy(self) -> int:
+        return self._serving.busy
+
+    @property
+    def slots(self) -> int:
+        return self._serving.slots
+
+    @property
+    def taken_seconds(self) -> float | None:
+        return self._serving.taken_seconds
+
+    @property
+    def idle_seconds(self) -> float:
+        return self._serving.idle_seconds
+
+
 class Serving:
     """Slots, and what occupies them. `on_free` is called each time that one is freed."""
 

@@ -21,7 +21,7 @@ from broker.failures import Again, DeadLettered, FailureRule, HandlingResult, Ta
 from broker.hint_codec import encode_hint
 from broker.interface import Handle, WorkHint
 from broker.postgres.claim_state import ClaimInput, ClaimProgress
-from broker.serving import Serving
+from broker.serving import Serving, ServingConsumer
 from broker.tasks import finish
 from eventstore.background import start_background
 from eventstore.errors import StoreUnavailable
@@ -50,7 +50,7 @@ class PostgresBrokerConfig:
     hidden_seconds: Period = 60.0
 
 
-class PostgresWorkConsumer:
+class PostgresWorkConsumer(ServingConsumer):
     """Passes work to a handler while there are free slots."""
 
     def __init__(
@@ -77,22 +77,6 @@ class PostgresWorkConsumer:
         self._offered_during_query: list[WorkHint] = []
         self._suspect: WorkHint | None = None
         self._task = start_background("work", self._keep(), closing=lambda: self._closing)
-
-    @property
-    def busy(self) -> int:
-        return self._serving.busy
-
-    @property
-    def slots(self) -> int:
-        return self._serving.slots
-
-    @property
-    def taken_seconds(self) -> float | None:
-        return self._serving.taken_seconds
-
-    @property
-    def idle_seconds(self) -> float:
-        return self._serving.idle_seconds
 
     @property
     def trouble(self) -> str | None:

@@ -32,7 +32,7 @@ from broker.rabbitmq.server import RabbitNamespace
 from broker.rabbitmq.settling import acknowledge, bury, give_back, hand_on
 from broker.rabbitmq.subscription import QueueSubscription, SubscriptionConfig
 from broker.rabbitmq.topology import is_front, plain_name, queues_of
-from broker.serving import Serving
+from broker.serving import Serving, ServingConsumer
 from broker.tasks import finish
 from eventstore.errors import StoreUnavailable
 from eventstore.leases import WorkRow
@@ -67,7 +67,7 @@ class _Delivery:
     arrived_at: float
 
 
-class RabbitWorkConsumer:
+class RabbitWorkConsumer(ServingConsumer):
     """Passes hints to a handler while there are free slots."""
 
     def __init__(
@@ -112,22 +112,6 @@ class RabbitWorkConsumer:
             hungry=lambda: self._serving.free > 0,
             on_lost=self._waiting.clear,
         )
-
-    @property
-    def busy(self) -> int:
-        return self._serving.busy
-
-    @property
-    def slots(self) -> int:
-        return self._serving.slots
-
-    @property
-    def taken_seconds(self) -> float | None:
-        return self._serving.taken_seconds
-
-    @property
-    def idle_seconds(self) -> float:
-        return self._serving.idle_seconds
 
     @property
     def trouble(self) -> str | None:

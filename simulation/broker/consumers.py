@@ -13,7 +13,7 @@ from broker.external import take_message
 from broker.failures import Again, DeadLettered, FailureRule, HandlingResult, Taken
 from broker.hint_codec import encode_hint
 from broker.interface import Handle, HandleMessage, KeepOfMessage, WorkHint
-from broker.serving import Serving
+from broker.serving import Serving, ServingConsumer
 from broker.tasks import finish
 from simulation.broker.server import Letter, QueueServer, Subscriber
 
@@ -27,7 +27,7 @@ class QueueTimes:
     claim_seconds: float = 15.0
 
 
-class QueueWorkConsumer:
+class QueueWorkConsumer(ServingConsumer):
     """Passes hints to a handler while there are free slots; what waits too long for one goes to other workers."""
 
     def __init__(
@@ -50,22 +50,6 @@ class QueueWorkConsumer:
         self._background: set[asyncio.Task[None]] = set()
         self.subscriber = Subscriber(self.queues, slots, self._receive)
         server.subscribe(self.subscriber)
-
-    @property
-    def busy(self) -> int:
-        return self._serving.busy
-
-    @property
-    def slots(self) -> int:
-        return self._serving.slots
-
-    @property
-    def taken_seconds(self) -> float | None:
-        return self._serving.taken_seconds
-
-    @property
-    def idle_seconds(self) -> float:
-        return self._serving.idle_seconds
 
     def reserve(self) -> bool:
         """See `broker.interface.WorkConsumer`."""
