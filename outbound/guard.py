@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from aiohttp import TCPConnector
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from schemas.addresses import is_public
@@ -49,6 +49,28 @@ def guarded_connector(
         resolver=resolver,
         ttl_dns_cache=_DNS_CACHE_SECONDS,
         socket_factory=None if allow_private else partial(_public_socket, permission),
+    )
+
+
+def guarded_session(
+    resolver: AbstractResolver, *, allow_private: bool, permission: str, keep_alive: bool
+) -> ClientSession:
+    """A session over `guarded_connector` that asks for plain JSON. It keeps no cookies and unpacks nothing.
+
+    It has no time limit of its own.
+    """
+    return ClientSession(
+        connector=guarded_connector(
+            resolver, allow_private=allow_private, permission=permission, keep_alive=keep_alive
+        ),
+        timeout=ClientTimeout(total=None),
+        cookie_jar=DummyCookieJar(),
+        auto_decompress=False,
+        headers={
+            "User-Agent": "flexrun",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        },
     )
 
 

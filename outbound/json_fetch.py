@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from outbound.guard import ReceiverRefused, ThreadResolver, guarded_connector
+from outbound.guard import ReceiverRefused, ThreadResolver, guarded_session
 from schemas.addresses import is_loopback
 from schemas.json_types import JsonObject
 
@@ -76,21 +76,11 @@ class JsonFetcher:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=guarded_connector(
-                    self._resolver,
-                    allow_private=self._allow_private,
-                    permission=self._permission,
-                    keep_alive=False,
-                ),
-                timeout=aiohttp.ClientTimeout(total=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                headers={
-                    "User-Agent": "flexrun",
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                },
+            self._session = guarded_session(
+                self._resolver,
+                allow_private=self._allow_private,
+                permission=self._permission,
+                keep_alive=False,
             )
         return self._session
 

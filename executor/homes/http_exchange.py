@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from executor.capability import CapabilityError
-from outbound.guard import CAPABILITIES_PERMISSION, ReceiverRefused, ThreadResolver, guarded_connector
+from outbound.guard import CAPABILITIES_PERMISSION, ReceiverRefused, ThreadResolver, guarded_session
 
 _DNS_THREADS = 8
 MAX_REDIRECTS = 5
@@ -89,21 +89,11 @@ class HttpClients:
         private = message.allow_private or self._allow_private
         kind = (private, message.fresh)
         if kind not in self._sessions:
-            self._sessions[kind] = aiohttp.ClientSession(
-                connector=guarded_connector(
-                    self._resolver,
-                    allow_private=private,
-                    permission=CAPABILITIES_PERMISSION,
-                    keep_alive=not message.fresh,
-                ),
-                timeout=aiohttp.ClientTimeout(total=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                headers={
-                    "User-Agent": "flexrun",
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                },
+            self._sessions[kind] = guarded_session(
+                self._resolver,
+                allow_private=private,
+                permission=CAPABILITIES_PERMISSION,
+                keep_alive=not message.fresh,
             )
         return self._sessions[kind]
 
