@@ -19,7 +19,6 @@ from eventstore.whole_runs import connect_for_maintenance
 MOST_TRANSACTIONS = 1_000_000
 """How many transactions a server is made to count at most. Each takes 0.1 ms; the longest run decides how many."""
 
-
 _TRIES = 20
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -59,9 +58,8 @@ async def adopt(database_url: str) -> Adopted:
         for _ in range(_TRIES):
             if not isinstance(adopted, int):
                 return adopted
-            await (
-                pause.wait()
-            )  # a transaction that is open anywhere in the server holds back what it has come to
+            # A transaction that is open anywhere in the server holds back what the server has come to.
+            await pause.wait()
             adopted = await _try(connection)
         if isinstance(adopted, int):
             raise DatabaseUnsuitable(
